@@ -1,0 +1,123 @@
+"""Every error that a caller of the service can meet.
+
+    RunstreamError                     INTERNAL             INTERNAL
+    ├── InvalidRequestError            INVALID_ARGUMENT     INVALID_REQUEST
+    │   ├── LoraUnsupportedError       INVALID_ARGUMENT     LORA_UNSUPPORTED
+    │   ├── ContextWindowExceededError INVALID_ARGUMENT     CONTEXT_WINDOW_EXCEEDED
+    │   └── UnsatisfiableFormatError   INVALID_ARGUMENT     FORMAT_UNSATISFIABLE
+    ├── ModelNotFoundError             NOT_FOUND            MODEL_NOT_FOUND
+    ├── WeightsMissingError            FAILED_PRECONDITION  WEIGHTS_MISSING
+    ├── UnauthenticatedError           UNAUTHENTICATED      UNAUTHENTICATED
+    ├── QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL
+    ├── ModelNotReadyError             UNAVAILABLE          MODEL_NOT_READY
+    ├── DeadlineExceededError          DEADLINE_EXCEEDED    DEADLINE_EXCEEDED
+    └── EngineFailedError              INTERNAL             ENGINE_FAILED
+
+The second column is the gRPC status, the third the `reason` of its google.rpc.ErrorInfo. The engine raises some of
+these, so this module knows gRPC's names only as text; `service/status.py` writes them to the wire.
+"""
+
+from typing import ClassVar
+
+
+class RunstreamError(Exception):
+    """Something that ends a request, with a message made for the caller to read.
+
+    Args:
+        message: What is wrong and what to change. It reaches the caller as it is.
+        metadata: What is dynamic in the message, once more by name, for programs.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    reason: ClassVar[str] = "INTERNAL"
+    retry_after_s: int | None = None
+
+    def __init__(self, message: str, **metadata: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = {name: str(value) for name, value in metadata.items()}
+
+
+class InvalidRequestError(RunstreamError):
+    """The request can't be met by any server in this version: the caller must change it.
+
+    Args:
+        message: What is wrong and what to change.
+        field: The path of the field at fault, in the contract's words, for google.rpc.BadRequest.
+    """
+
+    code = "INVALID_ARGUMENT"
+    reason = "INVALID_REQUEST"
+
+    def __init__(self, message: str, field: str = "", **metadata: object) -> None:
+        super().__init__(message, **metadata)
+        self.field = field
+
+
+class LoraUnsupportedError(InvalidRequestError):
+    """An adapter was asked for."""
+
+    reason = "LORA_UNSUPPORTED"
+
+
+class ContextWindowExceededError(InvalidRequestError):
+    """The prompt, or the prompt and max_tokens together, have more tokens than fit."""
+
+    reason = "CONTEXT_WINDOW_EXCEEDED"
+
+
+class UnsatisfiableFormatError(InvalidRequestError):
+    """No completion can have the form that was asked for."""
+
+    reason = "FORMAT_UNSATISFIABLE"
+
+
+class ModelNotFoundError(RunstreamError):
+    """The catalog does not name the model."""
+
+    code = "NOT_FOUND"
+    reason = "MODEL_NOT_FOUND"
+
+
+class WeightsMissingError(RunstreamError):
+    """The catalog names the model, but its weights are not on this machine."""
+
+    code = "FAILED_PRECONDITION"
+    reason = "WEIGHTS_MISSING"
+
+
+class UnauthenticatedError(RunstreamError):
+    """The call carries no token, or one that the service does not know."""
+
+    code = "UNAUTHENTICATED"
+    reason = "UNAUTHENTICATED"
+
+
+class QueueFullError(RunstreamError):
+    """As many requests wait as may."""
+
+    code = "RESOURCE_EXHAUSTED"
+    reason = "QUEUE_FULL"
+    retry_after_s = 1
+
+
+class ModelNotReadyError(RunstreamError):
+    """The model is being loaded, could not be loaded, or the server is draining."""
+
+    code = "UNAVAILABLE"
+    reason = "MODEL_NOT_READY"
+    retry_after_s = 2
+
+
+class DeadlineExceededError(RunstreamError):
+    """The call's deadline passed before the completion ended."""
+
+    code = "DEADLINE_EXCEEDED"
+    reason = "DEADLINE_EXCEEDED"
+
+
+class EngineFailedError(RunstreamError):
+    """The engine failed while the request was running. The same request may make it fail again."""
+
+    code = "INTERNAL"
+    reason = "ENGINE_FAILED"
