@@ -1,0 +1,50 @@
+# Every target sets up what it needs by itself; `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test check fix proto demo-model bench stress clean setup setup-dev
+
+PYTHON_IN_VENV := .venv/bin/python
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do \
+		printf '  make %-11s %s\n' "$$name" "$$text"; done
+
+run: setup ## start service and bridge with the demo model; PORT=8081 and ARGS="--help" reach the launcher
+	@exec $(PYTHON_IN_VENV) -m scripts.up $(if $(PORT),--port $(PORT)) $(ARGS)
+
+test: setup-dev ## run the tests; ARGS="tests/bridge -k stream" reaches pytest
+	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
+
+stress: setup-dev ## run the long tests
+	@HYPOTHESIS_PROFILE=stress $(PYTHON_IN_VENV) -m pytest -m stress $(ARGS)
+
+check: setup-dev ## lint, types, contract, versions; writes nothing
+	$(PYTHON_IN_VENV) -m ruff check
+	$(PYTHON_IN_VENV) -m ruff format --check
+	$(PYTHON_IN_VENV) -m mypy
+	.venv/bin/buf lint
+	$(PYTHON_IN_VENV) -m scripts.check_contract
+	$(PYTHON_IN_VENV) -m scripts.check_versions
+
+fix: setup-dev ## format, and repair what the linter can
+	$(PYTHON_IN_VENV) -m ruff check --fix
+	$(PYTHON_IN_VENV) -m ruff format
+
+proto: setup-dev ## generate the Python stubs from protos/
+	$(PYTHON_IN_VENV) -m scripts.stubs clients/python
+
+demo-model: setup-dev ## train the demo model from nothing (up to 30 minutes on 2 cores)
+	$(PYTHON_IN_VENV) -m service.demo.train
+
+bench: setup-dev ## measure the engine, then the running server
+	$(PYTHON_IN_VENV) -m bench.engine
+	$(PYTHON_IN_VENV) -m bench.serving
+
+clean: ## remove the environment and all caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@scripts/setup.sh bridge service
+
+setup-dev:
+	@scripts/setup.sh bridge service dev

@@ -1,0 +1,57 @@
+"""Checks that the stubs say what the contract says, and that the contract breaks no released one."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from scripts import stubs
+
+GENERATED = stubs.ROOT / "clients" / "python" / "runstream" / "v1"
+
+
+def differences(expected: Path, found: Path) -> list[str]:
+    """The names of the generated files that are missing, left over or different."""
+    names = {path.name for folder in (expected, found) for path in folder.glob("*_pb2*")}
+    contents = {name: [read(folder / name) for folder in (expected, found)] for name in names}
+    return sorted(name for name, (one, other) in contents.items() if one != other)
+
+
+def read(path: Path) -> bytes | None:
+    """The bytes of a file, None if there is none."""
+    return path.read_bytes() if path.exists() else None
+
+
+def check_stubs() -> list[str]:
+    """Generates the stubs again and tells which of the committed ones differ."""
+    with tempfile.TemporaryDirectory() as folder:
+        stubs.generate(Path(folder))
+        stale = differences(Path(folder) / "runstream" / "v1", GENERATED)
+    return [f"clients/python/runstream/v1/{name} is not what protos/ generates: run `make proto`" for name in stale]
+
+
+def last_release() -> str | None:
+    """The newest tag in this commit's history, None before the first or outside of git."""
+    found = subprocess.run(["git", "describe", "--tags", "--abbrev=0"], cwd=stubs.ROOT, capture_output=True, text=True)
+    return found.stdout.strip() or None
+
+
+def check_breaking(tag: str) -> list[str]:
+    """Tells what in the contract breaks clients of that release."""
+    buf = shutil.which("buf", path=Path(sys.executable).parent) or "buf"
+    against = f".git#tag={tag}"
+    found = subprocess.run([buf, "breaking", "--against", against], cwd=stubs.ROOT, capture_output=True, text=True)
+    return (found.stdout + found.stderr).splitlines() if found.returncode else []
+
+
+def main() -> int:
+    """Prints what is wrong with contract and stubs; returns the exit status."""
+    tag = last_release()
+    problems = [*check_stubs(), *(check_breaking(tag) if tag else [])]
+    print("\n".join(problems) or f"Stubs are current; contract compared with {tag or 'nothing: no release yet'}")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
