@@ -1,0 +1,186 @@
+"""Attention over a paged KV cache, registered with transformers as one attention function.
+
+A step packs the new tokens of all its sequences into one row of T tokens: first those that decode, one token each,
+then those that prefill, one after the other. The function writes the row's keys and values to the cache and lets each
+token attend to its own sequence's.
+
+transformers calls it in every layer (`AttentionInterface.register`, "For TGI/vLLM backends, or other custom
+attention") with the extra keyword arguments of the model's forward, here `batch`.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+ATTENTION_NAME = "runstream_paged"
+_HARMLESS_KEYWORDS = frozenset({"dropout", "is_causal", "position_ids", "use_cache", "cache_position"})
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeGroup:
+    """Sequences that decode and have about equally many tokens, so that one gather serves them all.
+
+    Attributes:
+        start, end: Their tokens' places in the packed row.
+        block_table: Block ids, int64 [end - start, blocks of the longest]; rows are padded with any block.
+        lengths: Tokens of each sequence with the new one, int64 [end - start].
+        max_length: The longest of them.
+    """
+
+    start: int
+    end: int
+    block_table: torch.Tensor
+    lengths: torch.Tensor
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillChunk:
+    """A sequence that prefills.
+
+    Attributes:
+        start, end: Its tokens' places in the packed row.
+        num_computed_tokens: How many of its tokens are in the KV cache already.
+        block_table: Block ids, int64 [blocks].
+    """
+
+    start: int
+    end: int
+    num_computed_tokens: int
+    block_table: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBatch:
+    """What attention needs to know of a step.
+
+    Attributes:
+        kv_cache: One tensor for each layer, [blocks, BLOCK_SIZE, 2 * KV heads, head size]: keys' heads, then values'.
+        slots: Where each token's keys and values go, block * BLOCK_SIZE + offset, int64 [T].
+        decode_groups: The sequences that decode.
+        prefill_chunks: The sequences that prefill.
+    """
+
+    kv_cache: list[torch.Tensor]
+    slots: torch.Tensor
+    decode_groups: list[DecodeGroup]
+    prefill_chunks: list[PrefillChunk]
+
+
+def paged_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    batch: PackedBatch,
+    scaling: float,
+    sliding_window: int | None = None,
+    **keywords: object,
+) -> tuple[torch.Tensor, None]:
+    """Attends within each sequence of a packed row.
+
+    Args:
+        module: The attention layer; its `layer_idx` chooses the cache.
+        query: [1, heads, T, head size].
+        key, value: [1, KV heads, T, head size].
+        attention_mask: None; transformers makes no mask for a registered function.
+        batch: The step's sequences.
+        scaling: What scores are multiplied by.
+        sliding_window: How many tokens, itself the last, a token sees; None for all.
+
+    Returns:
+        [1, T, heads, head size], and None for the attention weights.
+
+    Raises:
+        ValueError: The model asks for something that this function does not do, such as score soft-capping.
+    """
+    unknown = sorted(name for name, given in keywords.items() if name not in _HARMLESS_KEYWORDS and given is not None)
+    if unknown or attention_mask is not None:
+        raise ValueError(f"attention with {', '.join(unknown) or 'a mask'} is not supported")
+    cache = batch.kv_cache[module.layer_idx]  # type: ignore[index]  # set by every attention class of transformers
+    rows = torch.cat((key[0], value[0])).transpose(0, 1)
+    cache.flatten(0, 1).index_copy_(0, batch.slots, rows)
+    outputs = [_decode(query, cache, group, scaling, sliding_window) for group in batch.decode_groups]
+    for chunk in batch.prefill_chunks:
+        outputs.append(_prefill(query, key, value, cache, chunk, scaling, sliding_window))
+    return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)).unsqueeze(0), None
+
+
+def _decode(
+    query: torch.Tensor, cache: torch.Tensor, group: DecodeGroup, scaling: float, sliding_window: int | None
+) -> torch.Tensor:
+    """One token of each sequence of a group attends to all of its sequence: [end - start, heads, head size].
+
+    Query heads that share a KV head become rows of one product, so that keys and values are read once and not repeated.
+    """
+    num_sequences, num_heads = group.end - group.start, query.shape[1]
+    keys, values = _gather(cache, group.block_table, group.max_length)
+    rows = query[0, :, group.start : group.end].transpose(0, 1)
+    rows = rows.reshape(num_sequences, keys.shape[1], num_heads // keys.shape[1], -1)
+    mask = _decode_mask(group, sliding_window, query.dtype)
+    output = scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scaling)
+    return output.reshape(num_sequences, num_heads, -1)
+
+
+def _decode_mask(group: DecodeGroup, sliding_window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
+    """What each sequence must not see, additive [end - start, 1, 1, max_length]; None if that is nothing."""
+    window = sliding_window if sliding_window is not None and group.max_length > sliding_window else None
+    if group.end - group.start == 1 and window is None:
+        return None
+    positions = torch.arange(group.max_length, device=group.lengths.device)
+    lengths = group.lengths[:, None]
+    hidden = positions >= lengths
+    if window is not None:
+        hidden |= positions < lengths - window
+    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)[:, None, None]
+
+
+def _prefill(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    cache: torch.Tensor,
+    chunk: PrefillChunk,
+    scaling: float,
+    sliding_window: int | None,
+) -> torch.Tensor:
+    """A chunk attends to its sequence so far and, causally, to itself: [end - start, heads, head size]."""
+    queries = query[:, :, chunk.start : chunk.end]
+    num_tokens = chunk.end - chunk.start
+    if chunk.num_computed_tokens == 0:
+        keys, values = key[:, :, chunk.start : chunk.end], value[:, :, chunk.start : chunk.end]
+    else:
+        keys, values = _gather(cache, chunk.block_table[None], chunk.num_computed_tokens + num_tokens)
+    is_windowed = sliding_window is not None and keys.shape[2] > sliding_window
+    is_plain = chunk.num_computed_tokens == 0 and not is_windowed
+    mask = None if is_plain else _prefill_mask(num_tokens, keys.shape[2], sliding_window, query.device)
+    output = scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask, is_causal=is_plain, scale=scaling, enable_gqa=True
+    )
+    return output[0].transpose(0, 1)
+
+
+def _prefill_mask(num_tokens: int, num_context: int, sliding_window: int | None, device: torch.device) -> torch.Tensor:
+    """What each of the last `num_tokens` of `num_context` tokens may see, bool [num_tokens, num_context]."""
+    context = torch.arange(num_context, device=device)
+    own = context[num_context - num_tokens :, None]
+    visible = context <= own
+    return visible if sliding_window is None else visible & (context > own - sliding_window)
+
+
+def _gather(cache: torch.Tensor, block_table: torch.Tensor, max_length: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The keys and the values of sequences, each [sequences, KV heads, max_length, head size]."""
+    num_sequences, num_blocks = block_table.shape
+    gathered = cache.index_select(0, block_table.flatten())
+    gathered = gathered.view(num_sequences, num_blocks * cache.shape[1], *cache.shape[2:])[:, :max_length].transpose(
+        1, 2
+    )
+    keys, values = gathered.chunk(2, dim=1)
+    return keys, values
+
+
+AttentionInterface.register(ATTENTION_NAME, paged_attention)

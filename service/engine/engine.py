@@ -1,0 +1,114 @@
+"""The engine: token ids in, token ids out.
+
+`step()` is where the parts meet: the scheduler chooses, the model runner computes, the sequences grow. It knows nothing
+of text, of gRPC or of asyncio.
+"""
+
+from dataclasses import replace
+
+from transformers import PreTrainedModel
+
+from service.engine.block_pool import BLOCK_SIZE, BlockPool
+from service.engine.messages import EngineConfig, EngineInfo, StepOutput, StepResult
+from service.engine.model_runner import ModelRunner, kv_cache_bytes_per_block
+from service.engine.scheduler import ScheduledSequence, Scheduler
+from service.engine.sequence import SamplingParams, Sequence
+
+_MIB = 1 << 20
+
+
+class Engine:
+    """Runs many sequences at once on one model.
+
+    Args:
+        model: The loaded model.
+        config: The bounds; the checkpoint it names is not read again.
+    """
+
+    def __init__(self, model: PreTrainedModel, config: EngineConfig) -> None:
+        num_blocks = config.kv_cache_memory_mib * _MIB // kv_cache_bytes_per_block(model)
+        self.block_pool = BlockPool(num_blocks)
+        self.scheduler = Scheduler(self.block_pool, config.max_num_seqs, config.max_num_batched_tokens)
+        self._runner = ModelRunner(model, num_blocks)
+        self._sequences: dict[str, Sequence] = {}
+        self.info = EngineInfo(
+            vocab_size=model.config.vocab_size,
+            max_position_embeddings=model.config.max_position_embeddings,
+            num_kv_tokens=num_blocks * BLOCK_SIZE,
+            device=str(model.device),
+            dtype=str(model.dtype).removeprefix("torch."),
+        )
+
+    @property
+    def has_work(self) -> bool:
+        """Whether a step would do anything."""
+        return self.scheduler.has_work
+
+    def submit(self, request_id: str, prompt_token_ids: list[int], params: SamplingParams) -> None:
+        """Puts a request behind the waiting ones.
+
+        Raises:
+            ValueError: It could never run; the edge checks the same bounds, in the client's words.
+        """
+        num_tokens = len(prompt_token_ids) + params.max_tokens
+        if not prompt_token_ids or params.max_tokens < 1:
+            raise ValueError("a request has at least one prompt token and max_tokens is at least 1")
+        if num_tokens > min(self.info.num_kv_tokens, self.info.max_position_embeddings):
+            raise ValueError(f"{num_tokens} tokens do not fit: {self.info}")
+        sequence = Sequence(request_id, list(prompt_token_ids), len(prompt_token_ids), params)
+        self._sequences[request_id] = sequence
+        self.scheduler.add(sequence)
+
+    def abort(self, request_id: str) -> None:
+        """Ends a request and frees its blocks; one that has ended already is no error."""
+        sequence = self._sequences.pop(request_id, None)
+        if sequence is not None:
+            self.scheduler.finish(sequence)
+
+    def schedule(self) -> list[ScheduledSequence]:
+        """The first half of a step: which sequences it will run."""
+        return self.scheduler.schedule()
+
+    def run(self, scheduled: list[ScheduledSequence]) -> list[StepOutput]:
+        """The second half: computes the scheduled tokens and lets the sequences grow or end."""
+        next_tokens = self._runner.run(scheduled)
+        outputs: list[StepOutput] = []
+        for item, token_id in zip(scheduled, next_tokens, strict=True):
+            sequence = item.sequence
+            sequence.num_computed_tokens += item.num_tokens
+            if token_id is None:
+                continue
+            sequence.token_ids.append(token_id)
+            finish_reason = sequence.finish_reason()
+            outputs.append(StepOutput(sequence.id, token_id, finish_reason))
+            if finish_reason is not None:
+                self.abort(sequence.id)
+        return outputs
+
+    def step(self) -> list[StepOutput]:
+        """Schedules and runs; the tokens drawn, at most one for each sequence."""
+        scheduled = self.schedule()
+        return self.run(scheduled) if scheduled else []
+
+    def fail(self, scheduled: list[ScheduledSequence]) -> list[str]:
+        """Recovers from an exception in `run`: ends the sequences of that step, and lets all others start over.
+
+        What the KV cache holds after half a step is not known, so the others prefill again.
+
+        Returns:
+            The ids of the requests that ended.
+        """
+        failed = [item.sequence.id for item in scheduled]
+        for request_id in failed:
+            self.abort(request_id)
+        self.scheduler.preempt_all()
+        return failed
+
+    def report(self, result: StepResult) -> StepResult:
+        """A step's result with how the engine stands after it."""
+        return replace(
+            result,
+            num_running=len(self.scheduler.running),
+            num_waiting=len(self.scheduler.waiting),
+            num_free_blocks=self.block_pool.num_free,
+        )

@@ -1,0 +1,136 @@
+"""What the edge and an engine's process tell each other, and how it is framed on their pipes.
+
+A frame is the length of its payload, 4 bytes, most significant first, and the payload, a pickled message. Both ends are
+this program, and the pipes are nobody else's.
+"""
+
+import pickle
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from service.engine.sequence import FinishReason, SamplingParams
+
+HEADER = struct.Struct("!I")
+
+
+def pack(message: object) -> bytes:
+    """Frames a message."""
+    payload = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    return HEADER.pack(len(payload)) + payload
+
+
+def unpack(payload: bytes) -> Any:
+    """The message in a frame's payload."""
+    return pickle.loads(payload)  # noqa: S301 - written by our own process
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Which checkpoint an engine runs, where and within which bounds.
+
+    Attributes:
+        checkpoint: A folder with config.json and *.safetensors.
+        device: "cpu", "cuda", "cuda:1", ...
+        dtype: The name of a torch dtype, or "auto" for the checkpoint's own.
+        max_num_seqs: The most sequences that run at once.
+        max_num_batched_tokens: The most tokens of one step, at least `max_num_seqs`.
+        kv_cache_memory_mib: How much memory the KV cache takes.
+        num_threads: How many CPU threads a step uses; 0 for one fewer than there are cores, and at least one.
+    """
+
+    checkpoint: Path
+    device: str = "cpu"
+    dtype: str = "float32"
+    max_num_seqs: int = 256
+    max_num_batched_tokens: int = 512
+    kv_cache_memory_mib: int = 512
+    num_threads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a loaded engine can do.
+
+    Attributes:
+        vocab_size: Token ids are below this.
+        max_position_embeddings: The most tokens of one sequence that the checkpoint was built for.
+        num_kv_tokens: How many tokens the KV cache holds.
+        device, dtype: Where and in which precision it computes.
+    """
+
+    vocab_size: int
+    max_position_embeddings: int
+    num_kv_tokens: int
+    device: str
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """To the engine: a new request."""
+
+    id: str
+    prompt_token_ids: list[int]
+    params: SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """To the engine: nobody waits for this request any more."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From the engine, once: the model is loaded."""
+
+    info: EngineInfo
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """From the engine, instead of `Ready`: the checkpoint can't be served, however often one tries."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """From the engine, before the step: requests that run for the first time.
+
+    Should the step kill the process, these are the requests that must not be tried again.
+    """
+
+    ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """A sequence's next token, and why it is its last if it is."""
+
+    id: str
+    token_id: int
+    finish_reason: FinishReason | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """From the engine, after a step or an abort.
+
+    Attributes:
+        outputs: The tokens drawn.
+        failed: The requests that ended because the step failed.
+        aborted: The aborts carried out; their blocks are free.
+        num_running, num_waiting: How many sequences there are now.
+        num_free_blocks: How many blocks of the KV cache are free.
+    """
+
+    outputs: list[StepOutput] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    aborted: list[str] = field(default_factory=list)
+    num_running: int = 0
+    num_waiting: int = 0
+    num_free_blocks: int = 0

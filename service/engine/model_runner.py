@@ -1,0 +1,182 @@
+"""The device: weights, KV cache, and one packed forward for each step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from service.engine.attention import ATTENTION_NAME, DecodeGroup, PackedBatch, PrefillChunk
+from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
+from service.engine.sampling import sample
+from service.engine.scheduler import ScheduledSequence
+
+_Forward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, PackedBatch], torch.Tensor]
+"""Token ids [1, T], positions [1, T], places of logits [N] and the batch, to logits [N, vocabulary]."""
+
+_PLAIN_DECODERS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+"""Model types whose base model is embedding, layers and norm and nothing else, so that its wrapper can be skipped."""
+
+
+class ModelRunner:
+    """Runs the model over the scheduled sequences' tokens and draws the next ones.
+
+    Args:
+        model: A causal language model whose class lets its attention be replaced.
+        num_blocks: How many blocks the KV cache has.
+    """
+
+    def __init__(self, model: PreTrainedModel, num_blocks: int) -> None:
+        model.set_attn_implementation(ATTENTION_NAME)
+        self._model = model
+        self._device = model.device
+        self._kv_cache = _make_kv_cache(model, num_blocks)
+        self._forward = _plain_forward(model) if model.config.model_type in _PLAIN_DECODERS else _class_forward(model)
+        if self._device.type == "cpu":
+            _lay_out_for_cpu(model)
+
+    @torch.inference_mode()
+    def run(self, scheduled: list[ScheduledSequence]) -> list[int | None]:
+        """Computes the scheduled tokens.
+
+        Returns:
+            For each sequence the next token, or None where a prefill has more chunks to come.
+        """
+        order = sorted(range(len(scheduled)), key=lambda place: _packing_key(scheduled[place]))
+        packed = [scheduled[place] for place in order]
+        drawing = [place for place, item in zip(order, packed, strict=True) if item.is_last_chunk]
+        next_tokens: list[int | None] = [None] * len(scheduled)
+        logits = self.logits(packed)
+        if drawing:
+            sequences = [scheduled[place].sequence for place in drawing]
+            drawn = sample(logits, [s.params for s in sequences], [s.num_completion_tokens for s in sequences])
+            for place, token_id in zip(drawing, drawn, strict=True):
+                next_tokens[place] = token_id
+        return next_tokens
+
+    @torch.inference_mode()
+    def logits(self, packed: list[ScheduledSequence]) -> torch.Tensor:
+        """The logits after each sequence whose last chunk this is, [sequences, vocabulary].
+
+        Args:
+            packed: The sequences in packing order: first those that decode, shortest first.
+        """
+        token_ids: list[int] = []
+        positions: list[int] = []
+        slots: list[int] = []
+        last: list[int] = []
+        for item in packed:
+            sequence, start = item.sequence, item.sequence.num_computed_tokens
+            end = start + item.num_tokens
+            token_ids += sequence.token_ids[start:end]
+            positions += range(start, end)
+            slots += [
+                sequence.block_table[position // BLOCK_SIZE] * BLOCK_SIZE + position % BLOCK_SIZE
+                for position in range(start, end)
+            ]
+            if item.is_last_chunk:
+                last.append(len(token_ids) - 1)
+        num_decoding = sum(map(_is_decoding, packed))
+        batch = PackedBatch(
+            kv_cache=self._kv_cache,
+            slots=self._tensor(slots),
+            decode_groups=self._decode_groups(packed[:num_decoding]),
+            prefill_chunks=self._prefill_chunks(packed[num_decoding:], num_decoding),
+        )
+        return self._forward(self._tensor(token_ids)[None], self._tensor(positions)[None], self._tensor(last), batch)
+
+    def _decode_groups(self, packed: list[ScheduledSequence]) -> list[DecodeGroup]:
+        """Cuts the decoding sequences where the longest has over twice the blocks of the shortest."""
+        groups: list[DecodeGroup] = []
+        start = 0
+        while start < len(packed):
+            most_blocks = 2 * len(packed[start].sequence.block_table)
+            end = start
+            while end < len(packed) and len(packed[end].sequence.block_table) <= most_blocks:
+                end += 1
+            groups.append(self._decode_group(packed[start:end], start))
+            start = end
+        return groups
+
+    def _decode_group(self, packed: list[ScheduledSequence], start: int) -> DecodeGroup:
+        lengths = [item.sequence.num_tokens for item in packed]
+        num_blocks = num_blocks_for(max(lengths))
+        tables = [item.sequence.block_table[:num_blocks] for item in packed]
+        padded = [table + [0] * (num_blocks - len(table)) for table in tables]
+        return DecodeGroup(
+            start, start + len(packed), self._tensor(padded), self._tensor(lengths), max_length=max(lengths)
+        )
+
+    def _prefill_chunks(self, packed: list[ScheduledSequence], start: int) -> list[PrefillChunk]:
+        chunks: list[PrefillChunk] = []
+        for item in packed:
+            num_computed = item.sequence.num_computed_tokens
+            table = self._tensor(item.sequence.block_table[: num_blocks_for(num_computed + item.num_tokens)])
+            chunks.append(PrefillChunk(start, start + item.num_tokens, num_computed, table))
+            start += item.num_tokens
+        return chunks
+
+    def _tensor(self, numbers: list[int] | list[list[int]]) -> torch.Tensor:
+        return torch.tensor(numbers, dtype=torch.int64, device=self._device)
+
+
+def kv_cache_bytes_per_block(model: PreTrainedModel) -> int:
+    """What a block takes in the KV cache of all layers together."""
+    num_layers, row_shape = _kv_cache_shape(model)
+    return num_layers * BLOCK_SIZE * row_shape[0] * row_shape[1] * model.dtype.itemsize
+
+
+def _kv_cache_shape(model: PreTrainedModel) -> tuple[int, tuple[int, int]]:
+    """The number of layers, and [2 * KV heads, head size] of one token in one layer."""
+    config = model.config
+    num_kv_heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return config.num_hidden_layers, (2 * num_kv_heads, head_size)
+
+
+def _make_kv_cache(model: PreTrainedModel, num_blocks: int) -> list[torch.Tensor]:
+    num_layers, row_shape = _kv_cache_shape(model)
+    shape = (num_blocks, BLOCK_SIZE, *row_shape)
+    return [torch.zeros(shape, dtype=model.dtype, device=model.device) for _ in range(num_layers)]
+
+
+def _is_decoding(item: ScheduledSequence) -> bool:
+    return item.num_tokens == 1 and item.is_last_chunk
+
+
+def _packing_key(item: ScheduledSequence) -> tuple[bool, int]:
+    return (not _is_decoding(item), item.sequence.num_tokens if _is_decoding(item) else 0)
+
+
+def _class_forward(model: PreTrainedModel) -> _Forward:
+    """The forward of the model's own class."""
+
+    def forward(ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
+        output = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=last, batch=batch)
+        logits: torch.Tensor = output.logits[0]
+        return logits
+
+    return forward
+
+
+def _plain_forward(model: Any) -> _Forward:
+    """The same without the base model's wrapper and mask code, a tenth of a small model's step on the CPU."""
+    base = model.model
+
+    def forward(ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
+        hidden = base.embed_tokens(ids)
+        rotations = base.rotary_emb(hidden, position_ids=positions)
+        for layer in base.layers:
+            hidden = layer(hidden, position_embeddings=rotations, position_ids=positions, batch=batch)
+        logits: torch.Tensor = model.lm_head(base.norm(hidden[0, last]))
+        return logits
+
+    return forward
+
+
+def _lay_out_for_cpu(model: PreTrainedModel) -> None:
+    """Stores weight matrices column-major, which the CPU's matrix product reads faster at few rows (measured)."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            module.weight = nn.Parameter(module.weight.detach().t().contiguous().t(), requires_grad=False)

@@ -1,0 +1,330 @@
+"""The edge's handle on an engine in its own process.
+
+The process is spawned, spoken to over two pipes and watched. When it dies, the requests that ran end with an error, the
+ones that still waited go to the next process, and that one is started at once, then after growing pauses, until it has
+died five times within a minute.
+"""
+
+import asyncio
+import contextlib
+import enum
+import logging
+import os
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+
+from service.engine.messages import (
+    HEADER,
+    Abort,
+    EngineConfig,
+    EngineInfo,
+    LoadFailed,
+    Ready,
+    Started,
+    StepResult,
+    Submit,
+    pack,
+    unpack,
+)
+from service.engine.sequence import FinishReason, SamplingParams
+from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, RunstreamError
+
+_log = logging.getLogger(__name__)
+
+_MAX_DEATHS = 5
+_DEATHS_WINDOW_S = 60.0
+_FIRST_PAUSE_S = 0.2
+
+
+class EngineState(enum.Enum):
+    """Whether an engine can take requests."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOutput:
+    """What a completion has grown by.
+
+    Attributes:
+        token_ids: All tokens that came since the output before.
+        finish_reason: Why the completion ended; only in the last output.
+        num_cached_tokens: How many of the prompt's tokens came from the prefix cache.
+    """
+
+    token_ids: list[int]
+    finish_reason: FinishReason | None
+    num_cached_tokens: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    submit: Submit
+    has_started: bool = False
+    token_ids: list[int] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+    error: RunstreamError | None = None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.finish_reason is not None or self.error is not None
+
+    def fail(self, error: RunstreamError) -> None:
+        if not self.has_ended:
+            self.error = error
+            self.news.set()
+
+    def take(self) -> EngineOutput:
+        output = EngineOutput(self.token_ids, self.finish_reason)
+        self.token_ids = []
+        self.news.clear()
+        return output
+
+
+class EngineProcess:
+    """Starts, watches and speaks to one engine.
+
+    Args:
+        config: What the engine loads, and its bounds.
+        max_waiting: The most requests that wait for their first step.
+        stall_timeout_s: After how long without a sign of life, with requests to run, it counts as not serving.
+    """
+
+    def __init__(self, config: EngineConfig, max_waiting: int = 1024, stall_timeout_s: float = 30.0) -> None:
+        self.config = config
+        self.state = EngineState.STOPPED
+        self.state_detail = ""
+        self.info: EngineInfo | None = None
+        self.stats = StepResult()
+        self._max_waiting = max_waiting
+        self._stall_timeout_s = stall_timeout_s
+        self._requests: dict[str, _Request] = {}
+        self._callbacks: list[Callable[[], None]] = []
+        self._changed = asyncio.Condition()
+        self._process: asyncio.subprocess.Process | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._deaths: deque[float] = deque(maxlen=_MAX_DEATHS)
+        self._last_sign_s = time.monotonic()
+        self._is_stalled = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while there is a process."""
+        return self._process.pid if self._process else None
+
+    @property
+    def num_running(self) -> int:
+        """Requests that the engine has begun."""
+        return sum(request.has_started for request in self._requests.values())
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that the engine has not begun."""
+        return len(self._requests) - self.num_running
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether requests are taken and get on."""
+        return self.state is EngineState.READY and not self._is_stalled
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` in the event loop whenever `state` or `is_serving` may have changed."""
+        self._callbacks.append(callback)
+
+    async def start(self) -> None:
+        """Starts the process and returns while it loads."""
+        self._set_state(EngineState.LOADING, "loading the checkpoint")
+        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._watch())]
+
+    async def stop(self) -> None:
+        """Ends the process; requests that are left end with ModelNotReadyError."""
+        self._set_state(EngineState.STOPPED, "the server is shutting down")
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._fail_all(ModelNotReadyError("The server is shutting down."))
+        await self._notify()
+
+    async def wait_until_ready(self) -> EngineInfo:
+        """Waits until the checkpoint is loaded.
+
+        Raises:
+            ModelNotReadyError: It can't be.
+        """
+        await self.wait_for(lambda: self.state is not EngineState.LOADING)
+        if self.state is not EngineState.READY or self.info is None:
+            raise ModelNotReadyError(f"The model is {self.state.value}: {self.state_detail}")
+        return self.info
+
+    async def wait_for(self, predicate: Callable[[], bool]) -> None:
+        """Waits until `predicate` holds; it is asked again after each message and each change of state."""
+        async with self._changed:
+            await self._changed.wait_for(predicate)
+
+    async def generate(
+        self, request_id: str, prompt_token_ids: list[int], params: SamplingParams
+    ) -> AsyncGenerator[EngineOutput, None]:
+        """Generates a completion; closing the generator before its end aborts the request.
+
+        Yields:
+            The tokens as they come, at least one in each output.
+
+        Raises:
+            ModelNotReadyError: The engine takes no requests now.
+            QueueFullError: As many requests wait as may.
+            EngineFailedError: The engine failed while the request was running.
+        """
+        request = self._submit(Submit(request_id, prompt_token_ids, params))
+        try:
+            while True:
+                await request.news.wait()
+                output = request.take()
+                if output.token_ids:
+                    yield output
+                if request.error:
+                    raise request.error
+                if output.finish_reason:
+                    return
+        finally:
+            del self._requests[request_id]
+            if not request.has_ended:
+                self._send(Abort(request_id))
+
+    def _submit(self, submit: Submit) -> _Request:
+        if self.state is not EngineState.READY:
+            raise ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")
+        if self.num_waiting >= self._max_waiting:
+            raise QueueFullError(f"{self._max_waiting} requests are waiting already. Try again shortly.")
+        if not self._requests:
+            self._last_sign_s = time.monotonic()  # an idle engine's silence is no stall
+        request = self._requests[submit.id] = _Request(submit)
+        self._send(submit)
+        return request
+
+    def _send(self, message: Submit | Abort) -> None:
+        """Hands a message to the pipe's buffer; one that finds no engine is of no use to the next one either."""
+        if self.state is EngineState.READY and self._process and self._process.stdin:
+            self._process.stdin.write(pack(message))
+
+    async def _supervise(self) -> None:
+        while True:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "service.engine.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C in a terminal is for the service, which then drains
+            )
+            try:
+                await self._converse(self._process)
+            finally:
+                if self._process.returncode is None:
+                    # Not Process.kill(), which polls and so may take the exit status from asyncio's own waiting.
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(self._process.pid, signal.SIGKILL)
+                await self._process.wait()
+            if self.state is EngineState.FAILED or not await self._mourn():
+                return
+
+    async def _converse(self, process: asyncio.subprocess.Process) -> None:
+        """Reads the process's messages until it ends."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(pack(self.config))
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                header = await process.stdout.readexactly(HEADER.size)
+                message = unpack(await process.stdout.readexactly(HEADER.unpack(header)[0]))
+                self._last_sign_s = time.monotonic()
+                self._is_stalled = False
+                self._take(message)
+                await self._notify()
+
+    def _take(self, message: Ready | LoadFailed | Started | StepResult) -> None:
+        match message:
+            case Ready(info):
+                self.info = info
+                self._set_state(EngineState.READY, "")
+                for request in self._requests.values():
+                    self._send(request.submit)
+            case LoadFailed(reason):
+                self._set_state(EngineState.FAILED, f"the checkpoint can't be loaded: {reason}")
+                self._fail_all(ModelNotReadyError(f"The model is not ready: {self.state_detail}."))
+            case Started(ids):
+                for request_id in ids:
+                    if started := self._requests.get(request_id):
+                        started.has_started = True
+            case StepResult():
+                self._take_result(message)
+
+    def _take_result(self, result: StepResult) -> None:
+        self.stats = result
+        for output in result.outputs:
+            request = self._requests.get(output.id)
+            if request and not request.has_ended:
+                request.token_ids.append(output.token_id)
+                request.finish_reason = output.finish_reason
+                request.news.set()
+        for request_id in result.failed:
+            if failed := self._requests.get(request_id):
+                failed.fail(_engine_failed())
+
+    async def _mourn(self) -> bool:
+        """Ends the requests that ran when the process died, and pauses; False if it has died too often."""
+        for request in self._requests.values():
+            if request.has_started:
+                request.fail(_engine_failed())
+        now_s = time.monotonic()
+        self._deaths.append(now_s)
+        num_deaths = sum(now_s - death_s < _DEATHS_WINDOW_S for death_s in self._deaths)
+        code = self._process.returncode if self._process else None
+        _log.error("the engine process ended with status %s, time %d within a minute", code, num_deaths)
+        if num_deaths >= _MAX_DEATHS:
+            self._set_state(EngineState.FAILED, f"the engine ended {num_deaths} times within a minute; see the log")
+            self._fail_all(ModelNotReadyError(f"The model is not ready: {self.state_detail}."))
+            await self._notify()
+            return False
+        self._set_state(EngineState.LOADING, "the engine failed and is being started again")
+        await self._notify()
+        await asyncio.sleep(0 if num_deaths == 1 else _FIRST_PAUSE_S * 2**num_deaths)
+        return True
+
+    async def _watch(self) -> None:
+        """Sees when requests are there to run and no sign of life comes."""
+        while True:
+            await asyncio.sleep(self._stall_timeout_s / 4)
+            silence_s = time.monotonic() - self._last_sign_s
+            if self._requests and not self._is_stalled and silence_s > self._stall_timeout_s:
+                _log.error("the engine has given no sign of life for %.0f s", silence_s)
+                self._is_stalled = True
+                await self._notify()
+
+    def _fail_all(self, error: RunstreamError) -> None:
+        for request in self._requests.values():
+            request.fail(error)
+
+    def _set_state(self, state: EngineState, detail: str) -> None:
+        self.state, self.state_detail = state, detail
+        for callback in self._callbacks:
+            callback()
+
+    async def _notify(self) -> None:
+        for callback in self._callbacks:
+            callback()
+        async with self._changed:
+            self._changed.notify_all()
+
+
+def _engine_failed() -> EngineFailedError:
+    return EngineFailedError(
+        "The engine failed while it was running this request. The same request may make it fail again."
+    )

@@ -1,0 +1,152 @@
+"""An engine's own process: commands in on standard input, results out on standard output.
+
+Runs as `python -m service.engine.worker`. The end of standard input ends it, so that no engine outlives its service,
+whichever way that ended.
+"""
+
+import logging
+import os
+import queue
+import sys
+import threading
+from typing import BinaryIO
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from service.checkpoints.load import load_model
+from service.engine.engine import Engine
+from service.engine.messages import (
+    HEADER,
+    Abort,
+    EngineConfig,
+    LoadFailed,
+    Ready,
+    Started,
+    StepResult,
+    Submit,
+    pack,
+    unpack,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Repeats schedule, run and report, and sleeps while there is nothing to run.
+
+    Args:
+        engine: The engine.
+        commands: What the edge asks for; filled by another thread.
+        results: Where messages to the edge go.
+    """
+
+    def __init__(self, engine: Engine, commands: "queue.SimpleQueue[Submit | Abort]", results: BinaryIO) -> None:
+        self._engine = engine
+        self._commands = commands
+        self._results = results
+        self._started: set[str] = set()
+
+    def serve_forever(self) -> None:
+        """Runs until the process ends."""
+        while True:
+            self.turn()
+
+    def turn(self) -> None:
+        """Carries out the commands that have come, then one step."""
+        result = StepResult()
+        self._obey(result)
+        scheduled = self._engine.schedule()
+        started = [item.sequence.id for item in scheduled if item.sequence.id not in self._started]
+        if started:
+            self._started.update(started)
+            send(self._results, Started(started))
+        try:
+            if scheduled:
+                result.outputs.extend(self._engine.run(scheduled))
+        except Exception:
+            _log.exception("a step failed")
+            result.failed.extend(self._engine.fail(scheduled))
+        self._report(result)
+
+    def _obey(self, result: StepResult) -> None:
+        """Carries out all commands that have come; waits for one if there is nothing else to do."""
+        if not self._engine.has_work:
+            self._carry_out(self._commands.get(), result)
+        while not self._commands.empty():
+            self._carry_out(self._commands.get(), result)
+
+    def _carry_out(self, command: Submit | Abort, result: StepResult) -> None:
+        if isinstance(command, Submit):
+            self._submit(command, result)
+        else:
+            self._engine.abort(command.id)
+            result.aborted.append(command.id)
+
+    def _submit(self, command: Submit, result: StepResult) -> None:
+        try:
+            self._engine.submit(command.id, command.prompt_token_ids, command.params)
+        except ValueError:
+            _log.exception("request %s can't run", command.id)
+            result.failed.append(command.id)
+
+    def _report(self, result: StepResult) -> None:
+        ended = [output.id for output in result.outputs if output.finish_reason] + result.failed + result.aborted
+        self._started.difference_update(ended)
+        send(self._results, self._engine.report(result))
+
+
+def send(results: BinaryIO, message: object) -> None:
+    """Writes one message at once."""
+    results.write(pack(message))
+    results.flush()
+
+
+def receive(commands: BinaryIO) -> object | None:
+    """Reads one message; None at the end of the input."""
+    header = commands.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    message: object = unpack(commands.read(HEADER.unpack(header)[0]))
+    return message
+
+
+def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Submit | Abort]") -> None:
+    while (command := receive(source)) is not None:
+        commands.put(command)  # type: ignore[arg-type]  # the edge sends nothing else after the config
+    os._exit(0)
+
+
+def _num_threads(config: EngineConfig) -> int:
+    """One thread fewer than there are cores: a step that waits for a preempted thread takes many times as long."""
+    return config.num_threads or max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def _load(config: EngineConfig) -> Engine:
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(_num_threads(config))
+    return Engine(load_model(config.checkpoint, config.device, config.dtype), config)
+
+
+def main() -> None:
+    """Loads the checkpoint that the first message names and serves it."""
+    logging.basicConfig(format="%(asctime)s engine %(levelname)s %(message)s")
+    source, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get between the frames
+    config = receive(source)
+    if not isinstance(config, EngineConfig):
+        sys.exit("the engine is started by the service, which sends its configuration first")
+    commands: queue.SimpleQueue[Submit | Abort] = queue.SimpleQueue()
+    threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
+    try:
+        engine = _load(config)
+    except Exception as error:
+        _log.exception("loading %s failed", config.checkpoint)
+        send(results, LoadFailed(f"{type(error).__name__}: {error}"))
+        return
+    send(results, Ready(engine.info))
+    Worker(engine, commands, results).serve_forever()
+
+
+if __name__ == "__main__":
+    main()
