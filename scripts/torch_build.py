@@ -16,7 +16,7 @@ CPU_INDEX_URL = "https://download.pytorch.org/whl/cpu"
 
 @dataclass(frozen=True)
 class TorchBuild:
-    """A build of torch, with what it makes an installation weigh (measured for all extras, rounded up)."""
+    """A build of torch, with what it makes an installation weigh (measured with the bridge and service extras)."""
 
     name: str
     index_url: str | None
@@ -24,10 +24,10 @@ class TorchBuild:
     disk_mb: int
 
 
-CPU_CONFIGURED = TorchBuild("CPU build", None, 330, 1500)
-CPU_FROM_PYTORCH = TorchBuild("CPU build", CPU_INDEX_URL, 330, 1500)
-MACOS = TorchBuild("macOS build", None, 250, 1100)
-CUDA = TorchBuild("CUDA build", None, 2500, 6500)
+CPU_CONFIGURED = TorchBuild("CPU build", None, 240, 1300)
+CPU_FROM_PYTORCH = TorchBuild("CPU build", CPU_INDEX_URL, 240, 1300)
+MACOS = TorchBuild("macOS build", None, 160, 900)
+CUDA = TorchBuild("CUDA build", None, 2800, 5300)
 
 
 def choose(system: str, has_driver: bool, is_cpu_configured: bool, can_reach_cpu_index: bool) -> TorchBuild:

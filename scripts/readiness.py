@@ -1,0 +1,51 @@
+"""Waits until service and bridge answer."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable
+
+import aiohttp
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from scripts.progress import ProgressLine
+
+POLL_S = 0.1
+TRY_S = 1.0
+
+
+async def service_is_serving(address: str) -> None:
+    """Returns once the service's health is SERVING; it may take as long as the weights take to load."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        while True:
+            with contextlib.suppress(grpc.RpcError):
+                answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=TRY_S, wait_for_ready=True)
+                if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+            await asyncio.sleep(POLL_S)
+
+
+async def bridge_is_ready(url: str) -> None:
+    """Returns once the bridge says that it is ready."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TRY_S)) as session:
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+                async with session.get(f"{url}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(POLL_S)
+
+
+async def show_while(text: str, wait: Awaitable[None], progress: ProgressLine) -> None:
+    """Shows what is being waited for until it has come."""
+    waiting = asyncio.ensure_future(wait)
+    try:
+        while not waiting.done():
+            progress.show(text)
+            await asyncio.wait([waiting], timeout=0.5)
+        await waiting
+    finally:
+        waiting.cancel()
+        progress.clear()

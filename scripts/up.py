@@ -1,0 +1,161 @@
+"""Starts service and bridge, tells when they answer, and ends both together: what `make run` runs."""
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+
+import click
+
+from scripts.child import Child
+from scripts.greeting import greeting
+from scripts.progress import ProgressLine
+from scripts.readiness import bridge_is_ready, service_is_serving, show_while
+
+DEMO_MODEL = "@runstream/demo"
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what listens everywhere
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the parts listen, and with which models."""
+
+    host: str
+    port: int
+    service_port: int
+    metrics_port: int
+    models: tuple[str, ...]
+    stand_in: str
+
+    @property
+    def service_address(self) -> str:
+        """Where the bridge finds the service."""
+        return f"127.0.0.1:{self.service_port}"
+
+    @property
+    def bridge_url(self) -> str:
+        """Where a client on this machine finds the bridge."""
+        host = EVERYWHERE.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def service_command(self) -> list[str]:
+        """The command that starts the service."""
+        options = ["--host", "127.0.0.1", "--port", str(self.service_port), "--metrics-port", str(self.metrics_port)]
+        for model in self.models:
+            options += ["--models", model]
+        if self.stand_in:
+            options += ["--stand-in", self.stand_in]
+        return [sys.executable, "-m", "service", *options]
+
+    def bridge_command(self) -> list[str]:
+        """The command that starts the bridge."""
+        options = ["--host", self.host, "--port", str(self.port), "--service", self.service_address]
+        return [sys.executable, "-m", "bridge", *options]
+
+
+def check_port(host: str, port: int, flag: str) -> None:
+    """Says what to do if the port is taken.
+
+    Raises:
+        click.ClickException: if something listens there, or this user may not.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            advice = f"choose another with {flag}, as in make run ARGS='{flag} {port + 1}'"
+            raise click.ClickException(f"port {port} on {host}: {error.strerror}; {advice}") from error
+
+
+async def greet_when_ready(settings: Settings, progress: ProgressLine) -> None:
+    """Tells what is being waited for, then how to ask; ends only by being cancelled."""
+    started_at = time.monotonic()
+    loading = f"loading {', '.join(settings.models)}"
+    await show_while(loading, service_is_serving(settings.service_address), progress)
+    await show_while("waiting for the bridge", bridge_is_ready(settings.bridge_url), progress)
+    print(f"Ready in {time.monotonic() - started_at:.1f} s.")
+    print(greeting(settings.bridge_url, settings.service_address, settings.stand_in), flush=True)
+    await asyncio.Event().wait()
+
+
+def listen_for_signals(stopped: asyncio.Event, children: list[Child]) -> None:
+    """Makes the first Ctrl-C, SIGTERM or SIGHUP end everything, and the next one end it without grace."""
+
+    def stop() -> None:
+        if stopped.is_set():
+            for child in children:
+                child.kill()
+        stopped.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+async def up(settings: Settings) -> int:
+    """Runs service and bridge until a signal comes or one of them ends; returns the exit status."""
+    progress, children, stopped = ProgressLine(), list[Child](), asyncio.Event()
+    listen_for_signals(stopped, children)
+    print(f"Starting the service on {settings.service_address} and the bridge on {settings.bridge_url}", flush=True)
+    children.append(await Child.start("service", settings.service_command(), progress))
+    children.append(await Child.start("bridge", settings.bridge_command(), progress))
+    greeting = asyncio.create_task(greet_when_ready(settings, progress))
+    stop = asyncio.create_task(stopped.wait())
+    ends = {asyncio.create_task(child.end()): child for child in children}
+    try:
+        await asyncio.wait([stop, *ends], return_when=asyncio.FIRST_COMPLETED)
+        first = next((child for end, child in ends.items() if end.done()), None)
+    finally:
+        greeting.cancel()
+        await asyncio.gather(greeting, return_exceptions=True)
+        await asyncio.gather(*(child.stop() for child in children))
+    if stopped.is_set() or first is None:
+        print("Stopped.")
+        return 0
+    print(f"runstream: the {first.name} ended (exit status {await first.end()}): {first.last_words()}", file=sys.stderr)
+    return 1
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--host", default="127.0.0.1", envvar="RUNSTREAM_BRIDGE_HOST", show_envvar=True, help="Bridge address.")
+@click.option("--port", default=8080, envvar="RUNSTREAM_BRIDGE_PORT", show_envvar=True, help="Bridge port.")
+@click.option("--service-port", default=50051, envvar="RUNSTREAM_SERVICE_PORT", show_envvar=True, help="gRPC port.")
+@click.option(
+    "--metrics-port",
+    default=9464,
+    envvar="RUNSTREAM_SERVICE_METRICS_PORT",
+    show_envvar=True,
+    help="Port of the service's metrics.",
+)
+@click.option(
+    "--models",
+    multiple=True,
+    default=[DEMO_MODEL],
+    envvar="RUNSTREAM_SERVICE_MODELS",
+    show_envvar=True,
+    help="Model to load; may be repeated.",
+)
+@click.option(
+    "--stand-in",
+    default=DEMO_MODEL,
+    envvar="RUNSTREAM_SERVICE_STAND_IN",
+    show_envvar=True,
+    help="Model that answers for those whose weights are missing; '' for none.",
+)
+def main(**options: object) -> None:
+    """Starts the gRPC service and the Workers AI bridge before it, and ends both on Ctrl-C.
+
+    Every other option of the two has an environment variable that reaches them from here: see
+    `python -m service --help` and `python -m bridge --help`.
+    """
+    settings = Settings(**options)  # type: ignore[arg-type]
+    check_port(settings.host, settings.port, "--port")
+    check_port("127.0.0.1", settings.service_port, "--service-port")
+    check_port("127.0.0.1", settings.metrics_port, "--metrics-port")
+    sys.exit(asyncio.run(up(settings)))
+
+
+if __name__ == "__main__":
+    main()
