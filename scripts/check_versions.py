@@ -3,41 +3,53 @@
 import re
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
-
-import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def newest_in_changelog() -> str | None:
+    """The version of the changelog's first heading that has one."""
+    heading = re.search(r"^## \[([\d.]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    return heading and heading[1]
+
+
 def pins() -> dict[str, str]:
-    """The versions in constraints.txt, by package."""
+    """The versions in constraints.txt, by package as written there in lower case with dashes."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    return dict(line.split("==") for line in lines if "==" in line)
+    pairs = [line.split("==") for line in lines if "==" in line]
+    return {normalized(package): pin for package, pin in pairs}
 
 
-def hooks() -> list[tuple[str, str]]:
-    """The package and version of each hook of pre-commit that has one."""
-    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
-    repos = [repo for repo in config["repos"] if repo["repo"] != "local"]
-    return [(re.sub(r"^mirrors-|-pre-commit$", "", repo["repo"].rsplit("/", 1)[-1]), repo["rev"][1:]) for repo in repos]
+def normalized(package: str) -> str:
+    """The one spelling of a package's name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", package).lower()
+
+
+def unlike_pins() -> list[str]:
+    """Says which installed packages have no pin or another version; CUDA's come with torch, which pins them."""
+    installed = {normalized(found.name): found.version.partition("+")[0] for found in metadata.distributions()}
+    ours = {
+        name: version for name, version in installed.items() if not re.match(r"runstream|nvidia-|cuda-|triton", name)
+    }
+    return [
+        f"{name} {version} is installed, constraints.txt says {pins().get(name)}"
+        for name, version in sorted(ours.items())
+        if pins().get(name) != version
+    ]
 
 
 def problems() -> list[str]:
     """Says which versions disagree."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    version = project["project"]["version"]
-    newest = re.search(r"^## \[(.*?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    found = []
-    if newest is None or newest[1] != version:
-        found.append(f"pyproject.toml says {version}, CHANGELOG.md {newest and newest[1]}")
-    for package, revision in hooks():
-        if pins().get(package) != revision:
-            found.append(f".pre-commit-config.yaml has {package} {revision}, constraints.txt {pins().get(package)}")
+    version, newest = project["project"]["version"], newest_in_changelog()
+    found = [] if version == newest else [f"pyproject.toml says {version}, CHANGELOG.md {newest}"]
     for requirement in project["build-system"]["requires"]:
-        if requirement not in {f"{package}=={pin}" for package, pin in pins().items()}:
-            found.append(f"pyproject.toml builds with {requirement}, which constraints.txt doesn't have")
-    return found
+        package, _, pin = requirement.partition("==")
+        if pins().get(package) != pin:
+            found.append(f"pyproject.toml builds with {requirement}, constraints.txt says {pins().get(package)}")
+    return found + unlike_pins()
 
 
 if __name__ == "__main__":
