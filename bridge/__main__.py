@@ -1,0 +1,87 @@
+"""The command line: `python -m bridge`."""
+
+import asyncio
+import getpass
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+
+import click
+
+from bridge.app import build_app
+from bridge.auth import ACCOUNT, Token, hash_token, read_token_file
+from bridge.config import Config, is_loopback
+from bridge.server import ListenError, serve
+
+option = partial(click.option, show_default=True, show_envvar=True)
+
+
+def _split(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[str]:
+    return frozenset(part.strip().lower() for part in value.split(",") if part.strip())
+
+
+@click.group(invoke_without_command=True, context_settings={"auto_envvar_prefix": "RUNSTREAM_BRIDGE"})
+@option("--host", default=Config.host, help="Address to listen on.")
+@option("--port", default=Config.port, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
+@option("--service", default=Config.service, help="gRPC target of the model service.")
+@option("--service-token", default=Config.service_token, help="Bearer token that the service asks for.")
+@option(
+    "--token-file", type=click.Path(path_type=Path), help="Who may use the bridge: account, SHA-256, name per line."
+)
+@option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without tokens.")
+@option("--allowed-hosts", default="", callback=_split, help="Host names to answer besides loopback, with commas.")
+@option("--allowed-origins", default="", callback=_split, help="Origins of web pages to answer, with commas.")
+@option(
+    "--deadline-s",
+    default=Config.deadline_s,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Most seconds that an answer may take.",
+)
+@option(
+    "--shutdown-grace-s",
+    default=Config.shutdown_grace_s,
+    type=click.FloatRange(min=0),
+    help="Seconds that running answers get at the end.",
+)
+@option(
+    "--log-level",
+    default=Config.log_level,
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
+    help="Least severe messages to log.",
+)
+@click.pass_context
+def main(context: click.Context, /, **settings: object) -> None:
+    """Answers Workers AI's REST and SSE requests with a Runstream model service."""
+    if context.invoked_subcommand is None:
+        _serve(Config(**settings))  # type: ignore[arg-type]  # the options are the fields
+
+
+def _serve(config: Config) -> None:
+    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    if not (config.token_file or config.allow_anonymous or is_loopback(config.host)):
+        raise click.ClickException(
+            f"{config.host} is reached from other machines: give --token-file, or --allow-anonymous if that is meant"
+        )
+    try:
+        tokens = read_token_file(config.token_file) if config.token_file else ()
+        asyncio.run(serve(build_app(config, tokens), config))
+    except (ListenError, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command("hash-token")
+@click.argument("account")
+@click.argument("name")
+def hash_token_command(account: str, name: str) -> None:
+    """Reads a token from standard input and writes its line of a token file."""
+    if not ACCOUNT.fullmatch(account) or not name.strip():
+        raise click.ClickException("an account is 1 to 128 ASCII characters without spaces, a name is not empty")
+    token = (getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    if not token:
+        raise click.ClickException("there is no token on standard input")
+    click.echo(Token(account, hash_token(token), name.strip()))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m bridge")

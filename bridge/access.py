@@ -1,0 +1,49 @@
+"""One log line and one set of measurements for each request."""
+
+import logging
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Access:
+    """What becomes known about a request while it is answered.
+
+    Attributes:
+        request_id: Its id: in error messages, in the header cf-ai-req-id, in the log and in the call of the service.
+        started_at: When its headers were there, in seconds of time.perf_counter.
+        account: The account in its path.
+        token: The name of its token.
+        model: The model that it asks for.
+        served_model: The model that answers.
+        is_answered: Whether the last event of its stream is written. Clients leave as soon as they have that.
+    """
+
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started_at: float = field(default_factory=time.perf_counter)
+    account: str = ""
+    token: str = ""
+    model: str = ""
+    served_model: str = ""
+    is_answered: bool = False
+
+
+def log(access: Access, request: web.Request, status: int, duration_s: float) -> None:
+    """Writes the line. Values that a client chose are quoted, so that they can't forge lines."""
+    logger.info(
+        "%s %s %r %d %.3fs account=%r token=%r model=%r served_model=%r",
+        access.request_id,
+        request.method,
+        request.path,
+        status,
+        duration_s,
+        access.account,
+        access.token,
+        access.model,
+        access.served_model,
+    )

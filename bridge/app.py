@@ -1,0 +1,51 @@
+"""The bridge's application: its routes and what they share."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import grpc
+from aiohttp import web
+
+from bridge import health
+from bridge.auth import Token
+from bridge.config import Config
+from bridge.drain import Drain
+from bridge.keys import CONFIG, DRAIN, METRICS, MODELS, SERVICE, TOKENS
+from bridge.metrics import Metrics
+from bridge.middleware import add_request_id, answer_errors, observe
+from bridge.models import Models
+from bridge.origin import add_cors_headers, check_origin
+from bridge.run import run
+from bridge.service_client import CHANNEL_OPTIONS, ServiceClient
+
+MAX_BODY_BYTES: Final = 2 * 1024 * 1024
+
+
+def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
+    """Makes the application.
+
+    Args:
+        config: The settings.
+        tokens: Who may use it; none lets everybody.
+    """
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[observe, answer_errors, check_origin])
+    app[CONFIG], app[TOKENS] = config, tokens
+    app[METRICS], app[DRAIN] = Metrics(), Drain(config.shutdown_grace_s)
+    app.cleanup_ctx.append(_connect)
+    app.on_response_prepare.extend([add_request_id, add_cors_headers])
+    app.on_shutdown.append(app[DRAIN].finish)
+    # Official SDKs send the model's slashes as %2F; the pattern sees them decoded.
+    app.router.add_post("/client/v4/accounts/{account_id}/ai/run/{model:.+}", run)
+    app.router.add_get("/healthz", health.healthz)
+    app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/metrics", health.metrics)
+    return app
+
+
+async def _connect(app: web.Application) -> AsyncIterator[None]:
+    """Opens the one channel to the service, for as long as the application lives."""
+    config = app[CONFIG]
+    async with grpc.aio.insecure_channel(config.service, options=CHANNEL_OPTIONS) as channel:
+        app[SERVICE] = ServiceClient(channel, config.deadline_s, config.service_token)
+        app[MODELS] = Models(app[SERVICE])
+        yield

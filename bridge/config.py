@@ -1,0 +1,44 @@
+"""What can be configured. The flags of `python -m bridge` take their defaults from here."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Config:
+    """The bridge's settings.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port to listen on; 0 takes a free one.
+        service: The model service's gRPC target, such as "127.0.0.1:50051".
+        service_token: What the bridge shows the service as its bearer token; empty for none.
+        token_file: Who may use the bridge, see `auth`; None lets everybody.
+        allow_anonymous: Whether listening beyond loopback without tokens is meant.
+        allowed_hosts: Host headers answered besides localhost and loopback addresses.
+        allowed_origins: Origins of web pages answered besides the bridge's own.
+        deadline_s: The most seconds that a call of the service may take.
+        shutdown_grace_s: The most seconds that running answers get to end when the bridge is told to.
+        log_level: The least severe messages to log, a name of the logging module.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    service: str = "127.0.0.1:50051"
+    service_token: str = ""
+    token_file: Path | None = None
+    allow_anonymous: bool = False
+    allowed_hosts: frozenset[str] = frozenset()
+    allowed_origins: frozenset[str] = frozenset()
+    deadline_s: float = 120.0
+    shutdown_grace_s: float = 5.0
+    log_level: str = "INFO"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`, a name or an address without port and brackets."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,69 @@
+"""Cloudflare's v4 envelope around results and errors, to the byte."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge.errors import AiError, GatewayError
+
+
+def to_json(value: object) -> bytes:
+    """Writes compact JSON; what is not ASCII stands as UTF-8, lone surrogates as the escapes that they came from."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Answers JSON.
+
+    The content type has no charset: workerd compares it with "application/json" as a whole and hands out a stream
+    instead of an object for anything else (src/cloudflare/internal/ai-api.ts).
+    """
+    return web.Response(
+        body=to_json(value), status=status, headers={**(headers or {}), "Content-Type": "application/json"}
+    )
+
+
+def native_result(response: pb.RunResponse) -> dict[str, Any]:
+    """A whole answer as the output template of Cloudflare's model pages has it: response, tool_calls, usage."""
+    tool_calls = [{"name": call.name, "arguments": json.loads(call.arguments_json)} for call in response.tool_calls]
+    text = None if tool_calls else response.text
+    return {"response": text, "tool_calls": tool_calls, "usage": usage(response.usage)}
+
+
+def usage(counted: pb.Usage) -> dict[str, Any]:
+    """The token counts; `prompt_tokens_details` stands where captures of 2026 have it."""
+    return {
+        "prompt_tokens": counted.prompt_tokens,
+        "completion_tokens": counted.completion_tokens,
+        "total_tokens": counted.prompt_tokens + counted.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": counted.cached_prompt_tokens},
+    }
+
+
+def success(result: object, messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The envelope of an answer."""
+    return {"result": result, "success": True, "errors": [], "messages": messages}
+
+
+def ai_failure(error: AiError, request_id: str) -> web.Response:
+    """The answer that the AI layer gives; its order of keys is not that of the layer before it."""
+    entry = {"message": error.message(request_id), "code": error.rule.code}
+    body = {"errors": [entry], "success": False, "result": {}, "messages": []}
+    return json_response(body, error.rule.status, error.headers())
+
+
+def gateway_failure(error: GatewayError) -> web.Response:
+    """The answer that routing and authentication give."""
+    entry = {"code": error.code, "message": error.message}
+    body = {"result": None, "success": False, "errors": [entry], "messages": []}
+    return json_response(body, error.status, dict(error.headers))
+
+
+def stand_in_messages(asked: str, served: str) -> list[dict[str, Any]]:
+    """Says in the envelope's `messages` that another model than the one asked for has answered."""
+    if asked == served:
+        return []
+    text = f"{served} stands in for {asked}, whose weights are not on this machine: this is not {asked}'s answer."
+    return [{"code": 1000, "message": text}]

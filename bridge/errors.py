@@ -1,0 +1,145 @@
+"""What the bridge answers instead of a result, and the one table that says how.
+
+An error of the AI layer has a reason: the service's, from google.rpc.ErrorInfo, or one of the bridge's own. The status,
+code and words that follow from it are Cloudflare's (platform/errors in its docs, captures for what is missing there).
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+ERROR_DOMAIN: Final = "runstream"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an error of one reason is answered.
+
+    Attributes:
+        status: The HTTP status.
+        code: Cloudflare's code.
+        title: What Cloudflare's messages of this code begin with.
+        description: The message's text where it is Cloudflare's; None where it is that of whoever raised the error.
+        default_retry_after_s: How long to wait before asking again if the error does not say; None if that is no help.
+        is_retryable: False tells the official SDKs, which ask again after 408, 409, 429 and 5xx, that they must not.
+    """
+
+    status: int
+    code: int
+    title: str = "AiError"
+    description: str | None = None
+    default_retry_after_s: int | None = None
+    is_retryable: bool = True
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "INVALID_REQUEST": Rule(400, 5006, "Bad input: Error"),
+    "LORA_UNSUPPORTED": Rule(405, 5005, "LoRa unsupported"),
+    "MODEL_NOT_FOUND": Rule(400, 5007, "No such model"),
+    "WEIGHTS_MISSING": Rule(400, 5007, "No such model"),
+    "CONTEXT_WINDOW_EXCEEDED": Rule(413, 5021),
+    "FORMAT_UNSATISFIABLE": Rule(400, 5024),
+    "QUEUE_FULL": Rule(
+        429, 3040, description="Capacity temporarily exceeded, please try again.", default_retry_after_s=1
+    ),
+    "MODEL_NOT_READY": Rule(503, 3040, default_retry_after_s=2),
+    "DEADLINE_EXCEEDED": Rule(408, 3046, description="Request timeout", is_retryable=False),
+    "ENGINE_FAILED": Rule(500, 5000, is_retryable=False),
+    "INTERNAL": Rule(500, 5000, description="internal error"),
+    "BODY_EMPTY": Rule(400, 3003, "Incomplete request", "Request is missing headers or body: body"),
+    "BODY_TOO_LARGE": Rule(413, 3006, "Request too large", "Request is too large"),
+}
+
+# For statuses without an ErrorInfo: those that gRPC itself makes.
+REASON_OF_STATUS: Final[Mapping[grpc.StatusCode, str]] = {
+    grpc.StatusCode.UNAVAILABLE: "MODEL_NOT_READY",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "BODY_TOO_LARGE",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
+}
+
+UNREACHABLE: Final = "The model service can't be reached; it may be starting."
+
+
+class AiError(Exception):
+    """An error of the AI layer.
+
+    Args:
+        reason: A key of `RULES`.
+        description: What is wrong, for the caller to read. Left out where the rule has Cloudflare's own text.
+        retry_after_s: In how many seconds a new attempt may succeed, if that is known.
+    """
+
+    def __init__(self, reason: str, description: str = "", retry_after_s: float | None = None) -> None:
+        self.reason = reason
+        self.rule = RULES[reason]
+        self.description = self.rule.description or description
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{reason}: {description or self.description}")
+
+    def message(self, request_id: str) -> str:
+        """The message in Cloudflare's grammar."""
+        return f"AiError: {self.rule.title}: {self.description} ({request_id})"
+
+    def headers(self) -> dict[str, str]:
+        """The headers that tell a client whether and when to ask again."""
+        if not self.rule.is_retryable:
+            return {"x-should-retry": "false"}
+        if self.rule.default_retry_after_s is None:
+            return {}
+        wait_s = self.retry_after_s or self.rule.default_retry_after_s
+        return {"Retry-After": str(min(60, max(1, math.ceil(wait_s))))}
+
+
+@dataclass(eq=False)
+class GatewayError(Exception):
+    """An error of the layer before any model: routing, credentials, where a request comes from.
+
+    Attributes:
+        status: The HTTP status.
+        code: Cloudflare's code.
+        message: What is wrong, for the caller to read.
+        headers: Headers that the status calls for.
+    """
+
+    status: int
+    code: int
+    message: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def from_rpc(error: grpc.aio.AioRpcError, model: str) -> AiError:
+    """Translates a failed call of the service.
+
+    Args:
+        error: What the call raised.
+        model: The model that was asked for.
+    """
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError has what it needs of a call
+    info = _error_info(status) if status else None
+    if info is None or info.reason not in RULES:
+        reason = REASON_OF_STATUS.get(error.code(), "INTERNAL")
+        return AiError(reason, UNREACHABLE if reason == "MODEL_NOT_READY" else error.details() or "")
+    if info.reason == "MODEL_NOT_FOUND":
+        return AiError(info.reason, f"No such model {model} or task")
+    return AiError(info.reason, error.details() or "", _retry_after_s(status))
+
+
+def _error_info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo | None:
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+            return info
+    return None
+
+
+def _retry_after_s(status: status_pb2.Status | None) -> float | None:
+    retry = error_details_pb2.RetryInfo()
+    for detail in status.details if status else ():
+        if detail.Unpack(retry):
+            return float(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
+    return None

@@ -1,0 +1,24 @@
+"""Whether the bridge lives, and whether it can answer."""
+
+from aiohttp import web
+
+from bridge.envelope import json_response
+from bridge.keys import METRICS, SERVICE
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """Says that the process lives."""
+    return json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Says whether the service behind the bridge can answer, and if not, why."""
+    reason = await request.app[SERVICE].unreadiness()
+    if reason:
+        return json_response({"status": "not ready", "reason": reason}, status=503)
+    return json_response({"status": "ready"})
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Tells the metrics."""
+    return request.app[METRICS].exposition()

@@ -1,0 +1,22 @@
+"""What the application and a request carry for their handlers."""
+
+from aiohttp import web
+
+from bridge.access import Access
+from bridge.auth import Token
+from bridge.config import Config
+from bridge.drain import Drain
+from bridge.metrics import Metrics
+from bridge.models import Models
+from bridge.service_client import ServiceClient
+
+CONFIG = web.AppKey("config", Config)
+TOKENS = web.AppKey("tokens", tuple[Token, ...])
+SERVICE = web.AppKey("service", ServiceClient)
+MODELS = web.AppKey("models", Models)
+METRICS = web.AppKey("metrics", Metrics)
+DRAIN = web.AppKey("drain", Drain)
+
+ACCESS = web.RequestKey("access", Access)
+# The request's streamed answer, from when its headers are sent: no other status can be told any more.
+STREAM = web.RequestKey("stream", web.StreamResponse)

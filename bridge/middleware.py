@@ -1,0 +1,83 @@
+"""What surrounds every handler: measuring and logging it, and turning what it raises into an answer."""
+
+import logging
+import time
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from bridge import sse
+from bridge.access import Access, log
+from bridge.envelope import ai_failure, gateway_failure
+from bridge.errors import AiError, GatewayError
+from bridge.keys import ACCESS, METRICS, STREAM
+
+logger = logging.getLogger(__name__)
+
+# What nginx logs for a client that left before its answer was there; it is never sent.
+CLIENT_LEFT: Final = 499
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives the request its id, measures it and logs it, however it ends."""
+    access = request[ACCESS] = Access()
+    status = CLIENT_LEFT
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        if access.is_answered:
+            status = request[STREAM].status
+        _record(request, access, status)
+
+
+def _record(request: web.Request, access: Access, status: int) -> None:
+    duration_s = time.perf_counter() - access.started_at
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else "none"
+    metrics = request.app[METRICS]
+    metrics.requests.labels(route, status).inc()
+    metrics.request_duration.labels(route).observe(duration_s)
+    log(access, request, status, duration_s)
+
+
+async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
+    """Tells the request's id. A handler of app.on_response_prepare."""
+    if ACCESS in request:
+        response.headers["cf-ai-req-id"] = request[ACCESS].request_id
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns what a handler raises into Cloudflare's envelope, or into the end of the stream that it has begun."""
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        message = f"{request.method} not supported for requested URI."
+        return gateway_failure(GatewayError(405, 7001, message, {hdrs.ALLOW: error.headers[hdrs.ALLOW]}))
+    except web.HTTPNotFound:
+        return gateway_failure(GatewayError(400, 7000, "No route for that URI"))
+    except GatewayError as error:
+        return gateway_failure(error)
+    except AiError as error:
+        return await _fail(request, error)
+    except ConnectionResetError:
+        # The client left while it was written to, just before aiohttp would have cancelled the handler.
+        return request[STREAM]
+    except Exception:
+        logger.exception("%s %r", request[ACCESS].request_id, request.path)
+        return await _fail(request, AiError("INTERNAL"))
+
+
+async def _fail(request: web.Request, error: AiError) -> web.StreamResponse:
+    request_id = request[ACCESS].request_id
+    logger.info("%s %s", request_id, error)
+    if STREAM not in request:
+        return ai_failure(error, request_id)
+    stream = request[STREAM]
+    request.app[METRICS].stream_errors.labels(error.rule.code).inc()
+    await stream.write(sse.failure(error, request_id))
+    return stream

@@ -1,0 +1,76 @@
+"""Keeps web pages out that the owner has not let in.
+
+A page in a browser on this machine can send requests to loopback, and with DNS rebinding even read the answers. It can
+forge neither the Host header nor the Origin header, so both are checked before anything else.
+"""
+
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from bridge.config import is_loopback
+from bridge.errors import GatewayError
+from bridge.keys import CONFIG
+
+# Orchestrators probe these by an address that nobody knows beforehand; they tell nothing that a page could want.
+PROBES = frozenset({"/healthz", "/readyz"})
+
+
+@web.middleware
+async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers only for known hosts and origins, and answers the preflights of the latter."""
+    if request.path not in PROBES:
+        _check_host(request)
+        _check_origin(request)
+    if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
+        return _preflight(request)
+    return await handler(request)
+
+
+async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Lets the page of an allowed origin read the response. A handler of app.on_response_prepare."""
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin in request.app[CONFIG].allowed_origins:
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+        response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "cf-ai-req-id, x-runstream-model, Retry-After"
+        response.headers[hdrs.VARY] = hdrs.ORIGIN
+
+
+def _check_host(request: web.Request) -> None:
+    host = request.headers.get(hdrs.HOST, "")
+    name = _host_name(host)
+    if not is_loopback(name) and name.lower() not in request.app[CONFIG].allowed_hosts:
+        raise GatewayError(403, 10000, f"The Host header {host!r} is not allowed: start with --allowed-hosts {name}")
+
+
+def _host_name(host: str) -> str:
+    """A Host header without its port and an IPv6 address's brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]
+
+
+def _check_origin(request: web.Request) -> None:
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None or origin in request.app[CONFIG].allowed_origins or _is_same_origin(request, origin):
+        return
+    raise GatewayError(403, 10000, f"The Origin {origin!r} is not allowed: start with --allowed-origins {origin}")
+
+
+def _is_same_origin(request: web.Request, origin: str) -> bool:
+    """Whether a page that the bridge served asks; the scheme may be that of a proxy before it."""
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == request.headers[hdrs.HOST].lower()
+
+
+def _preflight(request: web.Request) -> web.Response:
+    headers = {
+        hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
+        hdrs.ACCESS_CONTROL_ALLOW_HEADERS: request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS, ""),
+        hdrs.ACCESS_CONTROL_MAX_AGE: "600",
+    }
+    return web.Response(status=204, headers=headers)

@@ -1,0 +1,57 @@
+"""The bridge as a process: listens, says so, and ends when it is told to."""
+
+import asyncio
+import errno
+import signal
+from typing import Final
+
+from aiohttp import web
+
+from bridge.config import Config
+
+# How long answers may take to write their last error, once the grace is over.
+LAST_WORDS_S: Final = 1.0
+
+
+class ListenError(Exception):
+    """The bridge can't listen where it is told to; the text says what to do."""
+
+
+async def serve(app: web.Application, config: Config) -> None:
+    """Serves until SIGTERM or SIGINT.
+
+    Raises:
+        ListenError: The address can't be listened on.
+    """
+    # Without handler_cancellation a handler, and with it the generation, goes on after its client has left.
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=LAST_WORDS_S)
+    await runner.setup()
+    try:
+        await _listen(runner, config)
+        print(f"bridge listening on {_url(runner, config.host)}", flush=True)
+        await _told_to_end()
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, config: Config) -> None:
+    try:
+        await web.TCPSite(runner, config.host, config.port).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            advice = "end what listens there or choose another port with --port"
+            raise ListenError(f"port {config.port} of {config.host} is in use: {advice}") from None
+        advice = "choose another address with --host or --port"
+        raise ListenError(f"can't listen on port {config.port} of {config.host}, {error.strerror}: {advice}") from None
+
+
+def _url(runner: web.AppRunner, host: str) -> str:
+    port = runner.addresses[0][1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+async def _told_to_end() -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    await told.wait()

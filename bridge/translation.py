@@ -1,0 +1,175 @@
+"""From the JSON of Workers AI's dialect to a `RunRequest`. What the dialect means is said here and nowhere else.
+
+Whether a model can do what a request asks is the service's to say.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge.errors import AiError
+from bridge.schema import check_input
+
+INT32_MAX: Final = 2**31 - 1
+
+SAMPLING_FIELDS: Final[Mapping[str, Callable[[float], float]]] = {
+    # More than the contract can say is also more than any model takes, and the service refuses it with its limit.
+    "max_tokens": lambda value: min(int(value), INT32_MAX),
+    "temperature": float,
+    "top_k": int,
+    "top_p": float,
+    "repetition_penalty": float,
+    "frequency_penalty": float,
+    "presence_penalty": float,
+    "seed": int,
+}
+
+TOOL_CHOICE_MODES: Final = {
+    "auto": pb.TOOL_CHOICE_MODE_AUTO,
+    "none": pb.TOOL_CHOICE_MODE_NONE,
+    "required": pb.TOOL_CHOICE_MODE_REQUIRED,
+}
+
+
+class Question(NamedTuple):
+    """What a client asks.
+
+    Attributes:
+        request: The same in the contract's words.
+        is_streamed: Whether the answer is to come in parts.
+    """
+
+    request: pb.RunRequest
+    is_streamed: bool
+
+
+def parse_question(model: str, body: bytes) -> Question:
+    """Reads the body of a run request.
+
+    Args:
+        model: The model that the path names.
+        body: JSON, whatever the request's content type says.
+
+    Raises:
+        AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
+    """
+    if not body.strip():
+        raise AiError("BODY_EMPTY")
+    try:
+        return _question(model, check_input(_parse_json(body)))
+    except RecursionError:
+        raise AiError("INVALID_REQUEST", "the body is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise AiError("INVALID_REQUEST", "a string has a lone surrogate, which is no character") from None
+
+
+def _parse_json(body: bytes) -> object:
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_float=_finite, parse_constant=_finite)
+    except UnicodeDecodeError as error:
+        raise AiError("INVALID_REQUEST", f"the body is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno}"
+        raise AiError("INVALID_REQUEST", f"the body is not JSON: {error.msg} at {place}") from None
+    except ValueError:
+        raise AiError("INVALID_REQUEST", "the body has a number that is not finite or too long") from None
+
+
+def _finite(literal: str) -> float:
+    """Reads a number; Python's json would take NaN, Infinity and 1e999, which no JSON can answer to."""
+    number = float(literal)
+    if not math.isfinite(number):
+        raise ValueError(literal)
+    return number
+
+
+def _question(model: str, fields: dict[str, Any]) -> Question:
+    if "lora" in fields:
+        raise AiError("LORA_UNSUPPORTED", f"The model {model} does not support LoRa inference")
+    if "functions" in fields:
+        raise AiError("INVALID_REQUEST", "'/functions' is not supported, describe the functions in '/tools'")
+    request = pb.RunRequest(
+        model=model,
+        sampling_params=_sampling_params(fields),
+        stop_sequences=_stop_sequences(fields),
+        tools=[_tool(tool) for tool in fields.get("tools", ())],
+    )
+    _set_input(request, fields)
+    if "response_format" in fields:
+        request.response_format.CopyFrom(_response_format(fields["response_format"]))
+    if "tool_choice" in fields:
+        request.tool_choice.CopyFrom(_tool_choice(fields["tool_choice"]))
+    return Question(request, fields.get("stream", False))
+
+
+def _set_input(request: pb.RunRequest, fields: dict[str, Any]) -> None:
+    # Cloudflare's own LoRA example sends `raw` as a string.
+    is_raw = fields.get("raw") in (True, "true")
+    if "prompt" in fields:
+        request.prompt.CopyFrom(pb.Prompt(text=fields["prompt"], raw=is_raw))
+    else:
+        messages = [_message(message) for message in fields["messages"]]
+        request.conversation.CopyFrom(pb.Conversation(messages=messages, raw=is_raw))
+
+
+def _message(message: dict[str, Any]) -> pb.Message:
+    return pb.Message(
+        role=message["role"],
+        content=_content(message["content"]),
+        tool_calls=[_tool_call(call) for call in message.get("tool_calls") or ()],
+        tool_call_id=message.get("tool_call_id") or "",
+        name=message.get("name") or "",
+    )
+
+
+def _content(content: str | list[dict[str, str]] | None) -> list[pb.ContentPart]:
+    if content is None:
+        return []
+    texts = [content] if isinstance(content, str) else [part["text"] for part in content]
+    return [pb.ContentPart(text=text) for text in texts]
+
+
+def _tool_call(call: dict[str, Any]) -> pb.ToolCall:
+    """Takes Workers AI's spelling and OpenAI's, where the arguments are JSON in a string."""
+    function = call.get("function") or call
+    arguments = function["arguments"]
+    arguments_json = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return pb.ToolCall(id=call.get("id") or "", name=function["name"], arguments_json=arguments_json)
+
+
+def _sampling_params(fields: dict[str, Any]) -> pb.SamplingParams:
+    given: dict[str, Any] = {name: convert(fields[name]) for name, convert in SAMPLING_FIELDS.items() if name in fields}
+    return pb.SamplingParams(**given)
+
+
+def _stop_sequences(fields: dict[str, Any]) -> list[str]:
+    stop = fields.get("stop", [])
+    return [stop] if isinstance(stop, str) else stop
+
+
+def _response_format(response_format: dict[str, Any]) -> pb.ResponseFormat:
+    if response_format["type"] == "json_object":
+        return pb.ResponseFormat(json_object=pb.JsonObject())
+    if response_format.get("json_schema") is None:
+        raise AiError("INVALID_REQUEST", "required properties at '/response_format' are 'type,json_schema'")
+    return pb.ResponseFormat(json_schema=json.dumps(response_format["json_schema"]))
+
+
+def _tool(tool: dict[str, Any]) -> pb.Tool:
+    """Takes Workers AI's flat spelling and OpenAI's."""
+    function = tool.get("function") or tool
+    parameters = function.get("parameters")
+    return pb.Tool(
+        name=function["name"],
+        description=function.get("description") or "",
+        parameters_json="" if parameters is None else json.dumps(parameters),
+    )
+
+
+def _tool_choice(choice: str | dict[str, Any]) -> pb.ToolChoice:
+    if isinstance(choice, str):
+        return pb.ToolChoice(mode=TOOL_CHOICE_MODES[choice])
+    return pb.ToolChoice(name=choice["function"]["name"])

@@ -1,0 +1,49 @@
+"""What is wrong with a body, in the grammar of Cloudflare's messages.
+
+Captures of the real service show oneOf, type, required, minimum, maximum and the lengths; the other keywords are worded
+like them.
+"""
+
+import json
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any, Final
+
+from jsonschema import ValidationError
+
+MAX_VIOLATIONS: Final = 20
+
+TYPE_NAMES: Final = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def describe(violation: ValidationError) -> str:
+    """Says what is violated and where, with everything that a oneOf had against each of its branches."""
+    path = "/" + "/".join(str(step) for step in violation.absolute_path)
+    wanted: Any = violation.validator_value
+    match violation.validator:
+        case "oneOf":
+            return f"oneOf at '{path}' not met, 0 matches: {describe_all(violation.context or ())}"
+        case "type":
+            types = wanted if isinstance(wanted, str) else ",".join(wanted)
+            return f"Type mismatch of '{path}', '{_type_name(violation.instance)}' not in '{types}'"
+        case "required":
+            return f"required properties at '{path}' are '{','.join(wanted)}'"
+        case "minimum":
+            return f"'{path}' must be >= {wanted}"
+        case "maximum":
+            return f"'{path}' must be <= {wanted}"
+        case "minLength":
+            return f"Length of '{path}' must be >= {wanted}"
+        case _:
+            return f"'{path}' must be one of {json.dumps(wanted)}"
+
+
+def describe_all(violations: Iterable[ValidationError]) -> str:
+    """Lists violations, each once, and only the first few: a body of megabytes can have very many."""
+    first = list(islice(violations, MAX_VIOLATIONS + 1))
+    texts = list(dict.fromkeys(describe(violation) for violation in first[:MAX_VIOLATIONS]))
+    return ", ".join(texts + ["and more"] * (len(first) > MAX_VIOLATIONS))
+
+
+def _type_name(instance: object) -> str:
+    return TYPE_NAMES.get(type(instance), "null")
