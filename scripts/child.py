@@ -59,4 +59,6 @@ class Child:
             self._last_lines.append(text)
             self._progress.clear()
             print(f"{self.name:7} | {text}", flush=True)
-        return await self._process.wait()
+        status = await self._process.wait()
+        print(f"{self.name:7} | ended with exit status {status}", flush=True)
+        return status

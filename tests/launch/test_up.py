@@ -1,0 +1,128 @@
+"""The launcher starts two parts, tells when they answer, and ends both together."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import pytest
+
+from scripts.up import check_port
+from tests.launch.fake_parts import FAILING, READY, SERVING
+
+ROOT = Path(__file__).parents[2]
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+
+
+@contextmanager
+def launched(service, bridge, ports):
+    """Runs the launcher with these programs as its parts; yields it with its output as a pipe of lines."""
+    command = [sys.executable, "-m", "tests.launch.fake_parts", service, bridge, *map(str, ports)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as launcher:
+        try:
+            yield launcher
+        finally:
+            launcher.kill()
+
+
+@pytest.fixture
+def ports(unused_tcp_port_factory):
+    """Two free ports."""
+    return unused_tcp_port_factory(), unused_tcp_port_factory()
+
+
+def read_until(launcher, words):
+    """Reads the launcher's output up to the line with these words."""
+    return next(line for line in launcher.stdout if words in line)
+
+
+def descendants(pid):
+    """The ids of the processes that a process has started, and of those that they have."""
+    children = [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
+    return [*children, *(grandchild for child in children for grandchild in descendants(child))]
+
+
+def wait_for_the_end_of(handles):
+    """Returns once each of these processes has ended; fails if one goes on for a minute."""
+    for handle in handles:
+        assert select.select([handle], [], [], 60)[0]
+        os.close(handle)
+
+
+needs_pidfd = pytest.mark.skipif(
+    not hasattr(os, "pidfd_open"), reason="only Linux tells of the end of others' processes"
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_both_parts_and_the_launcher_succeeds(ports, number):
+    with launched(SERVING, READY, ports) as launcher:
+        read_until(launcher, "Ctrl-C ends it")
+        launcher.send_signal(number)
+        output, errors = launcher.communicate()
+    assert (launcher.returncode, errors) == (0, "")
+    assert output.endswith("Stopped.\n")
+    for port in ports:
+        check_port("127.0.0.1", port, "--port")
+
+
+def test_the_greeting_has_three_requests_to_paste_and_says_who_answers(ports):
+    with launched(SERVING, READY, ports) as launcher:
+        greeting = "".join(iter(launcher.stdout.readline, "Ctrl-C ends it.\n"))
+        launcher.terminate()
+        launcher.communicate()
+    assert greeting.count(f"curl http://127.0.0.1:{ports[0]}/client/v4/accounts/") == 2
+    assert greeting.count(f"curl -N http://127.0.0.1:{ports[0]}/client/v4/accounts/") == 1
+    assert "model a-model" in greeting
+
+
+@pytest.mark.parametrize(("service", "bridge", "name"), [(FAILING, READY, "service"), (SERVING, FAILING, "bridge")])
+def test_a_part_that_ends_takes_the_other_along_and_its_last_words_are_told(ports, service, bridge, name):
+    with launched(service, bridge, ports) as launcher:
+        output, errors = launcher.communicate()
+    assert launcher.returncode == 1
+    assert errors == f"runstream: the {name} ended (exit status 3): last words\n"
+    assert f"{name:7} | first words\n" in output
+
+
+@needs_pidfd
+def test_nothing_is_left_after_the_launcher_is_killed(ports):
+    with launched(SERVING, READY, ports) as launcher:
+        read_until(launcher, "Ctrl-C ends it")
+        handles = [os.pidfd_open(pid) for pid in descendants(launcher.pid)]
+        launcher.kill()
+        wait_for_the_end_of(handles)
+    assert len(handles) == 4
+
+
+@needs_pidfd
+def test_a_second_signal_ends_a_part_that_does_not_listen_without_grace(ports):
+    with launched(DEAF + SERVING, READY, ports) as launcher:
+        read_until(launcher, "Ctrl-C ends it")
+        handles = [os.pidfd_open(pid) for pid in descendants(launcher.pid)]
+        launcher.terminate()
+        read_until(launcher, "bridge  | ended")
+        launcher.terminate()
+        launcher.communicate()
+        wait_for_the_end_of(handles)
+    assert launcher.returncode == 0
+
+
+def test_a_port_in_use_is_told_with_the_flag_that_chooses_another():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(click.ClickException) as raised:
+            check_port("127.0.0.1", port, "--service-port")
+    assert raised.value.message == (
+        f"port {port} on 127.0.0.1: Address already in use; "
+        f"choose another with --service-port, as in make run ARGS='--service-port {port + 1}'"
+    )
