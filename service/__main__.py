@@ -1,0 +1,112 @@
+"""The command line: `python -m service` serves."""
+
+import asyncio
+import functools
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.catalog import CatalogError
+from service.config import ConfigError, ServiceConfig, check_exposure, read_token
+from service.errors import RunstreamError
+from service.server import serve
+
+_option = functools.partial(click.option, show_envvar=True, show_default=True)
+_optional = functools.partial(click.option, show_envvar=True, default="")
+_PORT = click.IntRange(0, 65535)
+_ONE_OR_MORE = click.IntRange(min=1)
+_SECONDS = click.FloatRange(min=0, min_open=True)
+
+
+def _split(context: click.Context, parameter: click.Parameter, values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"auto_envvar_prefix": "RUNSTREAM_SERVICE", "max_content_width": 120},
+)
+@_option("--host", default="127.0.0.1", help="The address to listen on.")
+@_option("--port", type=_PORT, default=50051, help="The port of gRPC; 0 takes a free one.")
+@_option("--metrics-port", type=_PORT, default=9464, help="The port of the metrics for Prometheus; 0 for none.")
+@_option(
+    "--models",
+    multiple=True,
+    default=["@runstream/demo"],
+    callback=_split,
+    help="A model of the catalog to load, or several with commas between. May be given again.",
+)
+@_optional("--stand-in", metavar="MODEL", help="A model that answers for those not loaded, and says so.")
+@_option(
+    "--catalog",
+    "catalog_files",
+    envvar="RUNSTREAM_SERVICE_CATALOG",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A catalog that adds models or replaces them. May be given again.",
+)
+@_option("--device", default="cpu", help="Where the models run: cpu, cuda, cuda:1, ...")
+@_optional("--dtype", help="The torch dtype to compute in, for all models.  [default: the catalog's]")
+@_option(
+    "--max-waiting",
+    type=_ONE_OR_MORE,
+    default=256,
+    help="The most requests that wait for one model; more get RESOURCE_EXHAUSTED.",
+)
+@_option("--max-num-seqs", type=_ONE_OR_MORE, default=64, help="The most requests that one model answers at once.")
+@_option(
+    "--max-num-batched-tokens",
+    type=_ONE_OR_MORE,
+    default=512,
+    help="The most tokens that one step of a model computes.",
+)
+@_option("--kv-cache-memory-mib", type=_ONE_OR_MORE, default=512, help="The memory of each model's KV cache, in MiB.")
+@_option(
+    "--num-threads",
+    type=click.IntRange(min=0),
+    default=0,
+    help="The CPU threads of each model; 0 for one fewer than there are cores.",
+)
+@_option(
+    "--stall-timeout-s",
+    type=_SECONDS,
+    default=30.0,
+    help="How long a model may be silent at work before health says so.",
+)
+@_option("--default-timeout-s", type=_SECONDS, default=120.0, help="The deadline of calls that set none, in seconds.")
+@_option(
+    "--drain-timeout-s",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    help="How long running calls may go on after SIGTERM, in seconds.",
+)
+@_optional("--token", help="What callers send as authorization: Bearer TOKEN. Better in its variable.")
+@_optional("--token-file", default=None, type=click.Path(path_type=Path), help="A file that holds the token.")
+@_option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without a token.")
+@click.pass_context
+def main(
+    context: click.Context, /, token: str, token_file: Path | None, allow_anonymous: bool, **settings: Any
+) -> None:
+    """Answers text generation over gRPC with models on this machine."""
+    if context.invoked_subcommand is not None:
+        return
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s service %(levelname)s %(message)s")
+    # its own threads gain nothing on one prompt at a time, and it warns whenever an engine is started after one
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        token = read_token(token_file) if token_file else token
+        check_exposure(settings["host"], token, allow_anonymous)
+        asyncio.run(serve(ServiceConfig(token=token, **settings), functools.partial(print, flush=True)))
+    except (CatalogError, ConfigError) as error:
+        sys.exit(f"error: {error}")
+    except RunstreamError as error:
+        sys.exit(f"error: {error.message}")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m service")

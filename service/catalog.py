@@ -1,0 +1,129 @@
+"""The catalog: which models there are, where their weights come from and what they take."""
+
+import dataclasses
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BUILT_IN = Path(__file__).with_name("catalog.toml")
+QUANTIZATIONS = ("", "int8", "awq", "gptq")
+
+_AT_LEAST_1 = "an integer of at least 1"
+
+
+class CatalogError(ValueError):
+    """A catalog file is wrong; the message names the file, the key and what is expected there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogModel:
+    """One model of the catalog.
+
+    Attributes:
+        id: What clients name.
+        description: What it is, in a sentence.
+        checkpoint: Where its weights are: a hub id, or the absolute path of a folder.
+        max_prompt_tokens: The most tokens of a prompt.
+        max_completion_tokens: The most tokens of a completion.
+        context_window: The most tokens of both together.
+        default_max_tokens: The `max_tokens` of requests that leave it unset.
+        default_max_tokens_streamed: The same on surfaces that have another default for streamed answers.
+        dtype: The name of the torch dtype to compute in, or "auto" for the checkpoint's own.
+        quantization: How the weights are stored, one of `QUANTIZATIONS`.
+        default_system_prompt: The system message before a single prompt; empty for none.
+        license: The licence's name or address.
+    """
+
+    id: str
+    description: str
+    checkpoint: str
+    max_prompt_tokens: int
+    max_completion_tokens: int
+    context_window: int
+    default_max_tokens: int
+    default_max_tokens_streamed: int
+    dtype: str = "auto"
+    quantization: str = ""
+    default_system_prompt: str = ""
+    license: str = ""
+
+
+Catalog = Mapping[str, CatalogModel]
+
+
+def load_catalog(*paths: Path) -> Catalog:
+    """Reads catalog files, the built-in one first; where two describe a model, the later one counts.
+
+    Raises:
+        CatalogError: A file can't be read or has a mistake.
+    """
+    models: dict[str, CatalogModel] = {}
+    for path in (BUILT_IN, *paths):
+        models.update(_read(path))
+    return models
+
+
+def _read(path: Path) -> dict[str, CatalogModel]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CatalogError(f"{path}: can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path}: is not TOML: {error}") from error
+    unknown = sorted(document.keys() - {"models"})
+    if unknown:
+        raise CatalogError(f'{path}: {unknown[0]}: is not known; expected only tables [models."<id>"]')
+    tables = document.get("models", {})
+    if not isinstance(tables, dict):
+        raise CatalogError(f'{path}: models: expected tables [models."<id>"]')
+    return {model_id: _to_model(path, model_id, table) for model_id, table in tables.items()}
+
+
+def _to_model(path: Path, model_id: str, table: object) -> CatalogModel:
+    where = f'{path}: models."{model_id}"'
+    if not isinstance(table, dict):
+        raise CatalogError(f"{where}: expected a table")
+    _check_keys(where, table)
+    model = CatalogModel(id=model_id, **table)
+    _check_limits(where, model)
+    if model.quantization not in QUANTIZATIONS:
+        expected = ", ".join(repr(name) for name in QUANTIZATIONS)
+        raise CatalogError(f"{where}.quantization: is {model.quantization!r}; expected one of {expected}")
+    if model.checkpoint.startswith((".", "/", "~")):
+        folder = (path.parent / Path(model.checkpoint).expanduser()).resolve()
+        return dataclasses.replace(model, checkpoint=str(folder))
+    return model
+
+
+def _check_keys(where: str, table: dict[str, Any]) -> None:
+    types = {name: kind for name, kind in typing.get_type_hints(CatalogModel).items() if name != "id"}
+    for name, value in table.items():
+        if name not in types:
+            raise CatalogError(f"{where}.{name}: is not known; expected one of {', '.join(types)}")
+        # bool is an int to isinstance
+        if type(value) is not types[name]:
+            raise CatalogError(f"{where}.{name}: is {value!r}; expected {_words(types[name])}")
+    required = [field.name for field in dataclasses.fields(CatalogModel) if field.default is dataclasses.MISSING]
+    for name in required:
+        if name != "id" and name not in table:
+            raise CatalogError(f"{where}.{name}: is missing; expected {_words(types[name])}")
+
+
+def _check_limits(where: str, model: CatalogModel) -> None:
+    limits = {name: value for name, value in dataclasses.asdict(model).items() if isinstance(value, int)}
+    for name, value in limits.items():
+        if value < 1:
+            raise CatalogError(f"{where}.{name}: is {value}; expected {_AT_LEAST_1}")
+        if value > model.context_window:
+            raise CatalogError(f"{where}.{name}: is {value}; expected at most context_window, {model.context_window}")
+    for name in ("default_max_tokens", "default_max_tokens_streamed"):
+        if limits[name] > model.max_completion_tokens:
+            most = model.max_completion_tokens
+            raise CatalogError(f"{where}.{name}: is {limits[name]}; expected at most max_completion_tokens, {most}")
+
+
+def _words(kind: type) -> str:
+    return _AT_LEAST_1 if kind is int else "a string"

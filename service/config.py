@@ -1,0 +1,91 @@
+"""What the service is told at its start."""
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class ConfigError(ValueError):
+    """The service can't start as it is told to; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """The service's settings. `python -m service --help` tells about each and holds the defaults.
+
+    Attributes:
+        host, port: Where gRPC listens; port 0 takes a free one.
+        metrics_port: Where Prometheus finds metrics, on the same host; 0 for nowhere.
+        models: The catalog ids of the models to load.
+        stand_in: The model that answers for those of the catalog that are not loaded; empty for none.
+        catalog_files: Catalogs read after the built-in one.
+        device: The torch device of the engines.
+        dtype: The torch dtype of the engines; empty for the catalog's.
+        max_waiting: The most requests that wait in front of one engine.
+        max_num_seqs, max_num_batched_tokens, kv_cache_memory_mib, num_threads: See `EngineConfig`.
+        stall_timeout_s: How long an engine may be silent while it has work.
+        default_timeout_s: The deadline of calls that set none.
+        drain_timeout_s: How long running calls may go on after SIGTERM.
+        token: What callers must send as `authorization: Bearer <token>`; empty for no check.
+    """
+
+    host: str
+    port: int
+    metrics_port: int
+    models: tuple[str, ...]
+    stand_in: str
+    catalog_files: tuple[Path, ...]
+    device: str
+    dtype: str
+    max_waiting: int
+    max_num_seqs: int
+    max_num_batched_tokens: int
+    kv_cache_memory_mib: int
+    num_threads: int
+    stall_timeout_s: float
+    default_timeout_s: float
+    drain_timeout_s: float
+    token: str
+
+    @property
+    def models_to_load(self) -> tuple[str, ...]:
+        """The models that get an engine: those asked for and the one that stands in, each once."""
+        stand_in = (self.stand_in,) if self.stand_in else ()
+        return tuple(dict.fromkeys((*self.models, *stand_in)))
+
+
+def check_exposure(host: str, token: str, allow_anonymous: bool) -> None:
+    """Refuses to let the network in without a token.
+
+    Raises:
+        ConfigError: It would.
+    """
+    if token or allow_anonymous or _is_loopback(host):
+        return
+    raise ConfigError(
+        f"--host {host} lets other machines in without a token: set --token-file, or --allow-anonymous if that is meant"
+    )
+
+
+def read_token(path: Path) -> str:
+    """The token that a file holds, without white space around it.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--token-file {path} can't be read: {error}") from error
+    if not token:
+        raise ConfigError(f"--token-file {path} is empty: it should hold the token")
+    return token
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

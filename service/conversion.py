@@ -1,0 +1,217 @@
+"""Between the contract's messages and the service's own values: checks, defaults and limits."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runstream.v1 import models_pb2
+from runstream.v1 import text_generation_pb2 as pb
+
+from service.catalog import CatalogModel
+from service.engine.process import EngineState
+from service.engine.sequence import FinishReason, SamplingParams
+from service.errors import ContextWindowExceededError, InvalidRequestError
+
+DEFAULT_TEMPERATURE = 0.6
+
+FINISH_REASONS = {
+    FinishReason.STOP: pb.FINISH_REASON_STOP,
+    FinishReason.LENGTH: pb.FINISH_REASON_LENGTH,
+}
+
+MODEL_STATES = {
+    EngineState.LOADING: models_pb2.MODEL_STATE_LOADING,
+    EngineState.READY: models_pb2.MODEL_STATE_READY,
+    EngineState.FAILED: models_pb2.MODEL_STATE_FAILED,
+    EngineState.STOPPED: models_pb2.MODEL_STATE_FAILED,
+}
+
+_NEUTRAL_VALUES = {
+    "min_p": 0,
+    "repetition_penalty": 1,
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "logit_bias": {},
+    "min_tokens": 0,
+    "ignore_eos": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a request has room for.
+
+    Attributes:
+        max_prompt_tokens: The most tokens of a prompt, for the model that answers.
+        max_completion_tokens: The most tokens of a completion, for the model that answers.
+        context_window: The most tokens of both together: the catalog's, the checkpoint's and the KV cache's least.
+    """
+
+    max_prompt_tokens: int
+    max_completion_tokens: int
+    context_window: int
+
+
+def check_request(request: pb.RunRequest) -> None:
+    """Checks what can be checked without a model.
+
+    Raises:
+        InvalidRequestError: A field is missing, out of range, or not implemented yet.
+    """
+    _check_input(request)
+    _check_sampling_params(request.sampling_params)
+    for field, is_asked_for in _unimplemented(request):
+        if is_asked_for:
+            raise InvalidRequestError(f"{field} is not implemented yet: leave it unset", field)
+
+
+def to_sampling_params(
+    params: pb.SamplingParams,
+    model: CatalogModel,
+    room: Room,
+    num_prompt_tokens: int,
+    eos_token_ids: frozenset[int],
+    *,
+    stands_in: bool,
+) -> SamplingParams:
+    """Fills in the defaults of checked params and fits `max_tokens` beside the prompt.
+
+    Args:
+        model: The model that the request names; its limit and its default hold for `max_tokens`.
+        room: What the model that answers has room for.
+        stands_in: Whether that is another one. Its room then clamps `max_tokens` instead of refusing.
+
+    Raises:
+        InvalidRequestError: `max_tokens` is over the model's limit.
+        ContextWindowExceededError: The prompt is too long, or an explicit `max_tokens` doesn't fit beside it.
+    """
+    _check_prompt(num_prompt_tokens, room)
+    return SamplingParams(
+        max_tokens=_max_tokens(params, model, room, num_prompt_tokens, stands_in),
+        temperature=params.temperature if params.HasField("temperature") else DEFAULT_TEMPERATURE,
+        top_k=params.top_k,
+        top_p=params.top_p if params.HasField("top_p") else 1.0,
+        seed=params.seed if params.HasField("seed") else secrets.randbits(63),
+        eos_token_ids=eos_token_ids,
+    )
+
+
+def to_model(
+    entry: CatalogModel, state: "models_pb2.ModelState.ValueType", state_detail: str, served_model: str = ""
+) -> models_pb2.Model:
+    """Describes a model of the catalog."""
+    return models_pb2.Model(
+        id=entry.id,
+        description=entry.description,
+        state=state,
+        state_detail=state_detail,
+        served_model=served_model,
+        max_prompt_tokens=entry.max_prompt_tokens,
+        max_completion_tokens=entry.max_completion_tokens,
+        context_window=entry.context_window,
+        default_max_tokens=entry.default_max_tokens,
+        default_max_tokens_streamed=entry.default_max_tokens_streamed,
+    )
+
+
+def _check_input(request: pb.RunRequest) -> None:
+    match request.WhichOneof("input"):
+        case "prompt":
+            if not request.prompt.text:
+                raise InvalidRequestError("prompt.text is empty: it needs at least 1 character", "prompt.text")
+        case "conversation":
+            _check_messages(request.conversation)
+        case _:
+            raise InvalidRequestError("the request has no input: set prompt or conversation", "input")
+
+
+def _check_messages(conversation: pb.Conversation) -> None:
+    if not conversation.messages:
+        raise InvalidRequestError("conversation.messages is empty: it needs at least 1", "conversation.messages")
+    for index, message in enumerate(conversation.messages):
+        field = f"conversation.messages[{index}]"
+        if not message.role:
+            raise InvalidRequestError(f"{field}.role is empty", f"{field}.role")
+        for part_index, part in enumerate(message.content):
+            if part.WhichOneof("part") is None:
+                raise InvalidRequestError(f"{field}.content[{part_index}] is empty: set text", f"{field}.content")
+
+
+def _check_sampling_params(params: pb.SamplingParams) -> None:
+    # written so that NaN, which every comparison denies, is out of range
+    if params.HasField("max_tokens") and not params.max_tokens >= 1:
+        raise _out_of_range("max_tokens", params.max_tokens, "1 or more")
+    if params.HasField("temperature") and not 0 <= params.temperature <= 5:
+        raise _out_of_range("temperature", params.temperature, "0 to 5, inclusive")
+    if params.HasField("top_k") and not params.top_k >= 1:
+        raise _out_of_range("top_k", params.top_k, "1 or more")
+    if params.HasField("top_p") and not 0 < params.top_p <= 1:
+        raise _out_of_range("top_p", params.top_p, "more than 0, to 1 inclusive")
+
+
+def _out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
+    field = f"sampling_params.{name}"
+    return InvalidRequestError(f"{field} is {value}; its range is {allowed}", field, value=value, range=allowed)
+
+
+def _unimplemented(request: pb.RunRequest) -> Iterator[tuple[str, bool]]:
+    """Each field that no code honours yet, and whether the request asks for something by it."""
+    yield "stop_sequences", bool(request.stop_sequences)
+    yield "response_format", request.HasField("response_format")
+    yield "tools", bool(request.tools)
+    yield "tool_choice", request.HasField("tool_choice") and request.tool_choice.mode != pb.TOOL_CHOICE_MODE_NONE
+    yield "priority", request.priority not in (pb.PRIORITY_UNSPECIFIED, pb.PRIORITY_ONLINE)
+    yield "cache_salt", bool(request.cache_salt)
+    for descriptor, value in request.sampling_params.ListFields():
+        name = descriptor.name
+        yield f"sampling_params.{name}", name in _NEUTRAL_VALUES and value != _NEUTRAL_VALUES[name]
+    yield "sampling_params.top_logprobs", request.sampling_params.HasField("top_logprobs")
+    for index, message in enumerate(request.conversation.messages):
+        for name in ("tool_calls", "tool_call_id", "name"):
+            yield f"conversation.messages[{index}].{name}", bool(getattr(message, name))
+
+
+def _check_prompt(num_prompt_tokens: int, room: Room) -> None:
+    if num_prompt_tokens < 1:
+        raise InvalidRequestError("the prompt has no tokens", "input")
+    if num_prompt_tokens > room.max_prompt_tokens:
+        raise ContextWindowExceededError(
+            f"The number of input tokens ({num_prompt_tokens}) exceeded this model's limit ({room.max_prompt_tokens}).",
+            "input",
+            num_prompt_tokens=num_prompt_tokens,
+            max_prompt_tokens=room.max_prompt_tokens,
+        )
+    if num_prompt_tokens >= room.context_window:
+        raise _too_many_tokens(num_prompt_tokens, 1, room.context_window, "input")
+
+
+def _max_tokens(
+    params: pb.SamplingParams, model: CatalogModel, room: Room, num_prompt_tokens: int, stands_in: bool
+) -> int:
+    left = min(room.context_window - num_prompt_tokens, room.max_completion_tokens)
+    if not params.HasField("max_tokens"):
+        return min(model.default_max_tokens, left)
+    if params.max_tokens_is_default:
+        return min(params.max_tokens, model.max_completion_tokens, left)
+    if params.max_tokens > model.max_completion_tokens:
+        raise _out_of_range("max_tokens", params.max_tokens, f"1 to {model.max_completion_tokens} for {model.id}")
+    if stands_in:
+        return min(params.max_tokens, left)
+    if num_prompt_tokens + params.max_tokens > room.context_window:
+        field = "sampling_params.max_tokens"
+        raise _too_many_tokens(num_prompt_tokens, params.max_tokens, room.context_window, field)
+    return params.max_tokens
+
+
+def _too_many_tokens(
+    num_prompt_tokens: int, max_tokens: int, context_window: int, field: str
+) -> ContextWindowExceededError:
+    num_tokens = num_prompt_tokens + max_tokens
+    return ContextWindowExceededError(
+        f"The estimated number of input and maximum output tokens ({num_tokens}) exceeded this model context window "
+        f"limit ({context_window}).",
+        field,
+        num_prompt_tokens=num_prompt_tokens,
+        max_tokens=max_tokens,
+        context_window=context_window,
+    )

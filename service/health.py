@@ -1,0 +1,47 @@
+"""Health as gRPC defines it: SERVING only while an engine is there and makes progress."""
+
+import asyncio
+
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import aio as health_aio
+
+from service.models import Models
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Health:
+    """Reports the health of the server (""), of each gRPC service and, by its id, of each loaded model.
+
+    Server and services serve while any model does: the others' callers hear of theirs in the error.
+
+    Attributes:
+        servicer: Answers health checks and watches.
+    """
+
+    def __init__(self, models: Models, services: tuple[str, ...]) -> None:
+        self.servicer = health_aio.HealthServicer()
+        self._models = models
+        self._services = ("", *services)
+        self._has_changed = asyncio.Event()
+        self._has_changed.set()
+        for model in models.loaded:
+            model.on_change(self._has_changed.set)
+
+    async def follow(self) -> None:
+        """Keeps the report true until cancelled."""
+        while True:
+            await self._has_changed.wait()
+            self._has_changed.clear()
+            await self._report()
+
+    async def drain(self) -> None:
+        """Reports NOT_SERVING from now on."""
+        await self.servicer.enter_graceful_shutdown()
+
+    async def _report(self) -> None:
+        serving = {model.entry.id: model.is_serving for model in self._models.loaded}
+        serving |= dict.fromkeys(self._services, any(serving.values()))
+        for service, is_serving in serving.items():
+            await self.servicer.set(service, _SERVING if is_serving else _NOT_SERVING)

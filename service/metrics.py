@@ -1,0 +1,63 @@
+"""What Prometheus reads. Names and meanings are vLLM's with `runstream_` in front: its dashboards carry over."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from service.engine.process import EngineProcess
+
+_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Metrics:
+    """The service's metrics, in a registry of their own.
+
+    Attributes:
+        registry: What an exporter serves.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._num_running = self._gauge("num_requests_running", "Requests that an engine is answering.")
+        self._num_waiting = self._gauge("num_requests_waiting", "Requests that wait for an engine.")
+        self._prompt_tokens = self._counter("prompt_tokens", "Prompt tokens of requests that an engine took.")
+        self._generation_tokens = self._counter("generation_tokens", "Tokens generated.")
+        self._successes = self._counter("request_success", "Completions that ended.", "finished_reason")
+        self._failures = Counter(
+            "runstream_request_failure", "Calls that ended with an error.", ["reason"], registry=self.registry
+        )
+        self._time_to_first_token = self._histogram("time_to_first_token_seconds", "From the call to its first token.")
+        self._latency = self._histogram("e2e_request_latency_seconds", "From the call to the end of its completion.")
+
+    def watch(self, model: str, engine: EngineProcess) -> None:
+        """Reads an engine's queue whenever somebody asks."""
+        self._num_running.labels(model).set_function(lambda: engine.num_running)
+        self._num_waiting.labels(model).set_function(lambda: engine.num_waiting)
+
+    def count_failure(self, reason: str) -> None:
+        """Counts a call that ended with an error of this `reason`."""
+        self._failures.labels(reason).inc()
+
+    def count_prompt(self, model: str, num_tokens: int) -> None:
+        """Counts the prompt of a request that an engine took."""
+        self._prompt_tokens.labels(model).inc(num_tokens)
+
+    def count_tokens(self, model: str, num_tokens: int) -> None:
+        """Counts tokens of a completion."""
+        self._generation_tokens.labels(model).inc(num_tokens)
+
+    def observe_first_token(self, model: str, seconds: float) -> None:
+        """Takes the time from a call to its first token."""
+        self._time_to_first_token.labels(model).observe(seconds)
+
+    def observe_end(self, model: str, finished_reason: str, seconds: float) -> None:
+        """Takes the time from a call to the end of its completion, and how that ended."""
+        self._successes.labels(model, finished_reason).inc()
+        self._latency.labels(model).observe(seconds)
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"runstream_{name}", text, ["model"], registry=self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"runstream_{name}", text, ["model", *labels], registry=self.registry)
+
+    def _histogram(self, name: str, text: str) -> Histogram:
+        return Histogram(f"runstream_{name}", text, ["model"], buckets=_SECONDS, registry=self.registry)

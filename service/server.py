@@ -1,0 +1,162 @@
+"""The service as a whole: gRPC server, engines, health and metrics, from start to drain."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import prometheus_client
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from runstream.v1 import models_pb2, models_pb2_grpc, text_generation_pb2, text_generation_pb2_grpc
+
+from service.auth import BearerToken
+from service.calls import Calls
+from service.catalog import load_catalog
+from service.config import ServiceConfig
+from service.health import Health
+from service.metrics import Metrics
+from service.models import open_models
+from service.ports import address, check_port
+from service.servicer import ModelServicer, TextGenerationServicer
+
+MAX_MESSAGE_BYTES = 16 << 20
+
+# Clients ping while a long unary call is silent; gRPC takes that for abuse unless told otherwise. A client that is gone
+# without a word is noticed by pings of our own.
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.so_reuseport", 0),
+)
+_SERVICES = (
+    text_generation_pb2.DESCRIPTOR.services_by_name["TextGenerationService"].full_name,
+    models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+)
+_STOP_GRACE_S = 0.5
+
+
+class Service:
+    """One gRPC server with its engines. To be made and used in one event loop.
+
+    Args:
+        config: The settings.
+        report: Gets lines about the progress of the start.
+
+    Raises:
+        CatalogError, ConfigError, WeightsMissingError: It can't start like that.
+
+    Attributes:
+        port: Where it listens, once started.
+        metrics_port: Where its metrics are, once started; 0 if nowhere.
+        models: Its models.
+        calls: The calls that it is answering.
+    """
+
+    def __init__(self, config: ServiceConfig, report: Callable[[str], None]) -> None:
+        self.port = 0
+        self.metrics_port = 0
+        self.models = open_models(config, load_catalog(*config.catalog_files))
+        self.calls = Calls(config.default_timeout_s)
+        self._config = config
+        self._report = report
+        self._metrics = Metrics()
+        self._health = Health(self.models, _SERVICES)
+        self._server = self._grpc_server()
+        self._ends = contextlib.AsyncExitStack()
+
+    async def start(self) -> None:
+        """Listens, then loads; calls are refused until a model is loaded.
+
+        Raises:
+            ConfigError: A port is in use.
+            ModelNotReadyError: A model can't be loaded.
+        """
+        self._listen()
+        await self._server.start()
+        self._ends.push_async_callback(self._server.stop, _STOP_GRACE_S)
+        following = asyncio.create_task(self._health.follow())
+        self._ends.callback(following.cancel)
+        self._ends.push_async_callback(self.models.stop)
+        for model in self.models.loaded:
+            self._report(f"loading {model.entry.id} on {self._config.device} ...")
+            self._metrics.watch(model.entry.id, model.engine)
+        await self.models.load()
+
+    async def stop(self, drain_timeout_s: float = 0.0) -> None:
+        """Drains, then ends everything that was started."""
+        await self._health.drain()
+        await self.calls.drain(drain_timeout_s)
+        await self._ends.aclose()
+
+    def _grpc_server(self) -> grpc.aio.Server:
+        auth = BearerToken(self._config.token)
+        server = grpc.aio.server(options=_OPTIONS)
+        text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(
+            TextGenerationServicer(self.models, self.calls, auth, self._metrics), server
+        )
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.models, auth, self._metrics), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
+        reflection.enable_server_reflection((*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        return server
+
+    def _listen(self) -> None:
+        config = self._config
+        check_port(config.host, config.port, "--port")
+        self.port = self._server.add_insecure_port(address(config.host, config.port))
+        if config.metrics_port:
+            check_port(config.host, config.metrics_port, "--metrics-port")
+            exporter, thread = prometheus_client.start_http_server(
+                config.metrics_port, config.host, self._metrics.registry
+            )
+            self._ends.callback(thread.join)
+            self._ends.callback(exporter.server_close)
+            self._ends.callback(exporter.shutdown)
+
+
+async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
+    """Runs a service until SIGTERM or SIGINT, and drains it; a second signal ends it at once.
+
+    SIGTERM lets running calls go on for `drain_timeout_s`; SIGINT, which is a person at a terminal, does not.
+
+    Raises:
+        CatalogError, ConfigError, WeightsMissingError, ModelNotReadyError: It can't start.
+    """
+    service = Service(config, report)
+    stopping = _first_signal()
+    starting = asyncio.create_task(service.start())
+    drain_timeout_s = 0.0
+    try:
+        either: set[asyncio.Future[Any]] = {starting, stopping}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            report(f"service listening on {address(config.host, service.port)}")
+            drain_timeout_s = config.drain_timeout_s if await stopping is signal.SIGTERM else 0.0
+            report(f"draining for up to {drain_timeout_s:g} s ...")
+    finally:
+        starting.cancel()
+        await asyncio.wait({starting})
+        await service.stop(drain_timeout_s)
+
+
+def _first_signal() -> asyncio.Future[signal.Signals]:
+    loop = asyncio.get_running_loop()
+    first: asyncio.Future[signal.Signals] = loop.create_future()
+
+    def take(received: signal.Signals) -> None:
+        if first.done():
+            os._exit(128 + received)  # the engines end with the pipes to them
+        first.set_result(received)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, take, each)
+    return first

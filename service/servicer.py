@@ -1,0 +1,125 @@
+"""The handlers. Each has four beats: check, call, map the error, fill."""
+
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+from runstream.v1 import models_pb2, models_pb2_grpc
+from runstream.v1 import text_generation_pb2 as pb
+from runstream.v1 import text_generation_pb2_grpc as pb_grpc
+
+from service.auth import BearerToken
+from service.calls import Calls
+from service.completion import Completion, join
+from service.conversion import MODEL_STATES, check_request, to_model, to_sampling_params
+from service.errors import ModelNotReadyError, WeightsMissingError
+from service.metrics import Metrics
+from service.models import Models
+from service.status import error_status
+
+MODEL_HEADER = "x-runstream-model"
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
+    """Generates text. `Run` joins what `RunStream` would send, so that the two can't differ."""
+
+    def __init__(self, models: Models, calls: Calls, auth: BearerToken, metrics: Metrics) -> None:
+        self._models = models
+        self._calls = calls
+        self._auth = auth
+        self._metrics = metrics
+
+    async def Run(self, request: pb.RunRequest, context: _Context) -> pb.RunResponse:  # noqa: N802
+        """Answers with the whole completion."""
+        parts: list[pb.RunStreamResponse] = []
+        async with self._parts(request, context) as stream:
+            parts = [part async for part in stream]
+        return join(parts)
+
+    # A coroutine that writes is cancelled where it stands; a generator that yields would only be finalized some time.
+    async def RunStream(self, request: pb.RunRequest, context: _Context) -> None:  # type: ignore[override]  # noqa: N802
+        """Answers with parts of the completion as they are generated."""
+        async with self._parts(request, context) as stream:
+            async for part in stream:
+                await context.write(part)
+
+    @contextlib.asynccontextmanager
+    async def _parts(
+        self, request: pb.RunRequest, context: _Context
+    ) -> AsyncIterator[AsyncGenerator[pb.RunStreamResponse, None]]:
+        request_id = str(uuid.uuid4())
+        async with error_status(context, request_id, self._metrics.count_failure):
+            self._auth.check(context)
+            check_request(request)
+            async with self._calls.admit(context), aclosing(self._generate(request, request_id, context)) as stream:
+                yield stream
+
+    async def _generate(
+        self, request: pb.RunRequest, request_id: str, context: _Context
+    ) -> AsyncGenerator[pb.RunStreamResponse, None]:
+        started_at = time.perf_counter()
+        answering = self._models.answering(request.model)
+        model, loaded = answering.model, answering.model.loaded()
+        prompt_token_ids = await loaded.chat.encode(request, model.entry.default_system_prompt)
+        params = to_sampling_params(
+            request.sampling_params,
+            answering.named,
+            loaded.room,
+            len(prompt_token_ids),
+            loaded.chat.eos_token_ids,
+            stands_in=answering.stands_in,
+        )
+        await context.send_initial_metadata(((MODEL_HEADER, model.entry.id),))
+        completion = Completion(
+            request_id, model.entry.id, len(prompt_token_ids), loaded.chat.detokenizer(), self._metrics, started_at
+        )
+        async with aclosing(model.engine.generate(request_id, prompt_token_ids, params)) as outputs:
+            async for output in outputs:
+                if (part := completion.add(output)) is not None:
+                    yield part
+
+
+class ModelServicer(models_pb2_grpc.ModelServiceServicer):
+    """Tells about the models of the catalog."""
+
+    def __init__(self, models: Models, auth: BearerToken, metrics: Metrics) -> None:
+        self._models = models
+        self._auth = auth
+        self._metrics = metrics
+
+    async def ListModels(  # noqa: N802
+        self, request: models_pb2.ListModelsRequest, context: _Context
+    ) -> models_pb2.ListModelsResponse:
+        """Lists the models, in the catalog's order."""
+        response = models_pb2.ListModelsResponse()
+        async with error_status(context, str(uuid.uuid4()), self._metrics.count_failure):
+            self._auth.check(context)
+            response.models.extend(self._describe(model_id) for model_id in self._models.catalog)
+        return response
+
+    async def GetModel(  # noqa: N802
+        self, request: models_pb2.GetModelRequest, context: _Context
+    ) -> models_pb2.GetModelResponse:
+        """Tells about one model."""
+        response = models_pb2.GetModelResponse()
+        async with error_status(context, str(uuid.uuid4()), self._metrics.count_failure):
+            self._auth.check(context)
+            response.model.CopyFrom(self._describe(request.model))
+        return response
+
+    def _describe(self, model_id: str) -> models_pb2.Model:
+        entry = self._models.entry(model_id)
+        try:
+            answering = self._models.answering(model_id)
+        except WeightsMissingError as error:
+            return to_model(entry, models_pb2.MODEL_STATE_WEIGHTS_MISSING, error.message)
+        except ModelNotReadyError as error:
+            return to_model(entry, models_pb2.MODEL_STATE_FAILED, error.message)
+        model = answering.model
+        return to_model(entry, MODEL_STATES[model.state], model.engine.state_detail, model.entry.id)
