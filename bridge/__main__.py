@@ -2,13 +2,13 @@
 
 import asyncio
 import getpass
-import logging
 import sys
 from functools import partial
 from pathlib import Path
 
 import click
 
+from bridge.access import configure_logging
 from bridge.app import build_app
 from bridge.auth import ACCOUNT, Token, hash_token, read_token_file
 from bridge.config import Config, is_loopback
@@ -58,7 +58,7 @@ def main(context: click.Context, /, **settings: object) -> None:
 
 
 def _serve(config: Config) -> None:
-    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging(config.log_level)
     if not (config.token_file or config.allow_anonymous or is_loopback(config.host)):
         raise click.ClickException(
             f"{config.host} is reached from other machines: give --token-file, or --allow-anonymous if that is meant"

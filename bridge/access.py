@@ -6,8 +6,24 @@ import uuid
 from dataclasses import dataclass, field
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 logger = logging.getLogger(__name__)
+
+
+class ClientMistakes(logging.Filter):
+    """Keeps tracebacks out of the log that aiohttp writes because a client sent bytes that are not HTTP."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is to be written."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
+
+
+def configure_logging(level: str) -> None:
+    """Writes log lines to standard error."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("aiohttp.server").addFilter(ClientMistakes())
 
 
 @dataclass

@@ -34,8 +34,9 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     app.cleanup_ctx.append(_connect)
     app.on_response_prepare.extend([add_request_id, add_cors_headers])
     app.on_shutdown.append(app[DRAIN].finish)
-    # Official SDKs send the model's slashes as %2F; the pattern sees them decoded.
-    app.router.add_post("/client/v4/accounts/{account_id}/ai/run/{model:.+}", run)
+    # Patterns see %2F decoded: official SDKs send the model's slashes so. Without one of its own, account_id would not
+    # match braces, which stand in the paths of who copies Cloudflare's examples as they are.
+    app.router.add_post("/client/v4/accounts/{account_id:[^/]+}/ai/run/{model:.+}", run)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)

@@ -58,11 +58,13 @@ RULES: Final[Mapping[str, Rule]] = {
 # For statuses without an ErrorInfo: those that gRPC itself makes.
 REASON_OF_STATUS: Final[Mapping[grpc.StatusCode, str]] = {
     grpc.StatusCode.UNAVAILABLE: "MODEL_NOT_READY",
+    # What a server that stops ends its calls with.
+    grpc.StatusCode.CANCELLED: "MODEL_NOT_READY",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "BODY_TOO_LARGE",
     grpc.StatusCode.DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
 }
 
-UNREACHABLE: Final = "The model service can't be reached; it may be starting."
+UNREACHABLE: Final = "The model service can't be reached; it may be starting or stopping."
 
 
 class AiError(Exception):

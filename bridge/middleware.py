@@ -1,5 +1,6 @@
 """What surrounds every handler: measuring and logging it, and turning what it raises into an answer."""
 
+import contextlib
 import logging
 import time
 from typing import Final
@@ -66,6 +67,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await _fail(request, error)
     except ConnectionResetError:
         # The client left while it was written to, just before aiohttp would have cancelled the handler.
+        if STREAM not in request:
+            raise
         return request[STREAM]
     except Exception:
         logger.exception("%s %r", request[ACCESS].request_id, request.path)
@@ -79,5 +82,6 @@ async def _fail(request: web.Request, error: AiError) -> web.StreamResponse:
         return ai_failure(error, request_id)
     stream = request[STREAM]
     request.app[METRICS].stream_errors.labels(error.rule.code).inc()
-    await stream.write(sse.failure(error, request_id))
+    with contextlib.suppress(ConnectionResetError):
+        await stream.write(sse.failure(error, request_id))
     return stream

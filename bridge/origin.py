@@ -40,15 +40,16 @@ async def add_cors_headers(request: web.Request, response: web.StreamResponse) -
 def _check_host(request: web.Request) -> None:
     host = request.headers.get(hdrs.HOST, "")
     name = _host_name(host)
-    if not is_loopback(name) and name.lower() not in request.app[CONFIG].allowed_hosts:
+    if not is_loopback(name) and name not in request.app[CONFIG].allowed_hosts:
         raise GatewayError(403, 10000, f"The Host header {host!r} is not allowed: start with --allowed-hosts {name}")
 
 
 def _host_name(host: str) -> str:
-    """A Host header without its port and an IPv6 address's brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    """A Host header in lower case without its port and an IPv6 address's brackets; empty if it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _check_origin(request: web.Request) -> None:

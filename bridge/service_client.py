@@ -1,6 +1,5 @@
 """The model service as the bridge sees it: its calls, each with a deadline, each cancelled when nobody listens."""
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from runstream.v1 import models_pb2, models_pb2_grpc, text_generation_pb2_grpc
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.errors import UNREACHABLE, AiError, from_rpc
+from bridge.errors import UNREACHABLE, from_rpc
 
 logger = logging.getLogger(__name__)
 
@@ -106,9 +105,3 @@ def _rpc_errors(model: str) -> Iterator[None]:
         if translated.reason in ("INTERNAL", "MODEL_NOT_READY"):
             logger.error("the service failed: %s: %s", error.code().name, error.details())
         raise translated from error
-    except asyncio.CancelledError:
-        # A call that the service cancelled raises this as well, and aiohttp would take it for a client that left.
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise AiError("MODEL_NOT_READY", "The model service ended the call; it may be stopping.") from None

@@ -1,0 +1,147 @@
+"""A model service on a real socket that answers what a test tells it to, and remembers what it was asked."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+from runstream.v1 import models_pb2, models_pb2_grpc, text_generation_pb2_grpc
+from runstream.v1 import text_generation_pb2 as pb
+
+DEMO = "@runstream/demo"
+USAGE = pb.Usage(prompt_tokens=7, completion_tokens=3, cached_prompt_tokens=2)
+
+
+def part(text: str, **fields: Any) -> pb.RunStreamResponse:
+    """A part of a stream of the demo model."""
+    return pb.RunStreamResponse(**{"id": "fake", "served_model": DEMO, "text": text, **fields})
+
+
+def last_part(text: str = "", **fields: Any) -> pb.RunStreamResponse:
+    """The last part of a stream."""
+    return part(text, finish_reason=pb.FINISH_REASON_STOP, usage=USAGE, **fields)
+
+
+def failure(
+    code: grpc.StatusCode, reason: str = "", message: str = "", retry_after_s: int = 0, domain: str = "runstream"
+) -> status_pb2.Status:
+    """A status such as the service sends, or without a reason, such as gRPC makes."""
+    status = status_pb2.Status(code=code.value[0], message=message)
+    if reason:
+        status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=domain))
+    if retry_after_s:
+        retry = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=retry_after_s))
+        status.details.add().Pack(retry)
+    return status
+
+
+class FakeService(
+    text_generation_pb2_grpc.TextGenerationServiceServicer,
+    models_pb2_grpc.ModelServiceServicer,
+):
+    """Answers with `answer`, `parts` and `model`, and after those with `status` if there is one.
+
+    Attributes:
+        gate: Passed before each part but the first; a test that clears it holds the stream there.
+        requests: The RunRequests that came.
+        metadata: The metadata of the last call.
+        model_questions: How often GetModel was called.
+        cancelled: Set when a call is cancelled by its client.
+        started: Set when a call has come.
+        target: Where it listens.
+    """
+
+    def __init__(self) -> None:
+        self.answer = pb.RunResponse(
+            id="fake", served_model=DEMO, text="New York", finish_reason=pb.FINISH_REASON_STOP, usage=USAGE
+        )
+        self.parts = [part("New"), part(" York"), last_part()]
+        self.model = models_pb2.Model(id=DEMO, served_model=DEMO, default_max_tokens_streamed=1800)
+        self.status: status_pb2.Status | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.requests: list[pb.RunRequest] = []
+        self.metadata: dict[str, Any] = {}
+        self.model_questions = 0
+        self.cancelled = asyncio.Event()
+        self.started = asyncio.Event()
+        self.health = health.aio.HealthServicer()
+        self.target = ""
+
+    @property
+    def request(self) -> pb.RunRequest:
+        """The one request that came."""
+        (request,) = self.requests
+        return request
+
+    async def Run(self, request, context):  # noqa: N802
+        """Answers `answer` or `status`, once the gate is open."""
+        with self._call(request, context):
+            await self.gate.wait()
+            await self._fail(context)
+            return self.answer
+
+    async def RunStream(self, request, context):  # noqa: N802
+        """Answers `parts`, then `status`."""
+        with self._call(request, context):
+            for number, message in enumerate(self.parts):
+                if number:
+                    await self.gate.wait()
+                yield message
+            await self._fail(context)
+
+    async def GetModel(self, request, context):  # noqa: N802
+        """Tells about `model`."""
+        self.model_questions += 1
+        return models_pb2.GetModelResponse(model=self.model)
+
+    async def ListModels(self, request, context):  # noqa: N802
+        """Lists `model`."""
+        return models_pb2.ListModelsResponse(models=[self.model])
+
+    async def set_serving(self, is_serving: bool) -> None:
+        """Says whether it is healthy."""
+        status = health_pb2.HealthCheckResponse.SERVING if is_serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self.health.set("", status)
+
+    async def _fail(self, context) -> None:
+        if self.status is not None:
+            await context.abort_with_status(rpc_status.to_status(self.status))
+
+    def _call(self, request, context):
+        self.requests.append(request)
+        self.metadata = dict(context.invocation_metadata())
+        self.started.set()
+        return _SeesCancel(self.cancelled)
+
+
+class _SeesCancel:
+    def __init__(self, cancelled: asyncio.Event) -> None:
+        self._cancelled = cancelled
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if kind in (asyncio.CancelledError, GeneratorExit):
+            self._cancelled.set()
+
+
+@asynccontextmanager
+async def running(service: FakeService) -> AsyncIterator[grpc.aio.Server]:
+    """Serves it on a free port of loopback."""
+    server = grpc.aio.server()
+    text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(service, server)
+    models_pb2_grpc.add_ModelServiceServicer_to_server(service, server)
+    health_pb2_grpc.add_HealthServicer_to_server(service.health, server)
+    service.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop(None)

@@ -1,0 +1,70 @@
+"""Which web pages reach the bridge."""
+
+import pytest
+
+from tests.bridge.running_bridge import PROMPT
+
+PREFLIGHT = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,content-type"}
+
+
+@pytest.fixture
+async def public(start_bridge):
+    """A bridge with a name and a page that may use it."""
+    return await start_bridge(allowed_hosts=frozenset({"ai.example"}), allowed_origins=frozenset({"https://a.example"}))
+
+
+LOOPBACK = ["localhost", "localhost:1", "127.0.0.1:80", "127.9.9.9", "[::1]:80"]
+ELSEWHERE = ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:8080", "localhost.evil", "", "[::1"]
+
+
+@pytest.mark.parametrize("host", [*LOOPBACK, "AI.example:443"])
+async def test_known_hosts_are_answered(public, host):
+    assert (await public.run(PROMPT, headers={"Host": host})).status == 200
+
+
+@pytest.mark.parametrize("host", ELSEWHERE)
+async def test_other_hosts_are_refused_with_the_flag_that_lets_them_in(public, service, host):
+    status, code, message = (await public.run(PROMPT, headers={"Host": host})).error
+    assert (status, code) == (403, 10000)
+    assert message.startswith(f"The Host header {host!r} is not allowed: start with --allowed-hosts")
+    assert not service.requests
+
+
+async def test_probes_are_answered_by_any_name(bridge):
+    assert (await bridge.ask("GET", "/healthz", headers={"Host": "10.0.0.1"})).status == 200
+
+
+async def test_a_page_of_the_bridge_itself_is_answered(bridge):
+    assert (await bridge.run(PROMPT, headers={"Origin": bridge.url})).status == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://[", "http://localhost:1", "file://"])
+async def test_other_pages_are_refused_with_the_flag_that_lets_them_in(public, service, origin):
+    answer = await public.run(PROMPT, headers={"Origin": origin})
+    assert answer.error[:2] == (403, 10000)
+    assert f"--allowed-origins {origin}" in answer.error[2]
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert not service.requests
+
+
+@pytest.mark.parametrize("body", [PROMPT, {**PROMPT, "stream": True}, {}])
+async def test_an_allowed_page_may_read_every_answer(public, body):
+    answer = await public.run(body, headers={"Origin": "https://a.example"})
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert answer.headers["Vary"] == "Origin"
+    assert "cf-ai-req-id" in answer.headers["Access-Control-Expose-Headers"]
+
+
+async def test_a_preflight_of_an_allowed_page_needs_no_token(public):
+    path = "/client/v4/accounts/acc/ai/run/m"
+    answer = await public.ask("OPTIONS", path, headers={"Origin": "https://a.example", **PREFLIGHT})
+    assert answer.status == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
+    assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST"
+    assert answer.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
+
+
+async def test_a_preflight_of_another_page_is_refused(public):
+    path = "/client/v4/accounts/acc/ai/run/m"
+    answer = await public.ask("OPTIONS", path, headers={"Origin": "https://evil.example", **PREFLIGHT})
+    assert answer.status == 403

@@ -1,0 +1,125 @@
+"""From JSON to RunRequest: what each field becomes."""
+
+import json
+from typing import Any
+
+import pytest
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge.translation import parse_question
+
+
+def question(**fields):
+    return parse_question("m", json.dumps(fields).encode())
+
+
+def asked(**fields):
+    return question(**fields).request
+
+
+def test_a_prompt_is_a_prompt():
+    assert asked(prompt="hi") == pb.RunRequest(
+        model="m", prompt=pb.Prompt(text="hi"), sampling_params=pb.SamplingParams()
+    )
+
+
+@pytest.mark.parametrize(("raw", "is_raw"), [(True, True), ("true", True), (False, False), ("false", False)])
+def test_raw_may_be_a_string(raw, is_raw):
+    assert asked(prompt="hi", raw=raw).prompt.raw is is_raw
+    assert asked(messages=[], raw=raw).conversation.raw is is_raw
+
+
+@pytest.mark.parametrize(("stream", "is_streamed"), [(True, True), (False, False), (None, False)])
+def test_stream_decides_how_the_answer_comes(stream, is_streamed):
+    assert question(prompt="hi", stream=stream).is_streamed is is_streamed
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ("hi", ["hi"]),
+        ("", [""]),
+        (None, []),
+        ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], ["a", "b"]),
+    ],
+)
+def test_content_may_be_text_parts_or_null(content, texts):
+    (message,) = asked(messages=[{"role": "user", "content": content}]).conversation.messages
+    assert [part.text for part in message.content] == texts
+
+
+def test_messages_keep_calls_and_results_of_tools():
+    call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": '{"n":4}'}}
+    request = asked(
+        messages=[
+            {"role": "assistant", "content": None, "tool_calls": [call, {"name": "add", "arguments": {"n": 4}}]},
+            {"role": "tool", "content": "8", "tool_call_id": "1", "name": "add"},
+        ]
+    )
+    calling, answering = request.conversation.messages
+    assert calling.tool_calls[0] == pb.ToolCall(id="1", name="add", arguments_json='{"n":4}')
+    assert json.loads(calling.tool_calls[1].arguments_json) == {"n": 4}
+    assert (answering.role, answering.tool_call_id, answering.name) == ("tool", "1", "add")
+
+
+def test_sampling_fields_keep_their_names():
+    given: dict[str, Any] = {
+        "max_tokens": 5,
+        "temperature": 0,
+        "top_k": 50,
+        "top_p": 0.001,
+        "repetition_penalty": 2,
+        "frequency_penalty": -2,
+        "presence_penalty": 2,
+        "seed": 9_999_999_999,
+    }
+    assert asked(prompt="hi", **given).sampling_params == pb.SamplingParams(**given)
+
+
+def test_a_field_that_is_not_given_is_unset():
+    assert not asked(prompt="hi", temperature=None).sampling_params.ListFields()
+
+
+def test_an_integer_may_be_written_as_a_float():
+    assert asked(prompt="hi", max_tokens=5.0).sampling_params.max_tokens == 5
+
+
+@pytest.mark.parametrize("max_tokens", [2**31, 10**30, 1e300])
+def test_a_huge_max_tokens_stays_huge_for_the_service_to_refuse(max_tokens):
+    assert asked(prompt="hi", max_tokens=max_tokens).sampling_params.max_tokens == 2**31 - 1
+
+
+@pytest.mark.parametrize(("stop", "stop_sequences"), [("a", ["a"]), (["a", "b"], ["a", "b"]), (None, []), ([], [])])
+def test_stop_may_be_one_text_or_several(stop, stop_sequences):
+    assert asked(prompt="hi", stop=stop).stop_sequences == stop_sequences
+
+
+@pytest.mark.parametrize("is_flat", [True, False])
+def test_tools_are_taken_in_both_spellings(is_flat):
+    function = {"name": "add", "description": "Adds.", "parameters": {"type": "object"}}
+    tool = function if is_flat else {"type": "function", "function": function}
+    (taken,) = asked(messages=[], tools=[tool]).tools
+    assert taken == pb.Tool(name="add", description="Adds.", parameters_json='{"type": "object"}')
+
+
+@pytest.mark.parametrize(
+    ("choice", "taken"),
+    [
+        ("auto", pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO)),
+        ("none", pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_NONE)),
+        ("required", pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_REQUIRED)),
+        ({"type": "function", "function": {"name": "add"}}, pb.ToolChoice(name="add")),
+    ],
+)
+def test_tool_choice_is_a_mode_or_a_name(choice, taken):
+    assert asked(messages=[], tool_choice=choice).tool_choice == taken
+
+
+def test_response_format_is_an_object_or_a_schema():
+    assert asked(prompt="hi", response_format={"type": "json_object"}).response_format.HasField("json_object")
+    schema = {"type": "json_schema", "json_schema": {"type": "number"}}
+    assert asked(prompt="hi", response_format=schema).response_format.json_schema == '{"type": "number"}'
+
+
+def test_what_the_schema_does_not_name_is_tolerated():
+    assert asked(prompt="hi", options={"rejectIfBusy": True}, surprise=1) == asked(prompt="hi")
