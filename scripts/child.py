@@ -8,7 +8,8 @@ from pathlib import Path
 from scripts.progress import ProgressLine
 
 LEASH = Path(__file__).with_name("leash.py")
-GRACE_S = 5.0
+# Longer than the 5 s that the bridge gives running answers, after which nothing runs in the service either.
+GRACE_S = 8.0
 
 
 class Child:

@@ -1,0 +1,75 @@
+"""What the repository as a whole keeps to."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scripts.check_contract import differences
+from scripts.check_versions import problems
+
+ROOT = Path(__file__).parents[1]
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+MAX_FILE_LINES = 300
+MAX_FUNCTION_LINES = 60
+
+
+def files_of_the_repository():
+    """The files that git has, or would have once they are added."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    paths = [ROOT / name for name in listed.stdout.splitlines()]
+    return [path for path in paths if path.is_file()]
+
+
+FILES = files_of_the_repository()
+SOURCES = [path for path in FILES if path.suffix == ".py" and "_pb2" not in path.name]
+
+if not FILES:
+    pytest.skip("this is no git checkout: its files can't be told from others", allow_module_level=True)
+
+
+def test_no_name_says_nothing():
+    assert not [path for path in FILES if NAMES_THAT_SAY_NOTHING & {path.stem, *path.relative_to(ROOT).parts[:-1]}]
+
+
+def test_no_source_file_is_too_long_to_read_at_once():
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in SOURCES}
+    data = {name for name in lengths if "/data_" in name}
+    assert not {name: length for name, length in lengths.items() if length > MAX_FILE_LINES and name not in data}
+
+
+def test_no_function_is_too_long_to_read_at_once():
+    functions = [
+        (f"{path.relative_to(ROOT)}:{node.name}", (node.end_lineno or 0) - node.lineno + 1)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert not [(name, length) for name, length in functions if length > MAX_FUNCTION_LINES]
+
+
+def test_nothing_is_left_to_do_in_a_comment():
+    pattern = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    assert not [path for path in SOURCES if path != Path(__file__) and pattern.search(path.read_text())]
+
+
+def test_links_between_the_documents_lead_somewhere():
+    documents = [path for path in FILES if path.suffix == ".md"]
+    links = [(path, link) for path in documents for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", path.read_text())]
+    assert not [(path.name, link) for path, link in links if not (path.parent / link).exists()]
+
+
+def test_each_version_is_the_same_everywhere():
+    assert problems() == []
+
+
+def test_a_stale_a_missing_and_a_left_over_stub_are_all_found(tmp_path):
+    for folder, files in {"new": {"a_pb2.py": "1", "b_pb2.py": "1"}, "old": {"a_pb2.py": "2", "c_pb2.py": "1"}}.items():
+        (tmp_path / folder).mkdir()
+        for name, text in files.items():
+            (tmp_path / folder / name).write_text(text)
+    assert differences(tmp_path / "new", tmp_path / "old") == ["a_pb2.py", "b_pb2.py", "c_pb2.py"]

@@ -1,0 +1,134 @@
+"""Every request of Cloudflare's documentation works as it stands there, apart from the host."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import requests
+from aiohttp.test_utils import TestServer
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests import seeds
+from tests.worker import Worker
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+CHROMEDRIVER = shutil.which("chromedriver")
+CHROMIUM_FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+
+
+def output_of(*command):
+    """Runs a command as a reader of the documentation does; returns what it prints."""
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=100).stdout
+
+
+def joined(stream):
+    """The text of a stream of server-sent events; fails unless it ends with [DONE] and nothing after it."""
+    *events, end = [event.removeprefix("data: ") for event in stream.strip().split("\n\n")]
+    assert end == "[DONE]"
+    return "".join(json.loads(event)["response"] for event in events)
+
+
+@pytest.fixture(scope="module")
+def url(running_stack):
+    """Where the bridge answers."""
+    return running_stack.url
+
+
+def ask(url, **inputs):
+    """Posts inputs to the model; returns the response."""
+    return requests.post(f"{url}/client/v4/accounts/me/ai/run/{seeds.MODEL}", json=inputs, timeout=100)
+
+
+def test_curl_with_messages(url):
+    answer = json.loads(output_of("bash", "-c", seeds.at(url, seeds.CURL_MESSAGES)))
+    assert answer["success"] is True
+    assert answer["errors"] == []
+    assert "pizza" in answer["result"]["response"].lower()
+
+
+def test_curl_with_messages_and_stream(url):
+    assert "pizza" in joined(output_of("bash", "-c", seeds.at(url, seeds.CURL_MESSAGES_STREAM))).lower()
+
+
+@pytest.mark.parametrize("example", [seeds.CURL_PROMPT_STREAM, seeds.CURL_PROMPT_STREAM_OF_THE_BLOG])
+def test_curl_with_prompt_and_stream(url, example):
+    stream = output_of("bash", "-c", seeds.at(url, example))
+    assert stream.startswith('data: {"response":"')
+    assert "United States" in joined(stream)
+
+
+def test_python_with_requests(url):
+    answer = output_of(sys.executable, "-c", seeds.at(url, seeds.PYTHON))
+    assert "'success': True" in answer
+    assert "'response': '" in answer or "'response': \"" in answer
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed: fetch is NOT tested")
+def test_fetch_in_node(url):
+    answer = json.loads(output_of("node", "-e", seeds.at(url, seeds.FETCH)))
+    assert answer["success"] is True
+    assert len(answer["result"]["response"].split()) > 10
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """Chromium without a window."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for flag in (*CHROMIUM_FLAGS, f"--user-data-dir={tmp_path}"):
+        options.add_argument(flag)
+    with webdriver.Chrome(options, webdriver.ChromeService(str(CHROMEDRIVER))) as browser:
+        yield browser
+
+
+def read_page(browser, page_url):
+    """Opens the page, waits until its stream is closed, and returns what it shows."""
+    browser.get(page_url)
+    WebDriverWait(browser, 60).until(lambda page: page.execute_script("return source.readyState") == 2)
+    return browser.find_element(By.ID, "el").get_attribute("innerHTML")
+
+
+@pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="Chromium is not installed: EventSource is NOT tested")
+async def test_event_source_in_a_browser(url, browser):
+    worker = Worker(url)
+    async with TestServer(worker.app()) as site:
+        shown = await asyncio.to_thread(read_page, browser, str(site.make_url("/")))
+    assert shown == joined(worker.relayed.decode())
+    assert "United States" in shown
+
+
+def test_a_stream_joined_is_the_json_answer_for_the_same_seed(url):
+    inputs = {"prompt": "Tell me a story", "seed": 7, "temperature": 1}
+    whole = ask(url, **inputs).json()["result"]["response"]
+    assert joined(ask(url, **inputs, stream=True).content.decode()) == whole
+    assert len(whole.split()) > 10
+
+
+@pytest.mark.parametrize(
+    ("prompt", "fact"),
+    [
+        ("where is new york?", "United States"),
+        ("What is the origin of the phrase Hello, World", "Kernighan"),
+        ("Why is pizza so good?", "cheese"),
+        ("tell me a joke about cloudflare", "cloud"),
+    ],
+)
+@pytest.mark.parametrize("system", [None, "You are a friendly assistant"])
+def test_the_demo_model_answers_the_documentations_questions(url, prompt, fact, system):
+    before = [{"role": "system", "content": system}] if system else []
+    messages = [*before, {"role": "user", "content": prompt}]
+    assert fact in ask(url, messages=messages, temperature=0).json()["result"]["response"]
+
+
+def test_the_answer_says_which_model_stood_in(url):
+    answer = ask(url, prompt="where is new york?")
+    assert answer.headers["x-runstream-model"] == "@runstream/demo"
+    assert "@runstream/demo" in answer.json()["messages"][0]["message"]
