@@ -23,13 +23,14 @@ async def serve(app: web.Application, config: Config) -> None:
     Raises:
         ListenError: The address can't be listened on.
     """
+    told_to_end = _signalled()
     # Without handler_cancellation a handler, and with it the generation, goes on after its client has left.
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=LAST_WORDS_S)
     await runner.setup()
     try:
         await _listen(runner, config)
         print(f"bridge listening on {_url(runner, config.host)}", flush=True)
-        await _told_to_end()
+        await told_to_end.wait()
     finally:
         await runner.cleanup()
 
@@ -50,8 +51,9 @@ def _url(runner: web.AppRunner, host: str) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _told_to_end() -> None:
-    told = asyncio.Event()
+def _signalled() -> asyncio.Event:
+    """An event that the signals which end a process set from now on."""
+    signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    await told.wait()
+        asyncio.get_running_loop().add_signal_handler(number, signalled.set)
+    return signalled
