@@ -37,6 +37,7 @@ class Access:
         token: The name of its token.
         model: The model that it asks for.
         served_model: The model that answers.
+        error: Why it has no answer, or not a whole one.
         is_answered: Whether the last event of its stream is written. Clients leave as soon as they have that.
     """
 
@@ -46,13 +47,14 @@ class Access:
     token: str = ""
     model: str = ""
     served_model: str = ""
+    error: str = ""
     is_answered: bool = False
 
 
 def log(access: Access, request: web.Request, status: int, duration_s: float) -> None:
     """Writes the line. Values that a client chose are quoted, so that they can't forge lines."""
     logger.info(
-        "%s %s %r %d %.3fs account=%r token=%r model=%r served_model=%r",
+        "%s %s %r %d %.3fs account=%r token=%r model=%r served_model=%r error=%r",
         access.request_id,
         request.method,
         request.path,
@@ -62,4 +64,5 @@ def log(access: Access, request: web.Request, status: int, duration_s: float) ->
         access.token,
         access.model,
         access.served_model,
+        access.error,
     )

@@ -21,11 +21,12 @@ class Drain:
         self._running: set[asyncio.Timeout] = set()
         self._is_idle = asyncio.Event()
         self._is_idle.set()
+        self._is_over = False
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Lets its body be ended by `finish`, with an AiError."""
-        limit = asyncio.timeout(None)
+        limit = asyncio.timeout(0 if self._is_over else None)
         try:
             async with limit:
                 self._running.add(limit)
@@ -49,3 +50,5 @@ class Drain:
             now = asyncio.get_running_loop().time()
             for limit in self._running:
                 limit.reschedule(now)
+        # A request whose body was still on its way begins only now.
+        self._is_over = True

@@ -1,17 +1,19 @@
 """Cloudflare's v4 envelope around results and errors, to the byte."""
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError, GatewayError
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def to_json(value: object) -> bytes:
     """Writes compact JSON; what is not ASCII stands as UTF-8, lone surrogates as the escapes that they came from."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return _ENCODER.encode(value).encode("utf-8", "backslashreplace")
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -62,6 +62,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except web.HTTPNotFound:
         return gateway_failure(GatewayError(400, 7000, "No route for that URI"))
     except GatewayError as error:
+        request[ACCESS].error = error.message
         return gateway_failure(error)
     except AiError as error:
         return await _fail(request, error)
@@ -77,7 +78,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 async def _fail(request: web.Request, error: AiError) -> web.StreamResponse:
     request_id = request[ACCESS].request_id
-    logger.info("%s %s", request_id, error)
+    request[ACCESS].error = str(error)
     if STREAM not in request:
         return ai_failure(error, request_id)
     stream = request[STREAM]

@@ -14,7 +14,7 @@ from bridge.envelope import json_response, native_result, stand_in_messages, suc
 from bridge.errors import AiError
 from bridge.keys import ACCESS, DRAIN, METRICS, MODELS, SERVICE, STREAM, TOKENS
 from bridge.service_client import Metadata
-from bridge.translation import Question, parse_question
+from bridge.translation import QUEUE_UNSUPPORTED, Question, parse_question
 
 # Above this, reading a body takes longer than other streams should wait.
 MAX_INLINE_BODY_BYTES: Final = 64 * 1024
@@ -33,7 +33,7 @@ async def run(request: web.Request) -> web.StreamResponse:
     check_account(account, request.path)
     access.token = authorize(request.app[TOKENS], request.headers.get("Authorization"), account)
     if request.query.get("queueRequest", "false") != "false":
-        raise AiError("INVALID_REQUEST", "'queueRequest' is not supported, send the requests one by one")
+        raise AiError("INVALID_REQUEST", QUEUE_UNSUPPORTED)
     question = await _read_question(request, model)
     caller: Metadata = (("x-runstream-account", account), ("x-runstream-request-id", access.request_id))
     if question.is_streamed:

@@ -2,8 +2,9 @@
 
 The fields and ranges are those of Cloudflare's model pages (@cf/meta/llama-2-7b-chat-int8, mid-2026). Beyond them, as
 its real clients need: content may be null, `raw` may be a string, calls and results of tools may stand in messages, and
-`stop` and `tool_choice` are read. Fields that are named nowhere here, such as `options`, are accepted for compatibility
-and change nothing; a null stands for a field that is not there.
+`stop` and `tool_choice` are read. Fields that are named nowhere here, and all in `options` but `queueRequest`, are
+accepted for compatibility and change nothing: `rejectIfBusy` asks for what happens anyway, an error instead of a wait
+without end. A null stands for a field that is not there.
 """
 
 from collections.abc import Mapping
@@ -84,6 +85,7 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2},
     "response_format": _object(["type"], type={"enum": ["json_object", "json_schema"]}),
     "lora": STRING,
+    "options": {"type": "object"},
     "stop": {"type": ["string", "array"], "items": STRING},
     "tools": {"type": "array", "items": TOOL},
     "tool_choice": TOOL_CHOICE,

@@ -13,6 +13,8 @@ from runstream.v1 import text_generation_pb2 as pb
 from bridge.errors import AiError
 from bridge.schema import check_input
 
+QUEUE_UNSUPPORTED: Final = "'queueRequest' is not supported, send the requests one by one"
+
 INT32_MAX: Final = 2**31 - 1
 
 SAMPLING_FIELDS: Final[Mapping[str, Callable[[float], float]]] = {
@@ -91,6 +93,8 @@ def _question(model: str, fields: dict[str, Any]) -> Question:
         raise AiError("LORA_UNSUPPORTED", f"The model {model} does not support LoRa inference")
     if "functions" in fields:
         raise AiError("INVALID_REQUEST", "'/functions' is not supported, describe the functions in '/tools'")
+    if fields.get("options", {}).get("queueRequest"):
+        raise AiError("INVALID_REQUEST", QUEUE_UNSUPPORTED)
     request = pb.RunRequest(
         model=model,
         sampling_params=_sampling_params(fields),

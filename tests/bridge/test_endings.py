@@ -3,6 +3,11 @@
 import asyncio
 from contextlib import suppress
 
+import pytest
+from aiohttp import web
+
+from bridge.drain import Drain
+from bridge.errors import AiError
 from tests.bridge.fake_service import FakeService, last_part, part, running
 from tests.bridge.running_bridge import PROMPT
 
@@ -65,6 +70,14 @@ async def test_a_bridge_that_stops_takes_no_new_connections(start_bridge, servic
     service.gate.set()
     await stream.read()
     await stopping
+
+
+async def test_a_request_whose_body_came_too_late_is_told_so():
+    drain = Drain(grace_s=0.0)
+    await drain.finish(web.Application())
+    with pytest.raises(AiError, match="shutting down"):
+        async with drain.running():
+            await asyncio.Event().wait()
 
 
 async def refused(url: str) -> None:

@@ -196,8 +196,11 @@ async def test_lora_is_5005(bridge):
     assert answer.error == (405, 5005, message)
 
 
-async def test_a_queued_request_is_refused_and_not_answered_at_once(bridge, service):
-    answer = await bridge.run(PROMPT, params={"queueRequest": "true"})
+@pytest.mark.parametrize(
+    ("body", "query"), [(PROMPT, {"queueRequest": "true"}), ({**PROMPT, "options": {"queueRequest": True}}, {})]
+)
+async def test_a_queued_request_is_refused_and_not_answered_at_once(bridge, service, body, query):
+    answer = await bridge.run(body, params=query)
     assert answer.error[:2] == (400, 5006)
     assert not service.requests
 
