@@ -5,6 +5,7 @@ Runs before anything is installed, so it uses nothing but the standard library. 
 """
 
 import argparse
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 RECORD = VENV / "installed.json"
+EMPTY_ENVIRONMENT_MB = 100
 
 
 def inputs() -> dict[str, object]:
@@ -89,19 +91,23 @@ def only_one_at_a_time() -> Iterator[None]:
     """Keeps two installations in one checkout apart: the second waits for the first."""
     lock = os.open(ROOT, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Waiting for another set-up of this checkout to end", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
         os.close(lock)
 
 
 def check_disk(needed_mb: int) -> None:
-    """Raises SetupError if the disk under .venv has less free than that."""
-    free_mb = shutil.disk_usage(VENV).free // 10**6
+    """Raises SetupError if the disk of the checkout has less free than that."""
+    free_mb = shutil.disk_usage(ROOT).free // 10**6
     if free_mb < needed_mb:
         raise SetupError(
-            f"the disk under {ROOT} has {free_mb / 1000:.1f} GB free, but the packages need {needed_mb / 1000:.1f} GB: "
-            "free some, or clone to another disk"
+            f"the disk under {ROOT} has {free_mb / 1000:.1f} GB free, but what is installed needs "
+            f"{needed_mb / 1000:.1f} GB: free some, or clone to another disk"
         )
 
 
@@ -111,6 +117,7 @@ def install(extras: list[str]) -> None:
     Raises:
         SetupError: if it can't be done; says why and what to do.
     """
+    check_disk(EMPTY_ENVIRONMENT_MB)
     if not is_usable():
         print(f"Making {VENV.relative_to(ROOT)} with {sys.executable}", flush=True)
         make_environment()
@@ -158,5 +165,9 @@ if __name__ == "__main__":
         sys.exit(main())
     except SetupError as error:
         sys.exit(f"runstream: {error}")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.exit(f"runstream: the disk under {ROOT} is full: free some space and run the same command again")
     except KeyboardInterrupt:
         sys.exit("runstream: interrupted; the same command goes on from here")

@@ -116,8 +116,8 @@ def show_progress(lines: Iterator[str]) -> list[str]:
             case ["Downloading", name, *_]:
                 file = "-".join(name.rsplit("/", 1)[-1].split("-")[:2])
                 progress.show(f"downloading {file}")
-            case ["Installing", "collected", *_]:
-                progress.milestone(f"installing {line.count(',') + 1} packages")
+            case ["Installing", "collected", "packages:", *names] if len(names) > 1:
+                progress.milestone(f"installing {len(names)} packages")
             case ["Collecting", name, *_]:
                 progress.show(f"looking up {name}")
         tail = [*tail[-100:], line]

@@ -42,5 +42,5 @@ def test_without_a_terminal_only_milestones_are_printed(capsys):
 
 
 def test_a_disk_that_is_too_small_is_found_before_anything_is_downloaded():
-    with pytest.raises(SetupError, match=r"GB free, but the packages need 1000000\.0 GB: free some"):
+    with pytest.raises(SetupError, match=r"GB free, but what is installed needs 1000000\.0 GB: free some"):
         check_disk(10**9)
