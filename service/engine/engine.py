@@ -23,10 +23,12 @@ class Engine:
     Args:
         model: The loaded model.
         config: The bounds; the checkpoint it names is not read again.
+        num_blocks: How many blocks the KV cache has; None for as many as fit `config.kv_cache_memory_mib`.
     """
 
-    def __init__(self, model: PreTrainedModel, config: EngineConfig) -> None:
-        num_blocks = config.kv_cache_memory_mib * _MIB // kv_cache_bytes_per_block(model)
+    def __init__(self, model: PreTrainedModel, config: EngineConfig, num_blocks: int | None = None) -> None:
+        if num_blocks is None:
+            num_blocks = config.kv_cache_memory_mib * _MIB // kv_cache_bytes_per_block(model)
         self.block_pool = BlockPool(num_blocks)
         self.scheduler = Scheduler(self.block_pool, config.max_num_seqs, config.max_num_batched_tokens)
         self._runner = ModelRunner(model, num_blocks)

@@ -11,6 +11,7 @@ from service.engine.attention import ATTENTION_NAME, DecodeGroup, PackedBatch, P
 from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
 from service.engine.sampling import sample
 from service.engine.scheduler import ScheduledSequence
+from service.engine.sequence import Sequence
 
 _Forward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, PackedBatch], torch.Tensor]
 """Token ids [1, T], positions [1, T], places of logits [N] and the batch, to logits [N, vocabulary]."""
@@ -32,6 +33,7 @@ class ModelRunner:
         self._model = model
         self._device = model.device
         self._kv_cache = _make_kv_cache(model, num_blocks)
+        self._gathered: dict[tuple[int | Sequence, ...], dict[int, torch.Tensor]] = {}
         self._forward = _plain_forward(model) if model.config.model_type in _PLAIN_DECODERS else _class_forward(model)
         if self._device.type == "cpu":
             _lay_out_for_cpu(model)
@@ -84,7 +86,9 @@ class ModelRunner:
             decode_groups=self._decode_groups(packed[:num_decoding]),
             prefill_chunks=self._prefill_chunks(packed[num_decoding:], num_decoding),
         )
-        return self._forward(self._tensor(token_ids)[None], self._tensor(positions)[None], self._tensor(last), batch)
+        logits = self._forward(self._tensor(token_ids)[None], self._tensor(positions)[None], self._tensor(last), batch)
+        self._keep_gathered(packed, batch.decode_groups)
+        return logits
 
     def _decode_groups(self, packed: list[ScheduledSequence]) -> list[DecodeGroup]:
         """Cuts the decoding sequences where the longest has over twice the blocks of the shortest."""
@@ -105,8 +109,20 @@ class ModelRunner:
         tables = [item.sequence.block_table[:num_blocks] for item in packed]
         padded = [table + [0] * (num_blocks - len(table)) for table in tables]
         return DecodeGroup(
-            start, start + len(packed), self._tensor(padded), self._tensor(lengths), max_length=max(lengths)
+            start=start,
+            end=start + len(packed),
+            block_table=self._tensor(padded),
+            lengths=self._tensor(lengths),
+            max_length=max(lengths),
+            gathered=self._gathered.get((num_blocks, *(item.sequence for item in packed)), {}),
         )
+
+    def _keep_gathered(self, packed: list[ScheduledSequence], groups: list[DecodeGroup]) -> None:
+        """Keeps what this step gathered for the next step only, in which the same sequences have one token more."""
+        self._gathered = {
+            (group.block_table.shape[1], *(item.sequence for item in packed[group.start : group.end])): group.gathered
+            for group in groups
+        }
 
     def _prefill_chunks(self, packed: list[ScheduledSequence], start: int) -> list[PrefillChunk]:
         chunks: list[PrefillChunk] = []

@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 _MAX_DEATHS = 5
 _DEATHS_WINDOW_S = 60.0
-_FIRST_PAUSE_S = 0.2
+_FIRST_PAUSE_S = 0.1
 
 
 class EngineState(enum.Enum):
@@ -94,7 +94,7 @@ class EngineProcess:
 
     Args:
         config: What the engine loads, and its bounds.
-        max_waiting: The most requests that wait for their first step.
+        max_waiting: The most requests that there can be beyond those that can run at once.
         stall_timeout_s: After how long without a sign of life, with requests to run, it counts as not serving.
     """
 
@@ -201,7 +201,7 @@ class EngineProcess:
     def _submit(self, submit: Submit) -> _Request:
         if self.state is not EngineState.READY:
             raise ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")
-        if self.num_waiting >= self._max_waiting:
+        if len(self._requests) >= self.config.max_num_seqs + self._max_waiting:
             raise QueueFullError(f"{self._max_waiting} requests are waiting already. Try again shortly.")
         if not self._requests:
             self._last_sign_s = time.monotonic()  # an idle engine's silence is no stall
@@ -224,14 +224,11 @@ class EngineProcess:
                 stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C in a terminal is for the service, which then drains
             )
+            await self._notify()
             try:
                 await self._converse(self._process)
             finally:
-                if self._process.returncode is None:
-                    # Not Process.kill(), which polls and so may take the exit status from asyncio's own waiting.
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(self._process.pid, signal.SIGKILL)
-                await self._process.wait()
+                await _end(self._process)
             if self.state is EngineState.FAILED or not await self._mourn():
                 return
 
@@ -322,6 +319,14 @@ class EngineProcess:
             callback()
         async with self._changed:
             self._changed.notify_all()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        # Not Process.kill(), which polls and so may take the exit status from asyncio's own waiting.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 def _engine_failed() -> EngineFailedError:

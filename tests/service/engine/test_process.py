@@ -1,0 +1,184 @@
+"""The engine's own process, spoken to, killed, stopped and lost."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from service.engine.block_pool import BLOCK_SIZE
+from service.engine.messages import EngineConfig
+from service.engine.process import EngineProcess, EngineState
+from service.engine.sequence import FinishReason, SamplingParams
+from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Checkpoint = Callable[[str], Path]
+LONG = SamplingParams(900)
+
+
+def make_process(checkpoint: Path, max_waiting: int = 64, stall_timeout_s: float = 30, **bounds: Any) -> EngineProcess:
+    config = EngineConfig(checkpoint, kv_cache_memory_mib=8, num_threads=1, **bounds)
+    return EngineProcess(config, max_waiting, stall_timeout_s)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(checkpoint: Checkpoint) -> AsyncIterator[EngineProcess]:
+    """One process for all tests that leave it ready; 10 sequences run at once and 2 wait."""
+    process = make_process(checkpoint("llama"), max_waiting=2, stall_timeout_s=0.5, max_num_seqs=10)
+    await process.start()
+    yield process
+    await process.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def process(shared: EngineProcess) -> AsyncIterator[EngineProcess]:
+    await shared.wait_until_ready()
+    yield shared
+    await shared.wait_until_ready()
+    await shared.wait_for(lambda: shared.stats.num_running == shared.stats.num_waiting == 0)
+    assert shared.info is not None
+    assert shared.stats.num_free_blocks * BLOCK_SIZE in (0, shared.info.num_kv_tokens), "blocks are left"
+
+
+async def fill(process: EngineProcess) -> list["asyncio.Task[tuple[list[int], FinishReason | None]]"]:
+    """Lets as many requests run as can."""
+    tasks = [asyncio.create_task(complete(process, f"ran {i}", LONG)) for i in range(10)]
+    await process.wait_for(lambda: process.num_running == 10)
+    return tasks
+
+
+async def cancel(tasks: list["asyncio.Task[tuple[list[int], FinishReason | None]]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def complete(process: EngineProcess, name: str, params: SamplingParams) -> tuple[list[int], FinishReason | None]:
+    token_ids: list[int] = []
+    reason = None
+    async with contextlib.aclosing(process.generate(name, [5, 6, 7], params)) as outputs:
+        async for output in outputs:
+            assert output.token_ids, "an output without tokens"
+            assert reason is None, "an output after the last"
+            token_ids += output.token_ids
+            reason = output.finish_reason
+    return token_ids, reason
+
+
+def kill(process: EngineProcess) -> None:
+    assert process.pid is not None
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)
+
+
+async def test_tokens_come_through_the_pipe_as_the_engine_draws_them(
+    process: EngineProcess, reference: Callable[..., list[int]]
+) -> None:
+    answers = await asyncio.gather(*(complete(process, str(i), SamplingParams(20)) for i in range(10)))
+    assert answers == [(reference("llama", [5, 6, 7], 20), FinishReason.LENGTH)] * 10
+    assert process.num_running == process.num_waiting == 0
+
+
+async def test_closing_a_completion_early_frees_its_blocks(process: EngineProcess) -> None:
+    outputs = process.generate("it", [5, 6, 7], LONG)
+    await anext(outputs)
+    num_free_before = process.stats.num_free_blocks
+    await outputs.aclose()
+    await process.wait_for(lambda: "it" in process.stats.aborted)
+    assert process.stats.num_running == 0
+    assert process.stats.num_free_blocks > num_free_before
+
+
+async def test_a_cancelled_request_that_still_waits_is_forgotten(process: EngineProcess) -> None:
+    ran = await fill(process)
+    waiting = asyncio.create_task(complete(process, "waiting", LONG))
+    await process.wait_for(lambda: process.stats.num_waiting == 1)
+    waiting.cancel()
+    await process.wait_for(lambda: "waiting" in process.stats.aborted)
+    assert (process.stats.num_running, process.stats.num_waiting) == (10, 0)
+    await cancel(ran)
+
+
+async def test_more_waiting_requests_than_may_are_refused(process: EngineProcess) -> None:
+    tasks = await fill(process)
+    tasks += [asyncio.create_task(complete(process, f"waits {i}", LONG)) for i in range(2)]
+    await process.wait_for(lambda: process.num_waiting == 2)
+    with pytest.raises(QueueFullError):
+        await complete(process, "one too many", LONG)
+    await cancel(tasks)
+
+
+async def test_a_killed_engine_fails_what_ran_and_answers_what_waited(process: EngineProcess) -> None:
+    ran = await fill(process)
+    waited = asyncio.create_task(complete(process, "waited", SamplingParams(5)))
+    await process.wait_for(lambda: process.stats.num_waiting == 1)
+    kill(process)
+    errors = await asyncio.gather(*ran, return_exceptions=True)
+    assert [type(error) for error in errors] == [EngineFailedError] * 10
+    assert not process.is_serving
+    assert len((await waited)[0]) == 5
+    assert process.is_serving
+
+
+async def test_an_engine_without_a_sign_of_life_does_not_count_as_serving(process: EngineProcess) -> None:
+    task = asyncio.create_task(complete(process, "it", LONG))
+    await process.wait_for(lambda: process.num_running == 1)
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    await process.wait_for(lambda: not process.is_serving)
+    os.kill(process.pid, signal.SIGCONT)
+    await process.wait_for(lambda: process.is_serving)
+    assert len((await task)[0]) == 900
+
+
+async def test_stopping_ends_what_runs_and_leaves_no_process(checkpoint: Checkpoint) -> None:
+    process = make_process(checkpoint("llama"))
+    await process.start()
+    await process.wait_until_ready()
+    task = asyncio.create_task(complete(process, "it", LONG))
+    await process.wait_for(lambda: process.num_running == 1)
+    pid = process.pid
+    assert pid is not None
+    await process.stop()
+    with pytest.raises(ModelNotReadyError, match="shutting down"):
+        await task
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_an_engine_that_keeps_dying_stays_down(checkpoint: Checkpoint) -> None:
+    process = make_process(checkpoint("llama"))
+    seen: set[int | None] = {None}
+    await process.start()
+    while process.state is not EngineState.FAILED:
+        await process.wait_for(lambda: process.pid not in seen or process.state is EngineState.FAILED)
+        seen.add(process.pid)
+        kill(process)
+    assert len(seen) == 1 + 5
+    with pytest.raises(ModelNotReadyError, match="5 times within a minute"):
+        await complete(process, "it", LONG)
+    await process.stop()
+
+
+async def test_a_checkpoint_that_cannot_be_loaded_is_a_state_and_not_a_loop(tmp_path: Path) -> None:
+    process = make_process(tmp_path)
+    await process.start()
+    with pytest.raises(ModelNotReadyError, match="can't be loaded"):
+        await process.wait_until_ready()
+    assert process.state is EngineState.FAILED
+    await process.stop()
+
+
+async def test_requests_are_refused_while_the_checkpoint_loads(checkpoint: Checkpoint) -> None:
+    process = make_process(checkpoint("llama"))
+    await process.start()
+    with pytest.raises(ModelNotReadyError, match="loading"):
+        await complete(process, "it", LONG)
+    await process.stop()
