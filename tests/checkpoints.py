@@ -23,6 +23,7 @@ _FAMILIES: dict[str, dict[str, Any]] = {
     "mistral": {"sliding_window": 24},
     "qwen2": {},
     "qwen3": {"head_dim": 16},
+    "gemma2": {},
 }
 
 

@@ -12,9 +12,11 @@ from service.engine.block_pool import BLOCK_SIZE, BlockPool
 from service.engine.messages import EngineConfig, EngineInfo, StepOutput, StepResult
 from service.engine.model_runner import ModelRunner, kv_cache_bytes_per_block
 from service.engine.scheduler import ScheduledSequence, Scheduler
+from service.engine.self_check import SelfCheck
 from service.engine.sequence import SamplingParams, Sequence
 
 _MIB = 1 << 20
+_MIN_BLOCKS = 4
 
 
 class Engine:
@@ -24,6 +26,10 @@ class Engine:
         model: The loaded model.
         config: The bounds; the checkpoint it names is not read again.
         num_blocks: How many blocks the KV cache has; None for as many as fit `config.kv_cache_memory_mib`.
+
+    Raises:
+        ValueError: The KV cache would hold next to nothing.
+        UnsupportedModelError: The engine would not compute what the model's class computes.
     """
 
     def __init__(self, model: PreTrainedModel, config: EngineConfig, num_blocks: int | None = None) -> None:
@@ -31,7 +37,14 @@ class Engine:
             num_blocks = config.kv_cache_memory_mib * _MIB // kv_cache_bytes_per_block(model)
         self.block_pool = BlockPool(num_blocks)
         self.scheduler = Scheduler(self.block_pool, config.max_num_seqs, config.max_num_batched_tokens)
+        if num_blocks < _MIN_BLOCKS:
+            raise ValueError(
+                f"a KV cache of {config.kv_cache_memory_mib} MiB holds {num_blocks * BLOCK_SIZE} tokens of this model, "
+                f"fewer than {_MIN_BLOCKS * BLOCK_SIZE}: give it more memory"
+            )
+        check = SelfCheck(model)
         self._runner = ModelRunner(model, num_blocks)
+        check.compare(self._runner)
         self._sequences: dict[str, Sequence] = {}
         self.info = EngineInfo(
             vocab_size=model.config.vocab_size,
