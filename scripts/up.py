@@ -66,7 +66,8 @@ def check_port(host: str, port: int, flag: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            advice = f"choose another with {flag}, as in make run ARGS='{flag} {port + 1}'"
+            example = f"PORT={port + 1}" if flag == "--port" else f"ARGS='{flag} {port + 1}'"
+            advice = f"choose another with {flag}, as in make run {example}"
             raise click.ClickException(f"port {port} on {host}: {error.strerror}; {advice}") from error
 
 

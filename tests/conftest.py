@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.launch.processes import read_until
+
 ROOT = Path(__file__).parents[1]
 
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -39,13 +41,7 @@ def running_stack(unused_tcp_port_factory) -> Iterator[RunningStack]:
     command = [sys.executable, "-m", "scripts.up", *map(str, options)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as launcher:
         assert launcher.stdout is not None
-        said = []
-        for line in launcher.stdout:
-            said.append(line)
-            if "Ctrl-C ends it" in line:
-                break
-        else:
-            pytest.fail("the launcher ended:\n" + "".join(said))
+        read_until("Ctrl-C ends it", launcher.stdout)
         # What it says from here on must be read, or it would block.
         reader = threading.Thread(target=launcher.stdout.read)
         reader.start()

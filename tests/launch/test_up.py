@@ -1,7 +1,5 @@
 """The launcher starts two parts, tells when they answer, and ends both together."""
 
-import os
-import select
 import signal
 import socket
 import subprocess
@@ -14,6 +12,7 @@ import pytest
 
 from scripts.up import check_port
 from tests.launch.fake_parts import FAILING, READY, SERVING
+from tests.launch.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
 
 ROOT = Path(__file__).parents[2]
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -36,35 +35,10 @@ def ports(unused_tcp_port_factory):
     return unused_tcp_port_factory(), unused_tcp_port_factory()
 
 
-def read_until(launcher, words):
-    """Reads the launcher's output up to the line with these words."""
-    return next(line for line in launcher.stdout if words in line)
-
-
-def descendants(pid):
-    """The ids of the processes that a process has started, and of those that they have."""
-    children = [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
-    return [*children, *(grandchild for child in children for grandchild in descendants(child))]
-
-
-def wait_for_the_end_of(handles):
-    """Returns once each of these processes has ended; fails if one goes on for a minute."""
-    for handle in handles:
-        assert select.select([handle], [], [], 60)[0]
-        os.close(handle)
-
-
-needs_pidfd = pytest.mark.skipif(
-    not hasattr(os, "pidfd_open"), reason="only Linux tells of the end of others' processes"
-)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_both_parts_and_the_launcher_succeeds(ports, number):
     with launched(SERVING, READY, ports) as launcher:
-        read_until(launcher, "Ctrl-C ends it")
+        read_until("Ctrl-C ends it", launcher.stdout)
         launcher.send_signal(number)
         output, errors = launcher.communicate()
     assert (launcher.returncode, errors) == (0, "")
@@ -75,7 +49,7 @@ def test_a_signal_ends_both_parts_and_the_launcher_succeeds(ports, number):
 
 def test_the_greeting_has_three_requests_to_paste_and_says_who_answers(ports):
     with launched(SERVING, READY, ports) as launcher:
-        greeting = "".join(iter(launcher.stdout.readline, "Ctrl-C ends it.\n"))
+        greeting = read_until("Ctrl-C ends it", launcher.stdout)
         launcher.terminate()
         launcher.communicate()
     assert greeting.count(f"curl http://127.0.0.1:{ports[0]}/client/v4/accounts/") == 2
@@ -95,8 +69,8 @@ def test_a_part_that_ends_takes_the_other_along_and_its_last_words_are_told(port
 @needs_pidfd
 def test_nothing_is_left_after_the_launcher_is_killed(ports):
     with launched(SERVING, READY, ports) as launcher:
-        read_until(launcher, "Ctrl-C ends it")
-        handles = [os.pidfd_open(pid) for pid in descendants(launcher.pid)]
+        read_until("Ctrl-C ends it", launcher.stdout)
+        handles = handles_of_descendants(launcher.pid)
         launcher.kill()
         wait_for_the_end_of(handles)
     assert len(handles) == 4
@@ -105,10 +79,10 @@ def test_nothing_is_left_after_the_launcher_is_killed(ports):
 @needs_pidfd
 def test_a_second_signal_ends_a_part_that_does_not_listen_without_grace(ports):
     with launched(DEAF + SERVING, READY, ports) as launcher:
-        read_until(launcher, "Ctrl-C ends it")
-        handles = [os.pidfd_open(pid) for pid in descendants(launcher.pid)]
+        read_until("Ctrl-C ends it", launcher.stdout)
+        handles = handles_of_descendants(launcher.pid)
         launcher.terminate()
-        read_until(launcher, "bridge  | ended")
+        read_until("bridge  | ended", launcher.stdout)
         launcher.terminate()
         launcher.communicate()
         wait_for_the_end_of(handles)

@@ -1,0 +1,40 @@
+"""Other processes' ends, seen without a clock."""
+
+import os
+import select
+from pathlib import Path
+
+import pytest
+
+needs_pidfd = pytest.mark.skipif(
+    not hasattr(os, "pidfd_open"), reason="only Linux tells of the end of others' processes"
+)
+
+
+def descendants(pid):
+    """The ids of the processes that a process has started, and of those that they have."""
+    lists = [(task / "children").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    children = [int(child) for text in lists for child in text.split()]
+    return [*children, *(grandchild for child in children for grandchild in descendants(child))]
+
+
+def handles_of_descendants(pid):
+    """A file descriptor for each descendant, which becomes readable when it ends."""
+    return [os.pidfd_open(descendant) for descendant in descendants(pid)]
+
+
+def wait_for_the_end_of(handles):
+    """Returns once each of these processes has ended; fails if one goes on for a minute."""
+    for handle in handles:
+        assert select.select([handle], [], [], 60)[0]
+        os.close(handle)
+
+
+def read_until(words, output):
+    """Reads a process's output up to a line with these words; returns it, and fails if it ends before."""
+    said = []
+    for line in output:
+        said.append(line)
+        if words in line:
+            return "".join(said)
+    return pytest.fail(f"it ended without {words!r}:\n" + "".join(said))
