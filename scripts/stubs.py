@@ -15,7 +15,8 @@ def generate(folder: Path) -> None:
         subprocess.CalledProcessError: if protoc refuses the contract; it has said why.
     """
     protos = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("protos/runstream/v1/*.proto"))
-    outputs = [f"--{kind}_out={folder}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    outputs = [f"--{plugin}_out={folder}" for plugin in ("python", "grpc_python")]
+    outputs += [f"--{plugin}_out=quiet:{folder}" for plugin in ("mypy", "mypy_grpc")]
     command = [sys.executable, "-m", "grpc_tools.protoc", "-Iprotos", *outputs, *protos]
     # protoc finds its mypy plugins on the PATH, and pip has put them beside the interpreter.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
