@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from scripts.progress import ProgressLine
 
@@ -90,14 +91,16 @@ class Pip:
             ) as process,
         ):
             assert process.stdout is not None
-            tail = show_progress(keep_in(log, process.stdout))
+            progress = ProgressLine()
+            with progress.ticking():
+                tail = show_progress(progress, keep_in(log, process.stdout))
         if process.returncode != 0:
             known = explain("\n".join(tail))
             last = next((line for line in reversed(tail) if line.startswith("ERROR")), "no reason given")
             raise SetupError(known or f"pip failed: {last} (its output is in {self._log})")
 
 
-def keep_in(log, lines: Iterator[str]) -> Iterator[str]:  # type: ignore[no-untyped-def]
+def keep_in(log: TextIO, lines: Iterator[str]) -> Iterator[str]:
     """Passes lines on, each written to the log first."""
     for line in lines:
         if not line.startswith("Progress "):
@@ -105,13 +108,12 @@ def keep_in(log, lines: Iterator[str]) -> Iterator[str]:  # type: ignore[no-unty
         yield line.rstrip()
 
 
-def show_progress(lines: Iterator[str]) -> list[str]:
+def show_progress(progress: ProgressLine, lines: Iterator[str]) -> list[str]:
     """Shows what pip is doing while it prints; returns its last 100 lines."""
-    progress, tail, file = ProgressLine(), [""], ""
+    tail, file = [""], ""
     for line in lines:
-        words = line.split()
-        match words:
-            case ["Progress", done, "of", total]:
+        match line.split():
+            case ["Progress", done, "of", total] if int(total) > 10**6:
                 progress.show(f"downloading {file}: {int(done) // 10**6} of {int(total) // 10**6} MB")
             case ["Downloading", name, *_]:
                 file = "-".join(name.rsplit("/", 1)[-1].split("-")[:2])
@@ -121,5 +123,4 @@ def show_progress(lines: Iterator[str]) -> list[str]:
             case ["Collecting", name, *_]:
                 progress.show(f"looking up {name}")
         tail = [*tail[-100:], line]
-    progress.clear()
     return tail

@@ -2,7 +2,10 @@
 
 import shutil
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class ProgressLine:
@@ -10,9 +13,11 @@ class ProgressLine:
 
     def __init__(self) -> None:
         self._started_at = time.monotonic()
+        self._text = ""
 
     def show(self, text: str) -> None:
         """Replaces the line, where it can be seen."""
+        self._text = text
         if sys.stdout.isatty():
             width = shutil.get_terminal_size().columns - 1
             line = f"  {text} ({time.monotonic() - self._started_at:.0f} s)"
@@ -31,3 +36,21 @@ class ProgressLine:
         if sys.stdout.isatty():
             sys.stdout.write("\r\x1b[K")
             sys.stdout.flush()
+
+    @contextmanager
+    def ticking(self) -> Iterator[None]:
+        """Keeps the line's clock going while its owner waits, and takes the line away at the end."""
+        ended = threading.Event()
+
+        def tick() -> None:
+            while not ended.wait(1.0):
+                self.show(self._text)
+
+        ticker = threading.Thread(target=tick)
+        ticker.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            ticker.join()
+            self.clear()

@@ -7,6 +7,7 @@ import pytest
 
 from scripts.install import check_disk
 from scripts.pip import Pip, SetupError, explain, show_progress
+from scripts.progress import ProgressLine
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_without_a_terminal_only_milestones_are_printed(capsys):
         "Progress 1 of 9",
         "Installing collected packages: a, b",
     ]
-    assert show_progress(iter(pip_says))[-1] == pip_says[-1]
+    assert show_progress(ProgressLine(), iter(pip_says))[-1] == pip_says[-1]
     assert capsys.readouterr().out == "  installing 2 packages\n"
 
 
