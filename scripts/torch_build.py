@@ -28,6 +28,7 @@ CPU_CONFIGURED = TorchBuild("CPU build", None, 240, 1300)
 CPU_FROM_PYTORCH = TorchBuild("CPU build", CPU_INDEX_URL, 240, 1300)
 MACOS = TorchBuild("macOS build", None, 160, 900)
 CUDA = TorchBuild("CUDA build", None, 2800, 5300)
+CUDA_UNASKED = TorchBuild("CUDA build, since PyTorch's index of CPU builds can't be reached", None, 2800, 5300)
 
 
 def choose(system: str, has_driver: bool, is_cpu_configured: bool, can_reach_cpu_index: bool) -> TorchBuild:
@@ -43,9 +44,9 @@ def choose(system: str, has_driver: bool, is_cpu_configured: bool, can_reach_cpu
         return MACOS
     if is_cpu_configured:
         return CPU_CONFIGURED
-    if has_driver or not can_reach_cpu_index:
+    if has_driver:
         return CUDA
-    return CPU_FROM_PYTORCH
+    return CPU_FROM_PYTORCH if can_reach_cpu_index else CUDA_UNASKED
 
 
 def has_nvidia_driver() -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.torch_build import CPU_CONFIGURED, CPU_FROM_PYTORCH, CUDA, MACOS, can_reach, choose
+from scripts.torch_build import CPU_CONFIGURED, CPU_FROM_PYTORCH, CUDA, CUDA_UNASKED, MACOS, can_reach, choose
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from scripts.torch_build import CPU_CONFIGURED, CPU_FROM_PYTORCH, CUDA, MACOS, c
         ("Linux", True, False, False, CUDA),
         ("Linux", True, False, True, CUDA),
         ("Linux", False, False, True, CPU_FROM_PYTORCH),
-        ("Linux", False, False, False, CUDA),
+        ("Linux", False, False, False, CUDA_UNASKED),
         ("Linux", False, True, True, CPU_CONFIGURED),
         ("Linux", True, True, True, CPU_CONFIGURED),
         ("Darwin", False, False, True, MACOS),
