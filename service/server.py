@@ -117,6 +117,7 @@ class Service:
             exporter, thread = prometheus_client.start_http_server(
                 config.metrics_port, config.host, self._metrics.registry
             )
+            self.metrics_port = config.metrics_port
             self._ends.callback(thread.join)
             self._ends.callback(exporter.server_close)
             self._ends.callback(exporter.shutdown)

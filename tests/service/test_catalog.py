@@ -1,0 +1,98 @@
+"""The catalog: the built-in one, what a file may add, and how its mistakes are told."""
+
+import pytest
+
+from service.catalog import CatalogError, load_catalog
+
+GOOD = {
+    "description": '"A model."',
+    "checkpoint": '"someone/model"',
+    "max_prompt_tokens": "300",
+    "max_completion_tokens": "200",
+    "context_window": "400",
+    "default_max_tokens": "100",
+    "default_max_tokens_streamed": "150",
+}
+
+
+def write(folder, model_id="@test/model", **changes):
+    """A catalog file with one model; a change to None leaves its key out."""
+    keys = {key: value for key, value in (GOOD | changes).items() if value is not None}
+    path = folder / "mine.toml"
+    path.write_text(f'[models."{model_id}"]\n' + "\n".join(f"{key} = {value}" for key, value in keys.items()))
+    return path
+
+
+def test_the_built_in_catalog_has_the_demo_and_the_five_models():
+    limits = {
+        model.id: (
+            *(model.max_prompt_tokens, model.max_completion_tokens, model.context_window),
+            *(model.default_max_tokens, model.default_max_tokens_streamed),
+        )
+        for model in load_catalog().values()
+    }
+    assert limits == {
+        "@runstream/demo": (1024, 1024, 1024, 256, 256),
+        "@cf/meta/llama-2-7b-chat-fp16": (3072, 2500, 4096, 256, 2500),
+        "@cf/meta/llama-2-7b-chat-int8": (2048, 1800, 4096, 256, 1800),
+        "@cf/mistral/mistral-7b-instruct-v0.1": (3072, 1800, 8192, 256, 1800),
+        "@hf/thebloke/codellama-7b-instruct-awq": (4096, 2048, 16384, 256, 596),
+        "@cf/meta/llama-3.1-8b-instruct": (7968, 7968, 7968, 256, 256),
+    }
+
+
+def test_a_file_adds_its_models_behind_the_built_in_ones(tmp_path):
+    catalog = load_catalog(write(tmp_path))
+    assert list(catalog)[-1] == "@test/model"
+    assert catalog["@test/model"].dtype == "auto"
+
+
+def test_a_file_replaces_a_built_in_model(tmp_path):
+    catalog = load_catalog(write(tmp_path, "@runstream/demo"))
+    assert catalog["@runstream/demo"].checkpoint == "someone/model"
+
+
+def test_a_path_is_relative_to_the_catalog_that_has_it(tmp_path):
+    catalog = load_catalog(write(tmp_path, checkpoint='"./weights"'))
+    assert catalog["@test/model"].checkpoint == str(tmp_path / "weights")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_prompt_tokens": '"many"'}, "max_prompt_tokens: is 'many'; expected an integer of at least 1"),
+        ({"max_prompt_tokens": "true"}, "max_prompt_tokens: is True; expected an integer of at least 1"),
+        ({"max_prompt_tokens": "0"}, "max_prompt_tokens: is 0; expected an integer of at least 1"),
+        ({"max_prompt_tokens": "500"}, "max_prompt_tokens: is 500; expected at most context_window, 400"),
+        ({"default_max_tokens": "250"}, "default_max_tokens: is 250; expected at most max_completion_tokens, 200"),
+        ({"description": None}, "description: is missing; expected a string"),
+        ({"max_tokens": "5"}, "max_tokens: is not known; expected one of description, checkpoint"),
+        ({"quantization": '"int3"'}, "quantization: is 'int3'; expected one of '', 'int8', 'awq', 'gptq'"),
+    ],
+)
+def test_a_mistake_names_the_file_the_key_and_what_is_expected(tmp_path, changes, message):
+    path = write(tmp_path, **changes)
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(path)
+    assert str(caught.value).startswith(f'{path}: models."@test/model".{message}')
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[models", "is not TOML"),
+        ("[model.x]", "model: is not known"),
+        ("models = 3", "models: expected tables"),
+        ("[models]\nx = 3", 'models."x": expected a table'),
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path, text, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(CatalogError, match=f"{path}: {message}"):
+        load_catalog(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(CatalogError, match="can't be read: No such file"):
+        load_catalog(tmp_path / "none.toml")

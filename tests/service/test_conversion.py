@@ -1,0 +1,156 @@
+"""Checks, defaults and limits: what is refused, and what an accepted request becomes."""
+
+import math
+
+import pytest
+from runstream.v1 import text_generation_pb2 as pb
+
+from service.catalog import CatalogModel
+from service.conversion import Room, check_request, to_sampling_params
+from service.errors import ContextWindowExceededError, InvalidRequestError
+
+NAMED = CatalogModel(
+    id="@test/named",
+    description="",
+    checkpoint="",
+    max_prompt_tokens=300,
+    max_completion_tokens=200,
+    context_window=400,
+    default_max_tokens=100,
+    default_max_tokens_streamed=150,
+)
+ROOM = Room(max_prompt_tokens=300, max_completion_tokens=200, context_window=400)
+
+
+def prompt(**fields) -> pb.RunRequest:
+    return pb.RunRequest(prompt=pb.Prompt(text="hi"), **fields)
+
+
+def sampled(**params) -> pb.RunRequest:
+    return prompt(sampling_params=pb.SamplingParams(**params))
+
+
+def spoken(**fields) -> pb.RunRequest:
+    return pb.RunRequest(conversation=pb.Conversation(messages=[pb.Message(**({"role": "user"} | fields))]))
+
+
+def max_tokens(num_prompt_tokens: int, *, room: Room = ROOM, stands_in: bool = False, **params) -> int:
+    asked = pb.SamplingParams(**params)
+    return to_sampling_params(asked, NAMED, room, num_prompt_tokens, frozenset(), stands_in=stands_in).max_tokens
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (pb.RunRequest(), "input"),
+        (pb.RunRequest(prompt=pb.Prompt()), "prompt.text"),
+        (pb.RunRequest(conversation=pb.Conversation()), "conversation.messages"),
+        (spoken(role=""), "conversation.messages[0].role"),
+        (spoken(content=[pb.ContentPart()]), "conversation.messages[0].content"),
+        (sampled(max_tokens=0), "sampling_params.max_tokens"),
+        (sampled(max_tokens=-1), "sampling_params.max_tokens"),
+        (sampled(temperature=-0.1), "sampling_params.temperature"),
+        (sampled(temperature=5.01), "sampling_params.temperature"),
+        (sampled(temperature=math.nan), "sampling_params.temperature"),
+        (sampled(top_k=0), "sampling_params.top_k"),
+        (sampled(top_p=0), "sampling_params.top_p"),
+        (sampled(top_p=1.01), "sampling_params.top_p"),
+        (sampled(top_p=math.nan), "sampling_params.top_p"),
+    ],
+)
+def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
+    with pytest.raises(InvalidRequestError) as caught:
+        check_request(request_)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (prompt(stop_sequences=["."]), "stop_sequences"),
+        (prompt(response_format=pb.ResponseFormat(json_object=pb.JsonObject())), "response_format"),
+        (prompt(tools=[pb.Tool(name="clock")]), "tools"),
+        (prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO)), "tool_choice"),
+        (prompt(tool_choice=pb.ToolChoice(name="clock")), "tool_choice"),
+        (prompt(priority=pb.PRIORITY_BATCH), "priority"),
+        (prompt(cache_salt="mine"), "cache_salt"),
+        (sampled(min_p=0.1), "sampling_params.min_p"),
+        (sampled(repetition_penalty=1.1), "sampling_params.repetition_penalty"),
+        (sampled(repetition_penalty=math.nan), "sampling_params.repetition_penalty"),
+        (sampled(frequency_penalty=-0.1), "sampling_params.frequency_penalty"),
+        (sampled(presence_penalty=0.1), "sampling_params.presence_penalty"),
+        (sampled(logit_bias={5: 0.0}), "sampling_params.logit_bias"),
+        (sampled(min_tokens=1), "sampling_params.min_tokens"),
+        (sampled(ignore_eos=True), "sampling_params.ignore_eos"),
+        (sampled(top_logprobs=0), "sampling_params.top_logprobs"),
+        (spoken(tool_calls=[pb.ToolCall(id="1")]), "conversation.messages[0].tool_calls"),
+        (spoken(tool_call_id="1"), "conversation.messages[0].tool_call_id"),
+        (spoken(name="clock"), "conversation.messages[0].name"),
+    ],
+)
+def test_what_no_code_honours_yet_is_refused_and_not_ignored(request_, field):
+    with pytest.raises(InvalidRequestError, match="not implemented yet") as caught:
+        check_request(request_)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        prompt(),
+        spoken(),
+        sampled(temperature=0, top_p=1, top_k=1, max_tokens=1),
+        sampled(temperature=5, seed=-(2**63)),
+        sampled(min_p=0, repetition_penalty=1, frequency_penalty=0, presence_penalty=0, min_tokens=0),
+        prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_NONE), priority=pb.PRIORITY_ONLINE),
+    ],
+)
+def test_limits_are_inclusive_and_neutral_values_are_fine(request_):
+    check_request(request_)
+
+
+def test_unset_params_get_their_documented_defaults():
+    params = to_sampling_params(pb.SamplingParams(), NAMED, ROOM, 10, frozenset({2}), stands_in=False)
+    assert (params.temperature, params.top_k, params.top_p) == (0.6, 0, 1.0)
+    assert (params.max_tokens, params.eos_token_ids) == (100, frozenset({2}))
+    assert params.seed >= 0
+
+
+def test_zero_is_a_value_and_not_unset():
+    params = to_sampling_params(pb.SamplingParams(temperature=0, seed=0), NAMED, ROOM, 10, frozenset(), stands_in=False)
+    assert (params.temperature, params.seed) == (0.0, 0)
+
+
+def test_a_default_max_tokens_shrinks_to_the_room_beside_the_prompt():
+    assert max_tokens(290, room=Room(300, 200, 350)) == 60
+
+
+def test_a_callers_default_shrinks_too():
+    assert max_tokens(10, max_tokens=500, max_tokens_is_default=True) == 200
+    assert max_tokens(290, max_tokens=150, max_tokens_is_default=True) == 110
+
+
+def test_an_explicit_max_tokens_is_kept_or_refused_but_never_shrunk():
+    assert max_tokens(200, max_tokens=200) == 200
+    with pytest.raises(ContextWindowExceededError, match=r"\(401\) exceeded .* \(400\)"):
+        max_tokens(201, max_tokens=200)
+    with pytest.raises(InvalidRequestError, match="1 to 200 for @test/named"):
+        max_tokens(10, max_tokens=201)
+
+
+def test_a_stand_in_shrinks_even_an_explicit_max_tokens_to_its_room():
+    assert max_tokens(290, max_tokens=200, stands_in=True) == 110
+    with pytest.raises(InvalidRequestError, match="1 to 200"):
+        max_tokens(10, max_tokens=201, stands_in=True)
+
+
+def test_a_prompt_over_the_limit_or_without_room_for_a_token_is_refused():
+    with pytest.raises(ContextWindowExceededError, match=r"\(301\) exceeded .* \(300\)"):
+        max_tokens(301)
+    with pytest.raises(ContextWindowExceededError, match=r"\(301\) exceeded .* \(300\)"):
+        max_tokens(300, room=Room(300, 200, 300))
+
+
+def test_a_prompt_without_tokens_is_refused():
+    with pytest.raises(InvalidRequestError, match="no tokens"):
+        max_tokens(0)

@@ -1,0 +1,91 @@
+"""`python -m service` as a process: its start, its refusals in one line, its end without leftovers."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from runstream.v1 import text_generation_pb2_grpc
+
+from tests.service.running_service import MODEL, ask
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(*options: object) -> list[str]:
+    return [sys.executable, "-m", "service", "--port", "0", "--metrics-port", "0", *map(str, options)]
+
+
+def last_line(*options: object) -> str:
+    """The line with which a service that can't start ends."""
+    ended = subprocess.run(command(*options), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    return ended.stderr.strip().splitlines()[-1]
+
+
+@pytest.fixture
+def started(catalog_file) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A ready process and its address."""
+    arguments = command("--catalog", catalog_file, "--models", MODEL)
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"loading {MODEL} on cpu ...\n"
+        ready, _, address = process.stdout.readline().strip().rpartition(" ")
+        assert ready == "service listening on"
+        yield process, address
+        process.kill()
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("received", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_service_and_engine(started, received):
+    process, address = started
+    with grpc.insecure_channel(address) as channel:
+        answer = text_generation_pb2_grpc.TextGenerationServiceStub(channel).Run(ask(max_tokens=3))
+    assert answer.usage.completion_tokens == 3
+    engines = children(process.pid)
+    assert engines
+    process.send_signal(received)
+    assert process.wait(timeout=30) == 0
+    assert not any(is_running(pid) for pid in engines)
+
+
+def test_a_port_in_use_is_told_in_one_line_with_its_flag(catalog_file):
+    tiny = ("--catalog", catalog_file, "--models", MODEL)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = last_line(*tiny, "--port", port)
+        metrics_line = last_line(*tiny, "--metrics-port", port)
+    assert line == f"error: port {port} on 127.0.0.1 is in use: choose another with --port"
+    assert metrics_line == f"error: port {port} on 127.0.0.1 is in use: choose another with --metrics-port"
+
+
+def test_a_model_that_the_catalog_lacks_is_told_in_one_line():
+    assert "--models @test/unknown: the catalog has only @runstream/demo" in last_line("--models", "@test/unknown")
+
+
+def test_a_model_without_weights_is_told_with_the_command_that_fetches_them(catalog_file):
+    assert "hf download nobody/has-this" in last_line("--catalog", catalog_file, "--models", "@test/absent")
+
+
+def test_help_shows_flags_with_their_variables():
+    ended = subprocess.run(command("--help"), cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in ("PORT", "MODELS", "STAND_IN", "CATALOG", "TOKEN_FILE", "DRAIN_TIMEOUT_S"):
+        assert f"RUNSTREAM_SERVICE_{name}" in ended.stdout

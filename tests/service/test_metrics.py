@@ -1,0 +1,48 @@
+"""What Prometheus gets to read."""
+
+import asyncio
+import urllib.request
+
+import grpc
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.service.running_service import MODEL, ask
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def samples(port: int) -> dict[tuple[str, ...], float]:
+    """All samples of a metrics port, by name and sorted label values."""
+    url = f"http://127.0.0.1:{port}/metrics"
+    page = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read().decode())
+    families = text_string_to_metric_families(page)
+    found = [sample for family in families for sample in family.samples]
+    return {(sample.name, *sorted(sample.labels.values())): sample.value for sample in found}
+
+
+async def test_metrics_count_what_happened(running):
+    port = running.service.metrics_port
+    before = await samples(port)
+    answer = await running.text_generation.Run(ask(max_tokens=7))
+    with pytest.raises(grpc.aio.AioRpcError):
+        await running.text_generation.Run(ask(max_tokens=0))
+    after = await samples(port)
+    grown = {key: value - before.get(key, 0) for key, value in after.items()}
+    assert grown["runstream_prompt_tokens_total", MODEL] == answer.usage.prompt_tokens
+    assert grown["runstream_generation_tokens_total", MODEL] == 7
+    assert grown["runstream_time_to_first_token_seconds_count", MODEL] == 1
+    assert grown["runstream_e2e_request_latency_seconds_count", MODEL] == 1
+    assert grown["runstream_request_success_total", MODEL, "length"] == 1
+    assert grown["runstream_request_failure_total", "INVALID_REQUEST"] == 1
+
+
+async def test_gauges_tell_what_runs_now(running):
+    call = running.text_generation.RunStream(ask(max_tokens=20_000))
+    await call.read()
+    during = await samples(running.service.metrics_port)
+    call.cancel()
+    assert await running.is_idle()
+    after = await samples(running.service.metrics_port)
+    assert during["runstream_num_requests_running", MODEL] == 1
+    assert after["runstream_num_requests_running", MODEL] == after["runstream_num_requests_waiting", MODEL] == 0
