@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from service.catalog import CatalogError
+from service.catalog import DTYPES, CatalogError
 from service.config import ConfigError, ServiceConfig, check_exposure, read_token
 from service.errors import RunstreamError
 from service.server import serve
@@ -51,7 +51,7 @@ def _split(context: click.Context, parameter: click.Parameter, values: Iterable[
     help="A catalog that adds models or replaces them. May be given again.",
 )
 @_option("--device", default="cpu", help="Where the models run: cpu, cuda, cuda:1, ...")
-@_optional("--dtype", help="The torch dtype to compute in, for all models.  [default: the catalog's]")
+@_optional("--dtype", type=click.Choice(DTYPES), default=None, help="Computes in it instead of the catalog's dtypes.")
 @_option(
     "--max-waiting",
     type=_ONE_OR_MORE,

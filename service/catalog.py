@@ -10,6 +10,7 @@ from typing import Any
 
 BUILT_IN = Path(__file__).with_name("catalog.toml")
 QUANTIZATIONS = ("", "int8", "awq", "gptq")
+DTYPES = ("auto", "float16", "bfloat16", "float32", "float64")
 
 _AT_LEAST_1 = "an integer of at least 1"
 
@@ -31,7 +32,7 @@ class CatalogModel:
         context_window: The most tokens of both together.
         default_max_tokens: The `max_tokens` of requests that leave it unset.
         default_max_tokens_streamed: The same on surfaces that have another default for streamed answers.
-        dtype: The name of the torch dtype to compute in, or "auto" for the checkpoint's own.
+        dtype: The torch dtype to compute in, one of `DTYPES`; "auto" is the checkpoint's own.
         quantization: How the weights are stored, one of `QUANTIZATIONS`.
         default_system_prompt: The system message before a single prompt; empty for none.
         license: The licence's name or address.
@@ -89,9 +90,8 @@ def _to_model(path: Path, model_id: str, table: object) -> CatalogModel:
     _check_keys(where, table)
     model = CatalogModel(id=model_id, **table)
     _check_limits(where, model)
-    if model.quantization not in QUANTIZATIONS:
-        expected = ", ".join(repr(name) for name in QUANTIZATIONS)
-        raise CatalogError(f"{where}.quantization: is {model.quantization!r}; expected one of {expected}")
+    _check_choice(f"{where}.quantization", model.quantization, QUANTIZATIONS)
+    _check_choice(f"{where}.dtype", model.dtype, DTYPES)
     if model.checkpoint.startswith((".", "/", "~")):
         folder = (path.parent / Path(model.checkpoint).expanduser()).resolve()
         return dataclasses.replace(model, checkpoint=str(folder))
@@ -123,6 +123,11 @@ def _check_limits(where: str, model: CatalogModel) -> None:
         if limits[name] > model.max_completion_tokens:
             most = model.max_completion_tokens
             raise CatalogError(f"{where}.{name}: is {limits[name]}; expected at most max_completion_tokens, {most}")
+
+
+def _check_choice(where: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise CatalogError(f"{where}: is {value!r}; expected one of {', '.join(map(repr, choices))}")
 
 
 def _words(kind: type) -> str:

@@ -1,5 +1,6 @@
 """A completion on its way out: what the engine puts out becomes the parts of a stream, and parts become an answer."""
 
+import logging
 import time
 from collections.abc import Iterable
 
@@ -9,6 +10,8 @@ from service.conversion import FINISH_REASONS
 from service.detokenizer import Detokenizer
 from service.engine.process import EngineOutput
 from service.metrics import Metrics
+
+_log = logging.getLogger(__name__)
 
 
 class Completion:
@@ -65,6 +68,11 @@ class Completion:
         self._metrics.count_tokens(self._served_model, len(output.token_ids))
         if output.finish_reason is not None:
             self._metrics.observe_end(self._served_model, output.finish_reason.value, elapsed_s)
+            _log.info(
+                "request %s: %s, %d prompt tokens, %d completion tokens, %s, %.3f s",
+                *(self._request_id, self._served_model, self._num_prompt_tokens, self._num_tokens),
+                *(output.finish_reason.value, elapsed_s),
+            )
 
 
 def join(parts: Iterable[pb.RunStreamResponse]) -> pb.RunResponse:

@@ -20,7 +20,7 @@ class ServiceConfig:
         stand_in: The model that answers for those of the catalog that are not loaded; empty for none.
         catalog_files: Catalogs read after the built-in one.
         device: The torch device of the engines.
-        dtype: The torch dtype of the engines; empty for the catalog's.
+        dtype: The torch dtype of the engines; None for the catalog's.
         max_waiting: The most requests that wait in front of one engine.
         max_num_seqs, max_num_batched_tokens, kv_cache_memory_mib, num_threads: See `EngineConfig`.
         stall_timeout_s: How long an engine may be silent while it has work.
@@ -36,7 +36,7 @@ class ServiceConfig:
     stand_in: str
     catalog_files: tuple[Path, ...]
     device: str
-    dtype: str
+    dtype: str | None
     max_waiting: int
     max_num_seqs: int
     max_num_batched_tokens: int
@@ -46,6 +46,13 @@ class ServiceConfig:
     default_timeout_s: float
     drain_timeout_s: float
     token: str
+
+    def __post_init__(self) -> None:
+        if self.max_num_batched_tokens < self.max_num_seqs:
+            raise ConfigError(
+                f"--max-num-batched-tokens {self.max_num_batched_tokens} is less than --max-num-seqs "
+                f"{self.max_num_seqs}: each running request needs a token of every step"
+            )
 
     @property
     def models_to_load(self) -> tuple[str, ...]:

@@ -173,7 +173,7 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
     loaded = {}
     for model_id in config.models_to_load:
         if model_id not in catalog:
-            raise ConfigError(f"--models {model_id}: the catalog has only {', '.join(catalog)}")
+            raise ConfigError(f"the catalog has no model {model_id} to load, only {', '.join(catalog)}")
         loaded[model_id] = _open_model(config, catalog[model_id])
     return Models(catalog, loaded, config.stand_in)
 
@@ -181,7 +181,7 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
 def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
     checkpoint = locate(entry)
     if entry.quantization:
-        raise ConfigError(f"--models {entry.id}: {entry.quantization} weights can't be loaded yet")
+        raise ConfigError(f"{entry.id} has {entry.quantization} weights, which this version can't load yet")
     engine_config = EngineConfig(
         checkpoint=checkpoint,
         device=config.device,

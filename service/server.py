@@ -140,6 +140,8 @@ async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
+            if config.stand_in:
+                report(_banner(config.stand_in))
             report(f"service listening on {address(config.host, service.port)}")
             drain_timeout_s = config.drain_timeout_s if await stopping is signal.SIGTERM else 0.0
             report(f"draining for up to {drain_timeout_s:g} s ...")
@@ -147,6 +149,11 @@ async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
         starting.cancel()
         await asyncio.wait({starting})
         await service.stop(drain_timeout_s)
+
+
+def _banner(stand_in: str) -> str:
+    line = f"  {stand_in} STANDS IN for every model of the catalog that is not loaded: its answers are not theirs  "
+    return "\n".join(("*" * len(line), line, "*" * len(line)))
 
 
 def _first_signal() -> asyncio.Future[signal.Signals]:

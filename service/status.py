@@ -16,16 +16,20 @@ from service.errors import InvalidRequestError, RunstreamError
 DOMAIN = "runstream"
 CANCELLED = "CANCELLED"
 
+_MAX_CHARACTERS = 400
+
 _log = logging.getLogger(__name__)
 
 
 def to_status(error: RunstreamError) -> status_pb2.Status:
     """Writes an error as status: always with ErrorInfo, with BadRequest and RetryInfo where they apply."""
-    status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=error.message)
-    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    message = _shortened(error.message)
+    status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=message)
+    metadata = {name: _shortened(value) for name, value in error.metadata.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     status.details.add().Pack(info)
     if isinstance(error, InvalidRequestError) and error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=error.message)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=message)
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     if error.retry_after_s is not None:
         delay = Duration(seconds=error.retry_after_s)
@@ -50,6 +54,7 @@ async def error_status(
     except asyncio.CancelledError:
         if _is_cancelled_from_outside():
             count_failure(CANCELLED)
+            _log.info("request %s is cancelled", request_id)
             raise
         # one that comes from within would leave the client waiting for ever
         failure = _unknown(request_id)
@@ -58,8 +63,14 @@ async def error_status(
     else:
         return
     count_failure(failure.reason)
+    _log.info("request %s ends with %s: %r", request_id, failure.reason, failure.message)
     failure.metadata.setdefault("request_id", request_id)
     await context.abort_with_status(rpc_status.to_status(to_status(failure)))
+
+
+def _shortened(text: str) -> str:
+    """The text, or its beginning: what a client sent may stand in it, and trailers over 8 KiB never arrive."""
+    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "…"
 
 
 def _is_cancelled_from_outside() -> bool:

@@ -106,7 +106,7 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "stand_in": "",
         "catalog_files": (catalog,),
         "device": "cpu",
-        "dtype": "",
+        "dtype": None,
         "max_waiting": 4,
         "max_num_seqs": 16,
         "max_num_batched_tokens": 256,

@@ -67,6 +67,7 @@ def test_a_path_is_relative_to_the_catalog_that_has_it(tmp_path):
         ({"default_max_tokens": "250"}, "default_max_tokens: is 250; expected at most max_completion_tokens, 200"),
         ({"description": None}, "description: is missing; expected a string"),
         ({"max_tokens": "5"}, "max_tokens: is not known; expected one of description, checkpoint"),
+        ({"dtype": '"float33"'}, "dtype: is 'float33'; expected one of 'auto', 'float16'"),
         ({"quantization": '"int3"'}, "quantization: is 'int3'; expected one of '', 'int8', 'awq', 'gptq'"),
     ],
 )

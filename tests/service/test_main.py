@@ -78,7 +78,9 @@ def test_a_port_in_use_is_told_in_one_line_with_its_flag(catalog_file):
 
 
 def test_a_model_that_the_catalog_lacks_is_told_in_one_line():
-    assert "--models @test/unknown: the catalog has only @runstream/demo" in last_line("--models", "@test/unknown")
+    assert "the catalog has no model @test/unknown to load, only @runstream/demo" in last_line(
+        "--models", "@test/unknown"
+    )
 
 
 def test_a_model_without_weights_is_told_with_the_command_that_fetches_them(catalog_file):

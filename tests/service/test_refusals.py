@@ -50,6 +50,12 @@ async def test_an_unknown_model_is_not_found(running):
     assert error_info(error).metadata["model"] == "@test/unknown"
 
 
+async def test_an_error_that_quotes_the_client_stays_short_enough_to_arrive(running):
+    error = await refusal(running, ask(model="é" * 100_000))
+    assert error_info(error).reason == "MODEL_NOT_FOUND"
+    assert len(error.details() or "") < 500
+
+
 async def test_a_model_without_weights_says_how_to_fetch_them(running):
     error = await refusal(running, ask(model="@test/absent"))
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
