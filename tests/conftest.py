@@ -15,6 +15,8 @@ from tests.launch.processes import read_until
 
 ROOT = Path(__file__).parents[1]
 
+pytest_plugins = ["tests.whole_chain"]
+
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("stress", deadline=None, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

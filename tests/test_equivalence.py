@@ -1,0 +1,70 @@
+"""One law for every face: what `RunStream` sends in parts, `Run`, JSON and server-sent events say as well."""
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from runstream.v1 import text_generation_pb2 as pb
+
+from tests.service.running_service import MODEL
+from tests.whole_chain import read_events
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+WORDS = ["Where is New York?", "où est la bibliothèque", "你好,世界。", "🐉 and 👩‍👩‍👧", "</s>", "\x00\t\n", " "]
+TEXT = st.lists(st.sampled_from(WORDS) | st.text(min_size=1, max_size=30), min_size=1, max_size=4).map("".join)
+ROLES = st.sampled_from(["system", "user", "assistant"])
+MESSAGES = st.lists(st.fixed_dictionaries({"role": ROLES, "content": TEXT}), min_size=1, max_size=4)
+INPUTS = st.fixed_dictionaries({"prompt": TEXT}, optional={"raw": st.booleans()}) | st.fixed_dictionaries(
+    {"messages": MESSAGES}, optional={"raw": st.booleans()}
+)
+SAMPLING = st.fixed_dictionaries(
+    {"max_tokens": st.integers(1, 40), "seed": st.integers(1, 9_999_999_999)},
+    optional={
+        "temperature": st.sampled_from([0, 0.01, 0.6, 1, 5]),
+        "top_k": st.integers(1, 50),
+        "top_p": st.floats(0.001, 1),
+    },
+)
+
+
+def to_request(body):
+    """The RunRequest that means what the JSON body means."""
+    names = ("max_tokens", "seed", "temperature", "top_k", "top_p")
+    params = pb.SamplingParams(**{name: body[name] for name in names if name in body})
+    request = pb.RunRequest(model=MODEL, sampling_params=params)
+    if "prompt" in body:
+        request.prompt.CopyFrom(pb.Prompt(text=body["prompt"], raw=body.get("raw", False)))
+        return request
+    messages = [
+        pb.Message(role=message["role"], content=[pb.ContentPart(text=message["content"])])
+        for message in body["messages"]
+    ]
+    request.conversation.CopyFrom(pb.Conversation(messages=messages, raw=body.get("raw", False)))
+    return request
+
+
+def counts(usage):
+    """Token counts, as JSON has them."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_prompt_tokens},
+    }
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.builds(lambda given, sampling: {**given, **sampling}, INPUTS, SAMPLING))
+async def test_all_four_faces_say_the_same(chain, body):
+    request = to_request(body)
+    whole = await chain.service.text_generation.Run(request)
+    *parts, last = [part async for part in chain.service.text_generation.RunStream(request)]
+    assert "".join(part.text for part in (*parts, last)) == whole.text
+    assert (last.finish_reason, last.usage) == (whole.finish_reason, whole.usage)
+    assert not any(part.finish_reason or part.HasField("usage") for part in parts)
+    result = json.loads((await chain.ask(**body)).body)["result"]
+    streamed = read_events((await chain.ask(**body, stream=True)).body)
+    assert result == {"response": whole.text, "tool_calls": [], "usage": counts(whole.usage)}
+    assert ("".join(streamed.texts), streamed.usage) == (whole.text, counts(whole.usage))
