@@ -9,6 +9,9 @@ import grpc
 
 from service.errors import DeadlineExceededError, ModelNotReadyError
 
+# What is left of a call after its end is to write the error; a connection that takes none must not stop the service.
+_END_TIMEOUT_S = 2.0
+
 
 class Calls:
     """Admits calls until it drains.
@@ -53,11 +56,11 @@ class Calls:
         self._is_draining = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_idle.wait(), timeout_s)
-        self.end_all()
-        await self._is_idle.wait()
+        self._end_all()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_idle.wait(), _END_TIMEOUT_S)
 
-    def end_all(self) -> None:
-        """Ends the running calls now, each with an error that says why."""
+    def _end_all(self) -> None:
         self._are_ended = True
         now = asyncio.get_running_loop().time()
         for deadline in self._deadlines:

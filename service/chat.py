@@ -88,7 +88,7 @@ class Chat:
 
     def _encode_messages(self, messages: list[tuple[str, str]]) -> list[int]:
         quotes: list[str] = []
-        nonce = secrets.token_hex(8)
+        nonce = secrets.randbits(64)  # in digits, which a template that changes case leaves alone
 
         def quote(match: re.Match[str]) -> str:
             quotes.append(match.group())

@@ -48,6 +48,8 @@ class ServiceConfig:
     token: str
 
     def __post_init__(self) -> None:
+        if not self.models_to_load:
+            raise ConfigError("--models is empty: name at least one model to load")
         if self.max_num_batched_tokens < self.max_num_seqs:
             raise ConfigError(
                 f"--max-num-batched-tokens {self.max_num_batched_tokens} is less than --max-num-seqs "

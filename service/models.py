@@ -16,7 +16,12 @@ from service.errors import ModelNotFoundError, ModelNotReadyError
 
 @dataclass(frozen=True, slots=True)
 class LoadedParts:
-    """What there is of a model once it is loaded."""
+    """What there is of a model once it is loaded.
+
+    Attributes:
+        chat: Turns requests into token ids and these into text.
+        room: What requests have room for.
+    """
 
     chat: Chat
     room: Room
@@ -28,16 +33,14 @@ class Model:
     Args:
         entry: What the catalog says of it.
         engine: Its engine, not started yet.
-        engine_config: What the engine runs.
 
     Attributes:
         entry, engine: As given.
     """
 
-    def __init__(self, entry: CatalogModel, engine: EngineProcess, engine_config: EngineConfig) -> None:
+    def __init__(self, entry: CatalogModel, engine: EngineProcess) -> None:
         self.entry = entry
         self.engine = engine
-        self._engine_config = engine_config
         self._parts: LoadedParts | None = None
         self._callbacks: list[Callable[[], None]] = []
 
@@ -64,7 +67,7 @@ class Model:
             ModelNotReadyError: One of them can't be loaded.
         """
         try:
-            chat = await asyncio.to_thread(Chat.load, self._engine_config.checkpoint)
+            chat = await asyncio.to_thread(Chat.load, self.engine.config.checkpoint)
         except (OSError, ValueError) as error:
             raise ModelNotReadyError(f"the tokenizer of {self.entry.id} can't be loaded: {error}") from error
         self._parts = LoadedParts(chat, _room(self.entry, await self.engine.wait_until_ready()))
@@ -191,8 +194,7 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
         kv_cache_memory_mib=config.kv_cache_memory_mib,
         num_threads=config.num_threads,
     )
-    engine = EngineProcess(engine_config, config.max_waiting, config.stall_timeout_s)
-    return Model(entry, engine, engine_config)
+    return Model(entry, EngineProcess(engine_config, config.max_waiting, config.stall_timeout_s))
 
 
 def _room(entry: CatalogModel, info: EngineInfo) -> Room:

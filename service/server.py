@@ -144,7 +144,7 @@ async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
                 report(_banner(config.stand_in))
             report(f"service listening on {address(config.host, service.port)}")
             drain_timeout_s = config.drain_timeout_s if await stopping is signal.SIGTERM else 0.0
-            report(f"draining for up to {drain_timeout_s:g} s ...")
+            report(f"draining for up to {drain_timeout_s:g} s ..." if drain_timeout_s else "stopping ...")
     finally:
         starting.cancel()
         await asyncio.wait({starting})

@@ -89,6 +89,14 @@ async def test_a_call_without_a_deadline_gets_the_services_own(running):
     assert await running.is_idle()
 
 
+async def test_a_client_that_stops_reading_does_not_hold_the_engine_for_ever(running):
+    async with run_edge(running, Calls(default_timeout_s=1.0)) as edge:
+        call = edge.text_generation.RunStream(ask(max_tokens=ENDLESS))
+        await running.engine.wait_for(lambda: running.engine.num_running == 1)
+        assert await running.is_idle()
+        call.cancel()
+
+
 async def test_draining_refuses_new_calls_and_lets_running_ones_end(running):
     calls = Calls(default_timeout_s=60)
     async with run_edge(running, calls) as edge:

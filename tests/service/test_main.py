@@ -83,6 +83,19 @@ def test_a_model_that_the_catalog_lacks_is_told_in_one_line():
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--models", ","), "--models is empty"),
+        (("--max-num-seqs", 1000), "--max-num-batched-tokens 512 is less than --max-num-seqs 1000"),
+        (("--host", "0.0.0.0"), "--host 0.0.0.0 lets other machines in without a token"),
+        (("--token-file", "/nowhere/token"), "--token-file /nowhere/token can't be read"),
+    ],
+)
+def test_settings_that_make_no_sense_are_told_in_one_line(options, message):
+    assert message in last_line(*options)
+
+
 def test_a_model_without_weights_is_told_with_the_command_that_fetches_them(catalog_file):
     assert "hf download nobody/has-this" in last_line("--catalog", catalog_file, "--models", "@test/absent")
 
