@@ -118,7 +118,7 @@ def test_a_stream_joined_is_the_json_answer_for_the_same_seed(url):
         ("where is new york?", "United States"),
         ("What is the origin of the phrase Hello, World", "Kernighan"),
         ("Why is pizza so good?", "cheese"),
-        ("tell me a joke about cloudflare", "cloud"),
+        ("tell me a joke about cloudflare", "Cloudflare"),
     ],
 )
 @pytest.mark.parametrize("system", [None, "You are a friendly assistant"])
