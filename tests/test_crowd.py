@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import random
-import signal
 
 import pytest
 import torch
@@ -12,13 +10,12 @@ from tokenizers import Tokenizer
 
 from service.checkpoints.load import load_model
 from service.engine.block_pool import BLOCK_SIZE
-from tests.whole_chain import read_events
+from tests.whole_chain import LONG, read_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PROMPT_LENGTHS = [1, 2, 3, 7, 15, 16, 17, 31, 33, 64, 100, 200, 333, 511, 640, 800]
 MAX_TOKENS = [24, 1, 60, 5, 33, 16, 17, 40, 2, 48, 12, 30, 64, 8, 20, 25]
-LONG = {"prompt": "Where is New York?", "temperature": 0, "max_tokens": 20_000, "stream": True}
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +82,6 @@ def check_all(asked, tokenizer, alone):
         assert text == expected
 
 
-async def begin_long_stream(chain):
-    """A stream over REST whose first event has come."""
-    response = await chain.bridge.http.post(chain.run_url, json=LONG)
-    await response.content.readuntil(b"\n\n")
-    return response
-
-
 async def test_sixteen_clients_at_once_each_get_what_they_would_get_alone(chain, tokenizer, alone):
     chain.steps.clear()
     asked = await ask_all(chain, tokenizer)
@@ -101,20 +91,19 @@ async def test_sixteen_clients_at_once_each_get_what_they_would_get_alone(chain,
 
 async def test_clients_that_leave_change_nothing_for_those_that_stay(chain, tokenizer, alone):
     async def leave_early():
-        (await begin_long_stream(chain)).close()
+        (await chain.begin(**LONG)).close()
 
     asked, *_ = await asyncio.gather(ask_all(chain, tokenizer), *(leave_early() for _ in range(4)))
     check_all(asked, tokenizer, alone)
 
 
 async def test_a_client_that_hangs_up_frees_its_blocks_within_one_step(chain):
-    leaving = await begin_long_stream(chain)
-    os.kill(chain.engine.pid, signal.SIGSTOP)
-    leaving.close()
-    await chain.until_dropped()
-    (left,) = chain.steps[-1].outputs
-    chain.steps.clear()
-    os.kill(chain.engine.pid, signal.SIGCONT)
+    leaving = await chain.begin(**LONG)
+    with chain.frozen_engine():
+        leaving.close()
+        await chain.until_dropped()
+        (left,) = chain.steps[-1].outputs
+        chain.steps.clear()
     await chain.until(lambda: any(step.aborted for step in chain.steps))
     acknowledged = chain.steps[-1]
     assert acknowledged.aborted == [left.id]

@@ -5,10 +5,8 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from runstream.v1 import text_generation_pb2 as pb
 
-from tests.service.running_service import MODEL
-from tests.whole_chain import read_events
+from tests.whole_chain import read_events, to_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,22 +25,6 @@ SAMPLING = st.fixed_dictionaries(
         "top_p": st.floats(0.001, 1),
     },
 )
-
-
-def to_request(body):
-    """The RunRequest that means what the JSON body means."""
-    names = ("max_tokens", "seed", "temperature", "top_k", "top_p")
-    params = pb.SamplingParams(**{name: body[name] for name in names if name in body})
-    request = pb.RunRequest(model=MODEL, sampling_params=params)
-    if "prompt" in body:
-        request.prompt.CopyFrom(pb.Prompt(text=body["prompt"], raw=body.get("raw", False)))
-        return request
-    messages = [
-        pb.Message(role=message["role"], content=[pb.ContentPart(text=message["content"])])
-        for message in body["messages"]
-    ]
-    request.conversation.CopyFrom(pb.Conversation(messages=messages, raw=body.get("raw", False)))
-    return request
 
 
 def counts(usage):

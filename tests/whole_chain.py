@@ -6,14 +6,18 @@ A plugin of pytest's, so that all tests share one chain.
 import asyncio
 import contextlib
 import json
+import os
+import signal
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
+from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.config import Config
 from service.engine.block_pool import BLOCK_SIZE
@@ -25,7 +29,10 @@ from tests.service.running_service import MODEL, RunningService, config, run_ser
 POISON = "<poison>"
 """A token that the tokenizer has and the model does not: a step that computes it raises an exception."""
 
-PATIENCE_S = 60.0
+LONG = {"prompt": "Where is New York?", "temperature": 0, "max_tokens": 20_000}
+"""A request that the model does not end by itself before any test has ended."""
+
+PATIENCE_S = 120.0
 """After how long a test that waits for the engine fails instead of waiting on."""
 
 
@@ -44,6 +51,7 @@ class WholeChain:
     steps: deque[StepResult] = field(default_factory=lambda: deque(maxlen=100_000))
 
     def __post_init__(self) -> None:
+        self._noted = self.engine.stats
         self.engine.on_change(self._take_note)
 
     @property
@@ -61,6 +69,12 @@ class WholeChain:
         """Sends a request over REST and reads the whole answer."""
         return await self.bridge.run(body, MODEL)
 
+    async def begin(self, **body: Any) -> aiohttp.ClientResponse:
+        """Sends a request for a stream over REST and reads its first event."""
+        response = await self.bridge.http.post(self.run_url, json={**body, "stream": True})
+        await response.content.readuntil(b"\n\n")
+        return response
+
     async def until(self, predicate: Callable[[], bool]) -> None:
         """Waits until something holds; asked again after each message of the engine."""
         async with asyncio.timeout(PATIENCE_S):
@@ -73,16 +87,38 @@ class WholeChain:
                 await asyncio.sleep(0)
 
     async def until_idle(self) -> None:
-        """Waits until the engine has nothing to run, and looks whether all its blocks are free."""
-        engine = self.engine
-        await self.until(lambda: engine.is_serving and engine.num_running + engine.num_waiting == 0)
-        await self.until(lambda: engine.stats.num_running + engine.stats.num_waiting == 0)
-        assert engine.info is not None
-        assert engine.stats.num_free_blocks * BLOCK_SIZE in (0, engine.info.num_kv_tokens), "blocks are left"
+        """Waits until the engine has nothing to run, and looks whether all its blocks are free.
+
+        The engine carries out what it is told in order: once it has answered a small request, it has ended all others.
+        """
+        await self.until_dropped()
+        info = await self.engine.wait_until_ready()
+        await self.service.text_generation.Run(to_request({**LONG, "max_tokens": 1}))
+        stats = self.engine.stats
+        assert (stats.num_running, stats.num_waiting) == (0, 0)
+        assert stats.num_free_blocks * BLOCK_SIZE == info.num_kv_tokens, "blocks are left"
+
+    @contextlib.contextmanager
+    def frozen_engine(self) -> Iterator[None]:
+        """Stops the engine's process where it stands, for as long as the body takes."""
+        assert self.engine.pid is not None
+        os.kill(self.engine.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.engine.pid, signal.SIGCONT)
+
+    @contextlib.asynccontextmanager
+    async def with_bridge(self, **settings: Any) -> AsyncIterator["WholeChain"]:
+        """The same chain behind another bridge, with settings of its own."""
+        target = f"127.0.0.1:{self.service.service.port}"
+        async with running_bridge(Config(service=target, shutdown_grace_s=0.0, **settings)) as bridge:
+            yield WholeChain(bridge, self.service)
 
     def _take_note(self) -> None:
-        if not self.steps or self.steps[-1] is not self.engine.stats:
-            self.steps.append(self.engine.stats)
+        if self.engine.stats is not self._noted:
+            self._noted = self.engine.stats
+            self.steps.append(self._noted)
 
 
 @dataclass(frozen=True)
@@ -91,12 +127,12 @@ class Streamed:
 
     Attributes:
         texts: The text of each event that has some.
-        usage: The token counts of the last event; None if it ended with an error.
+        usage: The token counts of the last event; empty if it ended with an error.
         error: The code and the message that it ended with; None if it ended well.
     """
 
     texts: list[str]
-    usage: dict[str, Any] | None
+    usage: dict[str, Any]
     error: tuple[int, str] | None
 
 
@@ -111,15 +147,31 @@ def read_events(body: bytes) -> Streamed:
     texts = [json.loads(line.removeprefix("data: ")) for line in lines[:-2]]
     assert all(text.keys() == {"response"} and text["response"] for text in texts)
     error = None if is_done else (last["errors"][0]["code"], last["errors"][0]["message"])
-    return Streamed([text["response"] for text in texts], last["usage"] if is_done else None, error)
+    return Streamed([text["response"] for text in texts], last["usage"] if is_done else {}, error)
+
+
+def to_request(body: dict[str, Any]) -> pb.RunRequest:
+    """The RunRequest that means what a JSON body means."""
+    names = ("max_tokens", "seed", "temperature", "top_k", "top_p")
+    params = pb.SamplingParams(**{name: body[name] for name in names if name in body})
+    request = pb.RunRequest(model=MODEL, sampling_params=params)
+    if "prompt" in body:
+        request.prompt.CopyFrom(pb.Prompt(text=body["prompt"], raw=body.get("raw", False)))
+        return request
+    messages = [
+        pb.Message(role=message["role"], content=[pb.ContentPart(text=message["content"])])
+        for message in body["messages"]
+    ]
+    request.conversation.CopyFrom(pb.Conversation(messages=messages, raw=body.get("raw", False)))
+    return request
 
 
 @contextlib.asynccontextmanager
-async def run_whole_chain(catalog: Path, deadline_s: float = 120.0, **settings: Any) -> AsyncIterator[WholeChain]:
+async def run_whole_chain(catalog: Path) -> AsyncIterator[WholeChain]:
     """Starts a chain, and ends it whatever happened."""
-    async with run_service(config(catalog, **settings)) as service:
-        target = Config(service=f"127.0.0.1:{service.service.port}", deadline_s=deadline_s, shutdown_grace_s=0.0)
-        async with running_bridge(target) as bridge:
+    async with run_service(config(catalog)) as service:
+        target = f"127.0.0.1:{service.service.port}"
+        async with running_bridge(Config(service=target, shutdown_grace_s=0.0)) as bridge:
             yield WholeChain(bridge, service)
 
 

@@ -1,0 +1,207 @@
+"""Every way in which a request ends, through the whole chain: one end at the client, all blocks free in the engine.
+
+The fixture `chain` looks after each test whether the blocks are free.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+from runstream.v1 import text_generation_pb2 as pb
+
+from tests.service.running_service import error_info
+from tests.whole_chain import LONG, POISON, read_events, run_whole_chain, to_request
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ENGINE_FAILED = "AiError: AiError: The engine failed while it was running this request. "
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+MAX_NUM_SEQS, MAX_WAITING = 16, 4
+
+
+async def json_answer(chain, body):
+    """Asks over REST for a whole answer."""
+    return await chain.ask(**body)
+
+
+async def server_sent_events(chain, body):
+    """Asks over REST for a stream."""
+    return await chain.ask(**body, stream=True)
+
+
+async def run(chain, body):
+    """Asks over gRPC for a whole answer."""
+    return await chain.service.text_generation.Run(to_request(body))
+
+
+async def run_stream(chain, body):
+    """Asks over gRPC for a stream."""
+    return [part async for part in chain.service.text_generation.RunStream(to_request(body))]
+
+
+every_face = pytest.mark.parametrize("face", [json_answer, server_sent_events, run, run_stream])
+
+
+@contextlib.asynccontextmanager
+async def busy_engine(chain, num_waiting=0):
+    """Keeps the engine full, and as many requests waiting as asked for."""
+    calls = [chain.service.text_generation.RunStream(to_request(LONG)) for _ in range(MAX_NUM_SEQS + num_waiting)]
+    try:
+        full = (MAX_NUM_SEQS, num_waiting)
+        await chain.until(lambda: (chain.engine.stats.num_running, chain.engine.stats.num_waiting) == full)
+        yield calls
+    finally:
+        for call in calls:
+            call.cancel()
+
+
+async def hang_up(asking):
+    """Leaves without waiting for the answer."""
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def rest_of(response):
+    """Reads a stream, of which the first event is read, to its end."""
+    return read_events(b'data: {"response":"first"}\n\n' + await response.read())
+
+
+@every_face
+async def test_a_client_that_hangs_up_while_its_request_waits(chain, face):
+    async with busy_engine(chain):
+        asking = asyncio.create_task(face(chain, LONG))
+        await chain.until(lambda: chain.engine.stats.num_waiting == 1)
+        await hang_up(asking)
+        await chain.until(lambda: chain.engine.stats.num_waiting == 0)
+        assert chain.engine.stats.num_running == MAX_NUM_SEQS
+
+
+@every_face
+async def test_a_client_that_hangs_up_while_its_prompt_is_computed(chain, face):
+    chain.steps.clear()
+    asking = asyncio.create_task(face(chain, {**LONG, "prompt": "x" * 7_000}))
+    await chain.until(lambda: chain.engine.num_running == 1)
+    with chain.frozen_engine():
+        await hang_up(asking)
+        await chain.until_dropped()
+    await chain.until(lambda: any(step.aborted for step in chain.steps))
+    assert not any(step.outputs for step in chain.steps), "the prompt was not computed to its end"
+
+
+@every_face
+async def test_a_client_that_hangs_up_while_tokens_come(chain, face):
+    chain.steps.clear()
+    asking = asyncio.create_task(face(chain, LONG))
+    await chain.until(lambda: any(step.outputs for step in chain.steps))
+    await hang_up(asking)
+    await chain.until(lambda: any(step.aborted for step in chain.steps))
+    assert chain.engine.stats.num_running == 0
+
+
+async def test_a_stream_that_is_closed_in_the_midst(chain):
+    (await chain.begin(**LONG)).close()
+    await chain.until_idle()
+
+
+async def test_max_tokens_ends_a_completion(chain):
+    body = {**LONG, "max_tokens": 7}
+    whole = await run(chain, body)
+    assert (whole.finish_reason, whole.usage.completion_tokens) == (pb.FINISH_REASON_LENGTH, 7)
+    assert json.loads((await json_answer(chain, body)).body)["result"]["usage"]["completion_tokens"] == 7
+    assert read_events((await server_sent_events(chain, body)).body).usage["completion_tokens"] == 7
+
+
+async def test_an_end_of_sequence_token_ends_a_completion(chain):
+    for seed in range(1, 100):
+        body = {**LONG, "temperature": 5, "seed": seed, "max_tokens": 300}
+        whole = await run(chain, body)
+        if whole.finish_reason == pb.FINISH_REASON_STOP:
+            break
+    assert whole.usage.completion_tokens < 300
+    events = read_events((await server_sent_events(chain, body)).body)
+    assert events.usage["completion_tokens"] == whole.usage.completion_tokens
+    assert "".join(events.texts) == whole.text
+
+
+async def test_the_deadline_of_a_grpc_client(chain):
+    with pytest.raises(grpc.aio.AioRpcError) as ended:
+        await chain.service.text_generation.Run(to_request(LONG), timeout=0.5)
+    assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_the_bridges_deadline_before_and_in_the_midst_of_an_answer(chain):
+    async with chain.with_bridge(deadline_s=1.5) as hasty:
+        asking = asyncio.create_task(json_answer(hasty, LONG))
+        events = await rest_of(await hasty.begin(**LONG))
+        answer = await asking
+    assert answer.error == (408, 3046, "AiError: AiError: Request timeout")
+    assert answer.headers["x-should-retry"] == "false"
+    assert events.error[0] == 3046
+
+
+async def test_a_full_queue_refuses_at_every_face(chain):
+    async with busy_engine(chain, num_waiting=MAX_WAITING):
+        for face in (json_answer, server_sent_events):
+            answer = await face(chain, LONG)
+            message = "AiError: AiError: Capacity temporarily exceeded, please try again."
+            assert answer.error == (429, 3040, message)
+            assert answer.headers["Retry-After"] == "1"
+        for face in (run, run_stream):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await face(chain, LONG)
+            assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert error_info(refused.value).reason == "QUEUE_FULL"
+
+
+async def test_an_exception_in_a_step_ends_its_requests_and_the_engine_goes_on(chain):
+    engine_pid = chain.engine.pid
+    stream = await chain.begin(**LONG)
+    poisoned = await json_answer(chain, {"prompt": POISON, "raw": True})
+    status, code, message = poisoned.error
+    assert (status, code) == (500, 5000)
+    assert message.startswith(ENGINE_FAILED)
+    assert poisoned.headers["x-should-retry"] == "false"
+    code, message = (await rest_of(stream)).error
+    assert (code, message.startswith(ENGINE_FAILED)) == (5000, True)
+    assert (await json_answer(chain, {**LONG, "max_tokens": 3})).status == 200
+    assert chain.engine.pid == engine_pid
+
+
+async def test_a_killed_engine_ends_what_ran_answers_what_waited_and_comes_back(chain):
+    health = chain.service.health.Watch(health_pb2.HealthCheckRequest())
+    assert (await health.read()).status == SERVING
+    streams = await asyncio.gather(*(chain.begin(**LONG) for _ in range(MAX_NUM_SEQS)))
+    waiting = asyncio.create_task(json_answer(chain, {**LONG, "max_tokens": 3}))
+    await chain.until(lambda: chain.engine.stats.num_waiting == 1)
+    os.kill(chain.engine.pid, signal.SIGKILL)
+    for stream in streams:
+        code, message = (await rest_of(stream)).error
+        request_id = stream.headers["cf-ai-req-id"]
+        assert (code, message.startswith(ENGINE_FAILED), message.endswith(f" ({request_id})")) == (5000, True, True)
+    assert (await health.read()).status == NOT_SERVING
+    assert (await chain.bridge.ask("GET", "/readyz")).status == 503
+    assert (await health.read()).status == SERVING
+    assert (await chain.bridge.ask("GET", "/readyz")).status == 200
+    assert (await waiting).status == 200
+    assert (await json_answer(chain, {**LONG, "max_tokens": 3})).status == 200
+    health.cancel()
+
+
+async def test_a_drain_lets_running_answers_end_and_tells_those_that_it_ends(chain_catalog):
+    async with run_whole_chain(chain_catalog) as chain:
+        short, long = await asyncio.gather(chain.begin(**{**LONG, "max_tokens": 300}), chain.begin(**LONG))
+        stopping = asyncio.create_task(chain.service.service.stop(drain_timeout_s=60))
+        await asyncio.sleep(0)
+        refused = await json_answer(chain, LONG)
+        assert (refused.status, refused.headers["Retry-After"]) == (503, "2")
+        assert (await rest_of(short)).usage["completion_tokens"] == 300
+        await chain.service.service.calls.drain(timeout_s=0)
+        assert (await rest_of(long)).error[0] == 3040
+        await stopping
