@@ -44,10 +44,16 @@ class Chat:
 
     @classmethod
     def load(cls, checkpoint: Path) -> "Chat":
-        """Reads tokenizer, chat template and end-of-sequence ids from a checkpoint's folder. Takes seconds."""
-        from transformers import AutoTokenizer  # imports torch, which must not delay the start of the engine
+        """Reads tokenizer, chat template and end-of-sequence ids from a checkpoint's folder. Takes seconds.
 
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
+        Takes tokenizer.json as it is. `AutoTokenizer` would import torch, and for some classes build its own tokenizer.
+
+        Raises:
+            OSError, ValueError: The folder holds no tokenizer, or one that can't be read.
+        """
+        from transformers import PreTrainedTokenizerFast  # slow to import, and the engine should be started first
+
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint, local_files_only=True)
         eos_token_ids = _eos_token_ids(checkpoint)
         if tokenizer.eos_token_id is not None:
             eos_token_ids |= {tokenizer.eos_token_id}

@@ -1,6 +1,7 @@
 """The handlers. Each has four beats: check, call, map the error, fill."""
 
 import contextlib
+import itertools
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -22,6 +23,7 @@ from service.models import Models
 from service.status import error_status
 
 MODEL_HEADER = "x-runstream-model"
+REQUEST_ID_HEADER = "x-runstream-request-id"
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -34,6 +36,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         self._calls = calls
         self._auth = auth
         self._metrics = metrics
+        self._numbers = itertools.count(1)
 
     async def Run(self, request: pb.RunRequest, context: _Context) -> pb.RunResponse:  # noqa: N802
         """Answers with the whole completion."""
@@ -53,7 +56,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
     async def _parts(
         self, request: pb.RunRequest, context: _Context
     ) -> AsyncIterator[AsyncGenerator[pb.RunStreamResponse, None]]:
-        request_id = str(uuid.uuid4())
+        request_id = _request_id(context)
         async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)
             check_request(request)
@@ -79,7 +82,9 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         completion = Completion(
             request_id, model.entry.id, len(prompt_token_ids), loaded.chat.detokenizer(), self._metrics, started_at
         )
-        async with aclosing(model.engine.generate(request_id, prompt_token_ids, params)) as outputs:
+        # Two calls may carry one id, the engine's requests may not.
+        engine_id = f"{request_id}/{next(self._numbers)}"
+        async with aclosing(model.engine.generate(engine_id, prompt_token_ids, params)) as outputs:
             async for output in outputs:
                 if (part := completion.add(output)) is not None:
                     yield part
@@ -123,3 +128,12 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
             return to_model(entry, models_pb2.MODEL_STATE_FAILED, error.message)
         model = answering.model
         return to_model(entry, MODEL_STATES[model.state], model.engine.state_detail, model.entry.id)
+
+
+def _request_id(context: _Context) -> str:
+    """The id that the caller has given the request, so that its log and this one tell of the same; or a fresh one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID_HEADER:
+            with contextlib.suppress(ValueError):
+                return str(uuid.UUID(str(value)))
+    return str(uuid.uuid4())

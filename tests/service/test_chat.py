@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
@@ -103,3 +106,12 @@ def test_eos_is_whatever_any_config_names(tmp_path):
     (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [7, 8]}))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", "eos_token_id": 9}))
     assert Chat.load(tmp_path).eos_token_ids == {EOS, 7, 8, 9}
+
+
+def test_the_edge_does_without_torch(tmp_path):
+    save_tokenizer(tmp_path, byte_level_tokenizer())
+    code = (
+        "import sys; from pathlib import Path; import service.server; from service.chat import Chat; "
+        f"Chat.load(Path({str(tmp_path)!r})); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
