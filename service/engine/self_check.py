@@ -16,7 +16,7 @@ _TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3, torch.float16: 1e-2, to
 """How large norm(ours - theirs) / norm(theirs) of the logits may be."""
 
 _BATCH_DEPENDENT_ROPE = frozenset({"dynamic", "longrope"})
-"""Rotary embeddings whose frequencies follow the longest sequence of the batch, and so change its neighbours' tokens."""
+"""Rotary embeddings whose frequencies follow the longest sequence of the batch and change its neighbours' tokens."""
 
 _NUM_PREFILLED = 2 * BLOCK_SIZE + 1
 _NUM_DECODED = 3
