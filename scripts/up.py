@@ -78,7 +78,7 @@ async def greet_when_ready(settings: Settings, progress: ProgressLine) -> None:
     await show_while(loading, service_is_serving(settings.service_address), progress)
     await show_while("waiting for the bridge", bridge_is_ready(settings.bridge_url), progress)
     print(f"Ready in {time.monotonic() - started_at:.1f} s.")
-    print(greeting(settings.bridge_url, settings.service_address, settings.stand_in), flush=True)
+    print(greeting(settings.bridge_url, settings.service_address), flush=True)
     await asyncio.Event().wait()
 
 

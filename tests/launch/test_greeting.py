@@ -16,18 +16,14 @@ def commands(text):
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_the_first_two_commands_get_a_whole_answer(running_stack, index):
-    command = commands(greeting(running_stack.url, running_stack.service_address, "@runstream/demo"))[index]
+    command = commands(greeting(running_stack.url, running_stack.service_address))[index]
     answer = json.loads(subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout)
     assert answer["success"] is True
     assert answer["result"]["response"]
 
 
 def test_the_third_command_gets_a_stream(running_stack):
-    *_, command = commands(greeting(running_stack.url, running_stack.service_address, "@runstream/demo"))
+    *_, command = commands(greeting(running_stack.url, running_stack.service_address))
     stream = subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout
     assert stream.startswith(b"data: {")
     assert stream.endswith(b"data: [DONE]\n\n")
-
-
-def test_without_a_stand_in_there_is_no_banner():
-    assert "stands in" not in greeting("http://127.0.0.1:8080", "127.0.0.1:50051", "")
