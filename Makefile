@@ -14,8 +14,8 @@ run: setup ## start service and bridge with the demo model; PORT=8081 and ARGS="
 test: setup-dev ## run the tests; ARGS="tests/bridge -k stream" reaches pytest
 	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
 
-stress: setup-dev ## run the long tests
-	@HYPOTHESIS_PROFILE=stress $(PYTHON_IN_VENV) -m pytest -m stress $(ARGS)
+stress: setup-dev ## run the long tests, and the property tests with many more examples
+	@HYPOTHESIS_PROFILE=stress $(PYTHON_IN_VENV) -m pytest -m 'stress or hypothesis' $(ARGS)
 
 check: setup-dev ## lint, types, contract, versions; writes nothing
 	$(PYTHON_IN_VENV) -m ruff check
