@@ -30,7 +30,7 @@ POISON = "<poison>"
 """A token that the tokenizer has and the model does not: a step that computes it raises an exception."""
 
 LONG = {"prompt": "Where is New York?", "temperature": 0, "max_tokens": 20_000}
-"""A request that the model does not end by itself before any test has ended."""
+"""A request whose completion the model does not end by itself."""
 
 PATIENCE_S = 120.0
 """After how long a test that waits for the engine fails instead of waiting on."""
@@ -177,14 +177,19 @@ async def run_whole_chain(catalog: Path) -> AsyncIterator[WholeChain]:
 
 @pytest.fixture(scope="session")
 def chain_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog with a tiny model whose greedy completions go on for long."""
+    """A catalog with a tiny model whose greedy completions go on to their max_tokens."""
     # These import torch, which tests of the bridge need not wait for.
+    from safetensors.torch import load_file, save_file
+
     from tests.checkpoints import save_tiny_model
     from tests.tokenizers import byte_level_tokenizer, save_tokenizer
 
     folder = tmp_path_factory.mktemp("whole_chain")
     tokenizer = byte_level_tokenizer(512)
     save_tiny_model(folder / "tiny", vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=32_768)
+    weights = load_file(folder / "tiny" / "model.safetensors")
+    weights["lm_head.weight"][tokenizer.token_to_id("</s>")] = 0  # so that no greedy completion ends by itself
+    save_file(weights, folder / "tiny" / "model.safetensors", {"format": "pt"})
     tokenizer.add_special_tokens([POISON])
     save_tokenizer(folder / "tiny", tokenizer)
     return write_catalog(folder)

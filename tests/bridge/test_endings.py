@@ -97,6 +97,13 @@ async def test_a_reader_that_does_not_read_holds_up_nobody_else(bridge, service)
     stuck.close()
 
 
+async def test_a_reader_that_does_not_read_and_leaves_cancels_the_call(bridge, service):
+    service.parts = [part("x" * 100_000)] * 200 + [last_part()]
+    stuck = await bridge.http.post(bridge.run_url, json=STREAM)
+    stuck.close()
+    await asyncio.wait_for(service.cancelled.wait(), 5)
+
+
 async def test_many_streams_at_once_each_get_their_own_whole_answer(bridge, service):
     answers = await asyncio.gather(*(bridge.run(STREAM) for _ in range(64)))
     assert len({answer.body for answer in answers}) == 1
