@@ -8,7 +8,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.conversion import FINISH_REASONS
 from service.detokenizer import Detokenizer
-from service.engine.process import EngineOutput
+from service.engine.request import EngineOutput
 from service.metrics import Metrics
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.catalog import CatalogModel
-from service.engine.process import EngineState
+from service.engine.request import EngineState
 from service.engine.sequence import FinishReason, SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
 

@@ -10,7 +10,8 @@ from service.checkpoints.locate import locate
 from service.config import ConfigError, ServiceConfig
 from service.conversion import Room
 from service.engine.messages import EngineConfig, EngineInfo
-from service.engine.process import EngineProcess, EngineState
+from service.engine.process import EngineProcess
+from service.engine.request import EngineState
 from service.errors import ModelNotFoundError, ModelNotReadyError
 
 

@@ -7,7 +7,6 @@ died five times within a minute.
 
 import asyncio
 import contextlib
-import enum
 import logging
 import os
 import signal
@@ -15,7 +14,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
 
 from service.engine.messages import (
     HEADER,
@@ -30,7 +28,8 @@ from service.engine.messages import (
     pack,
     unpack,
 )
-from service.engine.sequence import FinishReason, SamplingParams
+from service.engine.request import EngineOutput, EngineState, Request
+from service.engine.sequence import SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, RunstreamError
 
 _log = logging.getLogger(__name__)
@@ -38,55 +37,6 @@ _log = logging.getLogger(__name__)
 _MAX_DEATHS = 5
 _DEATHS_WINDOW_S = 60.0
 _FIRST_PAUSE_S = 0.1
-
-
-class EngineState(enum.Enum):
-    """Whether an engine can take requests."""
-
-    LOADING = "loading"
-    READY = "ready"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOutput:
-    """What a completion has grown by.
-
-    Attributes:
-        token_ids: All tokens that came since the output before.
-        finish_reason: Why the completion ended; only in the last output.
-        num_cached_tokens: How many of the prompt's tokens came from the prefix cache.
-    """
-
-    token_ids: list[int]
-    finish_reason: FinishReason | None
-    num_cached_tokens: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    submit: Submit
-    has_started: bool = False
-    token_ids: list[int] = field(default_factory=list)
-    finish_reason: FinishReason | None = None
-    error: RunstreamError | None = None
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def has_ended(self) -> bool:
-        return self.finish_reason is not None or self.error is not None
-
-    def fail(self, error: RunstreamError) -> None:
-        if not self.has_ended:
-            self.error = error
-            self.news.set()
-
-    def take(self) -> EngineOutput:
-        output = EngineOutput(self.token_ids, self.finish_reason)
-        self.token_ids = []
-        self.news.clear()
-        return output
 
 
 class EngineProcess:
@@ -106,7 +56,7 @@ class EngineProcess:
         self.stats = StepResult()
         self._max_waiting = max_waiting
         self._stall_timeout_s = stall_timeout_s
-        self._requests: dict[str, _Request] = {}
+        self._requests: dict[str, Request] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._changed = asyncio.Condition()
         self._process: asyncio.subprocess.Process | None = None
@@ -198,14 +148,14 @@ class EngineProcess:
             if not request.has_ended:
                 self._send(Abort(request_id))
 
-    def _submit(self, submit: Submit) -> _Request:
+    def _submit(self, submit: Submit) -> Request:
         if self.state is not EngineState.READY:
             raise ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")
         if len(self._requests) >= self.config.max_num_seqs + self._max_waiting:
             raise QueueFullError(f"{self._max_waiting} requests are waiting already. Try again shortly.")
         if not self._requests:
             self._last_sign_s = time.monotonic()  # an idle engine's silence is no stall
-        request = self._requests[submit.id] = _Request(submit)
+        request = self._requests[submit.id] = Request(submit)
         self._send(submit)
         return request
 

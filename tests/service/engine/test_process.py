@@ -13,7 +13,8 @@ import pytest_asyncio
 
 from service.engine.block_pool import BLOCK_SIZE
 from service.engine.messages import EngineConfig
-from service.engine.process import EngineProcess, EngineState
+from service.engine.process import EngineProcess
+from service.engine.request import EngineState
 from service.engine.sequence import FinishReason, SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError
 
