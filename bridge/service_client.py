@@ -28,8 +28,9 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.http2.max_pings_without_data", 0),
     # gRPC would wait up to two minutes before it looks whether a service that was down is back.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
+    # In spite of its name, how long an attempt to connect may take; a service that is down refuses at once.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     # The service is a neighbour; http_proxy in the environment is meant for others.
     ("grpc.enable_http_proxy", 0),
 )

@@ -1,6 +1,7 @@
 """How answers end when something else ends first: the service, the bridge, or a reader's patience."""
 
 import asyncio
+import socket
 from contextlib import suppress
 
 import pytest
@@ -87,6 +88,13 @@ async def refused(url: str) -> None:
         while True:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
+
+
+async def test_a_service_that_is_slow_to_take_connections_is_waited_for(start_bridge):
+    with socket.create_server(("127.0.0.1", 0)) as never_accepts:
+        bridge = await start_bridge(service=f"127.0.0.1:{never_accepts.getsockname()[1]}")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(bridge.run(PROMPT), 0.5)
 
 
 async def test_a_reader_that_does_not_read_holds_up_nobody_else(bridge, service):
