@@ -115,6 +115,7 @@ class ModelRunner:
             lengths=self._tensor(lengths),
             max_length=max(lengths),
             gathered=self._gathered.get((num_blocks, *(item.sequence for item in packed)), {}),
+            gathered_slots=self._tensor([num_blocks * BLOCK_SIZE * row + n - 1 for row, n in enumerate(lengths)]),
         )
 
     def _keep_gathered(self, packed: list[ScheduledSequence], groups: list[DecodeGroup]) -> None:
