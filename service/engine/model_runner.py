@@ -1,5 +1,6 @@
 """The device: weights, KV cache, and one packed forward for each step."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,9 @@ from service.engine.sequence import Sequence
 
 _Forward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, PackedBatch], torch.Tensor]
 """Token ids [1, T], positions [1, T], places of logits [N] and the batch, to logits [N, vocabulary]."""
+
+_BLOCKS_TOGETHER = 4
+"""What a group of decoding sequences gathers is a multiple of this many blocks."""
 
 _PLAIN_DECODERS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 """Model types whose base model is embedding, layers and norm and nothing else, so that its wrapper can be skipped."""
@@ -33,6 +37,8 @@ class ModelRunner:
         self._model = model
         self._device = model.device
         self._kv_cache = _make_kv_cache(model, num_blocks)
+        self._cut_sequences: list[Sequence] = []
+        self._cuts: list[int] = []
         self._gathered: dict[tuple[int | Sequence, ...], dict[int, torch.Tensor]] = {}
         self._forward = _plain_forward(model) if model.config.model_type in _PLAIN_DECODERS else _class_forward(model)
         if self._device.type == "cpu":
@@ -91,21 +97,19 @@ class ModelRunner:
         return logits
 
     def _decode_groups(self, packed: list[ScheduledSequence]) -> list[DecodeGroup]:
-        """Cuts the decoding sequences where the longest has over twice the blocks of the shortest."""
-        groups: list[DecodeGroup] = []
-        start = 0
-        while start < len(packed):
-            most_blocks = 2 * len(packed[start].sequence.block_table)
-            end = start
-            while end < len(packed) and len(packed[end].sequence.block_table) <= most_blocks:
-                end += 1
-            groups.append(self._decode_group(packed[start:end], start))
-            start = end
-        return groups
+        """Cuts the decoding sequences where one has over twice the blocks of its group's shortest.
+
+        While the same sequences decode, the cuts stay: all grow alike, and groups that stay keep what they gathered.
+        """
+        sequences = [item.sequence for item in packed]
+        if sequences != self._cut_sequences:
+            self._cut_sequences, self._cuts = sequences, _cut([len(s.block_table) for s in sequences])
+        return [self._decode_group(packed[start:end], start) for start, end in itertools.pairwise(self._cuts)]
 
     def _decode_group(self, packed: list[ScheduledSequence], start: int) -> DecodeGroup:
         lengths = [item.sequence.num_tokens for item in packed]
-        num_blocks = num_blocks_for(max(lengths))
+        # Room for some tokens more, so that the group can keep what it gathers over their steps.
+        num_blocks = -(-num_blocks_for(max(lengths)) // _BLOCKS_TOGETHER) * _BLOCKS_TOGETHER
         tables = [item.sequence.block_table[:num_blocks] for item in packed]
         padded = [table + [0] * (num_blocks - len(table)) for table in tables]
         return DecodeGroup(
@@ -156,6 +160,15 @@ def _make_kv_cache(model: PreTrainedModel, num_blocks: int) -> list[torch.Tensor
     num_layers, row_shape = _kv_cache_shape(model)
     shape = (num_blocks, BLOCK_SIZE, *row_shape)
     return [torch.zeros(shape, dtype=model.dtype, device=model.device) for _ in range(num_layers)]
+
+
+def _cut(block_counts: list[int]) -> list[int]:
+    """Where groups begin and end, for ascending counts; the first is 0 and the last is how many counts there are."""
+    cuts = [0]
+    for place, count in enumerate(block_counts):
+        if count > 2 * block_counts[cuts[-1]]:
+            cuts.append(place)
+    return [*cuts, len(block_counts)] if block_counts else []
 
 
 def _is_decoding(item: ScheduledSequence) -> bool:
