@@ -7,7 +7,7 @@ adds something of its own, would give wrong tokens without any error, so a check
 import torch
 from transformers import PreTrainedModel
 
-from service.engine.block_pool import BLOCK_SIZE
+from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
 from service.engine.model_runner import ModelRunner
 from service.engine.scheduler import ScheduledSequence
 from service.engine.sequence import SamplingParams, Sequence
@@ -55,7 +55,7 @@ class SelfCheck:
             UnsupportedModelError: They differ by more than rounding explains.
         """
         sequence = Sequence("self-check", self._token_ids[:_NUM_PREFILLED], _NUM_PREFILLED, SamplingParams(1))
-        sequence.block_table = list(range(-(-len(self._token_ids) // BLOCK_SIZE)))
+        sequence.block_table = list(range(num_blocks_for(len(self._token_ids))))
         for num_tokens in [BLOCK_SIZE + 3, _NUM_PREFILLED - BLOCK_SIZE - 3, *[1] * _NUM_DECODED]:
             logits = runner.logits([ScheduledSequence(sequence, num_tokens)])
             sequence.num_computed_tokens += num_tokens

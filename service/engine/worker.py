@@ -119,7 +119,9 @@ def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Submit | Abort
 
 def _num_threads(config: EngineConfig) -> int:
     """One thread fewer than there are cores: a step that waits for a preempted thread takes many times as long."""
-    return config.num_threads or max(1, len(os.sched_getaffinity(0)) - 1)
+    has_affinity = hasattr(os, "sched_getaffinity")  # macOS does not tell which cores a process may use
+    num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return config.num_threads or max(1, num_cores - 1)
 
 
 def _load(config: EngineConfig) -> Engine:
