@@ -129,16 +129,40 @@ def paged_attention(
     if unknown or attention_mask is not None:
         raise ValueError(f"attention with {', '.join(unknown) or 'a mask'} is not supported")
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # set by every attention class of transformers
+    keys_values = torch.cat((key[0], value[0])).transpose(0, 1)
+    return attend(layer, query[0].transpose(0, 1), keys_values, batch, scaling, sliding_window).unsqueeze(0), None
+
+
+def attend(
+    layer: int,
+    query: torch.Tensor,
+    keys_values: torch.Tensor,
+    batch: PackedBatch,
+    scaling: float,
+    sliding_window: int | None,
+) -> torch.Tensor:
+    """Writes a packed row's keys and values to the cache and lets each token attend to its own sequence's.
+
+    Args:
+        layer: Which of the caches.
+        query: [T, heads, head size].
+        keys_values: Keys' heads, then values', [T, 2 * KV heads, head size].
+        batch: The step's sequences.
+        scaling: What scores are multiplied by.
+        sliding_window: How many tokens, itself the last, a token sees; None for all.
+
+    Returns:
+        [T, heads, head size].
+    """
     cache = batch.kv_cache[layer]
-    rows = torch.cat((key[0], value[0])).transpose(0, 1)
-    cache.flatten(0, 1).index_copy_(0, batch.slots, rows)
+    cache.flatten(0, 1).index_copy_(0, batch.slots, keys_values)
     outputs: list[torch.Tensor] = []
     for group in batch.decode_groups:
-        keys_values = _gather_group(cache, group, layer, rows)
-        outputs.append(_decode(query, keys_values, group, scaling, sliding_window))
+        gathered = _gather_group(cache, group, layer, keys_values)
+        outputs.append(_decode(query, gathered, group, scaling, sliding_window))
     for chunk in batch.prefill_chunks:
-        outputs.append(_prefill(query, key, value, cache, chunk, scaling, sliding_window))
-    return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)).unsqueeze(0), None
+        outputs.append(_prefill(query, keys_values, cache, chunk, scaling, sliding_window))
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
 def _decode(
@@ -150,8 +174,7 @@ def _decode(
     """
     num_sequences, num_heads = group.end - group.start, query.shape[1]
     keys, values = keys_values[:, : group.max_length].transpose(1, 2).chunk(2, dim=1)
-    rows = query[0, :, group.start : group.end].transpose(0, 1)
-    rows = rows.reshape(num_sequences, keys.shape[1], num_heads // keys.shape[1], -1)
+    rows = query[group.start : group.end].reshape(num_sequences, keys.shape[1], num_heads // keys.shape[1], -1)
     mask = group.mask(sliding_window, query.dtype)
     output = scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scaling)
     return output.reshape(num_sequences, num_heads, -1)
@@ -159,21 +182,20 @@ def _decode(
 
 def _prefill(
     query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
+    keys_values: torch.Tensor,
     cache: torch.Tensor,
     chunk: PrefillChunk,
     scaling: float,
     sliding_window: int | None,
 ) -> torch.Tensor:
     """A chunk attends to its sequence so far and, causally, to itself: [end - start, heads, head size]."""
-    queries = query[:, :, chunk.start : chunk.end]
     num_tokens = chunk.end - chunk.start
     if chunk.num_computed_tokens == 0:
-        keys, values = key[:, :, chunk.start : chunk.end], value[:, :, chunk.start : chunk.end]
+        context = keys_values[None, chunk.start : chunk.end]
     else:
-        gathered = _gather(cache, chunk.block_table[None])[:, : chunk.num_computed_tokens + num_tokens]
-        keys, values = gathered.transpose(1, 2).chunk(2, dim=1)
+        context = _gather(cache, chunk.block_table[None])[:, : chunk.num_computed_tokens + num_tokens]
+    queries = query[None, chunk.start : chunk.end].transpose(1, 2)
+    keys, values = context.transpose(1, 2).chunk(2, dim=1)
     is_windowed = sliding_window is not None and keys.shape[2] > sliding_window
     is_plain = chunk.num_computed_tokens == 0 and not is_windowed
     mask = None if is_plain else _prefill_mask(num_tokens, keys.shape[2], sliding_window, query.device)

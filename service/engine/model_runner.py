@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
@@ -10,6 +9,7 @@ from transformers import PreTrainedModel
 
 from service.engine.attention import ATTENTION_NAME, DecodeGroup, PackedBatch, PrefillChunk
 from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
+from service.engine.fused_decoder import FusedDecoder, can_fuse
 from service.engine.sampling import sample
 from service.engine.scheduler import ScheduledSequence
 from service.engine.sequence import Sequence
@@ -19,9 +19,6 @@ _Forward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, PackedBatch], tor
 
 _BLOCKS_TOGETHER = 4
 """What a group of decoding sequences gathers is a multiple of this many blocks."""
-
-_PLAIN_DECODERS = frozenset({"llama", "mistral", "qwen2", "qwen3"})
-"""Model types whose base model is embedding, layers and norm and nothing else, so that its wrapper can be skipped."""
 
 
 class ModelRunner:
@@ -40,9 +37,9 @@ class ModelRunner:
         self._cut_sequences: list[Sequence] = []
         self._cuts: list[int] = []
         self._gathered: dict[tuple[int | Sequence, ...], dict[int, torch.Tensor]] = {}
-        self._forward = _plain_forward(model) if model.config.model_type in _PLAIN_DECODERS else _class_forward(model)
         if self._device.type == "cpu":
             _lay_out_for_cpu(model)
+        self._forward: _Forward = FusedDecoder(model) if can_fuse(model) else _class_forward(model)
 
     @torch.inference_mode()
     def run(self, scheduled: list[ScheduledSequence]) -> list[int | None]:
@@ -185,21 +182,6 @@ def _class_forward(model: PreTrainedModel) -> _Forward:
     def forward(ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
         output = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=last, batch=batch)
         logits: torch.Tensor = output.logits[0]
-        return logits
-
-    return forward
-
-
-def _plain_forward(model: Any) -> _Forward:
-    """The same without the base model's wrapper and mask code, a tenth of a small model's step on the CPU."""
-    base = model.model
-
-    def forward(ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
-        hidden = base.embed_tokens(ids)
-        rotations = base.rotary_emb(hidden, position_ids=positions)
-        for layer in base.layers:
-            hidden = layer(hidden, position_embeddings=rotations, position_ids=positions, batch=batch)
-        logits: torch.Tensor = model.lm_head(base.norm(hidden[0, last]))
         return logits
 
     return forward
