@@ -9,8 +9,9 @@ from dataclasses import replace
 from transformers import PreTrainedModel
 
 from service.engine.block_pool import BLOCK_SIZE, BlockPool
-from service.engine.messages import EngineConfig, EngineInfo, StepOutput, StepResult
+from service.engine.messages import ENGINE_FAILED, EngineConfig, EngineInfo, Failure, StepOutput, StepResult
 from service.engine.model_runner import ModelRunner, kv_cache_bytes_per_block
+from service.engine.sampling import SampledToken, SamplingError
 from service.engine.scheduler import ScheduledSequence, Scheduler
 from service.engine.self_check import SelfCheck
 from service.engine.sequence import SamplingParams, Sequence
@@ -84,38 +85,41 @@ class Engine:
         """The first half of a step: which sequences it will run."""
         return self.scheduler.schedule()
 
-    def run(self, scheduled: list[ScheduledSequence]) -> list[StepOutput]:
+    def run(self, scheduled: list[ScheduledSequence]) -> StepResult:
         """The second half: computes the scheduled tokens and lets the sequences grow or end."""
-        next_tokens = self._runner.run(scheduled)
-        outputs: list[StepOutput] = []
-        for item, token_id in zip(scheduled, next_tokens, strict=True):
-            sequence = item.sequence
-            sequence.num_computed_tokens += item.num_tokens
-            if token_id is None:
-                continue
-            sequence.token_ids.append(token_id)
-            finish_reason = sequence.finish_reason()
-            outputs.append(StepOutput(sequence.id, token_id, finish_reason))
-            if finish_reason is not None:
-                self.abort(sequence.id)
-        return outputs
+        result = StepResult()
+        for item, token in zip(scheduled, self._runner.run(scheduled), strict=True):
+            item.sequence.num_computed_tokens += item.num_tokens
+            if isinstance(token, SamplingError):
+                result.failed.append(Failure(item.sequence.id, str(token)))
+                self.abort(item.sequence.id)
+            elif token is not None:
+                result.outputs.append(self._grow(item.sequence, token))
+        return result
+
+    def _grow(self, sequence: Sequence, token: SampledToken) -> StepOutput:
+        sequence.append(token.token_id)
+        finish_reason = sequence.finish_reason()
+        if finish_reason is not None:
+            self.abort(sequence.id)
+        return StepOutput(sequence.id, token.token_id, finish_reason, token.logprobs)
 
     def step(self) -> list[StepOutput]:
         """Schedules and runs; the tokens drawn, at most one for each sequence."""
         scheduled = self.schedule()
-        return self.run(scheduled) if scheduled else []
+        return self.run(scheduled).outputs if scheduled else []
 
-    def fail(self, scheduled: list[ScheduledSequence]) -> list[str]:
+    def fail(self, scheduled: list[ScheduledSequence]) -> list[Failure]:
         """Recovers from an exception in `run`: ends the sequences of that step, and lets all others start over.
 
         What the KV cache holds after half a step is not known, so the others prefill again.
 
         Returns:
-            The ids of the requests that ended.
+            The requests that ended.
         """
-        failed = [item.sequence.id for item in scheduled]
-        for request_id in failed:
-            self.abort(request_id)
+        failed = [Failure(item.sequence.id, ENGINE_FAILED) for item in scheduled]
+        for failure in failed:
+            self.abort(failure.id)
         self.scheduler.preempt_all()
         return failed
 

@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from service.engine.sequence import FinishReason, SamplingParams
+from service.engine.sequence import FinishReason, SamplingParams, TokenLogprobs
 
 HEADER = struct.Struct("!I")
+
+ENGINE_FAILED = "The engine failed while it was running this request. The same request may make it fail again."
+"""What clients are told whose request was in a step, or in a process, that failed."""
 
 
 def pack(message: object) -> bytes:
@@ -109,11 +112,32 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class StepOutput:
-    """A sequence's next token, and why it is its last if it is."""
+    """A sequence's next token.
+
+    Attributes:
+        id: The request's id.
+        token_id: The token.
+        finish_reason: Why it is the last one; None if it is not.
+        logprobs: Its log probabilities, if the request asks for them.
+    """
 
     id: str
     token_id: int
     finish_reason: FinishReason | None
+    logprobs: TokenLogprobs | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that the engine could not finish.
+
+    Attributes:
+        id: The request's id.
+        message: Why, for its client to read.
+    """
+
+    id: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +146,14 @@ class StepResult:
 
     Attributes:
         outputs: The tokens drawn.
-        failed: The requests that ended because the step failed.
+        failed: The requests that ended without a finish reason.
         aborted: The aborts carried out; their blocks are free.
         num_running, num_waiting: How many sequences there are now.
         num_free_blocks: How many blocks of the KV cache are free.
     """
 
     outputs: list[StepOutput] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
     num_running: int = 0
     num_waiting: int = 0

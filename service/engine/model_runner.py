@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from service.engine.attention import ATTENTION_NAME, DecodeGroup, PackedBatch, PrefillChunk
 from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
 from service.engine.fused_decoder import FusedDecoder, can_fuse
-from service.engine.sampling import sample
+from service.engine.sampling import SampledToken, SamplingError, SamplingRow, sample
 from service.engine.scheduler import ScheduledSequence
 from service.engine.sequence import Sequence
 
@@ -42,22 +42,21 @@ class ModelRunner:
         self._forward: _Forward = FusedDecoder(model) if can_fuse(model) else _class_forward(model)
 
     @torch.inference_mode()
-    def run(self, scheduled: list[ScheduledSequence]) -> list[int | None]:
+    def run(self, scheduled: list[ScheduledSequence]) -> list[SampledToken | SamplingError | None]:
         """Computes the scheduled tokens.
 
         Returns:
-            For each sequence the next token, or None where a prefill has more chunks to come.
+            For each sequence the next token, or why it has none, or None where a prefill has more chunks to come.
         """
         order = sorted(range(len(scheduled)), key=lambda place: _packing_key(scheduled[place]))
         packed = [scheduled[place] for place in order]
         drawing = [place for place, item in zip(order, packed, strict=True) if item.is_last_chunk]
-        next_tokens: list[int | None] = [None] * len(scheduled)
+        next_tokens: list[SampledToken | SamplingError | None] = [None] * len(scheduled)
         logits = self.logits(packed)
         if drawing:
-            sequences = [scheduled[place].sequence for place in drawing]
-            drawn = sample(logits, [s.params for s in sequences], [s.num_completion_tokens for s in sequences])
-            for place, token_id in zip(drawing, drawn, strict=True):
-                next_tokens[place] = token_id
+            drawn = sample(logits, [_sampling_row(scheduled[place].sequence) for place in drawing])
+            for place, token in zip(drawing, drawn, strict=True):
+                next_tokens[place] = token
         return next_tokens
 
     @torch.inference_mode()
@@ -170,6 +169,10 @@ def _cut(block_counts: list[int]) -> list[int]:
 
 def _is_decoding(item: ScheduledSequence) -> bool:
     return item.num_tokens == 1 and item.is_last_chunk
+
+
+def _sampling_row(sequence: Sequence) -> SamplingRow:
+    return SamplingRow(sequence.params, sequence.num_completion_tokens, sequence.token_counts)
 
 
 def _packing_key(item: ScheduledSequence) -> tuple[bool, int]:

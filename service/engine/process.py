@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
 from service.engine.messages import (
+    ENGINE_FAILED,
     HEADER,
     Abort,
     EngineConfig,
@@ -219,17 +220,19 @@ class EngineProcess:
             request = self._requests.get(output.id)
             if request and not request.has_ended:
                 request.token_ids.append(output.token_id)
+                if output.logprobs is not None:
+                    request.logprobs.append(output.logprobs)
                 request.finish_reason = output.finish_reason
                 request.news.set()
-        for request_id in result.failed:
-            if failed := self._requests.get(request_id):
-                failed.fail(_engine_failed())
+        for failure in result.failed:
+            if failed := self._requests.get(failure.id):
+                failed.fail(EngineFailedError(failure.message))
 
     async def _mourn(self) -> bool:
         """Ends the requests that ran when the process died, and pauses; False if it has died too often."""
         for request in self._requests.values():
             if request.has_started:
-                request.fail(_engine_failed())
+                request.fail(EngineFailedError(ENGINE_FAILED))
         now_s = time.monotonic()
         self._deaths.append(now_s)
         num_deaths = sum(now_s - death_s < _DEATHS_WINDOW_S for death_s in self._deaths)
@@ -277,9 +280,3 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
     await process.wait()
-
-
-def _engine_failed() -> EngineFailedError:
-    return EngineFailedError(
-        "The engine failed while it was running this request. The same request may make it fail again."
-    )

@@ -7,13 +7,44 @@ row alone and not on how the batch was sorted.
 """
 
 import hashlib
+from dataclasses import dataclass
 
 import torch
 
-from service.engine.sequence import SamplingParams
+from service.engine.sequence import SamplingParams, TokenCounts, TokenLogprobs
 
 _NUM_PREFILTERED = 128
 """How many of the most likely tokens are looked at before a row's whole vocabulary is sorted."""
+
+
+class SamplingError(Exception):
+    """Why a row has no token, in words for its client."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingRow:
+    """What decides a row's token besides its logits.
+
+    Attributes:
+        params: How it is chosen.
+        index: The index that the token will have in its completion.
+        token_counts: What penalties are reckoned from; needed where `params` has any.
+        allowed: The tokens that can be chosen at all, int32 [words] on the CPU, as llguidance lays it out: bit i of
+            word w is token 32 * w + i. Tokens beyond the words are not allowed. None for all.
+    """
+
+    params: SamplingParams
+    index: int
+    token_counts: TokenCounts | None = None
+    allowed: torch.Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampledToken:
+    """A row's token, and its log probabilities if its parameters ask for them."""
+
+    token_id: int
+    logprobs: TokenLogprobs | None = None
 
 
 def uniform(seed: int, index: int) -> float:
@@ -25,31 +56,42 @@ def uniform(seed: int, index: int) -> float:
     return (int.from_bytes(digest.digest(), "little") >> 11) / (1 << 53)
 
 
-def sample(logits: torch.Tensor, params: list[SamplingParams], indices: list[int]) -> list[int]:
+def sample(logits: torch.Tensor, rows: list[SamplingRow]) -> list[SampledToken | SamplingError]:
     """Chooses a token for each row.
 
     Args:
         logits: [rows, vocabulary], floating point.
-        params: One for each row.
-        indices: The index that each row's token will have in its completion.
+        rows: One for each row of `logits`.
 
     Returns:
-        A token id for each row.
+        A token for each row, or why it has none.
     """
+    masked = [place for place, row in enumerate(rows) if row.allowed is not None]
+    if masked:
+        logits = logits.clone()
+        words = [allowed for row in rows if (allowed := row.allowed) is not None]
+        logits[masked] = logits[masked].masked_fill_(~_unpack(words, logits.shape[-1]).to(logits.device), -torch.inf)
     token_ids: list[int] = logits.max(dim=-1).indices.tolist()
-    sampled = [row for row, row_params in enumerate(params) if row_params.temperature > 0]
+    sampled = [place for place, row in enumerate(rows) if row.params.temperature > 0]
     if sampled:
-        rows = logits if len(sampled) == len(params) else logits[sampled]
-        drawn = _draw(rows, [params[row] for row in sampled], [indices[row] for row in sampled])
-        for row, token_id in zip(sampled, drawn, strict=True):
-            token_ids[row] = token_id
-    return token_ids
+        drawn = _draw(logits[sampled], [rows[place] for place in sampled])
+        for place, token_id in zip(sampled, drawn, strict=True):
+            token_ids[place] = token_id
+    return [SampledToken(token_id) for token_id in token_ids]
 
 
-def _draw(logits: torch.Tensor, params: list[SamplingParams], indices: list[int]) -> list[int]:
+def _unpack(words: list[torch.Tensor], vocabulary: int) -> torch.Tensor:
+    """Bitmasks of one bit for each token as booleans, [rows, vocabulary]."""
+    packed = torch.nn.utils.rnn.pad_sequence(words, batch_first=True)
+    bits = (packed[:, :, None] >> torch.arange(32, dtype=torch.int32) & 1).flatten(1).bool()[:, :vocabulary]
+    return torch.nn.functional.pad(bits, (0, vocabulary - bits.shape[1]))
+
+
+def _draw(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:
     def column(numbers: list[float]) -> torch.Tensor:
         return torch.tensor(numbers, dtype=torch.float64, device=logits.device)[:, None]
 
+    params = [row.params for row in rows]
     precision = torch.promote_types(logits.dtype, torch.float32)
     probabilities = torch.softmax(logits.to(precision) / column([p.temperature for p in params]).to(precision), dim=-1)
     cut = [row for row, row_params in enumerate(params) if row_params.top_k > 0 or row_params.top_p < 1]
@@ -58,7 +100,7 @@ def _draw(logits: torch.Tensor, params: list[SamplingParams], indices: list[int]
         probabilities[cut] = probabilities[cut].masked_fill_(probabilities[cut] < thresholds, 0)
     cumulative = probabilities.cumsum(dim=-1, dtype=torch.float64)
     total = cumulative[:, -1:]
-    uniforms = column([uniform(p.seed, index) for p, index in zip(params, indices, strict=True)])
+    uniforms = column([uniform(row.params.seed, row.index) for row in rows])
     # The first token whose cumulative probability is above the target is never one of probability 0.
     targets = torch.minimum(uniforms * total, torch.nextafter(total, torch.zeros_like(total)))
     drawn: list[int] = torch.searchsorted(cumulative, targets, right=True)[:, 0].tolist()

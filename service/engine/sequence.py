@@ -1,6 +1,8 @@
 """One request inside the engine: its tokens, its blocks and how far it has come."""
 
 import enum
+from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -13,16 +15,75 @@ class SamplingParams:
         temperature: What logits are divided by; 0 takes the most likely token.
         top_k: Only this many most likely tokens can be chosen; 0 means all.
         top_p: Only the smallest set of most likely tokens with at least this probability can be chosen; 1 means all.
+        min_p: Only tokens at least this many times as likely as the most likely one can be chosen; 0 means all.
+        repetition_penalty: What positive logits of tokens in prompt or completion are divided by and negative ones
+            multiplied by; 1 changes nothing.
+        frequency_penalty: What a token's logit loses for each time that it stands in the completion.
+        presence_penalty: What the logit of each token that stands in the completion loses.
+        logit_bias: Token ids, each once and below the vocabulary's size, and what is added to their logits.
         seed: Decides all draws of this request, see `sampling.uniform`.
-        eos_token_ids: The tokens that end the completion.
+        eos_token_ids: The tokens that end the completion; none for a request that ignores them.
+        min_tokens: Before this many tokens none of `eos_token_ids` can be chosen.
+        num_logprobs: Of how many most likely tokens log probabilities are told, besides the chosen one's, 0 to 20; None
+            for no log probabilities.
     """
 
     max_tokens: int
     temperature: float = 0.0
     top_k: int = 0
     top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
     seed: int = 0
     eos_token_ids: frozenset[int] = frozenset()
+    min_tokens: int = 0
+    num_logprobs: int | None = None
+
+    @property
+    def has_penalties(self) -> bool:
+        """Whether the tokens so far change the next one's logits."""
+        return self.repetition_penalty != 1 or self.frequency_penalty != 0 or self.presence_penalty != 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """Natural logarithms of probabilities at one token's place, before temperature, penalties, bias and masks.
+
+    Attributes:
+        chosen: The chosen token's.
+        top: The most likely tokens and theirs, most likely first.
+    """
+
+    chosen: float
+    top: tuple[tuple[int, float], ...]
+
+
+class TokenCounts:
+    """What penalties are reckoned from: which tokens a sequence has, and how often each stands in its completion.
+
+    Args:
+        prompt_token_ids: The prompt.
+
+    Attributes:
+        token_ids: Every token of prompt and completion, once, int64.
+        counts: How often each of them stands in the completion, int64; 0 for one that only the prompt has.
+    """
+
+    def __init__(self, prompt_token_ids: Iterable[int]) -> None:
+        self._places = {token_id: place for place, token_id in enumerate(dict.fromkeys(prompt_token_ids))}
+        self.token_ids = array("q", self._places)
+        self.counts = array("q", bytes(8 * len(self._places)))
+
+    def add(self, token_id: int) -> None:
+        """Counts a token that the completion has grown by."""
+        place = self._places.setdefault(token_id, len(self._places))
+        if place == len(self.token_ids):
+            self.token_ids.append(token_id)
+            self.counts.append(0)
+        self.counts[place] += 1
 
 
 class FinishReason(enum.Enum):
@@ -51,6 +112,7 @@ class Sequence:
         params: How its tokens are chosen.
         num_computed_tokens: How many of `token_ids` have their keys and values in the KV cache.
         block_table: The ids of the blocks that hold them, in order.
+        token_counts: What its penalties are reckoned from, which preemption leaves as it is; None if it has none.
     """
 
     id: str
@@ -60,6 +122,11 @@ class Sequence:
     status: SequenceStatus = SequenceStatus.WAITING
     num_computed_tokens: int = 0
     block_table: list[int] = field(default_factory=list)
+    token_counts: TokenCounts | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.params.has_penalties:
+            self.token_counts = TokenCounts(self.token_ids)
 
     @property
     def num_tokens(self) -> int:
@@ -75,6 +142,12 @@ class Sequence:
     def num_uncomputed_tokens(self) -> int:
         """Tokens that the model has not read yet: 1 while decoding, more while prefilling."""
         return len(self.token_ids) - self.num_computed_tokens
+
+    def append(self, token_id: int) -> None:
+        """Lets the completion grow by a token."""
+        self.token_ids.append(token_id)
+        if self.token_counts is not None:
+            self.token_counts.add(token_id)
 
     def finish_reason(self) -> FinishReason | None:
         """Why the completion has ended with its last token; None if it has not."""

@@ -20,6 +20,7 @@ from service.engine.messages import (
     HEADER,
     Abort,
     EngineConfig,
+    Failure,
     LoadFailed,
     Ready,
     Started,
@@ -63,7 +64,9 @@ class Worker:
             send(self._results, Started(started))
         try:
             if scheduled:
-                result.outputs.extend(self._engine.run(scheduled))
+                done = self._engine.run(scheduled)
+                result.outputs.extend(done.outputs)
+                result.failed.extend(done.failed)
         except Exception:
             _log.exception("a step failed")
             result.failed.extend(self._engine.fail(scheduled))
@@ -86,13 +89,14 @@ class Worker:
     def _submit(self, command: Submit, result: StepResult) -> None:
         try:
             self._engine.submit(command.id, command.prompt_token_ids, command.params)
-        except ValueError:
+        except ValueError as error:
             _log.exception("request %s can't run", command.id)
-            result.failed.append(command.id)
+            result.failed.append(Failure(command.id, f"The engine can't run this request: {error}."))
 
     def _report(self, result: StepResult) -> None:
-        ended = [output.id for output in result.outputs if output.finish_reason] + result.failed + result.aborted
-        self._started.difference_update(ended)
+        self._started.difference_update(output.id for output in result.outputs if output.finish_reason)
+        self._started.difference_update(failure.id for failure in result.failed)
+        self._started.difference_update(result.aborted)
         send(self._results, self._engine.report(result))
 
 

@@ -131,7 +131,7 @@ def test_a_failed_step_ends_its_own_sequences_and_the_others_go_on(
     for name in range(6):
         engine.submit(str(name), [5, 6, 7 + name], greedy(10))
     failed = engine.fail(engine.schedule())
-    assert failed == ["0", "1"]
+    assert [failure.id for failure in failed] == ["0", "1"]
     outputs = finish(engine)
     for name in range(2, 6):
         assert tokens_of(outputs, str(name)) == reference("llama", [5, 6, 7 + name], 10)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.sampling import sample, uniform
+from service.engine.sampling import SampledToken, SamplingRow, sample, uniform
 from service.engine.sequence import SamplingParams
 
 SEEDS = st.integers(-(2**63), 2**63 - 1)
@@ -18,9 +18,15 @@ def params(**changes: float) -> SamplingParams:
     return SamplingParams(**({"max_tokens": 1, "temperature": 1.0} | changes))  # type: ignore[arg-type]
 
 
+def token_ids(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:
+    tokens = [token for token in sample(logits, rows) if isinstance(token, SampledToken)]
+    assert len(tokens) == len(rows)
+    return [token.token_id for token in tokens]
+
+
 def draw(logits: list[float], num_draws: int, **changes: float) -> Counter[int]:
-    rows = torch.tensor(logits).expand(num_draws, -1)
-    return Counter(sample(rows, [params(**changes)] * num_draws, list(range(num_draws))))
+    rows = [SamplingRow(params(**changes), index) for index in range(num_draws)]
+    return Counter(token_ids(torch.tensor(logits).expand(num_draws, -1), rows))
 
 
 @given(SEEDS, st.integers(0, 10_000))
@@ -37,7 +43,7 @@ def test_uniform_numbers_are_spread_evenly() -> None:
 
 
 def test_temperature_0_takes_the_most_likely_token() -> None:
-    assert sample(torch.tensor([[0.0, 3.0, 1.0]]), [params(temperature=0)], [0]) == [1]
+    assert token_ids(torch.tensor([[0.0, 3.0, 1.0]]), [SamplingRow(params(temperature=0), 0)]) == [1]
 
 
 def test_draws_follow_the_probabilities() -> None:
@@ -84,8 +90,10 @@ def test_a_token_of_probability_0_is_never_drawn(tail: float) -> None:
 )
 def test_a_row_draws_the_same_alone_and_in_company(rows: list[tuple[int, float, int, float]]) -> None:
     logits = torch.randn(len(rows), 300, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
-    each = [params(seed=seed, temperature=t, top_k=k, top_p=p) for seed, t, k, p in rows]
-    indices = list(range(len(rows)))
-    together = sample(logits, each, indices)
-    alone = [sample(logits[row : row + 1], [each[row]], [row])[0] for row in indices]
+    each = [
+        SamplingRow(params(seed=seed, temperature=t, top_k=k, top_p=p), index)
+        for index, (seed, t, k, p) in enumerate(rows)
+    ]
+    together = token_ids(logits, each)
+    alone = [token_ids(logits[place : place + 1], [row])[0] for place, row in enumerate(each)]
     assert together == alone

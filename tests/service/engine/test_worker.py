@@ -57,7 +57,7 @@ def test_an_abort_is_acknowledged_with_its_blocks_free(checkpoint: Checkpoint) -
 def test_a_request_that_cannot_run_fails_alone(checkpoint: Checkpoint) -> None:
     desk = Desk(make_engine(checkpoint("llama")))
     _, result = desk.turn(Submit("bad", [5] * 2000, SamplingParams(3)), Submit("good", [5], SamplingParams(3)))
-    assert result.failed == ["bad"]
+    assert [failure.id for failure in result.failed] == ["bad"]
     assert [output.id for output in result.outputs] == ["good"]
 
 
@@ -65,7 +65,7 @@ def test_an_exception_in_a_step_fails_its_requests_and_not_the_engine(checkpoint
     engine = make_engine(checkpoint("llama"))
     desk = Desk(engine)
     (_, result) = desk.turn(Submit("it", [10**6], SamplingParams(3)))  # no such row in the embedding
-    assert result.failed == ["it"]
+    assert [failure.id for failure in result.failed] == ["it"]
     assert result.num_free_blocks == engine.block_pool.num_blocks
     _, result = desk.turn(Submit("next", [5], SamplingParams(3)))
     assert [output.id for output in result.outputs] == ["next"]
