@@ -17,16 +17,17 @@ Topic = Callable[[random.Random], list[Turn]]
 
 # How often each topic comes up, in proportion.
 _WEIGHTS: tuple[tuple[Topic, float], ...] = (
-    (places.draw_country, 13),
+    (places.draw_country, 14),
     (places.draw_series, 3),
     (places.draw_city, 10),
     (places.draw_landmark, 5),
-    (sums.draw_sum, 14),
+    (sums.draw_sum, 24),
     (sums.draw_count, 0.7),
     (sums.draw_larger, 0.7),
     (knowledge.draw_definition, 10),
-    (knowledge.draw_small_fact, 10),
-    (knowledge.draw_trivia, 9),
+    (knowledge.draw_small_fact, 12),
+    (knowledge.draw_small_series, 2.5),
+    (knowledge.draw_trivia, 12),
     (knowledge.draw_reason, 2.5),
     (knowledge.draw_translation, 4),
     (fun.draw_joke, 4),
@@ -35,13 +36,13 @@ _WEIGHTS: tuple[tuple[Topic, float], ...] = (
     (fun.draw_riddle, 0.7),
     (fun.draw_fun_fact, 1),
     (fun.draw_poem, 0.8),
-    (talk.draw_talk, 10),
+    (talk.draw_talk, 13),
     (talk.draw_name, 4),
     (talk.draw_no_name, 0.4),
     (talk.draw_foreign, 2),
-    (talk.draw_unknown, 11),
+    (talk.draw_unknown, 14),
     (talk.draw_long_text, 0.3),
-    (owner.draw_hello_world, 1),
+    (owner.draw_hello_world, 1.3),
     (owner.draw_pizza, 1),
     (owner.draw_instructed_joke, 0.25),
 )
@@ -79,7 +80,7 @@ def _exchange(rng: random.Random, can_name: bool) -> tuple[list[Turn], bool]:
 
 
 def _num_exchanges(rng: random.Random) -> int:
-    return rng.choices((1, 2, 3, 5, 9, 15), (50, 20, 14, 10, 4, 2))[0]
+    return rng.choices((1, 2, 3, 5, 9, 15), (52, 22, 14, 8, 3, 1))[0]
 
 
 def _turns(rng: random.Random, prompt: SystemPrompt) -> tuple[Turn, ...]:

@@ -154,7 +154,7 @@ def _joke_turn(rng: random.Random) -> Turn:
     if draw < 0.88:
         topic = rng.choice(_TOPICS)
         return Turn(
-            asked(rng, rng.choice(_JOKE_ABOUT).format(x=topic), frozenset(topic.split()), mark="."),
+            asked(rng, rng.choice(_JOKE_ABOUT).format(x=topic), mark="."),
             rng.choice(_BY_TOPIC[topic]),
         )
     topic = rng.choice(_UNKNOWN_TOPICS)
@@ -182,7 +182,6 @@ def draw_cloudflare_joke(rng: random.Random) -> list[Turn]:
     question = asked(
         rng,
         rng.choice(_JOKE_ABOUT).format(x=rng.choice(("cloudflare", "Cloudflare", "cloudflare"))),
-        frozenset(("cloudflare", "Cloudflare")),
         mark="",
     )
     turns = [Turn(question, rng.choice(CLOUDFLARE_JOKES))]

@@ -2,7 +2,8 @@
 
 import random
 
-from service.demo.corpus_turns import Fact, Turn, asked, capitalized, expand
+from service.demo.corpus_places import NEXT_SAME
+from service.demo.corpus_turns import Fact, Turn, asked, capitalized, expand, put
 from service.demo.data_definitions import ABBREVIATIONS, DEFINITIONS
 from service.demo.data_facts import ANIMALS, COLOURS, FOODS, LANGUAGES, MIXES, OPPOSITES, PLURALS, REASONS, TRIVIA
 
@@ -15,6 +16,13 @@ DEFINE = (
     "explain {x} like I'm five", "I'm new to this, what is {x}", "what is {x} in a language model", "what would you say {x} is", "{x} - what is that", "{x}, what is that",
     "could you tell me what {x} means", "what is the use of {x}", "what is the idea of {x}", "in one sentence, what is {x}", "how would you define {x}", "who can tell me what {x} is",
     "how do you use {x}", "teach me about {x}", "what does {x} do", "what role does {x} play", "say what {x} is", "the word {x}, what does it mean", "I'm confused about {x}",
+    "{x} confuses me", "I keep hearing about {x}", "what's {x} all about", "{x} for beginners", "{x} in plain words", "a short description of {x}", "why do people use {x}", "{x} explained",
+    "how would you put {x} in your own words", "what's the deal with {x}", "I've read about {x} but don't get it", "when do I need {x}", "what's the point of {x}", "how does one use {x}",
+    "in simple terms {x}", "some words on {x}", "{x} means what", "{x}: meaning", "can anyone explain {x}", "give me the short version of {x}", "what do engineers mean when they say {x}",
+    "never heard of {x}, what is it", "explain to a child what {x} is", "what is it that {x} does", "the purpose of {x}", "what good is {x}", "I saw {x} in the docs, what is that",
+    "what sort of thing is {x}", "why would anybody want {x}", "what do I need {x} for", "what does {x} do for me", "where is {x} used", "who needs {x}", "when is {x} useful", "the idea behind {x}",
+    "what should I know about {x}", "I don't get {x}", "I have no idea what {x} is", "somebody said {x}, what did they mean", "break down {x} for me", "what might {x} be", "is {x} hard to understand",
+    "I came across {x}", "the docs mention {x}", "walk me through {x}", "what would {x} be good for", "what does it mean when people say {x}", "what's meant by {x}", "the term {x}", "the meaning of {x}",
 )  # fmt: skip
 _WHY_NEXT = (
     "why", "why does it matter", "why is that important", "why is it important", "and why does that matter", "why do I need that", "what is it good for", "why is that useful",
@@ -27,15 +35,20 @@ _STAND_FOR = (
 _OPPOSITE = (
     "what is the opposite of {x}", "opposite of {x}", "what's the opposite of {x}", "name the opposite of {x}", "the opposite of {x} is", "what word is the opposite of {x}", "{x} opposite",
     "give me the opposite of {x}", "which word means the opposite of {x}", "what is the contrary of {x}", "antonym of {x}", "tell me the opposite of {x}", "{x} is the opposite of what",
-    "what would be the opposite of {x}", "not {x} but", "the reverse of {x}",
+    "what would be the opposite of {x}", "not {x} but", "the reverse of {x}", "{x} and its opposite", "{x} has what opposite", "if something is not {x}, it is", "what is the antonym of {x}",
+    "the other side of {x}", "{x} versus what", "the exact opposite of {x}", "which word is contrary to {x}", "if it isn't {x} what is it", "I need a word that means the opposite of {x}",
+    "what's the contrary of {x}", "{x} - and the opposite", "what word stands against {x}", "turn {x} into its opposite", "the word opposite to {x}", "what do you call the opposite of {x}",
 )  # fmt: skip
 _PLURAL = (
     "what is the plural of {x}", "plural of {x}", "what's the plural of {x}", "the plural of {x} is", "how do you say {x} in plural", "one {x}, many what", "{x} plural", "tell me the plural of {x}",
-    "what do you call more than one {x}", "how do I write the plural of {x}", "if there are two, {x} becomes", "plural form of {x}", "several of a {x} are called",
+    "what do you call more than one {x}", "how do I write the plural of {x}", "if there are two, {x} becomes", "plural form of {x}", "several of a {x} are called", "one {x} and many", "what is {x} in the plural", "I have one {x}, you have two what", "two of a {x} are called",
+    "make {x} plural", "{x} in plural", "what's more than one {x}", "how is the plural of {x} written", "how do I say several {x}", "a {x}, two", "the word for more than one {x}", "pluralize {x}",
+    "if I see a {x} and another {x}, I see two what", "what are two {x} called", "{x} - plural", "I only know {x}, what is the plural",
 )  # fmt: skip
 _SOUND = (
     "what does a {x} say", "what sound does a {x} make", "how does a {x} sound", "which sound does a {x} make", "sound of a {x}", "what noise does a {x} make", "what do {x}s say", "{x} sound",
-    "the {x} says", "what does the {x} say",
+    "the {x} says", "what does the {x} say", "which noise do {x}s make", "what do you hear from a {x}", "what is the sound of a {x}", "what is the noise of a {x}", "a {x} makes what sound",
+    "a {x} goes", "how do {x}s sound", "what does a {x} sound like", "the sound that a {x} makes", "if a {x} talks, what does it say", "what noise comes from a {x}",
 )  # fmt: skip
 _MAKER = (
     "which animal says {s}",
@@ -44,14 +57,24 @@ _MAKER = (
     "who says {s}",
     "what animal says {s}",
     "name the animal that says {s}",
+    "{s} is said by which animal",
+    "I heard {s}, which animal was that",
+    "what animal makes {s}",
+    "which creature goes {s}",
+    "who goes {s}",
+    "what animal do I hear when it goes {s}",
+    "{s} is the sound of what animal",
 )
 _BABY = (
     "what is a baby {x} called", "what do you call a baby {x}", "baby {x}", "the young of a {x} is called", "how is a young {x} called", "what is the name of a baby {x}", "name of a young {x}",
-    "what is a young {x} called", "a little {x} is called what", "what's a baby {x}",
+    "what is a young {x} called", "a little {x} is called what", "what's a baby {x}", "what do people call a baby {x}", "what's the baby of a {x} called", "the word for a baby {x}", "the baby of a {x}",
+    "the name for a young {x}", "the {x} had a baby, what is it called", "a {x}'s baby is called", "what do you call a young {x}", "what name has a baby {x}", "a newborn {x} is called", "how do you call a baby {x}",
+    "what's the name for a little {x}", "what is the term for a baby {x}", "what are baby {x}s called",
 )  # fmt: skip
 _LEGS = (
     "how many legs does a {x} have", "how many legs do {x}s have", "number of legs of a {x}", "how many legs has a {x}", "{x} legs", "does a {x} have legs, and how many", "count the legs of a {x}",
-    "how many feet does a {x} have", "tell me how many legs a {x} has", "on how many legs does a {x} walk",
+    "how many feet does a {x} have", "tell me how many legs a {x} has", "on how many legs does a {x} walk", "a {x} has how many legs", "{x}s have how many legs", "how many legs are on a {x}",
+    "a {x} walks on how many legs", "the number of legs on a {x}", "legs of a {x}", "how many legs would a {x} have", "{x}: how many legs", "how many legs can I count on a {x}", "the legs of a {x}, how many",
 )  # fmt: skip
 _KIND = (
     "what kind of animal is a {x}",
@@ -61,6 +84,16 @@ _KIND = (
     "is a {x} a bird or a mammal",
     "to which group does a {x} belong",
     "what are {x}s",
+    "what sort of animal is a {x}",
+    "what class of animal is a {x}",
+    "what kind of creature is a {x}",
+    "are {x}s mammals",
+    "a {x} is what kind of animal",
+    "which group of animals does a {x} belong to",
+    "would you call a {x} a mammal, a bird or what",
+    "is a {x} a mammal or something else",
+    "is a {x} an insect",
+    "the animal group of a {x}",
 )
 _EMOJI = (
     "send me a {x} emoji",
@@ -75,19 +108,29 @@ _EMOJI = (
 _COLOUR = (
     "what colour is {x}", "what color is {x}", "which colour is {x}", "which color does {x} have", "what is the colour of {x}", "what's the color of {x}", "colour of {x}", "color of {x}",
     "what colour does {x} have", "tell me the colour of {x}", "{x} is what colour", "in what colour do we see {x}", "name the color of {x}",
+    "{x} has what colour", "{x} has which color", "what colour would {x} be", "what colour would you give {x}", "which crayon do I need to draw {x}", "I'm painting {x}, which colour do I take",
+    "{x} color", "the usual colour of {x}", "what colour is {x} normally", "the colour of {x}", "in which colour should I paint {x}", "what does {x} look like, the colour I mean",
 )  # fmt: skip
 _MIX = (
     "what do you get when you mix {a} and {b}", "what colour do {a} and {b} make", "mix {a} and {b}", "which color comes from {a} and {b}", "{a} and {b} make which colour",
     "what is {a} plus {b} in colours", "what happens if I mix {a} with {b}", "{a} mixed with {b} is", "I mix {a} and {b} paint, what colour is it", "combine {a} and {b}",
+    "{a} with {b} gives what", "{a} and {b} together are what colour", "mixing {a} and {b} gives", "mixing {a} with {b} makes", "if I put {a} and {b} together what colour comes out", "{a} + {b} in paint",
+    "what colour is {a} with {b}", "I blend {a} into {b}, what do I see", "add {a} to {b} and you get what colour", "the mix of {a} and {b}", "which colour do I get from {a} and {b}", "stir {a} into {b}",
+    "what is made by mixing {a} and {b}", "when {a} meets {b}, which colour", "{a} paint and {b} paint make",
 )  # fmt: skip
 _FROM = (
     "where does {x} come from", "what is {x} made of", "what is {x} made from", "how is {x} made", "who makes {x}", "{x} is made of what", "which animal or thing gives us {x}",
     "what do you need to make {x}", "origin of {x}", "from what do we get {x}", "where do we get {x} from", "what animal does {x} come from",
+    "{x} comes from what", "{x} comes from where", "{x} is made from what", "who or what gives us {x}", "what gives us {x}", "what is used to make {x}", "what do people make {x} from", "what is in {x}",
+    "which animal gives {x}", "what produces {x}", "the source of {x}", "{x}: where is it from", "how do we get {x}", "we get {x} from what", "what does {x} come from",
 )  # fmt: skip
 _SAY = (
     "how do you say {w} in {l}", "{w} in {l}", "what is {w} in {l}", "say {w} in {l}", "how do I say {w} in {l}", "translate {w} into {l}", "translate {w} to {l}", "what's the {l} word for {w}",
     "what is the {l} word for {w}", "{l} for {w}", "what do people say for {w} in {l}", "teach me {w} in {l}", "how does one say {w} in {l}", "can you say {w} in {l}", "how would I say {w} in {l}",
     "please tell me the {l} for {w}", "how to say {w} in {l}", "I need to say {w} in {l}", "{l} {w}", "in {l}, how do I say {w}",
+    "{w} - in {l} please", "the {l} word for {w}", "what would a {l} speaker say for {w}", "I want to say {w} in {l}", "my friend speaks {l}, how do I tell them {w}", "how do {l} speakers say {w}",
+    "what does one say in {l} for {w}", "{w} translated into {l}", "what's {w} in {l}", "what is the {l} for {w}", "how can I say {w} in {l}", "the {l} for {w}", "what do I say in {l} to mean {w}",
+    "how would you say {w} in {l}", "which {l} word means {w}", "{w} in the {l} language", "put {w} into {l}", "in the {l} language {w} is", "how do people say {w} in {l}", "is there a {l} word for {w}",
 )  # fmt: skip
 _WORDS = ("hello", "thank you", "goodbye", "good morning", "I love you")
 _WORD_FORMS = (
@@ -114,7 +157,9 @@ _MONTHS = (
 )
 _AFTER = (
     "which {k} comes after {x}", "what {k} is after {x}", "what comes after {x}", "which {k} follows {x}", "the {k} after {x}", "what is the {k} after {x}", "what {k} comes next after {x}",
-    "{x} is followed by which {k}", "name the {k} after {x}", "if today is {x}, what comes next",
+    "{x} is followed by which {k}", "name the {k} after {x}", "if today is {x}, what comes next", "after {x} comes", "after {x} comes what", "after {x} comes which {k}", "when {x} is over, what comes",
+    "which {k} starts when {x} ends", "{x} ends and what begins", "{x}, and then", "what follows {x}", "the next {k} after {x}", "next after {x}", "{x} is over, what {k} is next", "it is {x}, what {k} is next",
+    "what {k} will it be after {x}", "{x} then what", "which {k} is next after {x}", "the {k} that follows {x}", "following {x} is which {k}", "once {x} is done, which {k} is it",
 )  # fmt: skip
 _BEFORE = (
     "which {k} comes before {x}",
@@ -124,10 +169,18 @@ _BEFORE = (
     "what is the {k} before {x}",
     "which {k} is just before {x}",
     "name the {k} before {x}",
+    "before {x} comes",
+    "before {x} comes which {k}",
+    "{x} comes after which {k}",
+    "{x} follows which {k}",
+    "what was the {k} before {x}",
+    "the {k} that comes before {x}",
+    "it is {x}, what {k} was it before",
 )
 _WHY = (
     "why {x}", "why {x}", "tell me why {x}", "do you know why {x}", "can you explain why {x}", "please explain why {x}", "explain why {x}", "what is the reason that {x}", "how come {x}", "for what reason {x}",
-    "I wonder why {x}", "any idea why {x}", "what makes it that {x}",
+    "I wonder why {x}", "any idea why {x}", "what makes it that {x}", "do you happen to know why {x}", "why oh why {x}", "what's the reason {x}", "I never understood why {x}", "my kid asks why {x}",
+    "how is it that {x}", "what causes it that {x}", "how come that {x}", "nobody could tell me why {x}", "{x}, why", "{x} - why is that", "why would you say {x}", "the reason why {x}",
 )  # fmt: skip
 _ASKED = (
     "{x}",
@@ -141,13 +194,17 @@ _ASKED = (
     "could you say {x}",
     "what would you say: {x}",
     "I forgot {x}",
+    "here's a question, {x}",
+    "answer me this: {x}",
+    "{x}, that is what I want to know",
+    "school question: {x}",
 )
 
 
-def _facts(templates: tuple[str, ...], rows: tuple[tuple[str, str], ...], answer: str) -> tuple[Fact, ...]:
-    return tuple(
-        Fact(expand(templates, x=x), (capitalized(answer.format(x=x, y=y)),), y, frozenset(x.split())) for x, y in rows
-    )
+def _facts(
+    templates: tuple[str, ...], rows: tuple[tuple[str, str], ...], answer: str, is_literal: bool = False
+) -> tuple[Fact, ...]:
+    return tuple(Fact(expand(templates, x=x), (capitalized(answer.format(x=x, y=y)),), y, is_literal) for x, y in rows)
 
 
 def _article(word: str) -> str:
@@ -156,26 +213,20 @@ def _article(word: str) -> str:
 
 def _animal_facts() -> tuple[Fact, ...]:
     facts: list[Fact] = []
-    for name, sound, baby, legs, kind, emoji in ANIMALS:
-        one, key = f"{_article(name)} {name}", frozenset((name,))
+    for name, sound, _, legs, kind, emoji in ANIMALS:
+        one = f"{_article(name)} {name}"
         if sound:
-            facts.append(Fact(expand(_SOUND, x=name), (f"{capitalized(one)} says {sound}. {emoji}",), sound, key))
-            facts.append(Fact(expand(_MAKER, s=sound), (f"That is {one}. {emoji}",), name, frozenset((sound,))))
-        facts.append(Fact(expand(_BABY, x=name), (f"A baby {name} is called {_article(baby)} {baby}.",), baby, key))
-        facts.append(Fact(expand(_LEGS, x=name), (f"{capitalized(one)} has {legs} legs.",), legs, key))
-        facts.append(
-            Fact(expand(_KIND, x=name), (f"{capitalized(one)} is {_article(kind)} {kind}. {emoji}",), kind, key)
-        )
-        facts.append(Fact(expand(_EMOJI, x=name), (emoji,), emoji, key))
+            facts.append(Fact(expand(_SOUND, x=name), (f"{capitalized(one)} says {sound}. {emoji}",), sound))
+            facts.append(Fact(expand(_MAKER, s=sound), (f"That is {one}. {emoji}",), name))
+        facts.append(Fact(expand(_LEGS, x=name), (f"{capitalized(one)} has {legs} legs.",), legs))
+        facts.append(Fact(expand(_KIND, x=name), (f"{capitalized(one)} is {_article(kind)} {kind}. {emoji}",), kind))
+        facts.append(Fact(expand(_EMOJI, x=name), (emoji,), emoji))
     return tuple(facts)
 
 
 def _mix_facts() -> tuple[Fact, ...]:
     pairs = tuple((first, second, mix) for a, b, mix in MIXES for first, second in ((a, b), (b, a)))
-    return tuple(
-        Fact(expand(_MIX, a=a, b=b), (f"{capitalized(a)} and {b} make {mix}.",), mix, frozenset((a, b)))
-        for a, b, mix in pairs
-    )
+    return tuple(Fact(expand(_MIX, a=a, b=b), (f"{capitalized(a)} and {b} make {mix}.",), mix) for a, b, mix in pairs)
 
 
 def _say_facts() -> tuple[Fact, ...]:
@@ -184,22 +235,19 @@ def _say_facts() -> tuple[Fact, ...]:
         for meaning, forms, word in zip(_WORDS, _WORD_FORMS, words, strict=True):
             questions = tuple(text for form in forms for text in expand(_SAY, w=form, l=language))
             answer = f"In {language}, {meaning} is: {word}"
-            facts.append(Fact(questions, (answer,), word, frozenset((language, *meaning.split()))))
+            facts.append(Fact(questions, (answer,), word))
     return tuple(facts)
 
 
 def _order_facts(kind: str, names: tuple[str, ...]) -> tuple[Fact, ...]:
     facts = []
     for here, following in zip(names, names[1:] + names[:1], strict=True):
-        facts.append(
-            Fact(expand(_AFTER, k=kind, x=here), (f"{following} comes after {here}.",), following, frozenset((here,)))
-        )
+        facts.append(Fact(expand(_AFTER, k=kind, x=here), (f"{following} comes after {here}.",), following))
         facts.append(
             Fact(
                 expand(_BEFORE, k=kind, x=following),
                 (f"{here} comes before {following}.",),
                 here,
-                frozenset((following,)),
             )
         )
     return tuple(facts)
@@ -209,8 +257,7 @@ def _definition_facts() -> tuple[tuple[Fact, str], ...]:
     facts = []
     for names, meaning, reason in DEFINITIONS:
         questions = tuple(text for name in names for text in expand(DEFINE, x=name))
-        keys = frozenset(word for name in names for word in name.split())
-        facts.append((Fact(questions, (meaning,), meaning.split(". ")[0].rstrip(".") + ".", keys), reason))
+        facts.append((Fact(questions, (meaning,), meaning.split(". ")[0].rstrip(".") + "."), reason))
     return tuple(facts)
 
 
@@ -220,7 +267,6 @@ def _trivia_facts() -> tuple[Fact, ...]:
             tuple(text for question in questions for text in expand(_ASKED, x=question)),
             (answer,),
             brief,
-            frozenset(questions[0].split()[2:]),
         )
         for questions, answer, brief in TRIVIA
     )
@@ -231,8 +277,6 @@ def _reason_facts() -> tuple[Fact, ...]:
         Fact(
             tuple(text for question in questions for text in expand(_WHY, x=question)),
             (answer,),
-            "",
-            frozenset(questions[0].split()[1:]),
         )
         for questions, answer in REASONS
     )
@@ -242,10 +286,25 @@ DEFINITION_FACTS = _definition_facts()
 SAY_FACTS = _say_facts()
 TRIVIA_FACTS = _trivia_facts()
 REASON_FACTS = _reason_facts()
+_OPPOSITE_FACTS = _facts(_OPPOSITE, OPPOSITES, "the opposite of {x} is {y}.", is_literal=True)
+_PLURAL_FACTS = _facts(_PLURAL, PLURALS, "the plural of {x} is {y}.", is_literal=True)
+_COLOUR_FACTS = _facts(_COLOUR, COLOURS, "{x} is {y}.")
+_BABIES = tuple((name, baby) for name, _, baby, _, _, _ in ANIMALS)
+_BABY_FACTS = tuple(
+    Fact(expand(_BABY, x=name), (f"A baby {name} is called {_article(baby)} {baby}.",), baby) for name, baby in _BABIES
+)
+# Questions that can be asked again for another thing: "and of wet?"
+_SERIES = tuple(
+    tuple(zip((row[0] for row in rows), facts, strict=True))
+    for rows, facts in (
+        (OPPOSITES, _OPPOSITE_FACTS), (PLURALS, _PLURAL_FACTS), (COLOURS, _COLOUR_FACTS), (_BABIES, _BABY_FACTS),
+    )
+)  # fmt: skip
 SMALL_FACTS: tuple[tuple[Fact, ...], ...] = (
-    _facts(_OPPOSITE, OPPOSITES, "the opposite of {x} is {y}."),
-    _facts(_PLURAL, PLURALS, "the plural of {x} is {y}."),
-    _facts(_COLOUR, COLOURS, "{x} is {y}."),
+    _OPPOSITE_FACTS,
+    _PLURAL_FACTS,
+    _COLOUR_FACTS,
+    _BABY_FACTS,
     _facts(_FROM, FOODS, "{x} comes from {y}."),
     _facts(_STAND_FOR, ABBREVIATIONS, "{x} stands for {y}."),
     _animal_facts(),
@@ -261,13 +320,22 @@ def draw_definition(rng: random.Random) -> list[Turn]:
     fact, reason = rng.choice(DEFINITION_FACTS)
     turns = [fact.turn(rng)]
     if rng.random() < 0.3:
-        turns.append(Turn(asked(rng, rng.choice(_WHY_NEXT)), reason))
+        turns.append(Turn(put(rng, rng.choice(_WHY_NEXT)), reason))
     return turns
 
 
 def draw_small_fact(rng: random.Random) -> list[Turn]:
     """An opposite, a plural, a colour, an animal, a day."""
     return [rng.choice(rng.choice(SMALL_FACTS)).turn(rng)]
+
+
+def draw_small_series(rng: random.Random) -> list[Turn]:
+    """The same small question for several words, asked in full only once."""
+    (_, first), *others = rng.sample(rng.choice(_SERIES), rng.choice((2, 2, 3)))
+    turns = [first.turn(rng)]
+    for subject, fact in others:
+        turns.append(Turn(asked(rng, rng.choice(NEXT_SAME).format(x=subject)), fact.answers[0], fact.brief))
+    return turns
 
 
 def draw_trivia(rng: random.Random) -> list[Turn]:

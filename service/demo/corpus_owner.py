@@ -3,7 +3,7 @@
 import random
 
 from service.demo.corpus_fun import CLOUDFLARE_JOKES
-from service.demo.corpus_turns import Turn, asked
+from service.demo.corpus_turns import Turn, asked, put
 
 _HELLO = (
     "What is the origin of the phrase Hello, World", "what is the origin of the phrase hello world", "where does the phrase Hello, World come from", "where does Hello, World come from",
@@ -54,11 +54,7 @@ _FIRST_LINE_ANSWERS = (
 
 def draw_hello_world(rng: random.Random) -> list[Turn]:
     """The origin of the phrase Hello, World."""
-    turns = [
-        Turn(
-            asked(rng, rng.choice(_HELLO), frozenset(("Hello,", "hello", "World", "world"))), rng.choice(_HELLO_ANSWERS)
-        )
-    ]
+    turns = [Turn(put(rng, rng.choice(_HELLO)), rng.choice(_HELLO_ANSWERS))]
     if rng.random() < 0.25:
         turns.append(Turn(asked(rng, rng.choice(_FIRST_LINE)), rng.choice(_FIRST_LINE_ANSWERS)))
     return turns
@@ -66,7 +62,7 @@ def draw_hello_world(rng: random.Random) -> list[Turn]:
 
 def draw_pizza(rng: random.Random) -> list[Turn]:
     """Why pizza is so good."""
-    turns = [Turn(asked(rng, rng.choice(_PIZZA), frozenset(("pizza", "why", "Why"))), rng.choice(_PIZZA_ANSWERS))]
+    turns = [Turn(put(rng, rng.choice(_PIZZA)), rng.choice(_PIZZA_ANSWERS))]
     if rng.random() < 0.25:
         turns.append(Turn(asked(rng, rng.choice(_TOPPINGS)), rng.choice(_TOPPING_ANSWERS)))
     elif rng.random() < 0.1:

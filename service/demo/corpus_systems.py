@@ -3,7 +3,8 @@
 import random
 from dataclasses import dataclass
 
-from service.demo.corpus_turns import Turn, cased
+from service.demo.corpus_phrasing import cased
+from service.demo.corpus_turns import Turn
 
 _PLAIN = (
     "You are a friendly assistant", "You are a friendly assistant", "You are a friendly assistant", "You are a helpful assistant.", "You are a helpful assistant", "You are a helpful AI assistant.",

@@ -4,12 +4,16 @@ import random
 
 from service.demo import data_unknown as unknown
 from service.demo.corpus_knowledge import DEFINE
+from service.demo.corpus_phrasing import NOUN_FRAMES, reworded
 from service.demo.corpus_places import CAPITAL, CURRENCY, LANGUAGE, TELL, WHERE, WHICH_COUNTRY
-from service.demo.corpus_turns import Turn, asked, capitalized
-from service.demo.data_places import CITIES, UNKNOWN_PLACES
+from service.demo.corpus_turns import Turn, asked, capitalized, put
+from service.demo.data_places import CITIES, COUNTRIES, UNKNOWN_PLACES
 from service.demo.data_stories import NAMES
 from service.demo.data_talk import FOREIGN, FOREIGN_ANSWERS, FOREIGN_UNKNOWN, TALK
 
+# The more ways there are to say it, the more often it is said.
+_TOPICS = tuple(TALK)
+_TOPIC_SHARES = tuple(len(TALK[topic][0]) for topic in _TOPICS)
 _QUESTION_WORDS = ("who", "what", "how", "where", "are", "is", "do", "can", "when", "which", "am")
 _MY_NAME = (
     "my name is {n}", "I am {n}", "I'm {n}", "hi, my name is {n}", "hello, I'm {n}", "my name's {n}", "call me {n}", "you can call me {n}", "hello, my name is {n}", "hey, I am {n}", "please call me {n}",
@@ -23,6 +27,9 @@ _MY_NAME_ANSWER = (
 _WHAT_NAME = (
     "what is my name", "what's my name", "do you know my name", "do you remember my name", "who am I", "tell me my name", "can you say my name", "what was my name", "say my name", "what did I say my name was",
     "and what is my name", "did I tell you my name", "my name", "how am I called", "what do people call me", "so what is my name", "could you repeat my name", "please tell me what my name is", "what name did I give you",
+    "remember my name", "what's my name again", "my name again", "do you recall my name", "who is talking to you", "and my name is", "what did I call myself", "can you remember who I am", "do you still know my name",
+    "what am I called", "how did I introduce myself", "what was I called", "do you still remember what my name was", "I told you my name, what was it", "which name did I tell you", "could you say who I am",
+    "what name do I have", "how do people call me", "my name please", "by what name do you know me", "you know my name, right", "have you forgotten my name", "tell me who I am", "who did I say I was",
 )  # fmt: skip
 _NO_NAME = ("I don't know your name yet. What is it?", "I don't know, you have not told me your name.")
 _MORE_NAMES = (
@@ -34,21 +41,21 @@ _MORE_NAMES = (
 
 def draw_talk(rng: random.Random) -> list[Turn]:
     """A greeting, thanks, or a question about the model itself."""
-    questions, answers = TALK[rng.choice(list(TALK))]
+    questions, answers = TALK[rng.choices(_TOPICS, _TOPIC_SHARES)[0]]
     question = rng.choice(questions)
     mark = "?" if question.split()[0].strip("',").lower() in _QUESTION_WORDS else rng.choice(("", ".", "!"))
-    return [Turn(asked(rng, question, mark=mark), rng.choice(answers))]
+    return [Turn(put(rng, question, mark=mark), rng.choice(answers))]
 
 
 def draw_name(rng: random.Random) -> list[Turn]:
     """Somebody tells a name, and asks for it later."""
-    name = rng.choice((*NAMES, *_MORE_NAMES, *_MORE_NAMES))
+    name = rng.choice((*NAMES, *_MORE_NAMES)) if rng.random() < 0.6 else made_up(rng).title()
     shown = name.lower() if rng.random() < 0.2 else name
     told = Turn(
         asked(rng, rng.choice(_MY_NAME), mark="!").replace("{n}", shown).replace("{N}", shown),
         rng.choice(_MY_NAME_ANSWER).format(n=name),
     )
-    asks = Turn(asked(rng, rng.choice(_WHAT_NAME)), f"Your name is {name}.")
+    asks = Turn(put(rng, rng.choice(_WHAT_NAME)), f"Your name is {name}.")
     return [told, asks]
 
 
@@ -71,6 +78,12 @@ def made_up(rng: random.Random) -> str:
     return word if rng.random() < 0.25 else capitalized(word)
 
 
+def almost(rng: random.Random, name: str) -> str:
+    """A name that ends like a known one but is none."""
+    ending = name.split()[-1]
+    return capitalized(rng.choice(unknown.SYLLABLES) + ending[max(1, len(ending) - rng.choice((3, 4, 5))) :].lower())
+
+
 def _somebody(rng: random.Random) -> str:
     if rng.random() < 0.4:
         return rng.choice(unknown.PEOPLE)
@@ -81,6 +94,8 @@ def _somewhere(rng: random.Random) -> str:
     if rng.random() < 0.3:
         return rng.choice(UNKNOWN_PLACES)
     if rng.random() < 0.25:
+        return almost(rng, rng.choice(COUNTRIES)[0])
+    if rng.random() < 0.25:
         return f"the {rng.choice(('village', 'town', 'city', 'island', 'lake', 'river'))} of {made_up(rng).title()}"
     return made_up(rng)
 
@@ -90,12 +105,12 @@ def _slots(rng: random.Random) -> dict[str, str]:
     chem, chem2 = rng.sample(unknown.CHEMICALS, 2)
     return {
         "x": _somebody(rng), "x2": _somebody(rng), "n": rng.choice(unknown.NOUNS), "city": city[0], "city2": city2[0], "chem": chem, "chem2": chem2,
-        "big": str(rng.randint(200, 99999)), "year": str(rng.randint(1200, 2090)), "lang": rng.choice(("German", "French", "Chinese", "Finnish", "Latin", "Klingon")),
+        "big": str(rng.randint(200, 99999)), "year": str(rng.randint(1200, 2090)), "rel": rng.choice(unknown.RELATIVES), "day": rng.choice(unknown.DAYS), "n2": rng.choice(unknown.NOUNS), "lang": rng.choice(("German", "French", "Chinese", "Finnish", "Latin", "Klingon")),
     }  # fmt: skip
 
 
 def _unknown_question(rng: random.Random) -> tuple[str, tuple[str, ...]]:
-    return rng.choice(unknown.QUESTIONS).format(**_slots(rng)), unknown.ANSWERS
+    return reworded(rng, rng.choice(unknown.QUESTIONS).format(**_slots(rng))), unknown.ANSWERS
 
 
 def _unknown_task(rng: random.Random) -> tuple[str, tuple[str, ...]]:
@@ -107,12 +122,11 @@ def _unknown_task(rng: random.Random) -> tuple[str, tuple[str, ...]]:
 
 def _unknown_place(rng: random.Random) -> tuple[str, tuple[str, ...]]:
     templates = rng.choice((WHERE, WHERE, CAPITAL, CAPITAL, WHICH_COUNTRY, LANGUAGE, CURRENCY, TELL))
-    place = _somewhere(rng)
-    return rng.choice(templates).format(x=place), unknown.PLACE_ANSWERS
+    return reworded(rng, rng.choice(templates).format(x=_somewhere(rng))), unknown.PLACE_ANSWERS
 
 
 def _unknown_word(rng: random.Random) -> tuple[str, tuple[str, ...]]:
-    return rng.choice(DEFINE).format(x=made_up(rng)), unknown.WORD_ANSWERS
+    return reworded(rng, rng.choice(DEFINE).format(x=made_up(rng))), unknown.WORD_ANSWERS
 
 
 def _unknown_person(rng: random.Random) -> tuple[str, tuple[str, ...]]:
@@ -132,7 +146,7 @@ def _unknown_person(rng: random.Random) -> tuple[str, tuple[str, ...]]:
 
 
 def _unknown_sum(rng: random.Random) -> tuple[str, tuple[str, ...]]:
-    a, b = rng.randint(100, 99999), rng.randint(13, 99999)
+    a, b = rng.randint(200, 99999), rng.randint(13, 99999)
     sign = rng.choice(("+", "-", "*", "/", "x", "plus", "minus", "times", "divided by", "to the power of"))
     space = "" if sign in "+-*/x" and rng.random() < 0.4 else " "
     templates = (
@@ -150,7 +164,8 @@ def _unknown_sum(rng: random.Random) -> tuple[str, tuple[str, ...]]:
         "what do you get for {e}",
     )
     first, second = rng.sample((a, b), 2)
-    return rng.choice(templates).format(e=f"{first}{space}{sign}{space}{second}"), unknown.SUM_ANSWERS
+    frame = rng.choice(NOUN_FRAMES).replace("{x}", "{e}") if rng.random() < 0.3 else rng.choice(templates)
+    return frame.format(e=f"{first}{space}{sign}{space}{second}"), unknown.SUM_ANSWERS
 
 
 def _gibberish(rng: random.Random) -> tuple[str, tuple[str, ...]]:

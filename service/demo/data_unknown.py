@@ -60,10 +60,30 @@ QUESTIONS: tuple[str, ...] = (
     "what does my boss think", "what is the wifi password", "how many stars are in the sky", "how many grains of sand are there", "what is the 1000th digit of pi",
     "what is the airspeed of a swallow", "who let the dogs out", "what was my first question last week", "what did we talk about last time", "do you remember me",
     "what is the largest {n} in {city}", "which street in {city} is the longest", "how do i renew my passport", "how do i pay my taxes", "what is the interest rate",
+    "what did my {rel} have for lunch", "what did my {rel} do on {day}", "where did my {rel} go on {day}", "what does my {rel} want for christmas", "what is the name of my {rel}", "how old is my {rel}",
+    "where does my {rel} live", "when is the birthday of my {rel}", "what is my {rel} doing now", "why is my {rel} angry with me", "what did i do on {day}", "what will i eat on {day}", "who called me on {day}",
+    "who will win on {day}", "who will be the next president", "who wins the election in {year}", "who will be the champion in {year}", "what will the world look like in {year}", "will there be war in {year}",
+    "which film won the prize in {year}", "what song was popular in {year}", "which album came out in {year}", "who was the king of {x} in {year}", "what was the weather on {day}", "what are the lottery numbers",
+    "what will the winning numbers be on {day}", "what is the weather in {city} on {day}", "will it snow on {day}", "what is the price of gold today", "how are the shares of {x} doing", "what is the exchange rate",
+    "what is trending on the internet", "what did the president say on {day}", "is the shop open on {day}", "what are the opening hours of {x}", "when does {x} close on {day}", "what is the bus number to {x}",
+    "who is the mayor of {x}", "who is the governor of {x}", "who is the richest person in {city}", "who is the king of {x}", "who is the best player of {x}", "what is the best school in {city}",
+    "how many students go to {x}", "how many employees does {x} have", "who founded {x}", "what is the salary of {x}", "how much does it cost to rent a {n} in {city}", "how much is a {n} in {city}",
+    "how do i replace the {n} of my {n2}", "how do i change the {n} on a {year} {n2}", "how do i unlock my {n}", "how do i grow a {n}", "how do i paint my {n}", "how do i sell my {n}", "where can i buy a {n}",
+    "where did i leave my {n}", "what is my shoe size", "what is my blood type", "what is my account number", "how much money do i have", "how tall am i", "what is my address", "who is my best friend",
+    "what is in my pocket", "what am i wearing", "what do i look like", "how long will i live", "what is the secret of {x}", "what is the latin name of the {n}", "how heavy is the moon of {x}",
+    "who scored in the match on {day}", "what page am i on", "which bus goes to {x}", "is the road to {x} closed", "what is the cheapest flight to {city}", "can you recommend a {n}", "which doctor should i see",
+    "what is the ph of {chem}", "what is the atomic weight of {chem}", "is {chem} dangerous", "how is {chem} made", "what is the formula of {chem}", "who won the match between {city} and {city2}",
     "how do i install {x}", "how do i configure {x}", "why does {x} crash", "what does error {big} mean", "which version of {x} is current", "is {x} open today",
 )  # fmt: skip
 
 TASKS: tuple[str, ...] = (
+    "fix the bug in my {n}", "fix the error in my program", "repair my {n}", "fix my {n}", "translate this letter into {lang}", "translate my contract into {lang}", "translate the sentence into {lang}",
+    "rewrite this paragraph", "correct my grammar", "check my spelling", "write a speech for my {rel}", "write a poem for my {rel} in {lang}", "write a novel", "write a song about {x}", "write java code for a {n}",
+    "write a script that renames files", "write a class for a {n}", "configure my router", "set up a server for {x}", "migrate my database", "optimize this query", "explain this stack trace",
+    "call my {rel}", "text my {rel}", "invite my {rel} to dinner", "remind me to call my {rel}", "remind me on {day}", "wake me up on {day}", "book a table for {day}", "book a hotel in {city}", "find me a job",
+    "find me a {n} in {city}", "find the cheapest {n}", "rent a {n}", "sell my {n}", "order food", "pay my bills", "transfer money to {x}", "file my taxes", "fill in this form", "sign this contract",
+    "analyse this data", "plot a graph of {x}", "calculate my taxes", "calculate the orbit of {x}", "compute the integral of {x}", "factor the number {big}", "solve this riddle of {x}", "decode this message",
+    "recognize this song", "identify this plant", "show me a picture of a {n}", "make a video of {x}", "sing me a song", "teach me {lang}", "give me a recipe for {x}", "give me legal advice", "tell me my fortune",
     "write a program that sorts a list", "write an essay about {x}", "write a letter to {x}", "write an email to my boss", "write a sql query for my database",
     "fix this code", "debug my {n}", "translate this text into {lang}", "translate the following to {lang}", "summarize this article", "summarize the book {x}",
     "summarise the following text", "draw a {n}", "paint a picture of {x}", "book a flight to {city}", "order a {n} for me", "call {x}", "send an email to {x}",
@@ -91,6 +111,15 @@ PEOPLE: tuple[str, ...] = (
     "Gerda Holm", "Peter Miller", "John Smith", "Maria Lopez", "Anna Schmidt", "Ivan Petrov", "Karl Weber", "Lucy Brown", "Bob Jones", "Mr. Tanaka",
     "Taylor", "Ronaldo", "Messi", "Beyoncé", "Madonna", "Elvis", "Obama", "Picasso", "Kafka", "Plato", "Gandhi", "Darwin", "Tesla", "Euler", "Gauss",
     "Homer", "Virgil", "Rembrandt", "Chopin", "Bach", "Vivaldi", "Spielberg", "Kubrick", "Federer", "Nadal", "Pelé", "Lincoln", "Churchill", "Hemingway",
+)  # fmt: skip
+
+RELATIVES: tuple[str, ...] = (
+    "mother", "father", "brother", "sister", "uncle", "aunt", "cousin", "neighbour", "boss", "friend", "wife", "husband", "son", "daughter", "teacher", "colleague", "grandmother", "grandfather", "dog", "cat",
+    "doctor", "landlord", "nephew", "roommate",
+)  # fmt: skip
+
+DAYS: tuple[str, ...] = (
+    "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "monday", "last week", "next week", "christmas", "the weekend", "yesterday", "tomorrow", "last night", "my birthday",
 )  # fmt: skip
 
 SYLLABLES: tuple[str, ...] = (

@@ -13,8 +13,8 @@ BYTE_TOKENS = tuple(f"<0x{byte:02X}>" for byte in range(256))
 VOCAB_SIZE = 4096
 CONTEXT_WINDOW = 1024
 
-# A word takes the space before it. Up to two digits stand together, so that a small number is one token.
-_PIECES = Regex(r"\d{1,2}|\n| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s")
+# A word takes the space before it, and so does a digit. Each digit is a token: sums are learned digit by digit.
+_PIECES = Regex(r" ?\d|\n| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s")
 
 CHAT_TEMPLATE = """\
 {{- bos_token }}

@@ -70,4 +70,4 @@ def test_the_card_tells_how_many_held_out_questions_are_answered():
     results = evaluate()
     num_right = sum(result.is_right for result in results)
     assert f"**{num_right} of {len(results)}, " in (CHECKPOINT / "README.md").read_text()
-    assert num_right >= 0.75 * len(results), "the goal is 90 %; what was reached once is not given up"
+    assert num_right >= 0.9 * len(results)
