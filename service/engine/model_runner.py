@@ -37,8 +37,6 @@ class ModelRunner:
         self._cut_sequences: list[Sequence] = []
         self._cuts: list[int] = []
         self._gathered: dict[tuple[int | Sequence, ...], dict[int, torch.Tensor]] = {}
-        if self._device.type == "cpu":
-            _lay_out_for_cpu(model)
         self._forward: _Forward = FusedDecoder(model) if can_fuse(model) else _class_forward(model)
 
     @torch.inference_mode()
@@ -181,6 +179,8 @@ def _packing_key(item: ScheduledSequence) -> tuple[bool, int]:
 
 def _class_forward(model: PreTrainedModel) -> _Forward:
     """The forward of the model's own class."""
+    if model.device.type == "cpu":
+        _lay_out_for_cpu(model)
 
     def forward(ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch) -> torch.Tensor:
         output = model(input_ids=ids, position_ids=positions, use_cache=False, logits_to_keep=last, batch=batch)

@@ -46,7 +46,7 @@ def test_a_class_that_computes_something_else_is_refused(tmp_path: Path) -> None
     model_folder = save_tiny_model(tmp_path)
     model = load_model(model_folder, "cpu", "float32")
     calls = iter([0.0, 1.0, 1.0, 1.0])  # the class's own forward is unchanged, later ones are not
-    model.lm_head.register_forward_hook(lambda module, inputs, output: output + next(calls))
+    model.get_input_embeddings().register_forward_hook(lambda module, inputs, output: output + next(calls))
     with pytest.raises(UnsupportedModelError, match="models of type llama compute something else"):
         Engine(model, EngineConfig(model_folder), num_blocks=8)
 
