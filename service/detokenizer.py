@@ -1,19 +1,24 @@
 """Token ids to text, a token at a time.
 
 What is pushed comes back as soon as no later token can change it, so the joined pieces equal what the tokenizer makes
-of all ids at once. Each token costs the same however long the completion is. The library's own `DecodeStream` does
-neither: it loses an unfinished end, and raises where an invalid byte follows whole characters.
+of all ids at once. Each token costs the same however long the completion is, and nothing raises, whatever the ids are.
+The library's own `DecodeStream` is none of these: it sends characters that a later byte turns into U+FFFD, raises when
+one has, and loses an unfinished end.
 """
 
 import codecs
 import json
 import re
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from tokenizers import Tokenizer
 
-_BYTE_TOKEN = re.compile(r"<0x[0-9A-Fa-f]{2}>")
+_BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
+_REPLACEMENT = "\ufffd"
+
+# Decoders that look at one token, at whether it is the first, or at a run of byte tokens; and `Fuse` joins the texts.
+_DECODERS_OF_TOKENS = {"Replace", "ByteFallback", "Metaspace", "Strip"}
 
 
 class Detokenizer(Protocol):
@@ -31,13 +36,25 @@ class Vocabulary:
 
     Args:
         tokenizer: Is not to be changed any more.
+
+    Raises:
+        ValueError: The tokenizer decodes in a way in which later tokens may change all text before them.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         added = tokenizer.get_added_tokens_decoder()
         self._special_ids = frozenset(token_id for token_id, token in added.items() if token.special)
-        self._is_byte_level = "ByteLevel" in _decoder_types(tokenizer)
+        decoders = _decoders(tokenizer)
+        names = [decoder["type"] for decoder in decoders]
+        self._is_byte_level = names == ["ByteLevel"]
+        self._has_byte_fallback = "ByteFallback" in names
+        if self._is_byte_level:
+            return
+        if not _can_stream(decoders):
+            raise ValueError(f"its decoder, {' + '.join(names)}, can't be followed token by token")
+        self._other_id = self._find_other(added.keys())
+        self._other_text = self.decode([self._other_id])
 
     def detokenizer(self) -> Detokenizer:
         """A fresh detokenizer of the kind that the tokenizer needs."""
@@ -47,9 +64,27 @@ class Vocabulary:
         """The token as the vocabulary writes it; None if it has no text: a special one, or one that only pads."""
         return None if token_id in self._special_ids else self._tokenizer.id_to_token(token_id)
 
+    def byte(self, token: str) -> int | None:
+        """The byte that a token stands for; None if it stands for text."""
+        match = _BYTE_TOKEN.fullmatch(token) if self._has_byte_fallback else None
+        return int(match[1], 16) if match else None
+
     def decode(self, token_ids: list[int]) -> str:
         """The text of tokens, decoded at once."""
         return self._tokenizer.decode(token_ids, skip_special_tokens=True)
+
+    def decode_behind(self, token_ids: list[int]) -> str:
+        """The text of tokens that stand behind others, so that the first of them keeps its leading space."""
+        return self.decode([self._other_id, *token_ids])[len(self._other_text) :]
+
+    def _find_other(self, added_ids: Iterable[int]) -> int:
+        """A token that can stand for all those before another."""
+        ids = set(range(self._tokenizer.get_vocab_size())).difference(added_ids)
+        for token_id in sorted(ids):
+            token = self.token(token_id)
+            if token is not None and self.byte(token) is None and self.decode([token_id]).strip():
+                return token_id
+        raise ValueError("it has no token with text")
 
 
 class ByteLevelDetokenizer:
@@ -72,48 +107,78 @@ class ByteLevelDetokenizer:
 class ByteFallbackDetokenizer:
     """For vocabularies of texts, with tokens `<0x00>` to `<0xFF>` for what they lack (SentencePiece, Llama 2).
 
-    A run of byte tokens waits for its end: one invalid byte in it makes U+FFFD of every byte of the run. The other
-    tokens are decoded behind the one before them, since the first of a text loses its leading space.
+    A run of byte tokens is text only if all of it is valid UTF-8. One invalid byte makes U+FFFD of every byte of the
+    run, also of those that were whole characters, so none of these can be sent before the run's end. A run that can't
+    become valid any more is settled, byte by byte.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._context: list[int] = []
-        self._context_text = ""
         self._held: list[int] = []
+        self._is_first = True
+        self._utf8 = codecs.getincrementaldecoder("utf-8")()
+        self._is_invalid = False
 
     def push(self, token_ids: Iterable[int]) -> str:
         """See `Detokenizer`."""
-        settled = 0
+        text = ""
         for token_id in token_ids:
             token = self._vocabulary.token(token_id)
             if token is None:
                 continue
             self._held.append(token_id)
-            if not _BYTE_TOKEN.fullmatch(token):
-                settled = len(self._held)
-        return self._take(settled)
+            if self._settles(token):
+                text += self._take()
+        return text
 
     def flush(self) -> str:
         """See `Detokenizer`."""
-        return self._take(len(self._held))
+        return self._take() if self._held else ""
 
-    def _take(self, count: int) -> str:
-        if count == 0:
-            return ""
-        taken, self._held = self._held[:count], self._held[count:]
-        text = self._vocabulary.decode(self._context + taken)[len(self._context_text) :]
-        self._context = taken[-1:]
-        self._context_text = self._vocabulary.decode(self._context)
+    def _settles(self, token: str) -> bool:
+        """Whether the text of what is held is certain with this token."""
+        byte = self._vocabulary.byte(token)
+        if byte is None:
+            self._utf8.reset()
+            self._is_invalid = False
+            return True
+        try:
+            self._utf8.decode(bytes([byte]))
+        except UnicodeDecodeError:
+            self._is_invalid = True
+        return self._is_invalid
+
+    def _take(self) -> str:
+        if self._is_first:
+            text = self._vocabulary.decode(self._held)
+            if not text:  # so the next token is still the first, and loses its leading space
+                return ""
+        elif self._is_invalid:
+            text = _REPLACEMENT * len(self._held)
+        else:
+            text = self._vocabulary.decode_behind(self._held)
+        self._is_first = False
+        self._held = []
         return text
 
 
-def _decoder_types(tokenizer: Tokenizer) -> set[str]:
+def _decoders(tokenizer: Tokenizer) -> list[dict[str, Any]]:
     if tokenizer.decoder is None:
-        return set()
+        return []
     # the binding tells what a decoder is made of only by pickling it, as JSON
-    decoder = json.loads(tokenizer.decoder.__getstate__())
-    return {part["type"] for part in decoder.get("decoders", [decoder])}
+    decoder: dict[str, Any] = json.loads(tokenizer.decoder.__getstate__())
+    parts: list[dict[str, Any]] = decoder.get("decoders", [decoder])
+    return parts
+
+
+def _can_stream(decoders: list[dict[str, Any]]) -> bool:
+    """Whether a token's text depends only on itself, on whether it is the first, and on its run of byte tokens."""
+    names = [decoder["type"] for decoder in decoders]
+    num_of_tokens = names.index("Fuse") if "Fuse" in names else len(names)
+    of_text = decoders[num_of_tokens + 1 :]
+    return _DECODERS_OF_TOKENS.issuperset(names[:num_of_tokens]) and all(
+        decoder["type"] == "Strip" and decoder["stop"] == 0 for decoder in of_text
+    )
 
 
 def _byte_alphabet() -> dict[str, int]:

@@ -51,6 +51,19 @@ def byte_fallback_tokenizer(vocab_size: int = 320) -> Tokenizer:
     return tokenizer
 
 
+def sentencepiece_tokenizers(vocab_size: int = 320) -> dict[str, Tokenizer]:
+    """One vocabulary with each of the ways in which checkpoints add leading spaces and take them away again."""
+    styles = {name: byte_fallback_tokenizer(vocab_size) for name in ("legacy", "not legacy", "gemma", "metaspace")}
+    styles["not legacy"].normalizer = normalizers.Sequence([])
+    styles["not legacy"].pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    styles["gemma"].normalizer = normalizers.Replace(" ", "▁")
+    styles["gemma"].decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    styles["metaspace"].normalizer = normalizers.Sequence([])
+    styles["metaspace"].pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    styles["metaspace"].decoder = decoders.Metaspace(prepend_scheme="always")
+    return styles
+
+
 def byte_level_tokenizer(vocab_size: int = 320) -> Tokenizer:
     """As GPT-2's and Llama 3's: BPE over bytes."""
     tokenizer = Tokenizer(models.BPE())
