@@ -9,21 +9,28 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.conversion import FINISH_REASONS
 from service.detokenizer import Detokenizer
 from service.engine.request import EngineOutput
+from service.engine.sequence import FinishReason
 from service.metrics import Metrics
+from service.stop_sequences import StopSearch
 
 _log = logging.getLogger(__name__)
 
 
 class Completion:
-    """Turns one request's engine outputs into parts, and counts them.
+    """Turns one request's engine outputs into parts, up to its end, and counts them.
 
     Args:
         request_id: Stands in every part.
         served_model: The model that answers.
         num_prompt_tokens: For the usage.
         detokenizer: A fresh one.
+        stops: A fresh search for the request's stop sequences.
+        min_tokens: No stop sequence is looked for in the text that the first so many tokens settle.
         metrics: Gets times and counts.
         started_at: When the call came in, by `time.perf_counter`.
+
+    Attributes:
+        has_ended: Whether the last part is made. Nothing more is to be added then.
     """
 
     def __init__(
@@ -32,6 +39,8 @@ class Completion:
         served_model: str,
         num_prompt_tokens: int,
         detokenizer: Detokenizer,
+        stops: StopSearch,
+        min_tokens: int,
         metrics: Metrics,
         started_at: float,
     ) -> None:
@@ -39,39 +48,66 @@ class Completion:
         self._served_model = served_model
         self._num_prompt_tokens = num_prompt_tokens
         self._detokenizer = detokenizer
+        self._stops = stops
+        self._min_tokens = min_tokens
         self._metrics = metrics
         self._started_at = started_at
         self._num_tokens = 0
+        self.has_ended = False
 
     def add(self, output: EngineOutput) -> pb.RunStreamResponse | None:
-        """The part that an output makes; None if it settles no text and is not the last."""
-        self._count(output)
-        text = self._detokenizer.push(output.token_ids)
-        if output.finish_reason is None:
+        """The part that an output makes; None if it settles no text and is not the last.
+
+        The last is that in which the engine has ended the completion, or a stop sequence has. Of that one's tokens,
+        those up to the one that lets the stop sequence be found belong to the completion; the others are as if the
+        engine had never drawn them.
+        """
+        num_tokens_before = self._num_tokens
+        text = self._read(output)
+        finish_reason = output.finish_reason if self._stops.matched is None else FinishReason.STOP
+        self._count(self._num_tokens - num_tokens_before, finish_reason)
+        if finish_reason is None:
             return self._part(text) if text else None
-        part = self._part(text + self._detokenizer.flush())
-        part.finish_reason = FINISH_REASONS[output.finish_reason]
+        self.has_ended = True
+        part = self._part(text)
+        part.finish_reason = FINISH_REASONS[finish_reason]
+        if self._stops.matched is not None:
+            part.matched_stop = self._stops.matched
         part.usage.prompt_tokens = self._num_prompt_tokens
         part.usage.completion_tokens = self._num_tokens
         part.usage.cached_prompt_tokens = output.num_cached_tokens
         return part
 
+    def _read(self, output: EngineOutput) -> str:
+        """The text that an output's tokens let go out, each counted, up to the one with which a stop is found."""
+        text = ""
+        for token_id in output.token_ids:
+            self._num_tokens += 1
+            text += self._until_stop(self._detokenizer.push([token_id]))
+            if self._stops.matched is not None:
+                return text
+        if output.finish_reason is not None:
+            text += self._until_stop(self._detokenizer.flush()) + self._stops.flush()
+        return text
+
+    def _until_stop(self, settled: str) -> str:
+        return settled if self._num_tokens <= self._min_tokens else self._stops.push(settled)
+
     def _part(self, text: str) -> pb.RunStreamResponse:
         return pb.RunStreamResponse(id=self._request_id, served_model=self._served_model, text=text)
 
-    def _count(self, output: EngineOutput) -> None:
+    def _count(self, num_new_tokens: int, finish_reason: FinishReason | None) -> None:
         elapsed_s = time.perf_counter() - self._started_at
-        if self._num_tokens == 0:
+        if self._num_tokens == num_new_tokens:
             self._metrics.count_prompt(self._served_model, self._num_prompt_tokens)
             self._metrics.observe_first_token(self._served_model, elapsed_s)
-        self._num_tokens += len(output.token_ids)
-        self._metrics.count_tokens(self._served_model, len(output.token_ids))
-        if output.finish_reason is not None:
-            self._metrics.observe_end(self._served_model, output.finish_reason.value, elapsed_s)
+        self._metrics.count_tokens(self._served_model, num_new_tokens)
+        if finish_reason is not None:
+            self._metrics.observe_end(self._served_model, finish_reason.value, elapsed_s)
             _log.info(
                 "request %s: %s, %d prompt tokens, %d completion tokens, %s, %.3f s",
                 *(self._request_id, self._served_model, self._num_prompt_tokens, self._num_tokens),
-                *(output.finish_reason.value, elapsed_s),
+                *(finish_reason.value, elapsed_s),
             )
 
 
@@ -83,5 +119,6 @@ def join(parts: Iterable[pb.RunStreamResponse]) -> pb.RunResponse:
         served_model=last.served_model,
         text="".join(part.text for part in parts),
         finish_reason=last.finish_reason,
+        matched_stop=last.matched_stop if last.HasField("matched_stop") else None,
         usage=last.usage,
     )

@@ -1,7 +1,7 @@
 """Between the contract's messages and the service's own values: checks, defaults and limits."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from runstream.v1 import models_pb2
@@ -13,6 +13,8 @@ from service.engine.sequence import FinishReason, SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
 
 DEFAULT_TEMPERATURE = 0.6
+MAX_STOP_SEQUENCES = 8
+MAX_STOP_CHARACTERS = 256
 
 FINISH_REASONS = {
     FinishReason.STOP: pb.FINISH_REASON_STOP,
@@ -60,6 +62,7 @@ def check_request(request: pb.RunRequest) -> None:
     """
     _check_input(request)
     _check_sampling_params(request.sampling_params)
+    _check_stop_sequences(request.stop_sequences)
     for field, is_asked_for in _unimplemented(request):
         if is_asked_for:
             raise InvalidRequestError(f"{field} is not implemented yet: leave it unset", field)
@@ -149,6 +152,19 @@ def _check_sampling_params(params: pb.SamplingParams) -> None:
         raise _out_of_range("top_p", params.top_p, "more than 0, to 1 inclusive")
 
 
+def _check_stop_sequences(stop_sequences: Sequence[str]) -> None:
+    if len(stop_sequences) > MAX_STOP_SEQUENCES:
+        raise InvalidRequestError(
+            f"stop_sequences has {len(stop_sequences)} texts: send at most {MAX_STOP_SEQUENCES}", "stop_sequences"
+        )
+    for index, text in enumerate(stop_sequences):
+        if not 1 <= len(text) <= MAX_STOP_CHARACTERS:
+            field = f"stop_sequences[{index}]"
+            raise InvalidRequestError(
+                f"{field} has {len(text)} characters; its range is 1 to {MAX_STOP_CHARACTERS}", field
+            )
+
+
 def _out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
     field = f"sampling_params.{name}"
     return InvalidRequestError(f"{field} is {value}; its range is {allowed}", field, value=value, range=allowed)
@@ -156,7 +172,6 @@ def _out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
 
 def _unimplemented(request: pb.RunRequest) -> Iterator[tuple[str, bool]]:
     """Each field that no code honours yet, and whether the request asks for something by it."""
-    yield "stop_sequences", bool(request.stop_sequences)
     yield "response_format", request.HasField("response_format")
     yield "tools", bool(request.tools)
     yield "tool_choice", request.HasField("tool_choice") and request.tool_choice.mode != pb.TOOL_CHOICE_MODE_NONE

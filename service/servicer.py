@@ -21,6 +21,7 @@ from service.errors import ModelNotReadyError, WeightsMissingError
 from service.metrics import Metrics
 from service.models import Models
 from service.status import error_status
+from service.stop_sequences import StopSearch
 
 MODEL_HEADER = "x-runstream-model"
 REQUEST_ID_HEADER = "x-runstream-request-id"
@@ -80,14 +81,27 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         )
         await context.send_initial_metadata(((MODEL_HEADER, model.entry.id),))
         completion = Completion(
-            request_id, model.entry.id, len(prompt_token_ids), loaded.chat.detokenizer(), self._metrics, started_at
+            request_id,
+            model.entry.id,
+            len(prompt_token_ids),
+            loaded.chat.detokenizer(),
+            StopSearch(request.stop_sequences),
+            request.sampling_params.min_tokens,
+            self._metrics,
+            started_at,
         )
         # Two calls may carry one id, the engine's requests may not.
         engine_id = f"{request_id}/{next(self._numbers)}"
         async with aclosing(model.engine.generate(engine_id, prompt_token_ids, params)) as outputs:
             async for output in outputs:
-                if (part := completion.add(output)) is not None:
+                part = completion.add(output)
+                if completion.has_ended:
+                    break
+                if part is not None:
                     yield part
+        # Only now that the engine, which would go on behind a stop sequence, is told: a client may take long to read.
+        if part is not None:
+            yield part
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):

@@ -59,6 +59,19 @@ BODIES: dict[str, tuple[Any, int, int, str]] = {
         5006,
         f"{BAD_INPUT}sampling_params.max_tokens is 2147483647; its range is 1 to 30000 for {MODEL}",
     ),
+    "an empty stop": (
+        {**ASK, "stop": ["a", ""]},
+        400,
+        5006,
+        f"{BAD_INPUT}stop_sequences[1] has 0 characters; its range is 1 to 256",
+    ),
+    "a long stop": (
+        {**ASK, "stop": "x" * 257},
+        400,
+        5006,
+        f"{BAD_INPUT}stop_sequences[0] has 257 characters; its range is 1 to 256",
+    ),
+    "many stops": ({**ASK, "stop": ["a"] * 9}, 400, 5006, f"{BAD_INPUT}stop_sequences has 9 texts: send at most 8"),
     "five megabytes": (
         {"prompt": "x" * 5_000_000},
         413,
@@ -66,10 +79,10 @@ BODIES: dict[str, tuple[Any, int, int, str]] = {
         "AiError: Request too large: Request is too large",
     ),
     "something not implemented yet": (
-        {**ASK, "stop": "."},
+        {**ASK, "tool_choice": "auto"},
         400,
         5006,
-        f"{BAD_INPUT}stop_sequences is not implemented yet",
+        f"{BAD_INPUT}tool_choice is not implemented yet",
     ),
 }
 

@@ -5,6 +5,7 @@ The fixture `chain` looks after each test whether the blocks are free.
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -73,6 +74,13 @@ async def rest_of(response):
     return read_events(b'data: {"response":"first"}\n\n' + await response.read())
 
 
+def splits(texts):
+    """A text, how many tokens make the next, and of that the characters on both sides of where the last one begins."""
+    for num_tokens, (before, after) in enumerate(itertools.pairwise(texts), 2):
+        if before and after.startswith(before) and after != before:
+            yield before, num_tokens, after[len(before) - 1 : len(before) + 1]
+
+
 @every_face
 async def test_a_client_that_hangs_up_while_its_request_waits(chain, face):
     async with busy_engine(chain):
@@ -116,6 +124,24 @@ async def test_max_tokens_ends_a_completion(chain):
     assert (whole.finish_reason, whole.usage.completion_tokens) == (pb.FINISH_REASON_LENGTH, 7)
     assert json.loads((await json_answer(chain, body)).body)["result"]["usage"]["completion_tokens"] == 7
     assert read_events((await server_sent_events(chain, body)).body).usage["completion_tokens"] == 7
+
+
+async def test_a_stop_sequence_split_over_tokens_ends_a_completion_at_every_face(chain):
+    texts = [(await run(chain, {**LONG, "max_tokens": num_tokens})).text for num_tokens in range(1, 40)]
+    before, num_tokens, stop = next(split for split in splits(texts) if split[0].find(split[2]) < 0)
+    body = {**LONG, "stop": [stop]}
+    chain.steps.clear()
+    whole, parts = await run(chain, body), await run_stream(chain, body)
+    for answer in (whole, parts[-1]):
+        assert (answer.finish_reason, answer.matched_stop) == (pb.FINISH_REASON_STOP, stop)
+        assert answer.usage.completion_tokens == num_tokens
+    assert whole.text == "".join(part.text for part in parts) == before.removesuffix(stop[0])
+    result = json.loads((await json_answer(chain, body)).body)["result"]
+    assert (result["response"], result["usage"]["completion_tokens"]) == (whole.text, num_tokens)
+    events = read_events((await server_sent_events(chain, {**body, "stop": stop})).body)
+    assert ("".join(events.texts), events.usage["completion_tokens"]) == (whole.text, num_tokens)
+    await chain.until(lambda: sum(len(step.aborted) for step in chain.steps) == 4)
+    assert chain.engine.stats.num_running == 0
 
 
 async def test_an_end_of_sequence_token_ends_a_completion(chain):

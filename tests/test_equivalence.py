@@ -23,6 +23,7 @@ SAMPLING = st.fixed_dictionaries(
         "temperature": st.sampled_from([0, 0.01, 0.6, 1, 5]),
         "top_k": st.integers(1, 50),
         "top_p": st.floats(0.001, 1),
+        "stop": st.lists(st.sampled_from([" ", "e", "\ufffd", "th", "\n\n"]), min_size=1, max_size=4),
     },
 )
 
@@ -45,7 +46,9 @@ async def test_all_four_faces_say_the_same(chain, body):
     *parts, last = [part async for part in chain.service.text_generation.RunStream(request)]
     assert "".join(part.text for part in (*parts, last)) == whole.text
     assert (last.finish_reason, last.usage) == (whole.finish_reason, whole.usage)
-    assert not any(part.finish_reason or part.HasField("usage") for part in parts)
+    assert last.matched_stop == whole.matched_stop
+    assert not any(stop in whole.text for stop in body.get("stop", ()))
+    assert not any(part.finish_reason or part.HasField("matched_stop") or part.HasField("usage") for part in parts)
     result = json.loads((await chain.ask(**body)).body)["result"]
     streamed = read_events((await chain.ask(**body, stream=True)).body)
     assert result == {"response": whole.text, "tool_calls": [], "usage": counts(whole.usage)}

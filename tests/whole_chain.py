@@ -154,7 +154,7 @@ def to_request(body: dict[str, Any]) -> pb.RunRequest:
     """The RunRequest that means what a JSON body means."""
     names = ("max_tokens", "seed", "temperature", "top_k", "top_p")
     params = pb.SamplingParams(**{name: body[name] for name in names if name in body})
-    request = pb.RunRequest(model=MODEL, sampling_params=params)
+    request = pb.RunRequest(model=MODEL, sampling_params=params, stop_sequences=body.get("stop", ()))
     if "prompt" in body:
         request.prompt.CopyFrom(pb.Prompt(text=body["prompt"], raw=body.get("raw", False)))
         return request

@@ -47,6 +47,9 @@ def max_tokens(num_prompt_tokens: int, *, room: Room = ROOM, stands_in: bool = F
         (pb.RunRequest(conversation=pb.Conversation()), "conversation.messages"),
         (spoken(role=""), "conversation.messages[0].role"),
         (spoken(content=[pb.ContentPart()]), "conversation.messages[0].content"),
+        (prompt(stop_sequences=["a"] * 9), "stop_sequences"),
+        (prompt(stop_sequences=["a", ""]), "stop_sequences[1]"),
+        (prompt(stop_sequences=["é" * 257]), "stop_sequences[0]"),
         (sampled(max_tokens=0), "sampling_params.max_tokens"),
         (sampled(max_tokens=-1), "sampling_params.max_tokens"),
         (sampled(temperature=-0.1), "sampling_params.temperature"),
@@ -67,7 +70,6 @@ def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
-        (prompt(stop_sequences=["."]), "stop_sequences"),
         (prompt(response_format=pb.ResponseFormat(json_object=pb.JsonObject())), "response_format"),
         (prompt(tools=[pb.Tool(name="clock")]), "tools"),
         (prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO)), "tool_choice"),
@@ -99,6 +101,7 @@ def test_what_no_code_honours_yet_is_refused_and_not_ignored(request_, field):
     [
         prompt(),
         spoken(),
+        prompt(stop_sequences=["é" * 256] + ["a"] * 7),
         sampled(temperature=0, top_p=1, top_k=1, max_tokens=1),
         sampled(temperature=5, seed=-(2**63)),
         sampled(min_p=0, repetition_penalty=1, frequency_penalty=0, presence_penalty=0, min_tokens=0),

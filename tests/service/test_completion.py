@@ -1,0 +1,128 @@
+"""A completion's parts: where a stop sequence ends it, which tokens count, and that batches of tokens don't matter."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from runstream.v1 import text_generation_pb2 as pb
+
+from service.completion import Completion, join
+from service.detokenizer import Vocabulary
+from service.engine.request import EngineOutput
+from service.engine.sequence import FinishReason
+from service.metrics import Metrics
+from service.stop_sequences import StopSearch
+from tests.service.test_stop_sequences import first_match
+from tests.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer
+
+VOCAB_SIZE = 512
+TOKENIZERS = {"fallback": byte_fallback_tokenizer(VOCAB_SIZE), "level": byte_level_tokenizer(VOCAB_SIZE)}
+VOCABULARIES = {kind: Vocabulary(tokenizer) for kind, tokenizer in TOKENIZERS.items()}
+METRICS = Metrics()
+
+kinds = pytest.mark.parametrize("kind", TOKENIZERS)
+token_ids = st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=30)
+
+
+def complete(kind, ids, stops=(), min_tokens=0, batches=None, finish_reason=FinishReason.LENGTH):
+    """The answer, when the engine puts tokens out in batches."""
+    detokenizer = VOCABULARIES[kind].detokenizer()
+    completion = Completion("id", "model", 7, detokenizer, StopSearch(stops), min_tokens, METRICS, 0.0)
+    batches = batches or [len(ids)]
+    parts = []
+    for number, size in enumerate(batches):
+        begin = sum(batches[:number])
+        is_last = begin + size >= len(ids)
+        part = completion.add(EngineOutput(ids[begin : begin + size], finish_reason if is_last else None))
+        parts += [part] if part is not None else []
+        if completion.has_ended:
+            break
+    assert all(not part.finish_reason and part.text for part in parts[:-1])
+    return join(parts)
+
+
+def expected(kind, ids, stops, min_tokens):
+    """The text, the stop and the number of tokens, found in all texts that the tokens settle one after the other."""
+    detokenizer = VOCABULARIES[kind].detokenizer()
+    settled = [detokenizer.push([token_id]) for token_id in ids]
+    unsearched = "".join(settled[:min_tokens])
+    searched = ""
+    for num_tokens, text in enumerate(settled[min_tokens:], min_tokens + 1):
+        searched += text
+        begin, stop = first_match(searched, stops)
+        endings = [searched[place:] for place in range(begin)]
+        if stop and not any(other.startswith(ending) for ending in endings for other in stops):
+            return unsearched + searched[:begin], stop, num_tokens
+    end = detokenizer.flush()
+    if len(ids) <= min_tokens:
+        return unsearched + end, None, len(ids)
+    begin, stop = first_match(searched + end, stops)
+    return unsearched + (searched + end)[:begin], stop, len(ids)
+
+
+def summary(answer: pb.RunResponse):
+    return answer.text, answer.matched_stop or None, answer.usage.completion_tokens
+
+
+@kinds
+@given(ids=token_ids, min_tokens=st.integers(0, 12), data=st.data())
+def test_a_completion_ends_at_its_first_stop_however_its_tokens_come(kind, ids, min_tokens, data):
+    text = TOKENIZERS[kind].decode(ids, skip_special_tokens=True) or " "
+    begin = data.draw(st.integers(0, len(text) - 1))
+    stops = [
+        text[begin : begin + data.draw(st.integers(1, 4))],
+        *data.draw(st.lists(st.sampled_from(text), max_size=2)),
+    ]
+    batches = data.draw(st.lists(st.integers(1, 8), min_size=len(ids), max_size=len(ids)))
+    answer = complete(kind, ids, stops, min_tokens, batches)
+    assert summary(answer) == expected(kind, ids, stops, min_tokens)
+    assert answer.finish_reason == (pb.FINISH_REASON_STOP if answer.matched_stop else pb.FINISH_REASON_LENGTH)
+
+
+@kinds
+@given(ids=token_ids)
+def test_without_stops_a_completion_is_what_its_tokens_decode_to(kind, ids):
+    answer = complete(kind, ids, batches=[1] * len(ids))
+    assert summary(answer) == (TOKENIZERS[kind].decode(ids, skip_special_tokens=True), None, len(ids))
+
+
+def encoded(kind, text):
+    """The token ids of a text."""
+    return TOKENIZERS[kind].encode(text, add_special_tokens=False).ids
+
+
+@kinds
+def test_tokens_behind_the_one_that_completes_the_stop_do_not_count(kind):
+    before, after = encoded(kind, "Hello, World"), encoded(kind, " is a book")
+    answer = complete(kind, before + after, ["World"])
+    assert summary(answer) == ("Hello, ", "World", len(before))
+    assert answer.finish_reason == pb.FINISH_REASON_STOP
+
+
+@kinds
+def test_a_stop_over_many_tokens_is_never_seen(kind):
+    ids = encoded(kind, "a 😀你 b")
+    answer = complete(kind, ids, ["😀你"], batches=[1] * len(ids))
+    assert (answer.text, answer.matched_stop) == ("a ", "😀你")
+
+
+@pytest.mark.parametrize("finish_reason", FinishReason)
+def test_text_that_only_the_end_settles_is_searched_too(finish_reason):
+    ids = encoded("fallback", "a 😀")
+    answer = complete("fallback", ids, ["😀"], finish_reason=finish_reason)
+    assert (answer.finish_reason, answer.matched_stop, answer.text) == (pb.FINISH_REASON_STOP, "😀", "a ")
+
+
+@pytest.mark.parametrize("finish_reason", FinishReason)
+def test_the_beginning_of_a_stop_is_let_go_at_the_end(finish_reason):
+    answer = complete("level", encoded("level", "Hello, Wor"), ["World"], finish_reason=finish_reason)
+    assert (answer.text, answer.HasField("matched_stop")) == ("Hello, Wor", False)
+    assert answer.finish_reason == getattr(pb, f"FINISH_REASON_{finish_reason.name}")
+
+
+@pytest.mark.parametrize(
+    ("min_tokens", "answer"), [(1, ("a", "\n\n", 3)), (2, ("a\n", "\n\n", 4)), (3, ("a\n\n\nb", None, 5))]
+)
+def test_the_text_of_the_first_min_tokens_tokens_is_not_even_part_of_a_match(min_tokens, answer):
+    ids = [token_id for character in "a\n\n\nb" for token_id in encoded("level", character)]
+    assert len(ids) == 5
+    assert summary(complete("level", ids, ["\n\n"], min_tokens)) == answer
