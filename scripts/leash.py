@@ -34,12 +34,20 @@ def end_when_let_go(command: subprocess.Popen[bytes], grace_s: float) -> None:
 
 def main(grace_s: float, arguments: list[str]) -> int:
     """Runs the command; returns its exit status, as a shell writes it."""
-    command = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, process_group=0)
+    command: subprocess.Popen[bytes] | None = None
+    is_let_go = False
 
     def kill(_signal: int, _frame: FrameType | None) -> None:
-        kill_group(command)
+        nonlocal is_let_go
+        is_let_go = True
+        if command is not None:
+            kill_group(command)
 
+    # Before the command starts: a signal that came between the two would end this process alone.
     signal.signal(signal.SIGTERM, kill)
+    command = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, process_group=0)
+    if is_let_go:
+        kill_group(command)
     threading.Thread(target=end_when_let_go, args=(command, grace_s), daemon=True).start()
     status = command.wait()
     kill_group(command)
