@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from service.demo import corpus_definitions as definitions
 from service.demo import corpus_fun as fun
 from service.demo import corpus_knowledge as knowledge
 from service.demo import corpus_owner as owner
@@ -24,7 +25,7 @@ _WEIGHTS: tuple[tuple[Topic, float], ...] = (
     (sums.draw_sum, 24),
     (sums.draw_count, 0.7),
     (sums.draw_larger, 0.7),
-    (knowledge.draw_definition, 10),
+    (definitions.draw_definition, 10),
     (knowledge.draw_small_fact, 12),
     (knowledge.draw_small_series, 2.5),
     (knowledge.draw_trivia, 12),

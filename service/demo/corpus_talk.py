@@ -3,7 +3,7 @@
 import random
 
 from service.demo import data_unknown as unknown
-from service.demo.corpus_knowledge import DEFINE
+from service.demo.corpus_definitions import DEFINE
 from service.demo.corpus_phrasing import NOUN_FRAMES, reworded
 from service.demo.corpus_places import CAPITAL, CURRENCY, LANGUAGE, TELL, WHERE, WHICH_COUNTRY
 from service.demo.corpus_turns import Turn, asked, capitalized, put
