@@ -35,6 +35,7 @@ async def run(request: web.Request) -> web.StreamResponse:
     if request.query.get("queueRequest", "false") != "false":
         raise AiError("INVALID_REQUEST", QUEUE_UNSUPPORTED)
     question = await _read_question(request, model)
+    question.request.cache_salt = account  # nobody learns by timing what another account has asked
     caller: Metadata = (("x-runstream-account", account), ("x-runstream-request-id", access.request_id))
     if question.is_streamed:
         return await _answer_streamed(request, question.request, caller)

@@ -58,6 +58,12 @@ def _split(context: click.Context, parameter: click.Parameter, values: Iterable[
     default=256,
     help="The most requests that wait for one model; more get RESOURCE_EXHAUSTED.",
 )
+@_option(
+    "--max-waiting-tokens",
+    type=_ONE_OR_MORE,
+    default=262_144,
+    help="The most tokens that the prompts waiting for one model have together; more get RESOURCE_EXHAUSTED.",
+)
 @_option("--max-num-seqs", type=_ONE_OR_MORE, default=64, help="The most requests that one model answers at once.")
 @_option(
     "--max-num-batched-tokens",

@@ -53,6 +53,7 @@ class Completion:
         self._metrics = metrics
         self._started_at = started_at
         self._num_tokens = 0
+        self._num_cached_tokens = 0
         self.has_ended = False
 
     def add(self, output: EngineOutput) -> pb.RunStreamResponse | None:
@@ -63,6 +64,7 @@ class Completion:
         engine had never drawn them.
         """
         num_tokens_before = self._num_tokens
+        self._num_cached_tokens = output.num_cached_tokens
         text = self._read(output)
         finish_reason = output.finish_reason if self._stops.matched is None else FinishReason.STOP
         self._count(self._num_tokens - num_tokens_before, finish_reason)
@@ -75,7 +77,7 @@ class Completion:
             part.matched_stop = self._stops.matched
         part.usage.prompt_tokens = self._num_prompt_tokens
         part.usage.completion_tokens = self._num_tokens
-        part.usage.cached_prompt_tokens = output.num_cached_tokens
+        part.usage.cached_prompt_tokens = self._num_cached_tokens
         return part
 
     def _read(self, output: EngineOutput) -> str:
@@ -99,15 +101,15 @@ class Completion:
     def _count(self, num_new_tokens: int, finish_reason: FinishReason | None) -> None:
         elapsed_s = time.perf_counter() - self._started_at
         if self._num_tokens == num_new_tokens:
-            self._metrics.count_prompt(self._served_model, self._num_prompt_tokens)
+            self._metrics.count_prompt(self._served_model, self._num_prompt_tokens, self._num_cached_tokens)
             self._metrics.observe_first_token(self._served_model, elapsed_s)
         self._metrics.count_tokens(self._served_model, num_new_tokens)
         if finish_reason is not None:
             self._metrics.observe_end(self._served_model, finish_reason.value, elapsed_s)
             _log.info(
-                "request %s: %s, %d prompt tokens, %d completion tokens, %s, %.3f s",
-                *(self._request_id, self._served_model, self._num_prompt_tokens, self._num_tokens),
-                *(finish_reason.value, elapsed_s),
+                "request %s: %s, %d prompt tokens of which %d cached, %d completion tokens, %s, %.3f s",
+                *(self._request_id, self._served_model, self._num_prompt_tokens, self._num_cached_tokens),
+                *(self._num_tokens, finish_reason.value, elapsed_s),
             )
 
 

@@ -22,6 +22,7 @@ class ServiceConfig:
         device: The torch device of the engines.
         dtype: The torch dtype of the engines; None for the catalog's.
         max_waiting: The most requests that wait in front of one engine.
+        max_waiting_tokens: The most tokens that their prompts have together.
         max_num_seqs, max_num_batched_tokens, kv_cache_memory_mib, num_threads: See `EngineConfig`.
         stall_timeout_s: How long an engine may be silent while it has work.
         default_timeout_s: The deadline of calls that set none.
@@ -38,6 +39,7 @@ class ServiceConfig:
     device: str
     dtype: str | None
     max_waiting: int
+    max_waiting_tokens: int
     max_num_seqs: int
     max_num_batched_tokens: int
     kv_cache_memory_mib: int

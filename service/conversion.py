@@ -9,16 +9,23 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.catalog import CatalogModel
 from service.engine.request import EngineState
-from service.engine.sequence import FinishReason, SamplingParams
+from service.engine.sequence import FinishReason, Priority, SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
 
 DEFAULT_TEMPERATURE = 0.6
 MAX_STOP_SEQUENCES = 8
 MAX_STOP_CHARACTERS = 256
+MAX_CACHE_SALT_CHARACTERS = 256
 
 FINISH_REASONS = {
     FinishReason.STOP: pb.FINISH_REASON_STOP,
     FinishReason.LENGTH: pb.FINISH_REASON_LENGTH,
+}
+
+PRIORITIES = {
+    pb.PRIORITY_UNSPECIFIED: Priority.ONLINE,
+    pb.PRIORITY_ONLINE: Priority.ONLINE,
+    pb.PRIORITY_BATCH: Priority.BATCH,
 }
 
 MODEL_STATES = {
@@ -63,6 +70,7 @@ def check_request(request: pb.RunRequest) -> None:
     _check_input(request)
     _check_sampling_params(request.sampling_params)
     _check_stop_sequences(request.stop_sequences)
+    _check_queueing(request)
     for field, is_asked_for in _unimplemented(request):
         if is_asked_for:
             raise InvalidRequestError(f"{field} is not implemented yet: leave it unset", field)
@@ -165,6 +173,17 @@ def _check_stop_sequences(stop_sequences: Sequence[str]) -> None:
             )
 
 
+def _check_queueing(request: pb.RunRequest) -> None:
+    if request.priority not in PRIORITIES:
+        names = ", ".join(pb.Priority.Name(value) for value in PRIORITIES)
+        raise InvalidRequestError(f"priority is {request.priority}; it must be one of {names}", "priority")
+    if len(request.cache_salt) > MAX_CACHE_SALT_CHARACTERS:
+        raise InvalidRequestError(
+            f"cache_salt has {len(request.cache_salt)} characters; it may have 0 to {MAX_CACHE_SALT_CHARACTERS}",
+            "cache_salt",
+        )
+
+
 def _out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
     field = f"sampling_params.{name}"
     return InvalidRequestError(f"{field} is {value}; its range is {allowed}", field, value=value, range=allowed)
@@ -175,8 +194,6 @@ def _unimplemented(request: pb.RunRequest) -> Iterator[tuple[str, bool]]:
     yield "response_format", request.HasField("response_format")
     yield "tools", bool(request.tools)
     yield "tool_choice", request.HasField("tool_choice") and request.tool_choice.mode != pb.TOOL_CHOICE_MODE_NONE
-    yield "priority", request.priority not in (pb.PRIORITY_UNSPECIFIED, pb.PRIORITY_ONLINE)
-    yield "cache_salt", bool(request.cache_salt)
     for descriptor, value in request.sampling_params.ListFields():
         name = descriptor.name
         yield f"sampling_params.{name}", name in _NEUTRAL_VALUES and value != _NEUTRAL_VALUES[name]

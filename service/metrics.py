@@ -1,10 +1,28 @@
 """What Prometheus reads. Names and meanings are vLLM's with `runstream_` in front: its dashboards carry over."""
 
+from collections.abc import Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from service.engine.process import EngineProcess
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class _Preemptions(Collector):
+    """Reads the engines' own counts whenever somebody asks; an engine that is started again begins at 0."""
+
+    def __init__(self) -> None:
+        self.engines: dict[str, EngineProcess] = {}
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        text = "Times that a request gave its blocks to another and waited again."
+        family = CounterMetricFamily("runstream_num_preemptions", text, labels=["model"])
+        for model, engine in self.engines.items():
+            family.add_metric([model], engine.stats.num_preemptions)
+        yield family
 
 
 class Metrics:
@@ -19,16 +37,21 @@ class Metrics:
         self._num_running = self._gauge("num_requests_running", "Requests that an engine is answering.")
         self._num_waiting = self._gauge("num_requests_waiting", "Requests that wait for an engine.")
         self._prompt_tokens = self._counter("prompt_tokens", "Prompt tokens of requests that an engine took.")
+        self._prefix_queries = self._counter("prefix_cache_queries", "Prompt tokens looked up in the prefix cache.")
+        self._prefix_hits = self._counter("prefix_cache_hits", "Prompt tokens found in the prefix cache.")
         self._generation_tokens = self._counter("generation_tokens", "Tokens generated.")
         self._successes = self._counter("request_success", "Completions that ended.", "finished_reason")
         self._failures = Counter(
             "runstream_request_failure", "Calls that ended with an error.", ["reason"], registry=self.registry
         )
         self._time_to_first_token = self._histogram("time_to_first_token_seconds", "From the call to its first token.")
+        self._preemptions = _Preemptions()
+        self.registry.register(self._preemptions)
         self._latency = self._histogram("e2e_request_latency_seconds", "From the call to the end of its completion.")
 
     def watch(self, model: str, engine: EngineProcess) -> None:
-        """Reads an engine's queue whenever somebody asks."""
+        """Reads an engine's queue and preemptions whenever somebody asks."""
+        self._preemptions.engines[model] = engine
         self._num_running.labels(model).set_function(lambda: engine.num_running)
         self._num_waiting.labels(model).set_function(lambda: engine.num_waiting)
 
@@ -36,9 +59,11 @@ class Metrics:
         """Counts a call that ended with an error of this `reason`."""
         self._failures.labels(reason).inc()
 
-    def count_prompt(self, model: str, num_tokens: int) -> None:
-        """Counts the prompt of a request that an engine took."""
+    def count_prompt(self, model: str, num_tokens: int, num_cached_tokens: int) -> None:
+        """Counts the prompt of a request that an engine took, and what of it came from the prefix cache."""
         self._prompt_tokens.labels(model).inc(num_tokens)
+        self._prefix_queries.labels(model).inc(num_tokens)
+        self._prefix_hits.labels(model).inc(num_cached_tokens)
 
     def count_tokens(self, model: str, num_tokens: int) -> None:
         """Counts tokens of a completion."""

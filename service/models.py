@@ -195,7 +195,9 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
         kv_cache_memory_mib=config.kv_cache_memory_mib,
         num_threads=config.num_threads,
     )
-    return Model(entry, EngineProcess(engine_config, config.max_waiting, config.stall_timeout_s))
+    return Model(
+        entry, EngineProcess(engine_config, config.max_waiting, config.max_waiting_tokens, config.stall_timeout_s)
+    )
 
 
 def _room(entry: CatalogModel, info: EngineInfo) -> Room:

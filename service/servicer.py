@@ -16,7 +16,7 @@ from runstream.v1 import text_generation_pb2_grpc as pb_grpc
 from service.auth import BearerToken
 from service.calls import Calls
 from service.completion import Completion, join
-from service.conversion import MODEL_STATES, check_request, to_model, to_sampling_params
+from service.conversion import MODEL_STATES, PRIORITIES, check_request, to_model, to_sampling_params
 from service.errors import ModelNotReadyError, WeightsMissingError
 from service.metrics import Metrics
 from service.models import Models
@@ -92,7 +92,9 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         )
         # Two calls may carry one id, the engine's requests may not.
         engine_id = f"{request_id}/{next(self._numbers)}"
-        async with aclosing(model.engine.generate(engine_id, prompt_token_ids, params)) as outputs:
+        async with aclosing(
+            model.engine.generate(engine_id, prompt_token_ids, params, PRIORITIES[request.priority], request.cache_salt)
+        ) as outputs:
             async for output in outputs:
                 part = completion.add(output)
                 if completion.has_ended:

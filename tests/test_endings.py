@@ -94,7 +94,7 @@ async def test_a_client_that_hangs_up_while_its_request_waits(chain, face):
 @every_face
 async def test_a_client_that_hangs_up_while_its_prompt_is_computed(chain, face):
     chain.steps.clear()
-    asking = asyncio.create_task(face(chain, {**LONG, "prompt": "x" * 7_000}))
+    asking = asyncio.create_task(face(chain, {**LONG, "prompt": face.__name__ + "x" * 7_000}))
     await chain.until(lambda: chain.engine.num_running == 1)
     with chain.frozen_engine():
         await hang_up(asking)

@@ -14,7 +14,7 @@ from service.engine.model_runner import ModelRunner, kv_cache_bytes_per_block
 from service.engine.sampling import SampledToken, SamplingError
 from service.engine.scheduler import ScheduledSequence, Scheduler
 from service.engine.self_check import SelfCheck
-from service.engine.sequence import SamplingParams, Sequence
+from service.engine.sequence import Priority, SamplingParams, Sequence
 
 _MIB = 1 << 20
 _MIN_BLOCKS = 4
@@ -60,8 +60,15 @@ class Engine:
         """Whether a step would do anything."""
         return self.scheduler.has_work
 
-    def submit(self, request_id: str, prompt_token_ids: list[int], params: SamplingParams) -> None:
-        """Puts a request behind the waiting ones.
+    def submit(
+        self,
+        request_id: str,
+        prompt_token_ids: list[int],
+        params: SamplingParams,
+        priority: Priority = Priority.ONLINE,
+        cache_salt: str = "",
+    ) -> None:
+        """Puts a request behind the waiting ones of its priority.
 
         Raises:
             ValueError: It could never run; the edge checks the same bounds, in the client's words.
@@ -71,7 +78,9 @@ class Engine:
             raise ValueError("a request has at least one prompt token and max_tokens is at least 1")
         if num_tokens > min(self.info.num_kv_tokens, self.info.max_position_embeddings):
             raise ValueError(f"{num_tokens} tokens do not fit: {self.info}")
-        sequence = Sequence(request_id, list(prompt_token_ids), len(prompt_token_ids), params)
+        sequence = Sequence(
+            request_id, list(prompt_token_ids), len(prompt_token_ids), params, priority=priority, cache_salt=cache_salt
+        )
         self._sequences[request_id] = sequence
         self.scheduler.add(sequence)
 
@@ -89,11 +98,12 @@ class Engine:
         """The second half: computes the scheduled tokens and lets the sequences grow or end."""
         result = StepResult()
         for item, token in zip(scheduled, self._runner.run(scheduled), strict=True):
-            item.sequence.num_computed_tokens += item.num_tokens
             if isinstance(token, SamplingError):
                 result.failed.append(Failure(item.sequence.id, str(token)))
-                self.abort(item.sequence.id)
-            elif token is not None:
+                self._discard(item.sequence)
+                continue
+            self.scheduler.advance(item)
+            if token is not None:
                 result.outputs.append(self._grow(item.sequence, token))
         return result
 
@@ -102,7 +112,13 @@ class Engine:
         finish_reason = sequence.finish_reason()
         if finish_reason is not None:
             self.abort(sequence.id)
-        return StepOutput(sequence.id, token.token_id, finish_reason, token.logprobs)
+        num_cached_tokens = sequence.num_cached_tokens or 0
+        return StepOutput(sequence.id, token.token_id, finish_reason, token.logprobs, num_cached_tokens)
+
+    def _discard(self, sequence: Sequence) -> None:
+        """Ends a sequence that failed, and clears its blocks: NaN in one would spoil the sequence that gets it next."""
+        self._runner.clear(self.block_pool.forget(sequence.block_table))
+        self.abort(sequence.id)
 
     def step(self) -> list[StepOutput]:
         """Schedules and runs; the tokens drawn, at most one for each sequence."""
@@ -112,7 +128,7 @@ class Engine:
     def fail(self, scheduled: list[ScheduledSequence]) -> list[Failure]:
         """Recovers from an exception in `run`: ends the sequences of that step, and lets all others start over.
 
-        What the KV cache holds after half a step is not known, so the others prefill again.
+        What the KV cache holds after half a step is not known, so it is cleared and the others prefill again.
 
         Returns:
             The requests that ended.
@@ -121,6 +137,7 @@ class Engine:
         for failure in failed:
             self.abort(failure.id)
         self.scheduler.preempt_all()
+        self._runner.clear(self.block_pool.forget(range(self.block_pool.num_blocks)))
         return failed
 
     def report(self, result: StepResult) -> StepResult:
@@ -128,6 +145,7 @@ class Engine:
         return replace(
             result,
             num_running=len(self.scheduler.running),
-            num_waiting=len(self.scheduler.waiting),
+            num_waiting=self.scheduler.num_waiting,
             num_free_blocks=self.block_pool.num_free,
+            num_preemptions=self.scheduler.num_preemptions,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from service.engine.sequence import FinishReason, SamplingParams, TokenLogprobs
+from service.engine.sequence import FinishReason, Priority, SamplingParams, TokenLogprobs
 
 HEADER = struct.Struct("!I")
 
@@ -72,11 +72,21 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """To the engine: a new request."""
+    """To the engine: a new request.
+
+    Attributes:
+        id: The request's id.
+        prompt_token_ids: What it continues.
+        params: How its tokens are chosen.
+        priority: Whether it gives way to others.
+        cache_salt: Whose cached prefixes it may share: those of requests with the same salt.
+    """
 
     id: str
     prompt_token_ids: list[int]
     params: SamplingParams
+    priority: Priority = Priority.ONLINE
+    cache_salt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +129,14 @@ class StepOutput:
         token_id: The token.
         finish_reason: Why it is the last one; None if it is not.
         logprobs: Its log probabilities, if the request asks for them.
+        num_cached_tokens: How many of the prompt's tokens came from the prefix cache; the same in each output.
     """
 
     id: str
     token_id: int
     finish_reason: FinishReason | None
     logprobs: TokenLogprobs | None = None
+    num_cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +161,8 @@ class StepResult:
         failed: The requests that ended without a finish reason.
         aborted: The aborts carried out; their blocks are free.
         num_running, num_waiting: How many sequences there are now.
-        num_free_blocks: How many blocks of the KV cache are free.
+        num_free_blocks: How many blocks of the KV cache are free; blocks that only the prefix cache has are among them.
+        num_preemptions: How many times a sequence was preempted since the engine started.
     """
 
     outputs: list[StepOutput] = field(default_factory=list)
@@ -158,3 +171,4 @@ class StepResult:
     num_running: int = 0
     num_waiting: int = 0
     num_free_blocks: int = 0
+    num_preemptions: int = 0

@@ -1,7 +1,7 @@
 """The device: weights, KV cache, and one packed forward for each step."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
@@ -58,6 +58,13 @@ class ModelRunner:
         return next_tokens
 
     @torch.inference_mode()
+    def clear(self, blocks: Iterable[int]) -> None:
+        """Writes zeros over blocks of the KV cache."""
+        places = self._tensor(list(blocks))
+        for cache in self._kv_cache:
+            cache.index_fill_(0, places, 0)
+
+    @torch.inference_mode()
     def logits(self, packed: list[ScheduledSequence]) -> torch.Tensor:
         """The logits after each sequence whose last chunk this is, [sequences, vocabulary].
 
@@ -105,7 +112,8 @@ class ModelRunner:
         # Room for some tokens more, so that the group can keep what it gathers over their steps.
         num_blocks = -(-num_blocks_for(max(lengths)) // _BLOCKS_TOGETHER) * _BLOCKS_TOGETHER
         tables = [item.sequence.block_table[:num_blocks] for item in packed]
-        padded = [table + [0] * (num_blocks - len(table)) for table in tables]
+        # The padding is masked, but a mask does not stop NaN: only a sequence's own blocks can't bring another's.
+        padded = [table + table[-1:] * (num_blocks - len(table)) for table in tables]
         return DecodeGroup(
             start=start,
             end=start + len(packed),

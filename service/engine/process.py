@@ -29,9 +29,9 @@ from service.engine.messages import (
     pack,
     unpack,
 )
-from service.engine.request import EngineOutput, EngineState, Request
-from service.engine.sequence import SamplingParams
-from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, RunstreamError
+from service.engine.request import EngineOutput, EngineState, QueueBounds, Request
+from service.engine.sequence import Priority, SamplingParams
+from service.errors import EngineFailedError, ModelNotReadyError, RunstreamError
 
 _log = logging.getLogger(__name__)
 
@@ -45,17 +45,23 @@ class EngineProcess:
 
     Args:
         config: What the engine loads, and its bounds.
-        max_waiting: The most requests that there can be beyond those that can run at once.
+        max_waiting, max_waiting_tokens: See `QueueBounds`.
         stall_timeout_s: After how long without a sign of life, with requests to run, it counts as not serving.
     """
 
-    def __init__(self, config: EngineConfig, max_waiting: int = 1024, stall_timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        max_waiting: int = 1024,
+        max_waiting_tokens: int = 1 << 20,
+        stall_timeout_s: float = 30.0,
+    ) -> None:
         self.config = config
         self.state = EngineState.STOPPED
         self.state_detail = ""
         self.info: EngineInfo | None = None
         self.stats = StepResult()
-        self._max_waiting = max_waiting
+        self._bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
         self._stall_timeout_s = stall_timeout_s
         self._requests: dict[str, Request] = {}
         self._callbacks: list[Callable[[], None]] = []
@@ -121,7 +127,12 @@ class EngineProcess:
             await self._changed.wait_for(predicate)
 
     async def generate(
-        self, request_id: str, prompt_token_ids: list[int], params: SamplingParams
+        self,
+        request_id: str,
+        prompt_token_ids: list[int],
+        params: SamplingParams,
+        priority: Priority = Priority.ONLINE,
+        cache_salt: str = "",
     ) -> AsyncGenerator[EngineOutput, None]:
         """Generates a completion; closing the generator before its end aborts the request.
 
@@ -130,10 +141,10 @@ class EngineProcess:
 
         Raises:
             ModelNotReadyError: The engine takes no requests now.
-            QueueFullError: As many requests wait as may.
+            QueueFullError: As many requests wait, or as many tokens of their prompts, as may.
             EngineFailedError: The engine failed while the request was running.
         """
-        request = self._submit(Submit(request_id, prompt_token_ids, params))
+        request = self._submit(Submit(request_id, prompt_token_ids, params, priority, cache_salt))
         try:
             while True:
                 await request.news.wait()
@@ -152,8 +163,7 @@ class EngineProcess:
     def _submit(self, submit: Submit) -> Request:
         if self.state is not EngineState.READY:
             raise ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")
-        if len(self._requests) >= self.config.max_num_seqs + self._max_waiting:
-            raise QueueFullError(f"{self._max_waiting} requests are waiting already. Try again shortly.")
+        self._bounds.check(submit, self._requests.values())
         if not self._requests:
             self._last_sign_s = time.monotonic()  # an idle engine's silence is no stall
         request = self._requests[submit.id] = Request(submit)
@@ -222,6 +232,7 @@ class EngineProcess:
                 request.token_ids.append(output.token_id)
                 if output.logprobs is not None:
                     request.logprobs.append(output.logprobs)
+                request.num_cached_tokens = output.num_cached_tokens
                 request.finish_reason = output.finish_reason
                 request.news.set()
         for failure in result.failed:

@@ -2,11 +2,12 @@
 
 import asyncio
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from service.engine.messages import Submit
 from service.engine.sequence import FinishReason, TokenLogprobs
-from service.errors import RunstreamError
+from service.errors import QueueFullError, RunstreamError
 
 
 class EngineState(enum.Enum):
@@ -43,6 +44,7 @@ class Request:
         submit: What the engine was told.
         has_started: Whether the engine has begun it, so that it may be what the engine dies of.
         token_ids, logprobs: The tokens that came since `take`, and their log probabilities if they were asked for.
+        num_cached_tokens: How many of the prompt's tokens came from the prefix cache; known with the first token.
         finish_reason, error: One of them is set at its end, once.
         news: Set when there is something to take.
     """
@@ -51,6 +53,7 @@ class Request:
     has_started: bool = False
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
+    num_cached_tokens: int = 0
     finish_reason: FinishReason | None = None
     error: RunstreamError | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -68,7 +71,46 @@ class Request:
 
     def take(self) -> EngineOutput:
         """Everything that came since the last time."""
-        output = EngineOutput(self.token_ids, self.finish_reason, logprobs=self.logprobs)
+        output = EngineOutput(self.token_ids, self.finish_reason, self.num_cached_tokens, self.logprobs)
         self.token_ids, self.logprobs = [], []
         self.news.clear()
         return output
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBounds:
+    """How much may wait for an engine.
+
+    Attributes:
+        max_num_seqs: The most requests that run at once.
+        max_waiting: The most requests that there can be beyond those.
+        max_waiting_tokens: The most tokens that the prompts of waiting requests have together; one that waits alone may
+            have more.
+    """
+
+    max_num_seqs: int
+    max_waiting: int
+    max_waiting_tokens: int
+
+    def check(self, submit: Submit, requests: Iterable[Request]) -> None:
+        """Refuses a request that would wait behind too many.
+
+        Those that give way to it don't count, so that no flood of them keeps it out.
+
+        Raises:
+            QueueFullError: As many of `requests`, or tokens of their prompts, go before it as may wait.
+        """
+        before = [request for request in requests if request.submit.priority <= submit.priority]
+        if len(before) >= self.max_num_seqs + self.max_waiting:
+            raise QueueFullError(
+                f"{self.max_waiting} requests are waiting already, the most that may (max_waiting). Try again shortly.",
+                max_waiting=self.max_waiting,
+            )
+        num_waiting = sum(len(request.submit.prompt_token_ids) for request in before if not request.has_started)
+        num_more = len(submit.prompt_token_ids)
+        if num_waiting and num_waiting + num_more > self.max_waiting_tokens:
+            raise QueueFullError(
+                f"Prompts of {num_waiting} tokens are waiting already; with {num_more} more they would be over the "
+                f"most that may, {self.max_waiting_tokens} (max_waiting_tokens). Try again shortly.",
+                max_waiting_tokens=self.max_waiting_tokens,
+            )

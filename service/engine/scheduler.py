@@ -1,16 +1,25 @@
 """Which sequences run in the next step, and how many of their tokens.
 
-Running sequences come first, oldest first, so that every one of them that decodes gets its token in every step; what
-is left of the token budget prefills, a long prompt in chunks. A sequence is admitted when there are blocks for all its
-tokens so far. When a running one needs a block and none is free, the newest one is preempted: it loses its blocks, goes
-back to the front of the waiting ones and prefills again, prompt and completion, when there is room.
+A step has a budget of tokens. Every running sequence that decodes gets one of them, in every step; what is left
+prefills, a long prompt in chunks. A sequence is admitted when there are blocks for all its tokens so far; the blocks of
+the longest beginning that the prefix cache knows are shared, and only the rest is computed.
+
+When a running sequence needs a block and none is free, the newest one is preempted: it gives back its blocks, waits in
+front and is admitted again when there is room. What it had computed is cached, so unless its blocks were taken for
+something else meanwhile, it goes on where it was.
+
+Sequences of PRIORITY_BATCH give way: they are admitted only while no online one waits, they prefill with what online
+ones leave, and they are preempted first, also to let an online one in. So they wait for as long as the online load
+fills the engine; as soon as it does not, they run in the order of their arrival.
 """
 
+import bisect
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 
-from service.engine.block_pool import BlockPool, num_blocks_for
-from service.engine.sequence import Sequence, SequenceStatus
+from service.engine.block_pool import BLOCK_SIZE, BlockPool, num_blocks_for
+from service.engine.sequence import Priority, Sequence, SequenceStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +35,41 @@ class ScheduledSequence:
         return self.num_tokens == self.sequence.num_uncomputed_tokens
 
 
+@dataclass(slots=True)
+class _Step:
+    """A step while it is being put together: what is left of its budget, and each sequence's tokens."""
+
+    budget: int
+    num_tokens: dict[Sequence, int] = field(default_factory=dict)
+
+    def add(self, sequence: Sequence) -> None:
+        num_tokens = min(sequence.num_uncomputed_tokens, self.budget)
+        if num_tokens:
+            self.num_tokens[sequence] = num_tokens
+            self.budget -= num_tokens
+
+    def scheduled(self) -> list[ScheduledSequence]:
+        """What the step runs; not those that were preempted for others after they were added."""
+        return [
+            ScheduledSequence(sequence, num_tokens)
+            for sequence, num_tokens in self.num_tokens.items()
+            if sequence.status is SequenceStatus.RUNNING
+        ]
+
+
 class Scheduler:
-    """First come, first served, within a budget of sequences, tokens and blocks.
+    """First come, first served within a priority, within a budget of sequences, tokens and blocks.
 
     Args:
         block_pool: The blocks of the KV cache.
         max_num_seqs: The most sequences that run at once.
         max_num_batched_tokens: The most tokens of one step, at least `max_num_seqs`.
+
+    Attributes:
+        block_pool: As given.
+        waiting: The sequences of each priority that wait, next first.
+        running: The sequences that run: online ones before those of PRIORITY_BATCH, each kind oldest first.
+        num_preemptions: How many times a sequence was preempted.
     """
 
     def __init__(self, block_pool: BlockPool, max_num_seqs: int, max_num_batched_tokens: int) -> None:
@@ -42,80 +79,129 @@ class Scheduler:
                 "or not every running sequence gets a token in every step"
             )
         self.block_pool = block_pool
-        self.waiting: deque[Sequence] = deque()
+        self.waiting: dict[Priority, deque[Sequence]] = {priority: deque() for priority in Priority}
         self.running: list[Sequence] = []
+        self.num_preemptions = 0
         self._max_num_seqs = max_num_seqs
         self._max_num_batched_tokens = max_num_batched_tokens
 
     @property
+    def num_waiting(self) -> int:
+        """How many sequences wait."""
+        return sum(map(len, self.waiting.values()))
+
+    @property
     def has_work(self) -> bool:
         """Whether any sequence is waiting or running."""
-        return bool(self.waiting or self.running)
+        return bool(self.running or self.num_waiting)
 
     def add(self, sequence: Sequence) -> None:
         """Puts a sequence behind the waiting ones. Its prompt and max_tokens must fit the whole pool."""
-        self.waiting.append(sequence)
+        self.waiting[sequence.priority].append(sequence)
 
     def schedule(self) -> list[ScheduledSequence]:
         """Chooses the next step's sequences; empty only if there is no work."""
-        budget = self._max_num_batched_tokens
-        scheduled: list[ScheduledSequence] = []
+        step = _Step(self._max_num_batched_tokens)
         for sequence in list(self.running):
-            if budget == 0:
-                break
-            if sequence.status is SequenceStatus.RUNNING and self._reserve(sequence):
-                scheduled.append(ScheduledSequence(sequence, min(sequence.num_uncomputed_tokens, budget)))
-                budget -= scheduled[-1].num_tokens
-        while budget and self._can_admit():
-            sequence = self._admit()
-            scheduled.append(ScheduledSequence(sequence, min(sequence.num_uncomputed_tokens, budget)))
-            budget -= scheduled[-1].num_tokens
+            if sequence.is_decoding and sequence.status is SequenceStatus.RUNNING and self._reserve(sequence):
+                step.add(sequence)
+        for priority in Priority:
+            for sequence in self.running:
+                if sequence.priority is priority and not sequence.is_decoding:
+                    step.add(sequence)
+            self._admit_waiting(step, priority)
+        scheduled = step.scheduled()
+        assert all(map(self._writes_to_its_own, scheduled)), "a step would write to a block that others read"
         return scheduled
 
+    def advance(self, item: ScheduledSequence) -> None:
+        """Takes note that a step has computed a sequence's tokens, and lets others find the blocks that they filled."""
+        sequence, pool = item.sequence, self.block_pool
+        num_full = sequence.num_computed_tokens // BLOCK_SIZE
+        sequence.num_computed_tokens += item.num_tokens
+        for place in range(num_full, sequence.num_computed_tokens // BLOCK_SIZE):
+            parent = sequence.block_table[place - 1] if place else None
+            token_ids = sequence.token_ids[place * BLOCK_SIZE : (place + 1) * BLOCK_SIZE]
+            block = pool.cache(sequence.block_table[place], parent, token_ids, sequence.cache_salt)
+            sequence.block_table[place] = block
+
     def finish(self, sequence: Sequence) -> None:
-        """Ends a sequence, however far it has come, and frees its blocks."""
+        """Ends a sequence, however far it has come, and gives back its blocks."""
         if sequence.status is SequenceStatus.WAITING:
-            self.waiting.remove(sequence)
+            self.waiting[sequence.priority].remove(sequence)
         elif sequence.status is SequenceStatus.RUNNING:
             self.running.remove(sequence)
         self._free(sequence)
         sequence.status = SequenceStatus.FINISHED
 
     def preempt_all(self) -> None:
-        """Sends every running sequence back to wait, in order; the KV cache's content is lost to them."""
+        """Sends every running sequence back to wait, in order."""
         while self.running:
             self._preempt(self.running[-1])
 
     def _reserve(self, sequence: Sequence) -> bool:
-        """Gives a running sequence the blocks its tokens need, preempting newer ones; False if it was preempted."""
+        """Gives a running sequence the blocks its tokens need, preempting the last ones; False if it was preempted."""
         missing = num_blocks_for(sequence.num_tokens) - len(sequence.block_table)
         while missing > self.block_pool.num_free:
-            newest = self.running[-1]
-            self._preempt(newest)
-            if newest is sequence:
+            last = self.running[-1]
+            self._preempt(last)
+            if last is sequence:
                 return False
         sequence.block_table += self.block_pool.take(missing)
         return True
 
-    def _can_admit(self) -> bool:
-        if not self.waiting or len(self.running) >= self._max_num_seqs:
-            return False
-        return num_blocks_for(self.waiting[0].num_tokens) <= self.block_pool.num_free
+    def _admit_waiting(self, step: _Step, priority: Priority) -> None:
+        """Admits sequences of a priority while budget and room last and nobody waits who goes first."""
+        if any(self.waiting[other] for other in Priority if other < priority):
+            return
+        queue = self.waiting[priority]
+        while queue and step.budget and (shared := self._find_room(queue[0])) is not None:
+            sequence = queue.popleft()
+            self._admit(sequence, shared)
+            step.add(sequence)
 
-    def _admit(self) -> Sequence:
-        sequence = self.waiting.popleft()
-        sequence.block_table = self.block_pool.take(num_blocks_for(sequence.num_tokens))
+    def _find_room(self, sequence: Sequence) -> list[int] | None:
+        """The cached blocks that a waiting sequence can share; None if there is no room for it.
+
+        Those that must give way to it are preempted until there is.
+        """
+        while (shared := self._shared_if_it_fits(sequence)) is None:
+            if not self.running or self.running[-1].priority <= sequence.priority:
+                return None
+            self._preempt(self.running[-1])
+        return shared
+
+    def _shared_if_it_fits(self, sequence: Sequence) -> list[int] | None:
+        pool = self.block_pool
+        if len(self.running) >= self._max_num_seqs or not pool.num_free:
+            return None
+        shared = pool.match(sequence.token_ids[:-1], sequence.cache_salt)  # one token is computed, to have its logits
+        missing = num_blocks_for(sequence.num_tokens) - len(shared)
+        return shared if missing <= pool.num_free_without(shared) else None
+
+    def _admit(self, sequence: Sequence, shared: list[int]) -> None:
+        self.block_pool.share(shared)
+        sequence.block_table = shared + self.block_pool.take(num_blocks_for(sequence.num_tokens) - len(shared))
+        sequence.num_computed_tokens = len(shared) * BLOCK_SIZE
+        if sequence.num_cached_tokens is None:
+            sequence.num_cached_tokens = sequence.num_computed_tokens
         sequence.status = SequenceStatus.RUNNING
-        self.running.append(sequence)
-        return sequence
+        bisect.insort(self.running, sequence, key=attrgetter("priority"))
 
     def _preempt(self, sequence: Sequence) -> None:
         self.running.remove(sequence)
         self._free(sequence)
         sequence.status = SequenceStatus.WAITING
-        self.waiting.appendleft(sequence)
+        self.waiting[sequence.priority].appendleft(sequence)
+        self.num_preemptions += 1
 
     def _free(self, sequence: Sequence) -> None:
         self.block_pool.give_back(sequence.block_table)
         sequence.block_table = []
         sequence.num_computed_tokens = 0
+
+    def _writes_to_its_own(self, item: ScheduledSequence) -> bool:
+        """Whether nobody else reads what the step writes for a sequence: only full blocks are shared."""
+        start = item.sequence.num_computed_tokens
+        blocks = item.sequence.block_table[start // BLOCK_SIZE : num_blocks_for(start + item.num_tokens)]
+        return all(map(self.block_pool.is_writable, blocks))

@@ -93,6 +93,13 @@ class FinishReason(enum.Enum):
     LENGTH = "length"
 
 
+class Priority(enum.IntEnum):
+    """Which sequences go first; the lower value does."""
+
+    ONLINE = 0
+    BATCH = 1
+
+
 class SequenceStatus(enum.Enum):
     """Where a sequence stands between its arrival and its end."""
 
@@ -110,8 +117,11 @@ class Sequence:
         token_ids: The prompt's tokens, then the completion's.
         num_prompt_tokens: How many of `token_ids` are the prompt.
         params: How its tokens are chosen.
+        priority: Whether it gives way to others.
+        cache_salt: Only sequences of the same salt share blocks.
         num_computed_tokens: How many of `token_ids` have their keys and values in the KV cache.
-        block_table: The ids of the blocks that hold them, in order.
+        num_cached_tokens: How many of the prompt's tokens the prefix cache had when it first ran; None before.
+        block_table: The ids of the blocks that hold them, in order. Full blocks may be shared with other sequences.
         token_counts: What its penalties are reckoned from, which preemption leaves as it is; None if it has none.
     """
 
@@ -119,8 +129,11 @@ class Sequence:
     token_ids: list[int]
     num_prompt_tokens: int
     params: SamplingParams
+    priority: Priority = Priority.ONLINE
+    cache_salt: str = ""
     status: SequenceStatus = SequenceStatus.WAITING
     num_computed_tokens: int = 0
+    num_cached_tokens: int | None = None
     block_table: list[int] = field(default_factory=list)
     token_counts: TokenCounts | None = field(init=False, default=None)
 
@@ -142,6 +155,11 @@ class Sequence:
     def num_uncomputed_tokens(self) -> int:
         """Tokens that the model has not read yet: 1 while decoding, more while prefilling."""
         return len(self.token_ids) - self.num_computed_tokens
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether a single token is left to compute, so that a step that runs it draws the next one."""
+        return self.num_uncomputed_tokens == 1
 
     def append(self, token_id: int) -> None:
         """Lets the completion grow by a token."""

@@ -88,7 +88,9 @@ class Worker:
 
     def _submit(self, command: Submit, result: StepResult) -> None:
         try:
-            self._engine.submit(command.id, command.prompt_token_ids, command.params)
+            self._engine.submit(
+                command.id, command.prompt_token_ids, command.params, command.priority, command.cache_salt
+            )
         except ValueError as error:
             _log.exception("request %s can't run", command.id)
             result.failed.append(Failure(command.id, f"The engine can't run this request: {error}."))

@@ -59,6 +59,8 @@ def max_tokens(num_prompt_tokens: int, *, room: Room = ROOM, stands_in: bool = F
         (sampled(top_p=0), "sampling_params.top_p"),
         (sampled(top_p=1.01), "sampling_params.top_p"),
         (sampled(top_p=math.nan), "sampling_params.top_p"),
+        (prompt(priority=3), "priority"),
+        (prompt(cache_salt="é" * 257), "cache_salt"),
     ],
 )
 def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
@@ -74,8 +76,6 @@ def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
         (prompt(tools=[pb.Tool(name="clock")]), "tools"),
         (prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO)), "tool_choice"),
         (prompt(tool_choice=pb.ToolChoice(name="clock")), "tool_choice"),
-        (prompt(priority=pb.PRIORITY_BATCH), "priority"),
-        (prompt(cache_salt="mine"), "cache_salt"),
         (sampled(min_p=0.1), "sampling_params.min_p"),
         (sampled(repetition_penalty=1.1), "sampling_params.repetition_penalty"),
         (sampled(repetition_penalty=math.nan), "sampling_params.repetition_penalty"),
@@ -106,6 +106,7 @@ def test_what_no_code_honours_yet_is_refused_and_not_ignored(request_, field):
         sampled(temperature=5, seed=-(2**63)),
         sampled(min_p=0, repetition_penalty=1, frequency_penalty=0, presence_penalty=0, min_tokens=0),
         prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_NONE), priority=pb.PRIORITY_ONLINE),
+        prompt(cache_salt="é" * 256, priority=pb.PRIORITY_BATCH),
     ],
 )
 def test_limits_are_inclusive_and_neutral_values_are_fine(request_):

@@ -23,6 +23,7 @@ async def samples(port: int) -> dict[tuple[str, ...], float]:
 
 async def test_metrics_count_what_happened(running):
     port = running.service.metrics_port
+    await running.text_generation.Run(ask(max_tokens=7))
     before = await samples(port)
     answer = await running.text_generation.Run(ask(max_tokens=7))
     with pytest.raises(grpc.aio.AioRpcError):
@@ -30,6 +31,8 @@ async def test_metrics_count_what_happened(running):
     after = await samples(port)
     grown = {key: value - before.get(key, 0) for key, value in after.items()}
     assert grown["runstream_prompt_tokens_total", MODEL] == answer.usage.prompt_tokens
+    assert grown["runstream_prefix_cache_queries_total", MODEL] == answer.usage.prompt_tokens
+    assert grown["runstream_prefix_cache_hits_total", MODEL] == answer.usage.cached_prompt_tokens > 0
     assert grown["runstream_generation_tokens_total", MODEL] == 7
     assert grown["runstream_time_to_first_token_seconds_count", MODEL] == 1
     assert grown["runstream_e2e_request_latency_seconds_count", MODEL] == 1

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize("seed", range(4))
 async def test_joined_parts_are_the_answer_of_run(running, seed):
     request = ask(temperature=1.0, seed=seed, max_tokens=40)
+    await running.text_generation.Run(request)  # from then on its prompt is cached for all alike
     whole = await running.text_generation.Run(request)
     parts = [part async for part in running.text_generation.RunStream(request)]
     assert "".join(part.text for part in parts) == whole.text
@@ -46,6 +47,32 @@ async def test_usage_counts_the_tokens_of_template_prompt_and_completion(running
     assert short.usage.completion_tokens == 5
     assert short.usage.prompt_tokens > 1
     assert long.usage.prompt_tokens > short.usage.prompt_tokens
+
+
+async def test_usage_counts_the_prompt_tokens_that_were_cached(running):
+    request = ask("How many bridges does Pittsburgh have, and who counted them?", max_tokens=5)
+    first, second = [await running.text_generation.Run(request) for _ in range(2)]
+    assert first.usage.cached_prompt_tokens % 16 == 0
+    assert second.usage.cached_prompt_tokens == (second.usage.prompt_tokens - 1) // 16 * 16
+    assert second.text == first.text
+
+
+async def test_another_cache_salt_finds_nothing(running):
+    request = ask("What is it that nobody else may learn that I have asked?", max_tokens=1)
+    cached = []
+    for salt in ("é" * 256, "yours", "é" * 256):
+        request.cache_salt = salt
+        cached.append((await running.text_generation.Run(request)).usage.cached_prompt_tokens)
+    assert cached[:2] == [0, 0]
+    assert cached[2] > 0
+
+
+async def test_a_batch_request_is_answered_like_any_other(running):
+    request = ask(max_tokens=20)
+    batch = pb.RunRequest(priority=pb.PRIORITY_BATCH)
+    batch.MergeFrom(request)
+    answers = await asyncio.gather(*map(running.text_generation.Run, (request, batch)))
+    assert answers[0].text == answers[1].text
 
 
 async def test_parts_name_the_request_and_the_model(running):
@@ -80,6 +107,7 @@ async def test_max_tokens_has_the_catalogs_default(running):
 async def test_a_single_prompt_is_a_user_message(running):
     params = pb.SamplingParams(temperature=0.0, max_tokens=8)
     single = pb.RunRequest(model=MODEL, prompt=pb.Prompt(text="Where is New York?"), sampling_params=params)
+    await running.text_generation.Run(single)  # from then on the prompt is cached
     as_prompt, as_message = [await running.text_generation.Run(request) for request in (single, ask(max_tokens=8))]
     assert as_prompt.text == as_message.text
     assert as_prompt.usage == as_message.usage

@@ -8,18 +8,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.engine.engine import Engine
-from service.engine.sequence import FinishReason, SamplingParams
+from service.engine.sequence import FinishReason, Priority, SamplingParams
 from tests.service.engine.conftest import FAMILIES, finish, make_engine, tokens_of
 
 Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]
 
+PREFIX = [3 + (step * 7) % 300 for step in range(60)]
 REQUESTS = st.lists(
     st.tuples(
-        st.lists(st.integers(3, 319), min_size=1, max_size=90),  # the prompt
+        st.builds(
+            lambda num_shared, own: PREFIX[:num_shared] + own,  # the prompt
+            st.integers(0, len(PREFIX)),
+            st.lists(st.integers(3, 319), min_size=1, max_size=60),
+        ),
         st.integers(1, 40),  # max_tokens
         st.integers(0, 12),  # the step before which it arrives
         st.none() | st.integers(0, 30),  # how many steps after that it is aborted
+        st.sampled_from(Priority),
     ),
     min_size=1,
     max_size=8,
@@ -36,7 +42,7 @@ def greedy(max_tokens: int, *eos: int) -> SamplingParams:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
-@given(requests=REQUESTS, num_blocks=st.integers(9, 40), max_num_batched_tokens=st.sampled_from([4, 16, 64]))
+@given(requests=REQUESTS, num_blocks=st.integers(10, 40), max_num_batched_tokens=st.sampled_from([4, 16, 64]))
 def test_greedy_tokens_equal_generate_whatever_else_runs(
     family: str, checkpoint: Checkpoint, reference: Reference, requests, num_blocks: int, max_num_batched_tokens: int
 ) -> None:
@@ -45,14 +51,14 @@ def test_greedy_tokens_equal_generate_whatever_else_runs(
     )
     outputs = []
     for step in range(45):
-        for name, (prompt, max_tokens, arrival, abort_after) in enumerate(requests):
+        for name, (prompt, max_tokens, arrival, abort_after, priority) in enumerate(requests):
             if step == arrival:
-                engine.submit(str(name), prompt, greedy(max_tokens, 2))
+                engine.submit(str(name), prompt, greedy(max_tokens, 2), priority)
             if abort_after is not None and step == arrival + abort_after:
                 engine.abort(str(name))
         outputs += engine.step()
     outputs += finish(engine)
-    for name, (prompt, max_tokens, _, abort_after) in enumerate(requests):
+    for name, (prompt, max_tokens, _, abort_after, _) in enumerate(requests):
         tokens, expected = tokens_of(outputs, str(name)), reference(family, prompt, max_tokens, frozenset({2}))
         assert tokens == (expected if abort_after is None else expected[: len(tokens)])
     assert is_whole(engine)

@@ -15,7 +15,7 @@ from service.engine.block_pool import BLOCK_SIZE
 from service.engine.messages import EngineConfig
 from service.engine.process import EngineProcess
 from service.engine.request import EngineState
-from service.engine.sequence import FinishReason, SamplingParams
+from service.engine.sequence import FinishReason, Priority, SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -26,7 +26,7 @@ LONG = SamplingParams(900)
 
 def make_process(checkpoint: Path, max_waiting: int = 64, stall_timeout_s: float = 30, **bounds: Any) -> EngineProcess:
     config = EngineConfig(checkpoint, kv_cache_memory_mib=8, num_threads=1, **bounds)
-    return EngineProcess(config, max_waiting, stall_timeout_s)
+    return EngineProcess(config, max_waiting, max_waiting_tokens=1000, stall_timeout_s=stall_timeout_s)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -61,10 +61,12 @@ async def cancel(tasks: list["asyncio.Task[tuple[list[int], FinishReason | None]
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def complete(process: EngineProcess, name: str, params: SamplingParams) -> tuple[list[int], FinishReason | None]:
+async def complete(
+    process: EngineProcess, name: str, params: SamplingParams, priority: Priority = Priority.ONLINE
+) -> tuple[list[int], FinishReason | None]:
     token_ids: list[int] = []
     reason = None
-    async with contextlib.aclosing(process.generate(name, [5, 6, 7], params)) as outputs:
+    async with contextlib.aclosing(process.generate(name, [5, 6, 7], params, priority)) as outputs:
         async for output in outputs:
             assert output.token_ids, "an output without tokens"
             assert reason is None, "an output after the last"
@@ -111,9 +113,36 @@ async def test_more_waiting_requests_than_may_are_refused(process: EngineProcess
     tasks = await fill(process)
     tasks += [asyncio.create_task(complete(process, f"waits {i}", LONG)) for i in range(2)]
     await process.wait_for(lambda: process.num_waiting == 2)
-    with pytest.raises(QueueFullError):
+    with pytest.raises(QueueFullError, match="2 requests"):
         await complete(process, "one too many", LONG)
     await cancel(tasks)
+
+
+async def test_more_waiting_tokens_than_may_are_refused(process: EngineProcess) -> None:
+    tasks = await fill(process)
+    tasks.append(asyncio.create_task(complete(process, "waits", LONG)))
+    await process.wait_for(lambda: process.num_waiting == 1)
+    with pytest.raises(QueueFullError, match="3 tokens"):
+        await anext(process.generate("too long", [5] * 998, SamplingParams(1)))
+    await cancel(tasks)
+
+
+async def test_a_batch_request_goes_after_an_online_one_that_came_later(process: EngineProcess) -> None:
+    ran = await fill(process)
+    ends: list[str] = []
+
+    async def note_end(name: str, priority: Priority) -> None:
+        await complete(process, name, SamplingParams(5), priority)
+        ends.append(name)
+
+    batch = asyncio.create_task(note_end("batch", Priority.BATCH))
+    await process.wait_for(lambda: process.num_waiting == 1)
+    online = asyncio.create_task(note_end("online", Priority.ONLINE))
+    await process.wait_for(lambda: process.num_waiting == 2)
+    await cancel(ran[:1])
+    await asyncio.gather(batch, online)
+    await cancel(ran)
+    assert ends == ["online", "batch"]
 
 
 async def test_a_killed_engine_fails_what_ran_and_answers_what_waited(process: EngineProcess) -> None:

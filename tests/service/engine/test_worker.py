@@ -5,6 +5,7 @@ import queue
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from service.engine.engine import Engine
 from service.engine.messages import Abort, EngineConfig, Ready, Started, StepResult, Submit, pack
-from service.engine.sequence import SamplingParams
+from service.engine.sequence import Priority, SamplingParams
 from service.engine.worker import Worker, receive
 from tests.service.engine.conftest import make_engine
 
@@ -52,6 +53,20 @@ def test_an_abort_is_acknowledged_with_its_blocks_free(checkpoint: Checkpoint) -
     (result,) = desk.turn(Abort("it"))
     assert result.aborted == ["it"]
     assert result.num_free_blocks == engine.block_pool.num_blocks
+
+
+def test_priority_and_salt_reach_the_scheduler(checkpoint: Checkpoint) -> None:
+    desk = Desk(make_engine(checkpoint("llama"), max_num_seqs=1))
+    first = Submit("first", [5] * 33, SamplingParams(1), cache_salt="mine")
+    desk.turn(first)
+    started, result = desk.turn(
+        Submit("batch", [5] * 33, SamplingParams(2), Priority.BATCH, "yours"), replace(first, id="online")
+    )
+    assert started == Started(["online"])
+    assert [output.num_cached_tokens for output in result.outputs] == [32]
+    started, result = desk.turn()
+    assert started == Started(["batch"])
+    assert [output.num_cached_tokens for output in result.outputs] == [0]
 
 
 def test_a_request_that_cannot_run_fails_alone(checkpoint: Checkpoint) -> None:
