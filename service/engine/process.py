@@ -65,7 +65,7 @@ class EngineProcess:
         self._stall_timeout_s = stall_timeout_s
         self._requests: dict[str, Request] = {}
         self._callbacks: list[Callable[[], None]] = []
-        self._changed = asyncio.Condition()
+        self._waiting_for: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._deaths: deque[float] = deque(maxlen=_MAX_DEATHS)
@@ -108,7 +108,7 @@ class EngineProcess:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._fail_all(ModelNotReadyError("The server is shutting down."))
-        await self._notify()
+        self._notify()
 
     async def wait_until_ready(self) -> EngineInfo:
         """Waits until the checkpoint is loaded.
@@ -122,9 +122,11 @@ class EngineProcess:
         return self.info
 
     async def wait_for(self, predicate: Callable[[], bool]) -> None:
-        """Waits until `predicate` holds; it is asked again after each message and each change of state."""
-        async with self._changed:
-            await self._changed.wait_for(predicate)
+        """Waits until `predicate` has held; it is asked after each message and each change of state, none left out."""
+        if not predicate():
+            future = asyncio.get_running_loop().create_future()
+            self._waiting_for.append((predicate, future))
+            await future
 
     async def generate(
         self,
@@ -185,7 +187,7 @@ class EngineProcess:
                 stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C in a terminal is for the service, which then drains
             )
-            await self._notify()
+            self._notify()
             try:
                 await self._converse(self._process)
             finally:
@@ -205,7 +207,7 @@ class EngineProcess:
                 self._last_sign_s = time.monotonic()
                 self._is_stalled = False
                 self._take(message)
-                await self._notify()
+                self._notify()
 
     def _take(self, message: Ready | LoadFailed | Started | StepResult) -> None:
         match message:
@@ -252,10 +254,10 @@ class EngineProcess:
         if num_deaths >= _MAX_DEATHS:
             self._set_state(EngineState.FAILED, f"the engine ended {num_deaths} times within a minute; see the log")
             self._fail_all(ModelNotReadyError(f"The model is not ready: {self.state_detail}."))
-            await self._notify()
+            self._notify()
             return False
         self._set_state(EngineState.LOADING, "the engine failed and is being started again")
-        await self._notify()
+        self._notify()
         await asyncio.sleep(0 if num_deaths == 1 else _FIRST_PAUSE_S * 2**num_deaths)
         return True
 
@@ -267,7 +269,7 @@ class EngineProcess:
             if self._requests and not self._is_stalled and silence_s > self._stall_timeout_s:
                 _log.error("the engine has given no sign of life for %.0f s", silence_s)
                 self._is_stalled = True
-                await self._notify()
+                self._notify()
 
     def _fail_all(self, error: RunstreamError) -> None:
         for request in self._requests.values():
@@ -278,11 +280,16 @@ class EngineProcess:
         for callback in self._callbacks:
             callback()
 
-    async def _notify(self) -> None:
+    def _notify(self) -> None:
         for callback in self._callbacks:
             callback()
-        async with self._changed:
-            self._changed.notify_all()
+        # Not a condition variable: what is buffered is read without a break, and who waits would see only the last.
+        for waiting in list(self._waiting_for):
+            predicate, future = waiting
+            if future.done() or predicate():
+                self._waiting_for.remove(waiting)
+                if not future.done():
+                    future.set_result(None)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
