@@ -64,7 +64,7 @@ class BlockPool:
 
     def is_writable(self, block: int) -> bool:
         """Whether a block's content may change: one alone holds it, and nobody else can find it."""
-        return self._num_holders[block] == 1 and not self.is_cached(block)
+        return self._num_holders[block] == 1 and self._contents[block] is None
 
     def take(self, count: int) -> list[int]:
         """Takes `count` blocks to write to; the caller has seen that as many are free."""

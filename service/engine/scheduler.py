@@ -102,12 +102,15 @@ class Scheduler:
     def schedule(self) -> list[ScheduledSequence]:
         """Chooses the next step's sequences; empty only if there is no work."""
         step = _Step(self._max_num_batched_tokens)
+        prefilling: list[Sequence] = []
         for sequence in list(self.running):
-            if sequence.is_decoding and sequence.status is SequenceStatus.RUNNING and self._reserve(sequence):
+            if not sequence.is_decoding:
+                prefilling.append(sequence)
+            elif sequence.status is SequenceStatus.RUNNING and self._reserve(sequence):
                 step.add(sequence)
         for priority in Priority:
-            for sequence in self.running:
-                if sequence.priority is priority and not sequence.is_decoding:
+            for sequence in prefilling:
+                if sequence.priority is priority and sequence.status is SequenceStatus.RUNNING:
                     step.add(sequence)
             self._admit_waiting(step, priority)
         scheduled = step.scheduled()
@@ -141,7 +144,9 @@ class Scheduler:
 
     def _reserve(self, sequence: Sequence) -> bool:
         """Gives a running sequence the blocks its tokens need, preempting the last ones; False if it was preempted."""
-        missing = num_blocks_for(sequence.num_tokens) - len(sequence.block_table)
+        missing = num_blocks_for(len(sequence.token_ids)) - len(sequence.block_table)
+        if missing == 0:
+            return True
         while missing > self.block_pool.num_free:
             last = self.running[-1]
             self._preempt(last)
@@ -201,7 +206,6 @@ class Scheduler:
         sequence.num_computed_tokens = 0
 
     def _writes_to_its_own(self, item: ScheduledSequence) -> bool:
-        """Whether nobody else reads what the step writes for a sequence: only full blocks are shared."""
-        start = item.sequence.num_computed_tokens
-        blocks = item.sequence.block_table[start // BLOCK_SIZE : num_blocks_for(start + item.num_tokens)]
-        return all(map(self.block_pool.is_writable, blocks))
+        """Whether nobody else reads the block that a step goes on with; only full ones before it are shared."""
+        sequence = item.sequence
+        return self.block_pool.is_writable(sequence.block_table[sequence.num_computed_tokens // BLOCK_SIZE])

@@ -159,7 +159,7 @@ class Sequence:
     @property
     def is_decoding(self) -> bool:
         """Whether a single token is left to compute, so that a step that runs it draws the next one."""
-        return self.num_uncomputed_tokens == 1
+        return len(self.token_ids) - self.num_computed_tokens == 1
 
     def append(self, token_id: int) -> None:
         """Lets the completion grow by a token."""

@@ -6,6 +6,7 @@ import urllib.request
 import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from runstream.v1 import text_generation_pb2 as pb
 
 from tests.service.running_service import MODEL, ask
 
@@ -38,6 +39,23 @@ async def test_metrics_count_what_happened(running):
     assert grown["runstream_e2e_request_latency_seconds_count", MODEL] == 1
     assert grown["runstream_request_success_total", MODEL, "length"] == 1
     assert grown["runstream_request_failure_total", "INVALID_REQUEST"] == 1
+
+
+async def test_an_online_request_preempts_a_batch_one_and_that_is_counted(running):
+    key = ("runstream_num_preemptions_total", MODEL)
+    before = await samples(running.service.metrics_port)
+    batch = pb.RunRequest(priority=pb.PRIORITY_BATCH)
+    batch.MergeFrom(ask(max_tokens=20_000))
+    calls = [running.text_generation.RunStream(batch) for _ in range(running.engine.config.max_num_seqs)]
+    for call in calls:
+        await call.read()
+    answer = await running.text_generation.Run(ask(max_tokens=7))
+    assert answer.usage.completion_tokens == 7
+    for call in calls:
+        assert (await call.read()).text, "it goes on"
+        call.cancel()
+    assert await running.is_idle()
+    assert (await samples(running.service.metrics_port))[key] == before[key] + 1
 
 
 async def test_gauges_tell_what_runs_now(running):
