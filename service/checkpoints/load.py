@@ -1,9 +1,14 @@
 """A checkpoint's weights, as one of transformers' model classes on a device."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+
+class CheckpointError(ValueError):
+    """A checkpoint's weights are not those of the model that its config describes, and why."""
 
 
 def load_model(checkpoint: Path, device: str, dtype: str) -> PreTrainedModel:
@@ -16,14 +21,42 @@ def load_model(checkpoint: Path, device: str, dtype: str) -> PreTrainedModel:
 
     Raises:
         OSError: The folder is not there or is not a checkpoint. A pickle is not taken for one: it can run code.
+        CheckpointError: Weights are missing, or there are some that the model would not use.
+        ValueError: transformers has no decoder of this type.
     """
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    config = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
+    if config.is_encoder_decoder:
+        raise CheckpointError(f"models of type {config.model_type} have an encoder, and only decoders are served")
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         checkpoint,
+        config=config,
         dtype=dtype if dtype == "auto" else getattr(torch, dtype),
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
+        ignore_mismatched_sizes=True,  # reported below, by name
+        output_loading_info=True,
     )
+    model: PreTrainedModel
+    model, found = loaded
+    _check_weights(model, found)
     model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to without its overloads
     model.train(mode=False)
     return model
+
+
+def _check_weights(model: PreTrainedModel, found: dict[str, Any]) -> None:
+    """Refuses what transformers only logs: it draws missing weights at random and leaves out those it has no place for.
+
+    Weights of whole parts that the class does not have, such as a second head, change nothing and may stay.
+    """
+    parts = {name for name, _ in model.named_modules()}
+    unused = {name for name in found["unexpected_keys"] if name.rpartition(".")[0] in parts}
+    for weights, reason in (
+        (found["missing_keys"], "are missing"),
+        ({name for name, *_ in found["mismatched_keys"]}, "have another shape than its config says"),
+        (unused, "would not be used"),
+    ):
+        if weights:
+            shown = ", ".join(sorted(weights)[:3])
+            raise CheckpointError(f"{len(weights)} weights of the {model.config.model_type} model {reason}: {shown}")

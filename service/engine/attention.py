@@ -14,6 +14,8 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from service.engine.errors import UnsupportedModelError
+
 ATTENTION_NAME = "runstream_paged"
 _HARMLESS_KEYWORDS = frozenset({"dropout", "is_causal", "position_ids", "use_cache", "cache_position"})
 
@@ -59,8 +61,7 @@ class DecodeGroup:
         hidden = positions >= lengths
         if window is not None:
             hidden |= positions < lengths - window
-        mask = torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)
-        return mask[:, None, None]
+        return _additive(hidden, dtype)[:, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ def paged_attention(
     batch: PackedBatch,
     scaling: float,
     sliding_window: int | None = None,
+    softcap: float | None = None,
     **keywords: object,
 ) -> tuple[torch.Tensor, None]:
     """Attends within each sequence of a packed row.
@@ -118,19 +120,21 @@ def paged_attention(
         batch: The step's sequences.
         scaling: What scores are multiplied by.
         sliding_window: How many tokens, itself the last, a token sees; None for all.
+        softcap: What the size of a score is kept below, see `_softcapped`; None for no bound.
 
     Returns:
         [1, T, heads, head size], and None for the attention weights.
 
     Raises:
-        ValueError: The model asks for something that this function does not do, such as score soft-capping.
+        UnsupportedModelError: The model asks for something that this function does not do, such as attention sinks.
     """
     unknown = sorted(name for name, given in keywords.items() if name not in _HARMLESS_KEYWORDS and given is not None)
     if unknown or attention_mask is not None:
-        raise ValueError(f"attention with {', '.join(unknown) or 'a mask'} is not supported")
+        raise UnsupportedModelError(f"attention with {', '.join(unknown) or 'a mask'} is not supported")
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # set by every attention class of transformers
     keys_values = torch.cat((key[0], value[0])).transpose(0, 1)
-    return attend(layer, query[0].transpose(0, 1), keys_values, batch, scaling, sliding_window).unsqueeze(0), None
+    attended = attend(layer, query[0].transpose(0, 1), keys_values, batch, scaling, sliding_window, softcap)
+    return attended.unsqueeze(0), None
 
 
 def attend(
@@ -140,6 +144,7 @@ def attend(
     batch: PackedBatch,
     scaling: float,
     sliding_window: int | None,
+    softcap: float | None = None,
 ) -> torch.Tensor:
     """Writes a packed row's keys and values to the cache and lets each token attend to its own sequence's.
 
@@ -150,6 +155,7 @@ def attend(
         batch: The step's sequences.
         scaling: What scores are multiplied by.
         sliding_window: How many tokens, itself the last, a token sees; None for all.
+        softcap: What the size of a score is kept below; None for no bound.
 
     Returns:
         [T, heads, head size].
@@ -159,14 +165,19 @@ def attend(
     outputs: list[torch.Tensor] = []
     for group in batch.decode_groups:
         gathered = _gather_group(cache, group, layer, keys_values)
-        outputs.append(_decode(query, gathered, group, scaling, sliding_window))
+        outputs.append(_decode(query, gathered, group, scaling, sliding_window, softcap))
     for chunk in batch.prefill_chunks:
-        outputs.append(_prefill(query, keys_values, cache, chunk, scaling, sliding_window))
+        outputs.append(_prefill(query, keys_values, cache, chunk, scaling, sliding_window, softcap))
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
 def _decode(
-    query: torch.Tensor, keys_values: torch.Tensor, group: DecodeGroup, scaling: float, sliding_window: int | None
+    query: torch.Tensor,
+    keys_values: torch.Tensor,
+    group: DecodeGroup,
+    scaling: float,
+    sliding_window: int | None,
+    softcap: float | None,
 ) -> torch.Tensor:
     """One token of each sequence of a group attends to all of its sequence: [end - start, heads, head size].
 
@@ -176,7 +187,10 @@ def _decode(
     keys, values = keys_values[:, : group.max_length].transpose(1, 2).chunk(2, dim=1)
     rows = query[group.start : group.end].reshape(num_sequences, keys.shape[1], num_heads // keys.shape[1], -1)
     mask = group.mask(sliding_window, query.dtype)
-    output = scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scaling)
+    if softcap is None:
+        output = scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scaling)
+    else:
+        output = _softcapped(rows, keys, values, mask, scaling, softcap)
     return output.reshape(num_sequences, num_heads, -1)
 
 
@@ -187,6 +201,7 @@ def _prefill(
     chunk: PrefillChunk,
     scaling: float,
     sliding_window: int | None,
+    softcap: float | None,
 ) -> torch.Tensor:
     """A chunk attends to its sequence so far and, causally, to itself: [end - start, heads, head size]."""
     num_tokens = chunk.end - chunk.start
@@ -197,20 +212,56 @@ def _prefill(
     queries = query[None, chunk.start : chunk.end].transpose(1, 2)
     keys, values = context.transpose(1, 2).chunk(2, dim=1)
     is_windowed = sliding_window is not None and keys.shape[2] > sliding_window
-    is_plain = chunk.num_computed_tokens == 0 and not is_windowed
-    mask = None if is_plain else _prefill_mask(num_tokens, keys.shape[2], sliding_window, query.device)
+    is_plain = chunk.num_computed_tokens == 0 and not is_windowed and softcap is None
+    mask = None if is_plain else _prefill_mask(num_tokens, keys.shape[2], sliding_window, query)
+    if softcap is not None:
+        rows = queries.reshape(1, keys.shape[1], -1, num_tokens, queries.shape[-1])
+        output = _softcapped(rows, keys[:, :, None], values[:, :, None], mask, scaling, softcap).flatten(1, 2)
+        return output[0].transpose(0, 1)
     output = scaled_dot_product_attention(
         queries, keys, values, attn_mask=mask, is_causal=is_plain, scale=scaling, enable_gqa=True
     )
     return output[0].transpose(0, 1)
 
 
-def _prefill_mask(num_tokens: int, num_context: int, sliding_window: int | None, device: torch.device) -> torch.Tensor:
-    """What each of the last `num_tokens` of `num_context` tokens may see, bool [num_tokens, num_context]."""
-    context = torch.arange(num_context, device=device)
+def _softcapped(
+    queries: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    mask: torch.Tensor | None,
+    scaling: float,
+    softcap: float,
+) -> torch.Tensor:
+    """Attention with scores softcap * tanh(score / softcap) (Gemma 2, arXiv:2408.00118), which SDPA does not offer.
+
+    Args:
+        queries: [..., queries, head size].
+        keys, values: [..., tokens, head size]; leading dimensions are broadcast.
+        mask: What is added to scores, [..., queries, tokens].
+
+    Returns:
+        [..., queries, head size].
+    """
+    scores = (queries @ keys.transpose(-1, -2)).to(torch.promote_types(queries.dtype, torch.float32))
+    scores = torch.tanh(scores * (scaling / softcap)) * softcap
+    if mask is not None:
+        scores = scores + mask
+    return torch.softmax(scores, dim=-1).to(queries.dtype) @ values
+
+
+def _prefill_mask(num_tokens: int, num_context: int, sliding_window: int | None, query: torch.Tensor) -> torch.Tensor:
+    """What each of the last `num_tokens` of `num_context` tokens must not see, additive [num_tokens, num_context]."""
+    context = torch.arange(num_context, device=query.device)
     own = context[num_context - num_tokens :, None]
-    visible = context <= own
-    return visible if sliding_window is None else visible & (context > own - sliding_window)
+    hidden = context > own
+    if sliding_window is not None:
+        hidden |= context <= own - sliding_window
+    return _additive(hidden, query.dtype)
+
+
+def _additive(hidden: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A mask to be added to scores: minus infinity where `hidden` is true, otherwise 0."""
+    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)
 
 
 def _gather_group(cache: torch.Tensor, group: DecodeGroup, layer: int, rows: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,9 @@ from dataclasses import replace
 from transformers import PreTrainedModel
 
 from service.engine.block_pool import BLOCK_SIZE, BlockPool
+from service.engine.kv_cache import bytes_per_block
 from service.engine.messages import ENGINE_FAILED, EngineConfig, EngineInfo, Failure, StepOutput, StepResult
-from service.engine.model_runner import ModelRunner, kv_cache_bytes_per_block
+from service.engine.model_runner import ModelRunner
 from service.engine.sampling import SampledToken, SamplingError
 from service.engine.scheduler import ScheduledSequence, Scheduler
 from service.engine.self_check import SelfCheck
@@ -34,8 +35,9 @@ class Engine:
     """
 
     def __init__(self, model: PreTrainedModel, config: EngineConfig, num_blocks: int | None = None) -> None:
+        check = SelfCheck(model)
         if num_blocks is None:
-            num_blocks = config.kv_cache_memory_mib * _MIB // kv_cache_bytes_per_block(model)
+            num_blocks = config.kv_cache_memory_mib * _MIB // bytes_per_block(check.kv_shapes, model.dtype)
         self.block_pool = BlockPool(num_blocks)
         self.scheduler = Scheduler(self.block_pool, config.max_num_seqs, config.max_num_batched_tokens)
         if num_blocks < _MIN_BLOCKS:
@@ -43,13 +45,13 @@ class Engine:
                 f"a KV cache of {config.kv_cache_memory_mib} MiB holds {num_blocks * BLOCK_SIZE} tokens of this model, "
                 f"fewer than {_MIN_BLOCKS * BLOCK_SIZE}: give it more memory"
             )
-        check = SelfCheck(model)
-        self._runner = ModelRunner(model, num_blocks)
+        self._runner = ModelRunner(model, check.kv_shapes, num_blocks)
         check.compare(self._runner)
         self._sequences: dict[str, Sequence] = {}
+        text_config = model.config.get_text_config()
         self.info = EngineInfo(
-            vocab_size=model.config.vocab_size,
-            max_position_embeddings=model.config.max_position_embeddings,
+            vocab_size=text_config.vocab_size,
+            max_position_embeddings=text_config.max_position_embeddings,
             num_kv_tokens=num_blocks * BLOCK_SIZE,
             device=str(model.device),
             dtype=str(model.dtype).removeprefix("torch."),

@@ -3,8 +3,13 @@
 Query, key and value come from one matrix product, gate and up from another, and a residual is added by the product
 before it. The decoder takes the layers' weights over, so that none is held twice. A model that is not covered runs
 through its class (`ModelRunner`), and `SelfCheck` compares either with the class at load.
+
+Rounding differs from the classes' in two places. They round a norm to half precision before they multiply by its weight
+and once more after, `rms_norm` only after; and in float64 they norm in float32, `rms_norm` in float64. A residual is
+added to a product's sum before that is rounded. Each is the more exact way.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +20,7 @@ from transformers import PreTrainedModel
 
 from service.engine.attention import PackedBatch, attend
 
-_MODEL_TYPES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
+_MODEL_TYPES = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +38,15 @@ class _Projection:
     """What linear layers of the same input do, as one product.
 
     In float32 on a CPU the matrix is packed for oneDNN, by an operation that PyTorch's own compiler uses: 16 rows take
-    half of the time that MKL takes for them (measured on an AMD EPYC with AVX-512).
+    half of the time that MKL takes for them (measured on an AMD EPYC with AVX-512). A head that shares its matrix with
+    the embedding then has it once more.
 
     Args:
         parts: The layers, whose weights are taken from them.
     """
 
     def __init__(self, *parts: nn.Linear) -> None:
-        weight = torch.cat([part.weight.detach() for part in parts])
+        weight = torch.cat([part.weight.detach() for part in parts]) if len(parts) > 1 else parts[0].weight.detach()
         biases = [part.bias.detach() for part in parts if part.bias is not None]
         self._bias = torch.cat(biases) if biases else None
         self._is_packed = (
@@ -71,9 +77,7 @@ class _Projection:
 class _Layer:
     """The parts of one decoder layer."""
 
-    index: int
-    scaling: float
-    sliding_window: int | None
+    attention: Any
     input_norm: _Norm
     qkv: _Projection
     query_norm: _Norm | None
@@ -82,6 +86,14 @@ class _Layer:
     mlp_norm: _Norm
     gate_up: _Projection
     down: _Projection
+
+    @property
+    def sliding_window(self) -> int | None:
+        """Read at every step: `SelfCheck` shortens it for a while."""
+        # These classes read the window from their config; the others keep one for each layer, or have none.
+        holder = self.attention.config if self.attention.config.model_type in ("mistral", "phi3") else self.attention
+        window: int | None = getattr(holder, "sliding_window", None)
+        return window
 
 
 class FusedDecoder:
@@ -97,8 +109,7 @@ class FusedDecoder:
         self._embedding, self._rotary = module.model.embed_tokens, module.model.rotary_emb
         self._norm, self._head = _norm(module.model.norm), _Projection(module.lm_head)
         self._head_size = attention.head_dim
-        self._num_heads = attention.q_proj.out_features // attention.head_dim
-        self._num_kv_heads = attention.k_proj.out_features // attention.head_dim
+        self._num_heads, self._num_kv_heads = model.config.num_attention_heads, model.config.num_key_value_heads
         self._layers = [_layer(layer) for layer in module.model.layers]
 
     def __call__(
@@ -117,7 +128,7 @@ class FusedDecoder:
         """
         hidden = self._embedding(token_ids[0])
         cos, sin = self._rotary(hidden, position_ids=positions)
-        half = self._head_size // 2
+        half = sin.shape[-1] // 2
         signed_sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         rotation = cos[0, :, None], signed_sin[0, :, None]
         for layer in self._layers:
@@ -135,9 +146,8 @@ class FusedDecoder:
             heads[:, self._num_heads : num_rotated] = layer.key_norm(heads[:, self._num_heads : num_rotated])
         rotated = _rotated(heads[:, :num_rotated], *rotation)
         keys_values = torch.cat((rotated[:, self._num_heads :], heads[:, num_rotated:]), dim=1)
-        attended = attend(
-            layer.index, rotated[:, : self._num_heads], keys_values, batch, layer.scaling, layer.sliding_window
-        )
+        query, attention = rotated[:, : self._num_heads], layer.attention
+        attended = attend(attention.layer_idx, query, keys_values, batch, attention.scaling, layer.sliding_window)
         return layer.output.added_to(hidden, attended.flatten(1))
 
 
@@ -146,31 +156,39 @@ def can_fuse(model: PreTrainedModel) -> bool:
     if model.config.model_type not in _MODEL_TYPES or model.config.hidden_act != "silu":
         return False
     module: Any = model
-    parts = (module.lm_head, *(part for layer in module.model.layers for part in _projections(layer)))
-    return all(type(part) is nn.Linear for part in parts)
+    parts = (
+        (*_qkv(layer), layer.self_attn.o_proj, *_gate_up(layer), layer.mlp.down_proj) for layer in module.model.layers
+    )
+    return all(map(is_plain_linear, (module.lm_head, *itertools.chain(*parts))))
 
 
-def _projections(layer: Any) -> tuple[nn.Module, ...]:
-    attention, mlp = layer.self_attn, layer.mlp
-    of_attention = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj)
-    return (*of_attention, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
+def is_plain_linear(module: nn.Module) -> bool:
+    """Whether a module multiplies by a matrix of plain numbers; a quantized one has a class or a tensor of its own."""
+    return type(module) is nn.Linear and type(module.weight) is nn.Parameter
+
+
+def _qkv(layer: Any) -> tuple[nn.Linear, ...]:
+    attention = layer.self_attn
+    is_joined = hasattr(attention, "qkv_proj")
+    return (attention.qkv_proj,) if is_joined else (attention.q_proj, attention.k_proj, attention.v_proj)
+
+
+def _gate_up(layer: Any) -> tuple[nn.Linear, ...]:
+    mlp = layer.mlp
+    return (mlp.gate_up_proj,) if hasattr(mlp, "gate_up_proj") else (mlp.gate_proj, mlp.up_proj)
 
 
 def _layer(layer: Any) -> _Layer:
     attention = layer.self_attn
-    # mistral's class reads the window from its config, the others keep one for each layer.
-    of_config = attention.config.sliding_window if attention.config.model_type == "mistral" else None
     return _Layer(
-        index=attention.layer_idx,
-        scaling=attention.scaling,
-        sliding_window=getattr(attention, "sliding_window", of_config),
+        attention=attention,
         input_norm=_norm(layer.input_layernorm),
-        qkv=_Projection(attention.q_proj, attention.k_proj, attention.v_proj),
+        qkv=_Projection(*_qkv(layer)),
         query_norm=_norm(attention.q_norm) if hasattr(attention, "q_norm") else None,
         key_norm=_norm(attention.k_norm) if hasattr(attention, "k_norm") else None,
         output=_Projection(attention.o_proj),
         mlp_norm=_norm(layer.post_attention_layernorm),
-        gate_up=_Projection(layer.mlp.gate_proj, layer.mlp.up_proj),
+        gate_up=_Projection(*_gate_up(layer)),
         down=_Projection(layer.mlp.down_proj),
     )
 
@@ -180,7 +198,13 @@ def _norm(module: Any) -> _Norm:
 
 
 def _rotated(heads: torch.Tensor, cos: torch.Tensor, signed_sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding (Su et al., arXiv:2104.09864) of [T, heads, head size], halves as pairs."""
+    """Rotary position embedding (Su et al., arXiv:2104.09864) of [T, heads, head size], halves as pairs.
+
+    Where cos and sin are shorter than a head, what lies beyond them is left as it is.
+    """
+    size = cos.shape[-1]
+    if size < heads.shape[-1]:
+        return torch.cat((_rotated(heads[..., :size], cos, signed_sin), heads[..., size:]), dim=-1)
     half = heads.shape[-1] // 2
     swapped = torch.cat((heads[..., half:], heads[..., :half]), dim=-1)
     return torch.addcmul(heads * cos, swapped, signed_sin)

@@ -9,7 +9,8 @@ from transformers import PreTrainedModel
 
 from service.engine.attention import ATTENTION_NAME, DecodeGroup, PackedBatch, PrefillChunk
 from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
-from service.engine.fused_decoder import FusedDecoder, can_fuse
+from service.engine.fused_decoder import FusedDecoder, can_fuse, is_plain_linear
+from service.engine.kv_cache import KVShape, make_kv_cache
 from service.engine.sampling import SampledToken, SamplingError, SamplingRow, sample
 from service.engine.scheduler import ScheduledSequence
 from service.engine.sequence import Sequence
@@ -26,14 +27,14 @@ class ModelRunner:
 
     Args:
         model: A causal language model whose class lets its attention be replaced.
+        shapes: What each of its layers keeps in the KV cache.
         num_blocks: How many blocks the KV cache has.
     """
 
-    def __init__(self, model: PreTrainedModel, num_blocks: int) -> None:
+    def __init__(self, model: PreTrainedModel, shapes: list[KVShape], num_blocks: int) -> None:
         model.set_attn_implementation(ATTENTION_NAME)
-        self._model = model
         self._device = model.device
-        self._kv_cache = _make_kv_cache(model, num_blocks)
+        self._kv_cache = make_kv_cache(shapes, num_blocks, model.dtype, model.device)
         self._cut_sequences: list[Sequence] = []
         self._cuts: list[int] = []
         self._gathered: dict[tuple[int | Sequence, ...], dict[int, torch.Tensor]] = {}
@@ -144,26 +145,6 @@ class ModelRunner:
         return torch.tensor(numbers, dtype=torch.int64, device=self._device)
 
 
-def kv_cache_bytes_per_block(model: PreTrainedModel) -> int:
-    """What a block takes in the KV cache of all layers together."""
-    num_layers, row_shape = _kv_cache_shape(model)
-    return num_layers * BLOCK_SIZE * row_shape[0] * row_shape[1] * model.dtype.itemsize
-
-
-def _kv_cache_shape(model: PreTrainedModel) -> tuple[int, tuple[int, int]]:
-    """The number of layers, and [2 * KV heads, head size] of one token in one layer."""
-    config = model.config
-    num_kv_heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return config.num_hidden_layers, (2 * num_kv_heads, head_size)
-
-
-def _make_kv_cache(model: PreTrainedModel, num_blocks: int) -> list[torch.Tensor]:
-    num_layers, row_shape = _kv_cache_shape(model)
-    shape = (num_blocks, BLOCK_SIZE, *row_shape)
-    return [torch.zeros(shape, dtype=model.dtype, device=model.device) for _ in range(num_layers)]
-
-
 def _cut(block_counts: list[int]) -> list[int]:
     """Where groups begin and end, for ascending counts; the first is 0 and the last is how many counts there are."""
     cuts = [0]
@@ -199,7 +180,17 @@ def _class_forward(model: PreTrainedModel) -> _Forward:
 
 
 def _lay_out_for_cpu(model: PreTrainedModel) -> None:
-    """Stores weight matrices column-major, which the CPU's matrix product reads faster at few rows (measured)."""
+    """Stores weight matrices column-major, which the CPU's matrix product reads faster at few rows (measured).
+
+    One that several modules share, as tied embeddings do, stays shared.
+    """
+    holders: dict[int, list[nn.Module]] = {}
     for module in model.modules():
-        if isinstance(module, nn.Linear):
-            module.weight = nn.Parameter(module.weight.detach().t().contiguous().t(), requires_grad=False)
+        if isinstance(module.weight if hasattr(module, "weight") else None, nn.Parameter):
+            holders.setdefault(id(module.weight), []).append(module)
+    for modules in holders.values():
+        if any(map(is_plain_linear, modules)):
+            by_columns = modules[0].weight.detach().t().contiguous().t()  # type: ignore[operator]  # a Parameter
+            weight = nn.Parameter(by_columns, requires_grad=False)
+            for module in modules:
+                module.weight = weight

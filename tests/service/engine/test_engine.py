@@ -4,32 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from service.engine.engine import Engine
-from service.engine.sequence import FinishReason, Priority, SamplingParams
-from tests.service.engine.conftest import FAMILIES, finish, make_engine, tokens_of
+from service.engine.sequence import FinishReason, SamplingParams
+from tests.service.engine.conftest import finish, make_engine, tokens_of
 
 Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]
-
-PREFIX = [3 + (step * 7) % 300 for step in range(60)]
-REQUESTS = st.lists(
-    st.tuples(
-        st.builds(
-            lambda num_shared, own: PREFIX[:num_shared] + own,  # the prompt
-            st.integers(0, len(PREFIX)),
-            st.lists(st.integers(3, 319), min_size=1, max_size=60),
-        ),
-        st.integers(1, 40),  # max_tokens
-        st.integers(0, 12),  # the step before which it arrives
-        st.none() | st.integers(0, 30),  # how many steps after that it is aborted
-        st.sampled_from(Priority),
-    ),
-    min_size=1,
-    max_size=8,
-)
 
 
 def is_whole(engine: Engine) -> bool:
@@ -38,30 +19,6 @@ def is_whole(engine: Engine) -> bool:
 
 def greedy(max_tokens: int, *eos: int) -> SamplingParams:
     return SamplingParams(max_tokens, eos_token_ids=frozenset(eos))
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
-@given(requests=REQUESTS, num_blocks=st.integers(10, 40), max_num_batched_tokens=st.sampled_from([4, 16, 64]))
-def test_greedy_tokens_equal_generate_whatever_else_runs(
-    family: str, checkpoint: Checkpoint, reference: Reference, requests, num_blocks: int, max_num_batched_tokens: int
-) -> None:
-    engine = make_engine(
-        checkpoint(family), num_blocks=num_blocks, max_num_seqs=4, max_num_batched_tokens=max_num_batched_tokens
-    )
-    outputs = []
-    for step in range(45):
-        for name, (prompt, max_tokens, arrival, abort_after, priority) in enumerate(requests):
-            if step == arrival:
-                engine.submit(str(name), prompt, greedy(max_tokens, 2), priority)
-            if abort_after is not None and step == arrival + abort_after:
-                engine.abort(str(name))
-        outputs += engine.step()
-    outputs += finish(engine)
-    for name, (prompt, max_tokens, _, abort_after, _) in enumerate(requests):
-        tokens, expected = tokens_of(outputs, str(name)), reference(family, prompt, max_tokens, frozenset({2}))
-        assert tokens == (expected if abort_after is None else expected[: len(tokens)])
-    assert is_whole(engine)
 
 
 def test_sixteen_mixed_requests_get_what_they_would_get_alone(checkpoint: Checkpoint, reference: Reference) -> None:
@@ -73,21 +30,6 @@ def test_sixteen_mixed_requests_get_what_they_would_get_alone(checkpoint: Checkp
     for place, prompt in enumerate(prompts):
         assert tokens_of(outputs, str(place)) == reference("llama", prompt, 24)
     assert is_whole(engine)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
-@given(seed=st.integers(-(2**63), 2**63 - 1), num_blocks=st.integers(8, 20))
-def test_a_seeded_request_draws_the_same_alone_and_in_company(
-    checkpoint: Checkpoint, seed: int, num_blocks: int
-) -> None:
-    params = SamplingParams(40, temperature=0.9, top_k=40, top_p=0.95, seed=seed)
-    alone = make_engine(checkpoint("llama"), dtype="float64")
-    alone.submit("it", [5, 6, 7], params)
-    company = make_engine(checkpoint("llama"), dtype="float64", num_blocks=num_blocks, max_num_batched_tokens=256)
-    for other in range(5):
-        company.submit(str(other), [9] * (11 * other + 1), SamplingParams(30, temperature=1.0, seed=other))
-    company.submit("it", [5, 6, 7], params)
-    assert tokens_of(finish(company), "it") == tokens_of(finish(alone), "it")
 
 
 def test_each_of_several_eos_tokens_ends_a_completion(checkpoint: Checkpoint, reference: Reference) -> None:

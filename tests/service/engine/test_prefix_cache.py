@@ -13,8 +13,8 @@ from service.engine.block_pool import BLOCK_SIZE
 from service.engine.engine import Engine
 from service.engine.messages import StepOutput
 from service.engine.sequence import SamplingParams
-from tests.checkpoints import save_tiny_model
-from tests.service.engine.conftest import FAMILIES, finish, make_engine, tokens_of
+from tests.checkpoints import FAMILIES, save_tiny_model
+from tests.service.engine.conftest import finish, make_engine, tokens_of
 
 Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]
