@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from service.engine.block_pool import BLOCK_SIZE
 from service.engine.engine import Engine
 from service.engine.messages import StepOutput
-from service.engine.sequence import SamplingParams
+from service.engine.sequence import Priority, SamplingParams
 from tests.checkpoints import FAMILIES, save_tiny_model
 from tests.service.engine.conftest import finish, make_engine, tokens_of
 
@@ -51,7 +51,7 @@ def test_each_turn_of_a_conversation_computes_only_what_is_new(
         history = prompt + tokens_of(outputs, "it")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings().max_examples // 6)
 @given(seed=st.integers(-(2**63), 2**63 - 1), num_shared=st.integers(1, len(PROMPT)), num_blocks=st.integers(12, 30))
 def test_a_seeded_request_draws_the_same_after_a_hit(
     checkpoint: Checkpoint, seed: int, num_shared: int, num_blocks: int
@@ -131,3 +131,19 @@ def test_preempted_requests_find_their_own_blocks_again(checkpoint: Checkpoint, 
     assert num_preemptions > 0
     num_necessary = sum(len(prompt) + 59 for prompt in prompts.values())
     assert num_computed < num_necessary + num_preemptions * 70, "less than the prompts once more"
+
+
+def test_batch_requests_that_gave_way_lose_nothing(checkpoint: Checkpoint, reference: Reference) -> None:
+    engine = make_engine(checkpoint("llama"), max_num_seqs=2, max_num_batched_tokens=64)
+    for name in ("batch 0", "batch 1"):
+        engine.submit(name, [*PROMPT, ord(name[-1])], SamplingParams(40), Priority.BATCH)
+    outputs = [output for _ in range(10) for output in engine.step()]
+    for name in ("online 0", "online 1"):
+        engine.submit(name, [*PROMPT, 2 * ord(name[-1])], SamplingParams(40))
+    outputs += finish(engine)
+    ends = [output.id for output in outputs if output.finish_reason]
+    assert ends == ["online 0", "online 1", "batch 0", "batch 1"]
+    for name in ends:
+        own = ord(name[-1]) * (2 if name.startswith("online") else 1)
+        assert tokens_of(outputs, name) == reference("llama", [*PROMPT, own], 40)
+    assert engine.scheduler.num_preemptions == 2
