@@ -5,6 +5,9 @@ its real clients need: content may be null, `raw` may be a string, calls and res
 `stop` and `tool_choice` are read. Fields that are named nowhere here, and all in `options` but `queueRequest`, are
 accepted for compatibility and change nothing: `rejectIfBusy` asks for what happens anyway, an error instead of a wait
 without end. A null stands for a field that is not there.
+
+`min_p`, `min_tokens`, `ignore_eos` and `logit_bias` are extensions, with the names and meanings that vLLM and OpenAI
+give them. Cloudflare lets `repetition_penalty` be 0, by which no logit can be divided: the service refuses it.
 """
 
 from collections.abc import Mapping
@@ -72,6 +75,13 @@ TOOL_CHOICE: Final[Schema] = {
     ]
 }
 
+# As OpenAI's: by token id, in decimal digits, since JSON has no other names.
+LOGIT_BIAS: Final[Schema] = {
+    "type": "object",
+    "propertyNames": {"pattern": "^(0|[1-9][0-9]{0,9})$"},
+    "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100},
+}
+
 FIELDS: Final[Mapping[str, Schema]] = {
     "raw": {"enum": [True, False, "true", "false"]},
     "stream": {"type": "boolean"},
@@ -83,6 +93,10 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "repetition_penalty": {"type": "number", "minimum": 0, "maximum": 2},
     "frequency_penalty": {"type": "number", "minimum": -2, "maximum": 2},
     "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2},
+    "min_p": {"type": "number", "minimum": 0, "maximum": 1},
+    "min_tokens": {"type": "integer", "minimum": 0},
+    "ignore_eos": {"type": "boolean"},
+    "logit_bias": LOGIT_BIAS,
     "response_format": _object(["type"], type={"enum": ["json_object", "json_schema"]}),
     "lora": STRING,
     "options": {"type": "object"},

@@ -17,15 +17,24 @@ QUEUE_UNSUPPORTED: Final = "'queueRequest' is not supported, send the requests o
 
 INT32_MAX: Final = 2**31 - 1
 
-SAMPLING_FIELDS: Final[Mapping[str, Callable[[float], float]]] = {
-    # More than the contract can say is also more than any model takes, and the service refuses it with its limit.
-    "max_tokens": lambda value: min(int(value), INT32_MAX),
+
+def _int32(value: float | str) -> int:
+    """A count or a token id. More than the contract can say is also more than any model has: the service refuses it."""
+    return min(int(value), INT32_MAX)
+
+
+SAMPLING_FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "max_tokens": _int32,
     "temperature": float,
     "top_k": int,
     "top_p": float,
     "repetition_penalty": float,
     "frequency_penalty": float,
     "presence_penalty": float,
+    "min_p": float,
+    "min_tokens": _int32,
+    "ignore_eos": bool,
+    "logit_bias": lambda biases: {_int32(token_id): float(bias) for token_id, bias in biases.items()},
     "seed": int,
 }
 

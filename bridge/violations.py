@@ -32,6 +32,8 @@ def describe(violation: ValidationError) -> str:
             return f"'{path}' must be >= {wanted}"
         case "maximum":
             return f"'{path}' must be <= {wanted}"
+        case "pattern":
+            return f"names at '{path}' must match '{wanted}'"
         case "minLength":
             return f"Length of '{path}' must be >= {wanted}"
         case _:

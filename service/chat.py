@@ -63,6 +63,10 @@ class Chat:
         """What turns one completion's tokens into text."""
         return self._vocabulary.detokenizer()
 
+    def token_bytes(self, token_id: int) -> bytes:
+        """What a token adds to a text; see `Vocabulary`."""
+        return self._vocabulary.token_bytes(token_id)
+
     async def encode(self, request: pb.RunRequest, default_system_prompt: str = "") -> list[int]:
         """The token ids of a checked request's prompt.
 

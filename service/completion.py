@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.conversion import FINISH_REASONS
 from service.detokenizer import Detokenizer
 from service.engine.request import EngineOutput
-from service.engine.sequence import FinishReason
+from service.engine.sequence import FinishReason, TokenLogprobs
 from service.metrics import Metrics
 from service.stop_sequences import StopSearch
 
@@ -24,6 +24,7 @@ class Completion:
         served_model: The model that answers.
         num_prompt_tokens: For the usage.
         detokenizer: A fresh one.
+        token_bytes: Gives the bytes of a token id, for log probabilities.
         stops: A fresh search for the request's stop sequences.
         min_tokens: No stop sequence is looked for in the text that the first so many tokens settle.
         metrics: Gets times and counts.
@@ -39,6 +40,7 @@ class Completion:
         served_model: str,
         num_prompt_tokens: int,
         detokenizer: Detokenizer,
+        token_bytes: Callable[[int], bytes],
         stops: StopSearch,
         min_tokens: int,
         metrics: Metrics,
@@ -48,12 +50,14 @@ class Completion:
         self._served_model = served_model
         self._num_prompt_tokens = num_prompt_tokens
         self._detokenizer = detokenizer
+        self._token_bytes = token_bytes
         self._stops = stops
         self._min_tokens = min_tokens
         self._metrics = metrics
         self._started_at = started_at
         self._num_tokens = 0
         self._num_cached_tokens = 0
+        self._logprobs: list[pb.TokenLogprob] = []
         self.has_ended = False
 
     def add(self, output: EngineOutput) -> pb.RunStreamResponse | None:
@@ -67,7 +71,9 @@ class Completion:
         self._num_cached_tokens = output.num_cached_tokens
         text = self._read(output)
         finish_reason = output.finish_reason if self._stops.matched is None else FinishReason.STOP
-        self._count(self._num_tokens - num_tokens_before, finish_reason)
+        num_new_tokens = self._num_tokens - num_tokens_before
+        self._logprobs += map(self._logprob, output.token_ids[:num_new_tokens], output.logprobs)
+        self._count(num_new_tokens, finish_reason)
         if finish_reason is None:
             return self._part(text) if text else None
         self.has_ended = True
@@ -96,7 +102,16 @@ class Completion:
         return settled if self._num_tokens <= self._min_tokens else self._stops.push(settled)
 
     def _part(self, text: str) -> pb.RunStreamResponse:
-        return pb.RunStreamResponse(id=self._request_id, served_model=self._served_model, text=text)
+        logprobs, self._logprobs = self._logprobs, []
+        return pb.RunStreamResponse(id=self._request_id, served_model=self._served_model, text=text, logprobs=logprobs)
+
+    def _logprob(self, token_id: int, logprobs: TokenLogprobs) -> pb.TokenLogprob:
+        top = [
+            pb.TopLogprob(token_id=likely, token=self._token_bytes(likely), logprob=logprob)
+            for likely, logprob in logprobs.top
+        ]
+        token = self._token_bytes(token_id)
+        return pb.TokenLogprob(token_id=token_id, token=token, logprob=logprobs.chosen, top=top)
 
     def _count(self, num_new_tokens: int, finish_reason: FinishReason | None) -> None:
         elapsed_s = time.perf_counter() - self._started_at
@@ -120,6 +135,7 @@ def join(parts: Iterable[pb.RunStreamResponse]) -> pb.RunResponse:
         id=last.id,
         served_model=last.served_model,
         text="".join(part.text for part in parts),
+        logprobs=[logprob for part in parts for logprob in part.logprobs],
         finish_reason=last.finish_reason,
         matched_stop=last.matched_stop if last.HasField("matched_stop") else None,
         usage=last.usage,

@@ -1,7 +1,7 @@
 """Between the contract's messages and the service's own values: checks, defaults and limits."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runstream.v1 import models_pb2
@@ -35,30 +35,38 @@ MODEL_STATES = {
     EngineState.STOPPED: models_pb2.MODEL_STATE_FAILED,
 }
 
-_NEUTRAL_VALUES = {
-    "min_p": 0,
-    "repetition_penalty": 1,
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "logit_bias": {},
-    "min_tokens": 0,
-    "ignore_eos": False,
+MAX_LOGIT_BIASES = 1024
+
+_RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
+    # written so that NaN, which every comparison denies, is out of range
+    "max_tokens": (lambda value: value >= 1, "1 or more"),
+    "temperature": (lambda value: 0 <= value <= 5, "0 to 5, inclusive"),
+    "top_k": (lambda value: value >= 1, "1 or more"),
+    "top_p": (lambda value: 0 < value <= 1, "more than 0, to 1 inclusive"),
+    "min_p": (lambda value: 0 <= value <= 1, "0 to 1, inclusive"),
+    "repetition_penalty": (lambda value: 0 < value <= 2, "more than 0, to 2 inclusive"),
+    "frequency_penalty": (lambda value: -2 <= value <= 2, "-2 to 2, inclusive"),
+    "presence_penalty": (lambda value: -2 <= value <= 2, "-2 to 2, inclusive"),
+    "min_tokens": (lambda value: value >= 0, "0 to max_tokens, inclusive"),
+    "top_logprobs": (lambda value: 0 <= value <= 20, "0 to 20, inclusive"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a request has room for.
+    """The bounds of the model that answers.
 
     Attributes:
-        max_prompt_tokens: The most tokens of a prompt, for the model that answers.
-        max_completion_tokens: The most tokens of a completion, for the model that answers.
+        max_prompt_tokens: The most tokens of a prompt.
+        max_completion_tokens: The most tokens of a completion.
         context_window: The most tokens of both together: the catalog's, the checkpoint's and the KV cache's least.
+        vocab_size: Its token ids are below this.
     """
 
     max_prompt_tokens: int
     max_completion_tokens: int
     context_window: int
+    vocab_size: int
 
 
 def check_request(request: pb.RunRequest) -> None:
@@ -89,21 +97,32 @@ def to_sampling_params(
 
     Args:
         model: The model that the request names; its limit and its default hold for `max_tokens`.
-        room: What the model that answers has room for.
-        stands_in: Whether that is another one. Its room then clamps `max_tokens` instead of refusing.
+        room: The bounds of the model that answers.
+        stands_in: Whether that is another one. Its room then clamps `max_tokens` and `min_tokens` instead of refusing.
 
     Raises:
-        InvalidRequestError: `max_tokens` is over the model's limit.
+        InvalidRequestError: `max_tokens` is over the model's limit, `min_tokens` over `max_tokens`, or a token of
+            `logit_bias` is not in the vocabulary.
         ContextWindowExceededError: The prompt is too long, or an explicit `max_tokens` doesn't fit beside it.
     """
     _check_prompt(num_prompt_tokens, room)
+    max_tokens = _max_tokens(params, model, room, num_prompt_tokens, stands_in)
+    if params.min_tokens > max_tokens and not stands_in:
+        raise _out_of_range("min_tokens", params.min_tokens, f"0 to max_tokens, which is {max_tokens}")
     return SamplingParams(
-        max_tokens=_max_tokens(params, model, room, num_prompt_tokens, stands_in),
+        max_tokens=max_tokens,
         temperature=params.temperature if params.HasField("temperature") else DEFAULT_TEMPERATURE,
         top_k=params.top_k,
         top_p=params.top_p if params.HasField("top_p") else 1.0,
+        min_p=params.min_p,
+        repetition_penalty=params.repetition_penalty if params.HasField("repetition_penalty") else 1.0,
+        frequency_penalty=params.frequency_penalty,
+        presence_penalty=params.presence_penalty,
+        logit_bias=_logit_bias(params, room.vocab_size),
         seed=params.seed if params.HasField("seed") else secrets.randbits(63),
-        eos_token_ids=eos_token_ids,
+        eos_token_ids=frozenset() if params.ignore_eos else eos_token_ids,
+        min_tokens=min(params.min_tokens, max_tokens),
+        num_logprobs=params.top_logprobs if params.HasField("top_logprobs") else None,
     )
 
 
@@ -149,15 +168,16 @@ def _check_messages(conversation: pb.Conversation) -> None:
 
 
 def _check_sampling_params(params: pb.SamplingParams) -> None:
-    # written so that NaN, which every comparison denies, is out of range
-    if params.HasField("max_tokens") and not params.max_tokens >= 1:
-        raise _out_of_range("max_tokens", params.max_tokens, "1 or more")
-    if params.HasField("temperature") and not 0 <= params.temperature <= 5:
-        raise _out_of_range("temperature", params.temperature, "0 to 5, inclusive")
-    if params.HasField("top_k") and not params.top_k >= 1:
-        raise _out_of_range("top_k", params.top_k, "1 or more")
-    if params.HasField("top_p") and not 0 < params.top_p <= 1:
-        raise _out_of_range("top_p", params.top_p, "more than 0, to 1 inclusive")
+    for descriptor, value in params.ListFields():
+        is_in_range, allowed = _RANGES.get(descriptor.name, (None, ""))
+        if is_in_range is not None and not is_in_range(value):
+            raise _out_of_range(descriptor.name, value, allowed)
+    if len(params.logit_bias) > MAX_LOGIT_BIASES:
+        message = f"sampling_params.logit_bias has {len(params.logit_bias)} tokens; {MAX_LOGIT_BIASES} are the most"
+        raise InvalidRequestError(message, "sampling_params.logit_bias")
+    for token_id, bias in params.logit_bias.items():
+        if not -100 <= bias <= 100:
+            raise _out_of_range(f"logit_bias[{token_id}]", bias, "-100 to 100, inclusive")
 
 
 def _check_stop_sequences(stop_sequences: Sequence[str]) -> None:
@@ -194,13 +214,18 @@ def _unimplemented(request: pb.RunRequest) -> Iterator[tuple[str, bool]]:
     yield "response_format", request.HasField("response_format")
     yield "tools", bool(request.tools)
     yield "tool_choice", request.HasField("tool_choice") and request.tool_choice.mode != pb.TOOL_CHOICE_MODE_NONE
-    for descriptor, value in request.sampling_params.ListFields():
-        name = descriptor.name
-        yield f"sampling_params.{name}", name in _NEUTRAL_VALUES and value != _NEUTRAL_VALUES[name]
-    yield "sampling_params.top_logprobs", request.sampling_params.HasField("top_logprobs")
     for index, message in enumerate(request.conversation.messages):
         for name in ("tool_calls", "tool_call_id", "name"):
             yield f"conversation.messages[{index}].{name}", bool(getattr(message, name))
+
+
+def _logit_bias(params: pb.SamplingParams, vocab_size: int) -> tuple[tuple[int, float], ...]:
+    for token_id in params.logit_bias:
+        if not 0 <= token_id < vocab_size:
+            field = "sampling_params.logit_bias"
+            message = f"{field} has token {token_id}; the token ids of the model that answers are 0 to {vocab_size - 1}"
+            raise InvalidRequestError(message, field, token_id=token_id, vocab_size=vocab_size)
+    return tuple(params.logit_bias.items())
 
 
 def _check_prompt(num_prompt_tokens: int, room: Room) -> None:

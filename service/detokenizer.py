@@ -47,6 +47,7 @@ class Vocabulary:
         self._special_ids = frozenset(token_id for token_id, token in added.items() if token.special)
         decoders = _decoders(tokenizer)
         names = [decoder["type"] for decoder in decoders]
+        self._token_bytes: dict[int, bytes] = {}
         self._is_byte_level = names == ["ByteLevel"]
         self._has_byte_fallback = "ByteFallback" in names
         if self._is_byte_level:
@@ -69,6 +70,12 @@ class Vocabulary:
         match = _BYTE_TOKEN.fullmatch(token) if self._has_byte_fallback else None
         return int(match[1], 16) if match else None
 
+    def token_bytes(self, token_id: int) -> bytes:
+        """The bytes that a token adds to a text that has begun; none if it has no text."""
+        if token_id not in self._token_bytes:
+            self._token_bytes[token_id] = self._make_token_bytes(token_id)
+        return self._token_bytes[token_id]
+
     def decode(self, token_ids: list[int]) -> str:
         """The text of tokens, decoded at once."""
         return self._tokenizer.decode(token_ids, skip_special_tokens=True)
@@ -85,6 +92,15 @@ class Vocabulary:
             if token is not None and self.byte(token) is None and self.decode([token_id]).strip():
                 return token_id
         raise ValueError("it has no token with text")
+
+    def _make_token_bytes(self, token_id: int) -> bytes:
+        token = self.token(token_id)
+        if token is None:
+            return b""
+        if self._is_byte_level:
+            return _to_bytes(token)
+        byte = self.byte(token)
+        return self.decode_behind([token_id]).encode() if byte is None else bytes([byte])
 
 
 class ByteLevelDetokenizer:

@@ -21,7 +21,7 @@ class LoadedParts:
 
     Attributes:
         chat: Turns requests into token ids and these into text.
-        room: What requests have room for.
+        room: The bounds of its requests.
     """
 
     chat: Chat
@@ -202,4 +202,4 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
 
 def _room(entry: CatalogModel, info: EngineInfo) -> Room:
     context_window = min(entry.context_window, info.max_position_embeddings, info.num_kv_tokens)
-    return Room(entry.max_prompt_tokens, entry.max_completion_tokens, context_window)
+    return Room(entry.max_prompt_tokens, entry.max_completion_tokens, context_window, info.vocab_size)

@@ -85,8 +85,9 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
             model.entry.id,
             len(prompt_token_ids),
             loaded.chat.detokenizer(),
+            loaded.chat.token_bytes,
             StopSearch(request.stop_sequences),
-            request.sampling_params.min_tokens,
+            params.min_tokens,
             self._metrics,
             started_at,
         )

@@ -72,6 +72,24 @@ BODIES: dict[str, tuple[Any, int, int, str]] = {
         f"{BAD_INPUT}stop_sequences[0] has 257 characters; its range is 1 to 256",
     ),
     "many stops": ({**ASK, "stop": ["a"] * 9}, 400, 5006, f"{BAD_INPUT}stop_sequences has 9 texts: send at most 8"),
+    "repetition_penalty 0": (
+        {**ASK, "repetition_penalty": 0},
+        400,
+        5006,
+        f"{BAD_INPUT}sampling_params.repetition_penalty is 0.0; its range is more than 0, to 2 inclusive",
+    ),
+    "min_tokens over max_tokens": (
+        {**ASK, "min_tokens": 4},
+        400,
+        5006,
+        f"{BAD_INPUT}sampling_params.min_tokens is 4; its range is 0 to max_tokens, which is 3",
+    ),
+    "a bias on a token that is not there": (
+        {**ASK, "logit_bias": {"9999999999": 1}},
+        400,
+        5006,
+        f"{BAD_INPUT}sampling_params.logit_bias has token 2147483647; the token ids of the model that answers are 0 to",
+    ),
     "five megabytes": (
         {"prompt": "x" * 5_000_000},
         413,

@@ -27,7 +27,7 @@ from tests.bridge.running_bridge import Answer, Bridge, running_bridge
 from tests.service.running_service import MODEL, RunningService, config, run_service, write_catalog
 
 POISON = "<poison>"
-"""A token that the tokenizer has and the model does not: a step that computes it raises an exception."""
+"""A token that the tokenizer has and the model does not: the engine can't run a request with it."""
 
 LONG = {"prompt": "Where is New York?", "temperature": 0, "max_tokens": 20_000}
 """A request whose completion the model does not end by itself."""
@@ -152,9 +152,11 @@ def read_events(body: bytes) -> Streamed:
 
 def to_request(body: dict[str, Any]) -> pb.RunRequest:
     """The RunRequest that means what a JSON body means."""
-    names = ("max_tokens", "seed", "temperature", "top_k", "top_p")
-    params = pb.SamplingParams(**{name: body[name] for name in names if name in body})
-    request = pb.RunRequest(model=MODEL, sampling_params=params, stop_sequences=body.get("stop", ()))
+    names = pb.SamplingParams.DESCRIPTOR.fields_by_name
+    params: dict[str, Any] = {name: body[name] for name in names if name in body}
+    params["logit_bias"] = {int(token_id): bias for token_id, bias in body.get("logit_bias", {}).items()}
+    stops = body.get("stop", ())
+    request = pb.RunRequest(model=MODEL, sampling_params=pb.SamplingParams(**params), stop_sequences=stops)
     if "prompt" in body:
         request.prompt.CopyFrom(pb.Prompt(text=body["prompt"], raw=body.get("raw", False)))
         return request

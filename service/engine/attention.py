@@ -27,6 +27,7 @@ class DecodeGroup:
     Attributes:
         start, end: Their tokens' places in the packed row.
         block_table: Block ids, int64 [end - start, blocks of the longest]; rows are padded with a block of their own.
+            What stands behind a sequence's tokens is masked, but must be finite: 0 times NaN is NaN.
         lengths: Tokens of each sequence with the new one, int64 [end - start].
         max_length: The longest of them.
         gathered: What `_gather` gave for each layer. The next step's group of the same sequences takes it over and only

@@ -4,6 +4,8 @@
 of text, of gRPC or of asyncio.
 """
 
+import itertools
+import logging
 from dataclasses import replace
 
 from transformers import PreTrainedModel
@@ -11,11 +13,18 @@ from transformers import PreTrainedModel
 from service.engine.block_pool import BLOCK_SIZE, BlockPool
 from service.engine.kv_cache import bytes_per_block
 from service.engine.messages import ENGINE_FAILED, EngineConfig, EngineInfo, Failure, StepOutput, StepResult
-from service.engine.model_runner import ModelRunner
+from service.engine.model_runner import ModelRunner, is_out_of_memory
 from service.engine.sampling import SampledToken, SamplingError
 from service.engine.scheduler import ScheduledSequence, Scheduler
 from service.engine.self_check import SelfCheck
 from service.engine.sequence import Priority, SamplingParams, Sequence
+
+_log = logging.getLogger(__name__)
+
+_OUT_OF_MEMORY = (
+    "The engine ran out of memory while it was running this request. A shorter prompt may fit; otherwise the service's "
+    "--max-num-batched-tokens or --kv-cache-memory-mib must be lowered."
+)
 
 _MIB = 1 << 20
 _MIN_BLOCKS = 4
@@ -75,16 +84,24 @@ class Engine:
         Raises:
             ValueError: It could never run; the edge checks the same bounds, in the client's words.
         """
-        num_tokens = len(prompt_token_ids) + params.max_tokens
-        if not prompt_token_ids or params.max_tokens < 1:
-            raise ValueError("a request has at least one prompt token and max_tokens is at least 1")
-        if num_tokens > min(self.info.num_kv_tokens, self.info.max_position_embeddings):
-            raise ValueError(f"{num_tokens} tokens do not fit: {self.info}")
+        self._check(prompt_token_ids, params)
         sequence = Sequence(
             request_id, list(prompt_token_ids), len(prompt_token_ids), params, priority=priority, cache_salt=cache_salt
         )
         self._sequences[request_id] = sequence
         self.scheduler.add(sequence)
+
+    def _check(self, prompt_token_ids: list[int], params: SamplingParams) -> None:
+        if not prompt_token_ids or params.max_tokens < 1:
+            raise ValueError("a request has at least one prompt token and max_tokens is at least 1")
+        num_tokens = len(prompt_token_ids) + params.max_tokens
+        max_num_tokens = min(self.info.num_kv_tokens, self.info.max_position_embeddings)
+        if num_tokens > max_num_tokens:
+            raise ValueError(f"prompt and max_tokens are {num_tokens} tokens, and there is room for {max_num_tokens}")
+        # Such a token would fail the whole step, and on CUDA the process.
+        for token_id in itertools.chain(prompt_token_ids, (token_id for token_id, _ in params.logit_bias)):
+            if not 0 <= token_id < self.info.vocab_size:
+                raise ValueError(f"token {token_id} is not in the model's vocabulary of {self.info.vocab_size} tokens")
 
     def abort(self, request_id: str) -> None:
         """Ends a request and frees its blocks; one that has ended already is no error."""
@@ -99,15 +116,41 @@ class Engine:
     def run(self, scheduled: list[ScheduledSequence]) -> StepResult:
         """The second half: computes the scheduled tokens and lets the sequences grow or end."""
         result = StepResult()
-        for item, token in zip(scheduled, self._runner.run(scheduled), strict=True):
+        while scheduled:
+            tokens = self._try_run(scheduled)
+            if tokens is not None:
+                self._take(scheduled, tokens, result)
+                break
+            *scheduled, newest = scheduled
+            result.failed.append(self._end(newest.sequence, _OUT_OF_MEMORY))
+        return result
+
+    def _try_run(self, scheduled: list[ScheduledSequence]) -> list[SampledToken | SamplingError | None] | None:
+        """What the model runner gives; None if memory does not suffice for so many tokens."""
+        try:
+            return self._runner.run(scheduled)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            num_tokens = sum(item.num_tokens for item in scheduled)
+            _log.error("out of memory in a step of %d sequences and %d tokens: %s", len(scheduled), num_tokens, error)
+        self._runner.forget()
+        return None
+
+    def _take(
+        self,
+        scheduled: list[ScheduledSequence],
+        tokens: list[SampledToken | SamplingError | None],
+        result: StepResult,
+    ) -> None:
+        for item, token in zip(scheduled, tokens, strict=True):
             if isinstance(token, SamplingError):
-                result.failed.append(Failure(item.sequence.id, str(token)))
-                self._discard(item.sequence)
+                self.block_pool.forget(item.sequence.block_table)
+                result.failed.append(self._end(item.sequence, str(token)))
                 continue
             self.scheduler.advance(item)
             if token is not None:
                 result.outputs.append(self._grow(item.sequence, token))
-        return result
 
     def _grow(self, sequence: Sequence, token: SampledToken) -> StepOutput:
         sequence.append(token.token_id)
@@ -117,10 +160,10 @@ class Engine:
         num_cached_tokens = sequence.num_cached_tokens or 0
         return StepOutput(sequence.id, token.token_id, finish_reason, token.logprobs, num_cached_tokens)
 
-    def _discard(self, sequence: Sequence) -> None:
-        """Ends a sequence that failed, and clears its blocks: NaN in one would spoil the sequence that gets it next."""
-        self._runner.clear(self.block_pool.forget(sequence.block_table))
+    def _end(self, sequence: Sequence, message: str) -> Failure:
+        _log.error("request %s fails: %s", sequence.id, message)
         self.abort(sequence.id)
+        return Failure(sequence.id, message)
 
     def step(self) -> list[StepOutput]:
         """Schedules and runs; the tokens drawn, at most one for each sequence."""
@@ -130,16 +173,15 @@ class Engine:
     def fail(self, scheduled: list[ScheduledSequence]) -> list[Failure]:
         """Recovers from an exception in `run`: ends the sequences of that step, and lets all others start over.
 
-        What the KV cache holds after half a step is not known, so it is cleared and the others prefill again.
+        What the KV cache holds after half a step is not known, so it is forgotten and the others prefill again.
 
         Returns:
             The requests that ended.
         """
-        failed = [Failure(item.sequence.id, ENGINE_FAILED) for item in scheduled]
-        for failure in failed:
-            self.abort(failure.id)
+        failed = [self._end(item.sequence, ENGINE_FAILED) for item in scheduled]
         self.scheduler.preempt_all()
-        self._runner.clear(self.block_pool.forget(range(self.block_pool.num_blocks)))
+        self.block_pool.forget(range(self.block_pool.num_blocks))
+        self._runner.forget()
         return failed
 
     def report(self, result: StepResult) -> StepResult:

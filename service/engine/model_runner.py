@@ -1,7 +1,8 @@
 """The device: weights, KV cache, and one packed forward for each step."""
 
 import itertools
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -17,6 +18,12 @@ from service.engine.sequence import Sequence
 
 _Forward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, PackedBatch], torch.Tensor]
 """Token ids [1, T], positions [1, T], places of logits [N] and the batch, to logits [N, vocabulary]."""
+
+_log = logging.getLogger(__name__)
+
+_SAMPLING_FAILED = (
+    "The engine could not choose the next token of this request. The same request may make it fail again."
+)
 
 _BLOCKS_TOGETHER = 4
 """What a group of decoding sequences gathers is a multiple of this many blocks."""
@@ -53,17 +60,14 @@ class ModelRunner:
         next_tokens: list[SampledToken | SamplingError | None] = [None] * len(scheduled)
         logits = self.logits(packed)
         if drawing:
-            drawn = sample(logits, [_sampling_row(scheduled[place].sequence) for place in drawing])
+            drawn = _sample(logits, [scheduled[place].sequence for place in drawing])
             for place, token in zip(drawing, drawn, strict=True):
                 next_tokens[place] = token
         return next_tokens
 
-    @torch.inference_mode()
-    def clear(self, blocks: Iterable[int]) -> None:
-        """Writes zeros over blocks of the KV cache."""
-        places = self._tensor(list(blocks))
-        for cache in self._kv_cache:
-            cache.index_fill_(0, places, 0)
+    def forget(self) -> None:
+        """Drops what is kept between steps, after one that failed."""
+        self._cut_sequences, self._cuts, self._gathered = [], [], {}
 
     @torch.inference_mode()
     def logits(self, packed: list[ScheduledSequence]) -> torch.Tensor:
@@ -87,6 +91,7 @@ class ModelRunner:
             ]
             if item.is_last_chunk:
                 last.append(len(token_ids) - 1)
+        self._clear([block for item in packed if (block := _partly_filled_block(item)) is not None])
         num_decoding = sum(map(_is_decoding, packed))
         batch = PackedBatch(
             kv_cache=self._kv_cache,
@@ -97,6 +102,12 @@ class ModelRunner:
         logits = self._forward(self._tensor(token_ids)[None], self._tensor(positions)[None], self._tensor(last), batch)
         self._keep_gathered(packed, batch.decode_groups)
         return logits
+
+    def _clear(self, blocks: list[int]) -> None:
+        """Writes zeros over blocks. A mask hides what another sequence has left in them, but does not stop NaN."""
+        if blocks:
+            for cache in self._kv_cache:
+                cache.index_fill_(0, self._tensor(blocks), 0)
 
     def _decode_groups(self, packed: list[ScheduledSequence]) -> list[DecodeGroup]:
         """Cuts the decoding sequences where one has over twice the blocks of its group's shortest.
@@ -112,8 +123,8 @@ class ModelRunner:
         lengths = [item.sequence.num_tokens for item in packed]
         # Room for some tokens more, so that the group can keep what it gathers over their steps.
         num_blocks = -(-num_blocks_for(max(lengths)) // _BLOCKS_TOGETHER) * _BLOCKS_TOGETHER
-        tables = [item.sequence.block_table[:num_blocks] for item in packed]
-        # The padding is masked, but a mask does not stop NaN: only a sequence's own blocks can't bring another's.
+        tables = [item.sequence.block_table[: num_blocks_for(item.sequence.num_tokens)] for item in packed]
+        # Padding is masked too, and only a sequence's own blocks can't bring another's NaN.
         padded = [table + table[-1:] * (num_blocks - len(table)) for table in tables]
         return DecodeGroup(
             start=start,
@@ -156,6 +167,34 @@ def _cut(block_counts: list[int]) -> list[int]:
 
 def _is_decoding(item: ScheduledSequence) -> bool:
     return item.num_tokens == 1 and item.is_last_chunk
+
+
+def _partly_filled_block(item: ScheduledSequence) -> int | None:
+    """The block that a step is the first to write to and does not fill."""
+    sequence, end = item.sequence, item.sequence.num_computed_tokens + item.num_tokens
+    first = end // BLOCK_SIZE * BLOCK_SIZE
+    return sequence.block_table[end // BLOCK_SIZE] if sequence.num_computed_tokens <= first < end else None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether there was not enough memory, for which torch has an error of its own on CUDA only."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    texts = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
+
+
+def _sample(logits: torch.Tensor, sequences: list[Sequence]) -> list[SampledToken | SamplingError]:
+    """Draws for all sequences together; if that raises, for each by itself, so that only the one at fault fails."""
+    try:
+        return sample(logits, [_sampling_row(sequence) for sequence in sequences])
+    except Exception as error:
+        if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
+            raise
+        _log.exception("sampling failed for %s", ", ".join(sequence.id for sequence in sequences))
+    if len(sequences) == 1:
+        return [SamplingError(_SAMPLING_FAILED)]
+    return [_sample(logits[place : place + 1], [sequence])[0] for place, sequence in enumerate(sequences)]
 
 
 def _sampling_row(sequence: Sequence) -> SamplingRow:

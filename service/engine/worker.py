@@ -12,6 +12,7 @@ import threading
 from typing import BinaryIO
 
 import torch
+from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from service.checkpoints.load import load_model
@@ -31,6 +32,9 @@ from service.engine.messages import (
 )
 
 _log = logging.getLogger(__name__)
+
+_LOAD_ERRORS = (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError, SafetensorError)
+"""What torch, transformers and safetensors raise for a checkpoint that they can't load."""
 
 
 class Worker:
@@ -63,10 +67,11 @@ class Worker:
             self._started.update(started)
             send(self._results, Started(started))
         try:
-            if scheduled:
-                done = self._engine.run(scheduled)
-                result.outputs.extend(done.outputs)
-                result.failed.extend(done.failed)
+            done = self._engine.run(scheduled)
+            result.outputs.extend(done.outputs)
+            result.failed.extend(done.failed)
+        except torch.AcceleratorError:
+            raise  # no step on this device can succeed any more; the process that is started next gets a new one
         except Exception:
             _log.exception("a step failed")
             result.failed.extend(self._engine.fail(scheduled))
@@ -148,7 +153,7 @@ def main() -> None:
     threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
     try:
         engine = _load(config)
-    except Exception as error:
+    except _LOAD_ERRORS as error:
         _log.exception("loading %s failed", config.checkpoint)
         send(results, LoadFailed(f"{type(error).__name__}: {error}"))
         return

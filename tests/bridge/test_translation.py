@@ -71,9 +71,17 @@ def test_sampling_fields_keep_their_names():
         "repetition_penalty": 2,
         "frequency_penalty": -2,
         "presence_penalty": 2,
+        "min_p": 0.5,
+        "min_tokens": 0,
+        "ignore_eos": True,
         "seed": 9_999_999_999,
     }
     assert asked(prompt="hi", **given).sampling_params == pb.SamplingParams(**given)
+
+
+def test_a_logit_bias_is_named_by_token_ids_in_digits():
+    biases = asked(prompt="hi", logit_bias={"0": -100, "5": 1.5, "9999999999": 1}).sampling_params.logit_bias
+    assert dict(biases) == {0: -100, 5: 1.5, 2**31 - 1: 1}, "one that is too large stays so for the service to refuse"
 
 
 def test_a_field_that_is_not_given_is_unset():
@@ -84,9 +92,10 @@ def test_an_integer_may_be_written_as_a_float():
     assert asked(prompt="hi", max_tokens=5.0).sampling_params.max_tokens == 5
 
 
-@pytest.mark.parametrize("max_tokens", [2**31, 10**30, 1e300])
-def test_a_huge_max_tokens_stays_huge_for_the_service_to_refuse(max_tokens):
-    assert asked(prompt="hi", max_tokens=max_tokens).sampling_params.max_tokens == 2**31 - 1
+@pytest.mark.parametrize("name", ["max_tokens", "min_tokens"])
+@pytest.mark.parametrize("count", [2**31, 10**30, 1e300])
+def test_a_huge_count_stays_huge_for_the_service_to_refuse(name, count):
+    assert getattr(asked(prompt="hi", **{name: count}).sampling_params, name) == 2**31 - 1
 
 
 @pytest.mark.parametrize(("stop", "stop_sequences"), [("a", ["a"]), (["a", "b"], ["a", "b"]), (None, []), ([], [])])

@@ -8,7 +8,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.completion import Completion, join
 from service.detokenizer import Vocabulary
 from service.engine.request import EngineOutput
-from service.engine.sequence import FinishReason
+from service.engine.sequence import FinishReason, TokenLogprobs
 from service.metrics import Metrics
 from service.stop_sequences import StopSearch
 from tests.service.test_stop_sequences import first_match
@@ -26,18 +26,25 @@ token_ids = st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=30)
 def complete(kind, ids, stops=(), min_tokens=0, batches=None, finish_reason=FinishReason.LENGTH):
     """The answer, when the engine puts tokens out in batches."""
     detokenizer = VOCABULARIES[kind].detokenizer()
-    completion = Completion("id", "model", 7, detokenizer, StopSearch(stops), min_tokens, METRICS, 0.0)
+    token_bytes = VOCABULARIES[kind].token_bytes
+    completion = Completion("id", "model", 7, detokenizer, token_bytes, StopSearch(stops), min_tokens, METRICS, 0.0)
     batches = batches or [len(ids)]
     parts = []
     for number, size in enumerate(batches):
         begin = sum(batches[:number])
         is_last = begin + size >= len(ids)
-        part = completion.add(EngineOutput(ids[begin : begin + size], finish_reason if is_last else None))
+        logprobs = [TokenLogprobs(-1.0, ((token_id, -1.0),)) for token_id in ids[begin : begin + size]]
+        reason = finish_reason if is_last else None
+        part = completion.add(EngineOutput(ids[begin : begin + size], reason, logprobs=logprobs))
         parts += [part] if part is not None else []
         if completion.has_ended:
             break
     assert all(not part.finish_reason and part.text for part in parts[:-1])
-    return join(parts)
+    answer = join(parts)
+    counted = ids[: answer.usage.completion_tokens]
+    assert [logprob.token_id for logprob in answer.logprobs] == counted, "those of all tokens that count"
+    assert [logprob.top[0].token_id for logprob in answer.logprobs] == counted
+    return answer
 
 
 def expected(kind, ids, stops, min_tokens):

@@ -1,12 +1,14 @@
 """Checks, defaults and limits: what is refused, and what an accepted request becomes."""
 
 import math
+from typing import Any
 
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.catalog import CatalogModel
 from service.conversion import Room, check_request, to_sampling_params
+from service.engine.sequence import SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
 
 NAMED = CatalogModel(
@@ -19,7 +21,7 @@ NAMED = CatalogModel(
     default_max_tokens=100,
     default_max_tokens_streamed=150,
 )
-ROOM = Room(max_prompt_tokens=300, max_completion_tokens=200, context_window=400)
+ROOM = Room(max_prompt_tokens=300, max_completion_tokens=200, context_window=400, vocab_size=50)
 
 
 def prompt(**fields) -> pb.RunRequest:
@@ -61,6 +63,19 @@ def max_tokens(num_prompt_tokens: int, *, room: Room = ROOM, stands_in: bool = F
         (sampled(top_p=math.nan), "sampling_params.top_p"),
         (prompt(priority=3), "priority"),
         (prompt(cache_salt="é" * 257), "cache_salt"),
+        (sampled(min_p=-0.1), "sampling_params.min_p"),
+        (sampled(min_p=math.nan), "sampling_params.min_p"),
+        (sampled(repetition_penalty=0), "sampling_params.repetition_penalty"),
+        (sampled(repetition_penalty=2.01), "sampling_params.repetition_penalty"),
+        (sampled(repetition_penalty=math.nan), "sampling_params.repetition_penalty"),
+        (sampled(frequency_penalty=-2.01), "sampling_params.frequency_penalty"),
+        (sampled(presence_penalty=math.inf), "sampling_params.presence_penalty"),
+        (sampled(logit_bias={5: 100.1}), "sampling_params.logit_bias[5]"),
+        (sampled(logit_bias={5: math.nan}), "sampling_params.logit_bias[5]"),
+        (sampled(logit_bias=dict.fromkeys(range(1025), 0.0)), "sampling_params.logit_bias"),
+        (sampled(min_tokens=-1), "sampling_params.min_tokens"),
+        (sampled(top_logprobs=21), "sampling_params.top_logprobs"),
+        (sampled(top_logprobs=-1), "sampling_params.top_logprobs"),
     ],
 )
 def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
@@ -76,15 +91,6 @@ def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
         (prompt(tools=[pb.Tool(name="clock")]), "tools"),
         (prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO)), "tool_choice"),
         (prompt(tool_choice=pb.ToolChoice(name="clock")), "tool_choice"),
-        (sampled(min_p=0.1), "sampling_params.min_p"),
-        (sampled(repetition_penalty=1.1), "sampling_params.repetition_penalty"),
-        (sampled(repetition_penalty=math.nan), "sampling_params.repetition_penalty"),
-        (sampled(frequency_penalty=-0.1), "sampling_params.frequency_penalty"),
-        (sampled(presence_penalty=0.1), "sampling_params.presence_penalty"),
-        (sampled(logit_bias={5: 0.0}), "sampling_params.logit_bias"),
-        (sampled(min_tokens=1), "sampling_params.min_tokens"),
-        (sampled(ignore_eos=True), "sampling_params.ignore_eos"),
-        (sampled(top_logprobs=0), "sampling_params.top_logprobs"),
         (spoken(tool_calls=[pb.ToolCall(id="1")]), "conversation.messages[0].tool_calls"),
         (spoken(tool_call_id="1"), "conversation.messages[0].tool_call_id"),
         (spoken(name="clock"), "conversation.messages[0].name"),
@@ -104,29 +110,54 @@ def test_what_no_code_honours_yet_is_refused_and_not_ignored(request_, field):
         prompt(stop_sequences=["é" * 256] + ["a"] * 7),
         sampled(temperature=0, top_p=1, top_k=1, max_tokens=1),
         sampled(temperature=5, seed=-(2**63)),
-        sampled(min_p=0, repetition_penalty=1, frequency_penalty=0, presence_penalty=0, min_tokens=0),
+        sampled(min_p=0, repetition_penalty=1e-9, frequency_penalty=-2, presence_penalty=-2, min_tokens=0),
+        sampled(min_p=1, repetition_penalty=2, frequency_penalty=2, presence_penalty=2, top_logprobs=0),
+        sampled(logit_bias=dict.fromkeys(range(1024), -100.0), top_logprobs=20, ignore_eos=True),
         prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_NONE), priority=pb.PRIORITY_ONLINE),
         prompt(cache_salt="é" * 256, priority=pb.PRIORITY_BATCH),
     ],
 )
-def test_limits_are_inclusive_and_neutral_values_are_fine(request_):
+def test_limits_are_inclusive(request_):
     check_request(request_)
 
 
+def converted(num_prompt_tokens: int = 10, *, stands_in: bool = False, **params) -> SamplingParams:
+    asked = pb.SamplingParams(**params)
+    return to_sampling_params(asked, NAMED, ROOM, num_prompt_tokens, frozenset({2}), stands_in=stands_in)
+
+
 def test_unset_params_get_their_documented_defaults():
-    params = to_sampling_params(pb.SamplingParams(), NAMED, ROOM, 10, frozenset({2}), stands_in=False)
-    assert (params.temperature, params.top_k, params.top_p) == (0.6, 0, 1.0)
-    assert (params.max_tokens, params.eos_token_ids) == (100, frozenset({2}))
+    params = converted()
+    defaults = SamplingParams(100, temperature=0.6, seed=params.seed, eos_token_ids=frozenset({2}))
+    assert params == defaults
     assert params.seed >= 0
 
 
-def test_zero_is_a_value_and_not_unset():
-    params = to_sampling_params(pb.SamplingParams(temperature=0, seed=0), NAMED, ROOM, 10, frozenset(), stands_in=False)
-    assert (params.temperature, params.seed) == (0.0, 0)
+def test_what_is_set_reaches_the_engine():
+    same: dict[str, Any] = {"repetition_penalty": 1.1, "frequency_penalty": -0.5, "presence_penalty": 0.5}
+    same |= {"temperature": 0.0, "top_k": 3, "top_p": 0.5, "min_p": 0.25, "seed": 0, "min_tokens": 7, "max_tokens": 7}
+    params = converted(top_logprobs=0, logit_bias={4: -1.0}, ignore_eos=True, **same)
+    assert params == SamplingParams(num_logprobs=0, logit_bias=((4, -1.0),), **same)
+
+
+def test_min_tokens_is_at_most_max_tokens_whichever_way_that_came():
+    with pytest.raises(InvalidRequestError, match="its range is 0 to max_tokens, which is 7") as caught:
+        converted(max_tokens=7, min_tokens=8)
+    assert caught.value.field == "sampling_params.min_tokens"
+    with pytest.raises(InvalidRequestError, match="its range is 0 to max_tokens, which is 100"):
+        converted(min_tokens=101)
+    assert converted(290, stands_in=True, max_tokens=200, min_tokens=200).min_tokens == 110
+
+
+@pytest.mark.parametrize("token_id", [-1, 50, 2**31 - 1])
+def test_a_bias_on_a_token_that_the_model_does_not_have_is_refused(token_id):
+    with pytest.raises(InvalidRequestError, match="token ids of the model that answers are 0 to 49") as caught:
+        converted(logit_bias={token_id: 1.0})
+    assert caught.value.field == "sampling_params.logit_bias"
 
 
 def test_a_default_max_tokens_shrinks_to_the_room_beside_the_prompt():
-    assert max_tokens(290, room=Room(300, 200, 350)) == 60
+    assert max_tokens(290, room=Room(300, 200, 350, 50)) == 60
 
 
 def test_a_callers_default_shrinks_too():
@@ -152,7 +183,7 @@ def test_a_prompt_over_the_limit_or_without_room_for_a_token_is_refused():
     with pytest.raises(ContextWindowExceededError, match=r"\(301\) exceeded .* \(300\)"):
         max_tokens(301)
     with pytest.raises(ContextWindowExceededError, match=r"\(301\) exceeded .* \(300\)"):
-        max_tokens(300, room=Room(300, 200, 300))
+        max_tokens(300, room=Room(300, 200, 300, 50))
 
 
 def test_a_prompt_without_tokens_is_refused():

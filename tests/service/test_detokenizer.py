@@ -161,3 +161,17 @@ def test_a_decoder_in_which_the_end_changes_what_came_before_is_refused(decoder)
     tokenizer.decoder = decoder
     with pytest.raises(ValueError, match="can't be followed token by token"):
         Vocabulary(tokenizer)
+
+
+@kinds
+@given(text=texts)
+def test_the_bytes_of_a_texts_tokens_are_the_texts_bytes(kind, text):
+    ids = TOKENIZERS[kind].encode(text, add_special_tokens=False).ids
+    written = b"".join(map(VOCABULARIES[kind].token_bytes, ids)).decode(errors="replace")
+    assert written in (whole(kind, ids), " " + whole(kind, ids)), "the first token's leading space is no text"
+
+
+@kinds
+def test_tokens_without_text_have_no_bytes(kind):
+    special = TOKENIZERS[kind].get_vocab()["</s>"]
+    assert [VOCABULARIES[kind].token_bytes(token_id) for token_id in (special, VOCAB_SIZE + 8)] == [b"", b""]

@@ -30,7 +30,9 @@ async def refusal(running, request: pb.RunRequest) -> grpc.aio.AioRpcError:
         (ask(temperature=5.1), "sampling_params.temperature"),
         (ask(max_tokens=0), "sampling_params.max_tokens"),
         (ask(max_tokens=30_001), "sampling_params.max_tokens"),
-        (ask(min_p=0.1), "sampling_params.min_p"),
+        (ask(min_p=1.1), "sampling_params.min_p"),
+        (ask(max_tokens=5, min_tokens=6), "sampling_params.min_tokens"),
+        (ask(logit_bias={512: 1.0}), "sampling_params.logit_bias"),
     ],
 )
 async def test_a_field_at_fault_is_named(running, request_, field):

@@ -1,6 +1,7 @@
 """Run and RunStream over a real socket with a real engine: one law for both."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
@@ -123,3 +124,61 @@ async def test_a_silent_unary_call_survives_the_pings_of_its_client(running):
         run = text_generation_pb2_grpc.TextGenerationServiceStub(channel).Run
         answer = await run(ask(max_tokens=800))
     assert answer.usage.completion_tokens == 800
+
+
+async def test_log_probabilities_are_told_of_every_token_and_join_like_text(running):
+    request = ask(temperature=1.0, seed=3, max_tokens=30, ignore_eos=True, top_logprobs=2)
+    whole = await running.text_generation.Run(request)
+    parts = [part async for part in running.text_generation.RunStream(request)]
+    assert [logprob for part in parts for logprob in part.logprobs] == list(whole.logprobs)
+    assert len(whole.logprobs) == whole.usage.completion_tokens == 30
+    assert b"".join(logprob.token for logprob in whole.logprobs).decode(errors="replace") == whole.text
+    for logprob in whole.logprobs:
+        likely, second = logprob.top
+        assert 0 >= likely.logprob >= max(second.logprob, logprob.logprob)
+
+
+async def test_asking_for_log_probabilities_changes_nothing_else(running):
+    free = await running.text_generation.Run(ask(temperature=1.0, seed=3, max_tokens=30))
+    told = await running.text_generation.Run(ask(temperature=1.0, seed=3, max_tokens=30, top_logprobs=0))
+    assert not free.logprobs
+    assert not any(logprob.top for logprob in told.logprobs)
+    assert (free.text, free.usage) == (told.text, told.usage)
+
+
+async def test_a_greedy_token_is_the_most_likely_one(running):
+    answer = await running.text_generation.Run(ask(max_tokens=10, top_logprobs=1))
+    for logprob in answer.logprobs:
+        assert (logprob.token_id, logprob.logprob) == (logprob.top[0].token_id, logprob.top[0].logprob)
+
+
+async def greedy_token_ids(running, **params):
+    """The tokens of a completion of up to 40."""
+    answer = await running.text_generation.Run(ask(max_tokens=40, top_logprobs=0, **params))
+    return [logprob.token_id for logprob in answer.logprobs]
+
+
+async def test_a_bias_of_100_decides_and_one_of_minus_100_forbids(running):
+    first, *_ = await greedy_token_ids(running)
+    assert await greedy_token_ids(running, logit_bias={first: 100}) == [first] * 40
+    assert first not in await greedy_token_ids(running, logit_bias={first: -100})
+
+
+async def test_penalties_make_tokens_come_less_often(running):
+    free = await greedy_token_ids(running)
+    assert len(set(await greedy_token_ids(running, frequency_penalty=2, presence_penalty=2))) > len(set(free))
+    assert len(set(await greedy_token_ids(running, repetition_penalty=2))) > len(set(free))
+
+
+async def test_min_tokens_and_ignore_eos_put_the_end_off(running):
+    for seed in range(100):
+        sampled: dict[str, Any] = {"temperature": 3.0, "seed": seed, "max_tokens": 200}
+        early = await running.text_generation.Run(ask(**sampled))
+        if early.finish_reason == pb.FINISH_REASON_STOP:
+            break
+    ended_at = early.usage.completion_tokens
+    longer = await running.text_generation.Run(ask(min_tokens=ended_at, **sampled))
+    assert longer.usage.completion_tokens > ended_at
+    endless = await running.text_generation.Run(ask(ignore_eos=True, **sampled))
+    assert (endless.finish_reason, endless.usage.completion_tokens) == (pb.FINISH_REASON_LENGTH, 200)
+    assert endless.text.startswith(early.text.rstrip("\ufffd"))

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from service.engine.engine import Engine
+from service.engine.messages import StepOutput
 from service.engine.sequence import FinishReason, SamplingParams
 from tests.service.engine.conftest import finish, make_engine, tokens_of
 
@@ -30,6 +33,55 @@ def test_sixteen_mixed_requests_get_what_they_would_get_alone(checkpoint: Checkp
     for place, prompt in enumerate(prompts):
         assert tokens_of(outputs, str(place)) == reference("llama", prompt, 24)
     assert is_whole(engine)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
+@given(
+    params=st.builds(
+        SamplingParams,
+        max_tokens=st.just(40),
+        temperature=st.sampled_from([0.0, 0.9]),
+        top_k=st.sampled_from([0, 40]),
+        top_p=st.sampled_from([1.0, 0.95]),
+        min_p=st.sampled_from([0.0, 0.01]),
+        repetition_penalty=st.sampled_from([1.0, 1.2]),
+        frequency_penalty=st.sampled_from([0.0, 0.3]),
+        presence_penalty=st.sampled_from([0.0, -0.3]),
+        logit_bias=st.sampled_from([(), ((5, 2.0), (6, -100.0))]),
+        seed=st.integers(-(2**63), 2**63 - 1),
+        num_logprobs=st.sampled_from([None, 0, 3]),
+    ),
+    num_blocks=st.integers(6, 40),
+)
+def test_a_seeded_request_draws_the_same_alone_among_15_others_and_after_preemption(
+    checkpoint: Checkpoint, params: SamplingParams, num_blocks: int
+) -> None:
+    alone = make_engine(checkpoint("llama"), dtype="float64")
+    alone.submit("it", [5, 6, 7], params)
+    company = make_engine(checkpoint("llama"), dtype="float64", num_blocks=num_blocks, max_num_seqs=16)
+    for other in range(15):
+        others = SamplingParams(20, temperature=other % 3, seed=other, presence_penalty=other % 2, top_k=other % 5)
+        company.submit(str(other), [9] * (4 * other + 1), others)
+    company.submit("it", [5, 6, 7], params)
+    expected, outputs = finish(alone), finish(company)
+    assert tokens_of(outputs, "it") == tokens_of(expected, "it")
+    assert logprobs_of(outputs) == pytest.approx(logprobs_of(expected))
+
+
+def logprobs_of(outputs: list[StepOutput]) -> list[float]:
+    return [output.logprobs.chosen for output in outputs if output.id == "it" and output.logprobs]
+
+
+def test_penalties_survive_preemption(checkpoint: Checkpoint) -> None:
+    params = SamplingParams(60, repetition_penalty=1.3, frequency_penalty=0.4)
+    alone = make_engine(checkpoint("llama"), dtype="float64")
+    alone.submit("it", [5, 6, 7], params)
+    crowded = make_engine(checkpoint("llama"), dtype="float64", num_blocks=6)
+    crowded.submit("older", [9] * 20, SamplingParams(70))
+    crowded.submit("it", [5, 6, 7], params)
+    outputs = finish(crowded)
+    assert crowded.scheduler.num_preemptions > 0
+    assert tokens_of(outputs, "it") == tokens_of(finish(alone), "it")
 
 
 def test_each_of_several_eos_tokens_ends_a_completion(checkpoint: Checkpoint, reference: Reference) -> None:
@@ -64,12 +116,34 @@ def test_aborting_what_has_ended_is_no_error(checkpoint: Checkpoint) -> None:
     assert is_whole(engine)
 
 
-@pytest.mark.parametrize(("prompt", "max_tokens"), [([], 5), ([5], 0), ([5] * 1000, 100), ([5] * 2000, 100)])
-def test_a_request_that_could_never_run_is_refused(checkpoint: Checkpoint, prompt: list[int], max_tokens: int) -> None:
+@pytest.mark.parametrize(
+    ("prompt", "max_tokens", "bias"),
+    [
+        ([], 5, 3),
+        ([5], 0, 3),
+        ([5] * 1000, 100, 3),
+        ([5] * 2000, 100, 3),
+        ([5, 320], 5, 3),
+        ([-1], 5, 3),
+        ([5], 5, 320),
+    ],
+)
+def test_a_request_that_could_never_run_is_refused(
+    checkpoint: Checkpoint, prompt: list[int], max_tokens: int, bias: int
+) -> None:
     engine = make_engine(checkpoint("llama"))
     with pytest.raises(ValueError, match="token"):
-        engine.submit("it", prompt, greedy(max_tokens))
+        engine.submit("it", prompt, SamplingParams(max_tokens, logit_bias=((bias, 1.0),)))
     assert is_whole(engine)
+
+
+def test_min_tokens_puts_the_end_off(checkpoint: Checkpoint, reference: Reference) -> None:
+    first = reference("llama", [5, 6, 7], 1)[0]
+    engine = make_engine(checkpoint("llama"))
+    engine.submit("it", [5, 6, 7], SamplingParams(20, eos_token_ids=frozenset({first}), min_tokens=3))
+    tokens = tokens_of(finish(engine), "it")
+    assert len(tokens) > 3
+    assert first not in tokens[:3]
 
 
 def test_a_failed_step_ends_its_own_sequences_and_the_others_go_on(

@@ -2,20 +2,101 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import (
+    LogitsProcessorList,
+    MinNewTokensLengthLogitsProcessor,
+    MinPLogitsWarper,
+    PrefixConstrainedLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    SequenceBiasLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
-from service.engine.sampling import SampledToken, SamplingRow, sample, uniform
-from service.engine.sequence import SamplingParams
+from service.engine.sampling import (
+    NO_PROBABILITIES,
+    NOTHING_LEFT,
+    SampledToken,
+    SamplingError,
+    SamplingRow,
+    sample,
+    uniform,
+)
+from service.engine.sequence import SamplingParams, Sequence, TokenCounts
+from tests.service.engine import naive_sampling
 
+VOCABULARY = 200
 SEEDS = st.integers(-(2**63), 2**63 - 1)
+LIKELY = st.integers(0, 15)
+"""Tokens that are much likelier than the rest, so that it shows what becomes of them."""
 
 
-def params(**changes: float) -> SamplingParams:
-    return SamplingParams(**({"max_tokens": 1, "temperature": 1.0} | changes))  # type: ignore[arg-type]
+class Case(NamedTuple):
+    """A row as the engine has it, and what its counts and its bitmask were made of."""
+
+    row: SamplingRow
+    prompt: list[int]
+    completion: list[int]
+    allowed: set[int] | None
+
+
+def params(**changes: Any) -> SamplingParams:
+    return SamplingParams(**({"max_tokens": 1, "temperature": 1.0} | changes))
+
+
+def bitmask(allowed: set[int], num_words: int = -(-VOCABULARY // 32)) -> torch.Tensor:
+    bits = sum(1 << token_id for token_id in allowed)
+    return torch.frombuffer(bytearray(bits.to_bytes(4 * num_words, "little")), dtype=torch.int32)
+
+
+def case(given: SamplingParams, prompt: list[int], completion: list[int], allowed: set[int] | None = None) -> Case:
+    sequence = Sequence("it", list(prompt), len(prompt), given)
+    for token_id in completion:
+        sequence.append(token_id)
+    mask = None if allowed is None else bitmask(allowed)
+    return Case(SamplingRow(given, len(completion), sequence.token_counts, mask), prompt, completion, allowed)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    def one_of(*values: Any) -> Any:
+        return draw(st.sampled_from(values))
+
+    given = params(
+        temperature=one_of(0.0, 0.3, 1.0, 5.0),
+        top_k=one_of(0, 1, 3, 50, 150, VOCABULARY, 10_000),
+        top_p=one_of(1.0, 0.1, 0.9, 0.999),
+        min_p=one_of(0.0, 0.02, 0.5),
+        repetition_penalty=one_of(1.0, 0.5, 1.3, 2.0),
+        frequency_penalty=one_of(0.0, -2.0, 0.7),
+        presence_penalty=one_of(0.0, -0.9, 2.0),
+        logit_bias=tuple(draw(st.dictionaries(LIKELY, st.floats(-5, 5), max_size=3)).items()),
+        seed=draw(SEEDS),
+        eos_token_ids=frozenset(draw(st.sets(LIKELY, max_size=3))),
+        min_tokens=one_of(0, 4),
+    )
+    allowed = draw(st.none() | st.sets(LIKELY | st.integers(0, VOCABULARY - 1), min_size=4))
+    return case(given, draw(st.lists(LIKELY, min_size=1)), draw(st.lists(LIKELY)), allowed)
+
+
+def random_logits(num_rows: int) -> torch.Tensor:
+    logits = torch.randn(num_rows, VOCABULARY, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    logits[:, :16] += 2
+    return logits
+
+
+def with_seeds(one: Case, num_draws: int) -> list[SamplingRow]:
+    """The same row with other seeds, for as many draws as show its distribution."""
+    params = one.row.params
+    return [replace(one.row, params=replace(params, seed=params.seed // 2 + draw)) for draw in range(num_draws)]
 
 
 def token_ids(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:
@@ -24,7 +105,7 @@ def token_ids(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:
     return [token.token_id for token in tokens]
 
 
-def draw(logits: list[float], num_draws: int, **changes: float) -> Counter[int]:
+def draw(logits: list[float], num_draws: int, **changes: Any) -> Counter[int]:
     rows = [SamplingRow(params(**changes), index) for index in range(num_draws)]
     return Counter(token_ids(torch.tensor(logits).expand(num_draws, -1), rows))
 
@@ -71,29 +152,148 @@ def test_top_p_that_reaches_past_the_prefilter_sorts_the_row() -> None:
     assert len(counts) > 900
 
 
+def test_top_k_may_reach_past_the_prefilter() -> None:
+    assert 600 < max(draw([-0.001 * token for token in range(1000)], 2000, top_k=700)) < 700
+
+
 @pytest.mark.parametrize("tail", [-1e9, -torch.inf])
 def test_a_token_of_probability_0_is_never_drawn(tail: float) -> None:
     assert set(draw([tail, 0.0, tail, 0.0, tail], 1000)) == {1, 3}
 
 
-@given(
-    st.lists(
-        st.tuples(
-            SEEDS,
-            st.sampled_from([0.0, 0.3, 1.0, 5.0]),
-            st.sampled_from([0, 1, 3, 50]),
-            st.sampled_from([0.1, 0.9, 1.0]),
-        ),
-        min_size=1,
-        max_size=8,
-    )
-)
-def test_a_row_draws_the_same_alone_and_in_company(rows: list[tuple[int, float, int, float]]) -> None:
-    logits = torch.randn(len(rows), 300, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
-    each = [
-        SamplingRow(params(seed=seed, temperature=t, top_k=k, top_p=p), index)
-        for index, (seed, t, k, p) in enumerate(rows)
-    ]
-    together = token_ids(logits, each)
-    alone = [token_ids(logits[place : place + 1], [row])[0] for place, row in enumerate(each)]
-    assert together == alone
+def test_min_p_leaves_what_is_likely_enough_beside_the_most_likely() -> None:
+    logits = [math.log(p) for p in (0.1, 0.5, 0.25, 0.15)]
+    assert set(draw(logits, 500, min_p=0.29)) == {1, 2, 3}
+    assert set(draw(logits, 500, min_p=0.49)) == {1, 2}
+    assert set(draw(logits, 500, min_p=1)) == {1}
+
+
+@given(cases())
+def test_every_parameter_does_what_its_definition_says(one: Case) -> None:
+    logits, rows = random_logits(1), with_seeds(one, 20)
+    scores = naive_sampling.adjusted(logits[0].tolist(), one.row.params, one.prompt, one.completion, one.allowed)
+    likely = naive_sampling.probabilities(scores, one.row.params)
+    expected = [naive_sampling.draw(likely, row.params.seed, row.index) for row in rows]
+    assert token_ids(logits.expand(len(rows), -1), rows) == expected
+
+
+@given(cases().filter(lambda one: not one.row.params.frequency_penalty and not one.row.params.presence_penalty))
+def test_transformers_processors_give_the_same_distribution(one: Case) -> None:
+    logits, given = random_logits(1), one.row.params
+    processors = LogitsProcessorList([RepetitionPenaltyLogitsProcessor(given.repetition_penalty)])
+    if given.logit_bias:
+        bias = {(token_id,): value for token_id, value in given.logit_bias}
+        processors.insert(0, SequenceBiasLogitsProcessor(bias))  # type: ignore[arg-type]  # its older form
+    if given.eos_token_ids:
+        early = len(one.prompt), given.min_tokens, sorted(given.eos_token_ids)
+        processors.append(MinNewTokensLengthLogitsProcessor(*early, device="cpu"))
+    if one.allowed is not None:
+        processors.append(PrefixConstrainedLogitsProcessor(lambda *_: sorted(one.allowed or ()), num_beams=1))
+    if given.temperature > 0:
+        processors.append(TemperatureLogitsWarper(given.temperature))
+        processors += [TopKLogitsWarper(given.top_k)] if given.top_k else []
+        processors += [TopPLogitsWarper(given.top_p)] if given.top_p < 1 else []
+        processors.append(MinPLogitsWarper(given.min_p))
+    scores = processors(torch.LongTensor([one.prompt + one.completion]), logits)[0].tolist()
+    likely = naive_sampling.probabilities(scores, params(temperature=1 if given.temperature else 0))
+    rows = with_seeds(one, 20)
+    expected = [naive_sampling.draw(likely, row.params.seed, row.index) for row in rows]
+    assert token_ids(logits.expand(len(rows), -1), rows) == expected
+
+
+@given(st.lists(cases(), min_size=2, max_size=8))
+def test_a_row_draws_the_same_alone_and_in_company(rows: list[Case]) -> None:
+    logits = random_logits(len(rows))
+    together = token_ids(logits, [one.row for one in rows])
+    assert together == [token_ids(logits[place : place + 1], [one.row])[0] for place, one in enumerate(rows)]
+
+
+def test_penalties_count_as_openai_defines_them() -> None:
+    logits = torch.tensor([[0.0, 1.0, 1.5, 1.9]])
+    one = case(params(temperature=0, frequency_penalty=0.5, presence_penalty=0.1), [3, 3, 3], [2, 2, 1])
+    assert token_ids(logits, [one.row]) == [3], "the prompt does not count"
+    one = case(params(temperature=0, frequency_penalty=0.5, presence_penalty=0.1), [0], [3, 3, 2, 1])
+    assert token_ids(logits, [one.row]) == [2], "1.9 - 2 * 0.5 - 0.1 is less than 1.5 - 0.5 - 0.1"
+
+
+def test_a_repetition_penalty_lowers_logits_of_either_sign() -> None:
+    penalized = [case(params(temperature=0, repetition_penalty=2), prompt, [1]).row for prompt in ([0], [2])]
+    assert token_ids(torch.tensor([[2.0, 3.0, 1.8], [-2.0, -1.5, -1.0]]), penalized) == [2, 0]
+
+
+def test_a_token_that_ends_the_completion_is_not_drawn_before_min_tokens() -> None:
+    given = params(temperature=0, min_tokens=2, eos_token_ids=frozenset({1, 4000}))
+    rows = [SamplingRow(given, index) for index in range(3)]
+    assert token_ids(torch.tensor([[1.0, 3.0, 2.0]] * 3), rows) == [2, 2, 1]
+
+
+def test_only_allowed_tokens_are_drawn_and_those_beyond_the_mask_are_not_allowed() -> None:
+    logits = torch.arange(100.0).expand(3, -1)
+    masks = [bitmask({5, 31, 64}, 3), bitmask({5, 31}, 3), None]
+    rows = [SamplingRow(params(temperature=0), 0, allowed=mask) for mask in masks]
+    assert token_ids(logits, rows) == [64, 31, 99]
+
+
+def test_logits_are_left_as_they_were() -> None:
+    logits = random_logits(1)
+    token_ids(logits, [case(params(logit_bias=((5, 9.0),), repetition_penalty=2), [5], [6], {5, 6}).row])
+    assert torch.equal(logits, random_logits(1))
+
+
+def test_what_float64_tells_apart_stays_apart() -> None:
+    logits = torch.tensor([[1.0, 1.0 + 1e-12, 0.0]], dtype=torch.float64)
+    assert token_ids(logits, [SamplingRow(params(temperature=0, logit_bias=((2, 0.5),)), 0)]) == [1]
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-30])
+def test_a_temperature_of_almost_0_takes_the_most_likely_token(temperature: float) -> None:
+    rows = [SamplingRow(params(temperature=temperature), 0)]
+    assert token_ids(torch.tensor([[90.0, 91.0, -50.0]]), rows) == [1]
+
+
+@given(cases(), st.integers(0, 20))
+def test_log_probabilities_are_those_of_the_raw_logits(one: Case, num_logprobs: int) -> None:
+    logits = random_logits(3)
+    row = replace(one.row, params=replace(one.row.params, num_logprobs=num_logprobs))
+    others = [SamplingRow(params(num_logprobs=count), 0) for count in (None, 20)]
+    token, silent, talkative = sample(logits, [row, *others])
+    assert isinstance(token, SampledToken)
+    assert isinstance(silent, SampledToken)
+    assert isinstance(talkative, SampledToken)
+    assert (token.token_id, silent.logprobs) == (token_ids(logits[:1], [one.row])[0], None)
+    assert talkative.logprobs is not None
+    assert len(talkative.logprobs.top) == 20
+    raw = torch.log_softmax(logits[0], dim=-1)
+    assert token.logprobs is not None
+    assert token.logprobs.chosen == pytest.approx(raw[token.token_id].item())
+    expected = sorted(enumerate(raw.tolist()), key=lambda likely: -likely[1])[:num_logprobs]
+    assert [token_id for token_id, _ in token.logprobs.top] == [token_id for token_id, _ in expected]
+    assert [logprob for _, logprob in token.logprobs.top] == pytest.approx([logprob for _, logprob in expected])
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_a_row_without_valid_probabilities_fails_alone(bad: float, temperature: float) -> None:
+    logits = random_logits(3)
+    logits[1, 7] = bad
+    rows = [SamplingRow(params(temperature=temperature, num_logprobs=2), 0)] * 3
+    first, failed, last = sample(logits, rows)
+    assert isinstance(failed, SamplingError)
+    assert str(failed) == NO_PROBABILITIES
+    assert [first, last] == [sample(logits[place : place + 1], rows[:1])[0] for place in (0, 2)]
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_a_row_that_excludes_every_token_fails_alone(temperature: float) -> None:
+    given = params(temperature=temperature, min_tokens=1, eos_token_ids=frozenset({2}))
+    rows = [SamplingRow(given, 0, allowed=bitmask(allowed)) for allowed in ({3}, {2}, set())]
+    first, *failed = sample(random_logits(3), rows)
+    assert first == SampledToken(3)
+    assert [str(error) for error in failed] == [NOTHING_LEFT] * 2
+
+
+def test_counts_are_of_the_completion_and_know_the_prompt() -> None:
+    counts = TokenCounts([5, 6, 5])
+    for token_id in (6, 7, 6):
+        counts.add(token_id)
+    assert dict(zip(counts.token_ids, counts.counts, strict=True)) == {5: 0, 6: 2, 7: 1}
