@@ -1,133 +1,107 @@
-"""The engine beside transformers on the same weights, in one run, on one thread.
+"""The engine on its own and beside transformers, on the same weights, in one run.
 
-    python -m bench.engine [--checkpoint FOLDER] [--rounds N]
+    python -m bench.engine [PART ...] [--rounds N] [--json FILE]
 
-Rounds are interleaved, so that a slow moment of the machine falls on all; the table gives medians and the ratio to the
-peer of each row. Every row generates 64 tokens for each of 16 prompts of 16 to 128 random tokens, or for one of 64.
+Parts, all of them unless some are named:
+
+    batch     16 prompts at once: `generate`, `generate_batch`, the engine
+    mixed     64 requests of all lengths that arrive over time: `generate_batch` and the engine
+    prefix    32 requests that share a prefix of 400 tokens: with the prefix cache and without it
+    scaling   1 to 256 sequences: what a step costs
+    overhead  scheduler, sampler and pipe beside a model of 100 million parameters
+
+Rounds are interleaved, so that a slow moment of the machine falls on all; tables give medians, and ratios are the
+medians of the rounds' ratios. All is greedy unless it says otherwise and ends with the last token asked for, and no run
+finds in the prefix cache what another one left there. What is printed is Markdown, as docs/benchmarks.md has it.
+
+It needs torch and transformers, and psutil where the peer computes on the CPU. There the peer takes over half of the
+machine's memory when it runs as in a plain script; `--peer tuned` leaves that out.
 """
 
-import random
-import statistics
-import time
+import argparse
+import json
+import sys
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import click
 import torch
-from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-import service.demo
-from service.checkpoints.load import load_model
-from service.engine.engine import Engine
-from service.engine.messages import EngineConfig
-from service.engine.sequence import SamplingParams
-
-NUM_NEW_TOKENS = 64
-DEMO_CHECKPOINT = Path(service.demo.__file__).parent / "checkpoint"
-
-Prompts = list[list[int]]
+from bench import engine_batch, engine_mixed, engine_overhead, engine_prefix, engine_scaling, machine
+from bench.engine_load import Setup
+from bench.engine_peer import PEERS
+from bench.report import Report
 
 
-def make_prompts(vocab_size: int, count: int) -> Prompts:
-    """Random prompts of 16 to 128 tokens, the same in every run; a single one has 64."""
-    source = random.Random(0)
-    lengths = [64] if count == 1 else [round(16 + 112 * place / (count - 1)) for place in range(count)]
-    return [[source.randrange(10, vocab_size) for _ in range(length)] for length in lengths]
-
-
-def run_engine(engine: Engine, prompts: Prompts) -> None:
-    """Runs ours until every prompt has its completion."""
-    for place, prompt in enumerate(prompts):
-        engine.submit(str(place), prompt, SamplingParams(max_tokens=NUM_NEW_TOKENS))
-    num_tokens = 0
-    while engine.has_work:
-        num_tokens += len(engine.step())
-    assert num_tokens == NUM_NEW_TOKENS * len(prompts)
-
-
-def run_generate(model: PreTrainedModel, prompts: Prompts) -> None:
-    """Runs `generate` over a static batch, padded on the left."""
-    longest = max(map(len, prompts))
-    ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
-    mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts])
-    model.set_attn_implementation("sdpa")
-    output: Any = model.generate(ids, attention_mask=mask, generation_config=_generation_config())  # type: ignore[operator]
-    assert output.shape[1] == longest + NUM_NEW_TOKENS
-
-
-def run_generate_batch(model: PreTrainedModel, prompts: Prompts, config: ContinuousBatchingConfig, keep: bool) -> None:
-    """Runs transformers' continuous batching; `keep` lets its manager live from call to call."""
-    outputs: Any = model.generate_batch(  # type: ignore[operator]
-        prompts, generation_config=_generation_config(), continuous_batching_config=config, persistent_manager=keep
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line's options; without click, which a machine that only has torch and transformers lacks."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.engine", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    assert all(len(output.generated_tokens) == NUM_NEW_TOKENS for output in outputs.values())
-    assert len(outputs) == len(prompts)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="which parts")
+    parser.add_argument("--checkpoint", type=Path, default=Setup.checkpoint, help="a folder; the demo model's")
+    parser.add_argument("--device", default=Setup.device, help="cpu, cuda, ...")
+    parser.add_argument("--dtype", default=Setup.dtype, help="a torch dtype, or auto for the checkpoint's own")
+    parser.add_argument("--kv-cache-memory-mib", type=int, default=Setup.kv_cache_memory_mib, help="the engine's")
+    parser.add_argument("--num-threads", type=int, default=1, help="of a tensor operation on the CPU, on all sides")
+    parser.add_argument("--rounds", type=int, default=Setup.rounds, help="after one that warms up")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures of every round")
+    peer_names = ", ".join(f'"{peer}"' for peer in PEERS)
+    parser.add_argument("--peer", action="append", choices=PEERS, metavar="WAY", help=f"only this peer: {peer_names}")
+    mixed = parser.add_argument_group("mixed")
+    mixed.add_argument("--requests", type=int, default=64)
+    mixed.add_argument("--prompt-tokens", type=_bounds, default=(16, 512), metavar="MIN-MAX")
+    mixed.add_argument("--new-tokens", type=_bounds, default=(16, 256), metavar="MIN-MAX")
+    mixed.add_argument("--span-s", type=float, help="within which they arrive; half the time that the engine needs")
+    scaling = parser.add_argument_group("scaling")
+    scaling.add_argument("--sequences", type=_counts, default=[1, 4, 16, 64, 256], metavar="N,N,...")
+    return parser.parse_args(arguments)
 
 
-def _generation_config() -> GenerationConfig:
-    return GenerationConfig(max_new_tokens=NUM_NEW_TOKENS, do_sample=False, eos_token_id=-1, pad_token_id=0)
+def _bounds(text: str) -> tuple[int, int]:
+    least, most = (int(part) for part in text.split("-"))
+    if not 1 <= least <= most:
+        raise argparse.ArgumentTypeError(f"{text} is not MIN-MAX with 1 <= MIN <= MAX")
+    return least, most
 
 
-def rows(checkpoint: Path) -> dict[str, tuple[int, Callable[[], None]]]:
-    """Each row's name, its number of sequences, and what runs it."""
-    model, plain, tuned = (load_model(checkpoint, "cpu", "float32") for _ in range(3))
-    engine = Engine(load_model(checkpoint, "cpu", "float32"), EngineConfig(checkpoint))
-    one, many = (make_prompts(model.config.vocab_size, count) for count in (1, 16))
-    untuned_config = ContinuousBatchingConfig(page_size=16)
-    tuned_config = ContinuousBatchingConfig(
-        page_size=16, num_blocks=256, max_batch_tokens=512, allow_block_sharing=False, use_async_batching=False
-    )
-    return {
-        "generate, 1 sequence": (1, lambda: run_generate(model, one)),
-        "engine, 1 sequence": (1, lambda: run_engine(engine, one)),
-        "generate, static batch of 16": (16, lambda: run_generate(model, many)),
-        "generate_batch, 16, as in a plain script": (
-            16,
-            lambda: run_generate_batch(plain, many, untuned_config, False),
-        ),
-        "generate_batch, 16, tuned": (16, lambda: run_generate_batch(tuned, many, tuned_config, True)),
-        "engine, 16 sequences": (16, lambda: run_engine(engine, many)),
+def _counts(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = parse(arguments)
+    setup = Setup(options.checkpoint, options.device, options.dtype, options.kv_cache_memory_mib, options.rounds)
+    peers = tuple(options.peer or PEERS)
+    mixed = partial(engine_mixed.run, setup, peers, options.requests, options.prompt_tokens, options.new_tokens)
+    parts: dict[str, Callable[[], Report]] = {
+        "batch": partial(engine_batch.run, setup, peers),
+        "mixed": partial(mixed, options.span_s),
+        "prefix": partial(engine_prefix.run, setup),
+        "scaling": partial(engine_scaling.run, setup, options.sequences),
+        "overhead": partial(engine_overhead.run, setup),
     }
-
-
-def measure(table: dict[str, tuple[int, Callable[[], None]]], rounds: int) -> dict[str, list[float]]:
-    """Tokens per second of every row in every round."""
-    rates: dict[str, list[float]] = {name: [] for name in table}
-    for round_number in range(rounds + 1):
-        for name, (count, run) in table.items():
-            start_s = time.perf_counter()
-            run()
-            if round_number:  # the first warms up
-                rates[name].append(count * NUM_NEW_TOKENS / (time.perf_counter() - start_s))
-    return rates
-
-
-def ratio(rates: dict[str, list[float]], ours: str, theirs: str) -> float:
-    """The median over rounds of our rate by theirs in the same round."""
-    return statistics.median(a / b for a, b in zip(rates[ours], rates[theirs], strict=True))
-
-
-@click.command(help=__doc__)
-@click.option("--checkpoint", type=click.Path(path_type=Path), default=DEMO_CHECKPOINT)
-@click.option("--rounds", default=7, show_default=True)
-def main(checkpoint: Path, rounds: int) -> None:
-    torch.set_num_threads(1)
+    unknown = [name for name in options.parts if name not in parts]
+    if unknown:
+        sys.exit(f"unknown part {unknown[0]}: there are {', '.join(parts)}")
+    torch.set_num_threads(options.num_threads)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    rates = measure(rows(checkpoint), rounds)
-    print("| | tokens/s, median | min | max |\n|---|---|---|---|")
-    for name, values in rates.items():
-        print(f"| {name} | {statistics.median(values):.0f} | {min(values):.0f} | {max(values):.0f} |")
-    print()
-    for ours, theirs in [
-        ("engine, 1 sequence", "generate, 1 sequence"),
-        ("engine, 16 sequences", "generate, static batch of 16"),
-        ("engine, 16 sequences", "generate_batch, 16, as in a plain script"),
-        ("engine, 16 sequences", "generate_batch, 16, tuned"),
-    ]:
-        print(f"{ours} / {theirs}: {ratio(rates, ours, theirs):.2f}")
+    host = machine.describe(options.device)
+    print(f"{host.line()}\n")
+    found: dict[str, Any] = {"machine": asdict(host), "options": vars(options), "parts": {}}
+    for name in options.parts or parts:
+        watch = machine.Watch()
+        report = parts[name]()
+        cores_of_others = watch.cores_of_others()
+        warning = machine.warning(host.load_average[0], cores_of_others)
+        print(f"{report.markdown(warning)}\n", flush=True)
+        found["parts"][name] = {"cores_of_others": cores_of_others, "warning": warning} | report.figures
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1, default=str))
 
 
 if __name__ == "__main__":

@@ -14,12 +14,13 @@ from typing import Any
 import click
 import torch
 
-from bench.engine import DEMO_CHECKPOINT, NUM_NEW_TOKENS, Prompts, make_prompts
+import service.demo
+from bench.engine_load import Load, all_at_once, serve
 from service.checkpoints.load import load_model
 from service.engine.engine import Engine
 from service.engine.messages import EngineConfig
-from service.engine.sequence import SamplingParams
 
+NUM_NEW_TOKENS = 64
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -31,11 +32,11 @@ class Generated:
     leads: list[list[float]]
 
 
-def generate(checkpoint: Path, dtype: str, prompts: Prompts) -> Generated:
+def generate(checkpoint: Path, dtype: str, load: Load) -> Generated:
     """transformers' tokens, one prompt at a time."""
     model: Any = load_model(checkpoint, "cpu", dtype)
     tokens, leads = [], []
-    for prompt in prompts:
+    for prompt in (request.prompt_token_ids for request in load):
         output = model.generate(
             torch.tensor([prompt]),
             attention_mask=torch.ones(1, len(prompt), dtype=torch.int64),
@@ -52,16 +53,10 @@ def generate(checkpoint: Path, dtype: str, prompts: Prompts) -> Generated:
     return Generated(tokens, leads)
 
 
-def run_engine(checkpoint: Path, dtype: str, prompts: Prompts, max_num_seqs: int) -> list[list[int]]:
+def run_engine(checkpoint: Path, dtype: str, load: Load, max_num_seqs: int) -> list[list[int]]:
     """Our tokens, with at most so many requests at once."""
     engine = Engine(load_model(checkpoint, "cpu", dtype), EngineConfig(checkpoint, max_num_seqs=max_num_seqs))
-    tokens: list[list[int]] = [[] for _ in prompts]
-    for place, prompt in enumerate(prompts):
-        engine.submit(str(place), prompt, SamplingParams(NUM_NEW_TOKENS))
-    while engine.has_work:
-        for output in engine.step():
-            tokens[int(output.id)].append(output.token_id)
-    return tokens
+    return serve(engine, load).token_ids
 
 
 def first_differences(ours: list[list[int]], theirs: list[list[int]]) -> list[int | None]:
@@ -82,7 +77,7 @@ def row(dtype: str, pair: str, ours: list[list[int]], theirs: list[list[int]], l
 
 
 @click.command()
-@click.option("--checkpoint", type=click.Path(path_type=Path), default=DEMO_CHECKPOINT)
+@click.option("--checkpoint", type=click.Path(path_type=Path), default=service.demo.CHECKPOINT)
 @click.option("--prompts", "num_prompts", default=128, help="How many.")
 def main(checkpoint: Path, num_prompts: int) -> None:
     """Prints a table in Markdown."""
@@ -91,9 +86,9 @@ def main(checkpoint: Path, num_prompts: int) -> None:
     print("|---|---|---|---|---|")
     for dtype in DTYPES:
         vocab_size = load_model(checkpoint, "cpu", dtype).config.vocab_size
-        prompts = make_prompts(vocab_size, num_prompts)
-        theirs = generate(checkpoint, dtype, prompts)
-        alone, in_company = (run_engine(checkpoint, dtype, prompts, most) for most in (1, 16))
+        load = all_at_once(vocab_size, num_prompts, NUM_NEW_TOKENS)
+        theirs = generate(checkpoint, dtype, load)
+        alone, in_company = (run_engine(checkpoint, dtype, load, most) for most in (1, 16))
         print(row(dtype, "in company with `generate`", in_company, theirs.tokens, theirs.leads))
         print(row(dtype, "in company with alone", in_company, alone, []), flush=True)
 
