@@ -136,19 +136,15 @@ class BlockPool:
             else:
                 self._blank.append(block)
 
-    def forget(self, blocks: Iterable[int]) -> list[int]:
-        """Drops what blocks hold, except those that more than one holder reads.
-
-        Returns:
-            The blocks whose content nobody will read any more.
-        """
-        forgotten = [block for block in blocks if self._num_holders[block] <= 1]
-        for block in forgotten:
+    def forget(self, blocks: Iterable[int]) -> None:
+        """Drops what blocks hold, except those that more than one holder reads."""
+        for block in blocks:
+            if self._num_holders[block] > 1:
+                continue
             self._uncache(block)
             if block in self._free_cached:
                 del self._free_cached[block]
                 self._blank.append(block)
-        return forgotten
 
     def _hold(self, block: int) -> None:
         if self._num_holders[block] == 0:

@@ -158,7 +158,7 @@ def test_forgotten_content_is_not_found_and_its_blocks_stay_as_free_as_they_were
     pool = BlockPool(4)
     free, held = cached(pool, A), cached(pool, B)
     pool.give_back(free)
-    assert sorted(pool.forget(range(4))) == [0, 1, 2, 3]
+    pool.forget(range(4))
     assert pool.match(A, "") == pool.match(B, "") == []
     assert (pool.num_cached, pool.num_free) == (0, 3)
     pool.give_back(held)
@@ -169,5 +169,5 @@ def test_what_others_read_is_not_forgotten() -> None:
     pool = BlockPool(4)
     blocks = cached(pool, A)
     pool.share(blocks)
-    assert pool.forget(blocks) == []
+    pool.forget(blocks)
     assert pool.match(A, "") == blocks

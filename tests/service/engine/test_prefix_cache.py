@@ -4,16 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file, save_file
 
 from service.engine.block_pool import BLOCK_SIZE
 from service.engine.engine import Engine
 from service.engine.messages import StepOutput
 from service.engine.sequence import Priority, SamplingParams
-from tests.checkpoints import FAMILIES, save_tiny_model
+from tests.checkpoints import FAMILIES
 from tests.service.engine.conftest import finish, make_engine, tokens_of
 
 Checkpoint = Callable[[str], Path]
@@ -102,21 +100,6 @@ def test_after_a_failed_step_nothing_is_taken_from_the_cache(checkpoint: Checkpo
     outputs = finish(engine)
     assert outputs[0].num_cached_tokens == 0
     assert tokens_of(outputs, "after") == reference("llama", PROMPT, 5)
-
-
-def test_nan_in_one_request_reaches_no_other(tmp_path: Path, reference: Reference) -> None:
-    poison = 318  # not among the tokens of the self-check
-    folder = save_tiny_model(tmp_path)
-    weights = load_file(folder / "model.safetensors")
-    weights["model.embed_tokens.weight"][poison] = torch.nan
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    engine = make_engine(folder, max_num_batched_tokens=256)
-    engine.submit("poisoned", [poison, *PROMPT[:20]], SamplingParams(60))  # the first block of all is its own
-    for name in range(3):
-        engine.submit(str(name), PROMPT[: 20 + 10 * name], SamplingParams(60))
-    outputs = finish(engine)
-    for name in range(3):
-        assert tokens_of(outputs, str(name)) == reference("llama", PROMPT[: 20 + 10 * name], 60)
 
 
 def test_preempted_requests_find_their_own_blocks_again(checkpoint: Checkpoint, reference: Reference) -> None:
