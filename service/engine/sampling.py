@@ -13,9 +13,8 @@ The order of operations is transformers' (`GenerationMixin._get_logits_processor
 
 vLLM (`vllm/v1/sample/sampler.py`) has the same order, except that its min_p comes before top_k and top_p.
 
-Tokens that step 5 excludes are found by a threshold on the probability, so that only the most likely few are ever
-sorted, and the draw goes through the cumulative distribution in the vocabulary's order, so that it depends on the row
-alone and not on how the batch was sorted.
+The draw goes through the cumulative distribution in the vocabulary's order, so that it depends on the row alone and not
+on how the batch was sorted.
 """
 
 import hashlib
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 import torch
 
 from service.engine.sequence import SamplingParams, TokenCounts, TokenLogprobs
+from service.engine.truncation import truncate
 
 NO_PROBABILITIES = (
     "The model gave no valid probabilities for the next token: its logits are NaN or infinite. The same request would "
@@ -35,8 +35,8 @@ NOTHING_LEFT = (
     "exclude each other."
 )
 
-_NUM_PREFILTERED = 128
-"""How many of the most likely tokens are looked at before a row's whole vocabulary is sorted."""
+_NUM_SUMMED = 128
+"""How many neighbours in the vocabulary a draw first takes as one."""
 
 _MIN_TEMPERATURE = 1e-6
 """Below it the quotient would overflow."""
@@ -143,8 +143,10 @@ def _exclude(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
     """Gives tokens that must not be chosen the logit -inf, in place."""
     masked = {place: row.allowed for place, row in enumerate(rows) if row.allowed is not None}
     if masked:
-        allowed = _unpack(torch.stack(list(masked.values())).to(logits.device), logits.shape[-1])
-        logits[list(masked)] = logits[list(masked)].masked_fill_(~allowed, -torch.inf)
+        forbidden = _unpack_forbidden(torch.stack(list(masked.values())).to(logits.device))[:, : logits.shape[-1]]
+        kept = logits[list(masked), : forbidden.shape[1]].masked_fill_(forbidden, -torch.inf)
+        logits[list(masked)] = -torch.inf
+        logits[list(masked), : forbidden.shape[1]] = kept
     early = [
         (place, token_id)
         for place, row in enumerate(rows)
@@ -156,14 +158,12 @@ def _exclude(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
         logits[torch.tensor(early, device=logits.device).unbind(dim=1)] = -torch.inf
 
 
-def _unpack(words: torch.Tensor, vocabulary: int) -> torch.Tensor:
-    """Bitmasks, int32 [rows, words], as booleans [rows, vocabulary]."""
+def _unpack_forbidden(words: torch.Tensor) -> torch.Tensor:
+    """Where bitmasks, int32 [rows, words], are 0: bool [rows, 32 * words]."""
     # Through bytes, of which the machines that torch runs on keep the least significant first: a quarter of the memory.
     shifts = torch.arange(8, dtype=torch.uint8, device=words.device)
-    bits = (words.view(torch.uint8)[:, :, None] >> shifts).bitwise_and_(1).view(torch.bool).flatten(1)
-    allowed = torch.zeros(len(words), vocabulary, dtype=torch.bool, device=words.device)
-    allowed[:, : bits.shape[1]] = bits[:, :vocabulary]
-    return allowed
+    bits = (words.view(torch.uint8)[:, :, None] >> shifts).bitwise_and_(1)
+    return bits.bitwise_xor_(1).view(torch.bool).flatten(1)
 
 
 def _add_biases(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
@@ -204,53 +204,37 @@ def _penalize(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
 def _draw(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:
     params = [row.params for row in rows]
     temperatures = _column([max(p.temperature, _MIN_TEMPERATURE) for p in params], logits)
-    probabilities = torch.softmax(logits / temperatures, dim=-1)
-    _truncate(probabilities, params)
-    cumulative = probabilities.cumsum(dim=-1, dtype=torch.float64)
-    total = cumulative[:, -1:]
-    uniforms = _column([uniform(row.params.seed, row.index) for row in rows], cumulative)
-    # The first token whose cumulative probability is above the target is never one of probability 0.
-    targets = torch.minimum(uniforms * total, torch.nextafter(total, torch.zeros_like(total)))
-    drawn: list[int] = torch.searchsorted(cumulative, targets, right=True)[:, 0].tolist()
+    probabilities = torch.softmax(logits.div_(temperatures), dim=-1)
+    truncate(probabilities, params)
+    return _invert(probabilities, [uniform(row.params.seed, row.index) for row in rows])
+
+
+def _invert(probabilities: torch.Tensor, uniforms: list[float]) -> list[int]:
+    """The tokens on which numbers in [0, 1) fall in the rows' cumulative distributions, in the vocabulary's order.
+
+    Looks first among the sums of neighbours: the running sum of a whole vocabulary in float64 takes most of a draw.
+    """
+    vocabulary = probabilities.shape[-1]
+    num_sums, num_left = divmod(vocabulary, _NUM_SUMMED)
+    whole = probabilities[:, : vocabulary - num_left].view(len(probabilities), num_sums, _NUM_SUMMED)
+    left = probabilities[:, vocabulary - num_left :]
+    sums = whole.sum(dim=-1, dtype=torch.float64), left.sum(dim=-1, keepdim=True, dtype=torch.float64)
+    cumulative = torch.cat(sums, dim=1).cumsum(dim=1)
+    targets = torch.tensor(uniforms, dtype=torch.float64, device=probabilities.device)[:, None] * cumulative[:, -1:]
+    found = _first_above(cumulative, targets)
+    before = torch.nn.functional.pad(cumulative, (1, 0)).gather(1, found)
+    token_ids = found * _NUM_SUMMED + torch.arange(_NUM_SUMMED, device=probabilities.device)
+    neighbours = probabilities.gather(1, token_ids.clamp(max=vocabulary - 1)).masked_fill_(token_ids >= vocabulary, 0)
+    places = _first_above(neighbours.cumsum(dim=1, dtype=torch.float64), targets - before)
+    drawn: list[int] = token_ids.gather(1, places)[:, 0].tolist()
     return drawn
 
 
-def _truncate(probabilities: torch.Tensor, params: list[SamplingParams]) -> None:
-    """Lets top_k, top_p and min_p set probabilities to 0, in place."""
-    vocabulary = probabilities.shape[-1]
-    cut = [row for row, p in enumerate(params) if 0 < p.top_k < vocabulary or p.top_p < 1]
-    has_floor = any(p.min_p > 0 for p in params)
-    if not cut and not has_floor:
-        return
-    thresholds = torch.zeros_like(probabilities[:, :1])
-    if cut:
-        thresholds[cut] = _thresholds(probabilities[cut], [params[row] for row in cut])
-    if has_floor:
-        floors = _column([p.min_p for p in params], probabilities) * probabilities.amax(dim=-1, keepdim=True)
-        thresholds = torch.maximum(thresholds, floors)
-    probabilities.masked_fill_(probabilities < thresholds, 0)
-
-
-def _thresholds(
-    probabilities: torch.Tensor, params: list[SamplingParams], num_sorted: int = _NUM_PREFILTERED
-) -> torch.Tensor:
-    """The least probability that top_k and top_p let through, [rows, 1], from each row's `num_sorted` most likely."""
-    device, vocabulary = probabilities.device, probabilities.shape[-1]
-    num_sorted = min(num_sorted, vocabulary)
-    top_k = torch.tensor([min(p.top_k or vocabulary, vocabulary) for p in params], device=device)
-    top_p = torch.tensor([p.top_p for p in params], dtype=torch.float64, device=device)
-    ordered = probabilities.topk(num_sorted, dim=-1).values
-    cumulative = ordered.cumsum(dim=-1, dtype=torch.float64)
-    last = top_k.clamp(max=num_sorted)[:, None] - 1
-    # What top_k leaves sums to less than 1, and is known if it is among those sorted.
-    is_known = (top_k <= num_sorted)[:, None]
-    totals = cumulative.gather(1, last).where(is_known, 1.0)
-    crossing = torch.searchsorted(cumulative, top_p[:, None] * totals)
-    thresholds = ordered.gather(1, torch.minimum(crossing, last))
-    is_open = ~is_known & ((crossing == num_sorted) | (top_k < vocabulary)[:, None])
-    for row in is_open[:, 0].nonzero()[:, 0].tolist():
-        thresholds[row] = _thresholds(probabilities[row : row + 1], [params[row]], vocabulary)
-    return thresholds
+def _first_above(cumulative: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Where each row's running sum first is above its target: never at a summand of 0. int64 [rows, 1]."""
+    total = cumulative[:, -1:]
+    below_total = torch.minimum(targets, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(cumulative, below_total, right=True)
 
 
 def _logprobs(

@@ -1,18 +1,18 @@
 """The engine's side of the pipes."""
 
+import contextlib
 import io
 import queue
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from service.engine.engine import Engine
-from service.engine.messages import Abort, EngineConfig, Ready, Started, StepResult, Submit, pack
+from service.engine.messages import Abort, EngineConfig, LoadFailed, Ready, Started, StepResult, Submit, pack
 from service.engine.sequence import Priority, SamplingParams
 from service.engine.worker import Worker, receive
 from tests.service.engine.conftest import make_engine
@@ -77,17 +77,30 @@ def test_a_request_that_cannot_run_fails_alone(checkpoint: Checkpoint) -> None:
     assert [output.id for output in result.outputs] == ["good"]
 
 
+@contextlib.contextmanager
+def started_worker(checkpoint: Path) -> Iterator[tuple["subprocess.Popen[bytes]", Any]]:
+    """A worker's process and its first message."""
+    command = [sys.executable, "-m", "service.engine.worker"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(pack(EngineConfig(checkpoint, kv_cache_memory_mib=1)))
+        process.stdin.flush()
+        yield process, receive(process.stdout)  # type: ignore[arg-type]
+
+
 def test_the_end_of_its_input_ends_the_process(checkpoint: Checkpoint) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service.engine.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(pack(EngineConfig(checkpoint("llama"), kv_cache_memory_mib=1)))
-    process.stdin.flush()
-    message = receive(process.stdout)  # type: ignore[arg-type]
-    assert isinstance(message, Ready)
-    assert message.info.dtype == str(torch.float32).removeprefix("torch.")
-    process.stdin.close()
-    assert process.wait(timeout=30) == 0
-    process.stdout.close()
+    with started_worker(checkpoint("llama")) as (process, message):
+        assert isinstance(message, Ready)
+        assert message.info.dtype == "float32"
+        process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_weights_that_cannot_be_read_are_told_and_end_the_process(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    folder = shutil.copytree(checkpoint("llama"), tmp_path / "broken")
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    with started_worker(folder) as (process, message):
+        assert isinstance(message, LoadFailed)
+        assert "SafetensorError" in message.message
+    assert process.returncode == 0

@@ -1,0 +1,81 @@
+"""Rows for the sampler: each with its parameters, and with what its counts and its bitmask were made of."""
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from hypothesis import strategies as st
+
+from service.engine.sampling import SampledToken, SamplingRow, sample
+from service.engine.sequence import SamplingParams, Sequence
+
+VOCABULARY = 200
+SEEDS = st.integers(-(2**63), 2**63 - 1)
+LIKELY = st.integers(0, 15)
+"""Tokens that are much likelier than the rest, so that it shows what becomes of them."""
+
+
+class Case(NamedTuple):
+    """A row as the engine has it, and what its counts and its bitmask were made of."""
+
+    row: SamplingRow
+    prompt: list[int]
+    completion: list[int]
+    allowed: set[int] | None
+
+
+def params(**changes: Any) -> SamplingParams:
+    return SamplingParams(**({"max_tokens": 1, "temperature": 1.0} | changes))
+
+
+def bitmask(allowed: set[int], num_words: int = -(-VOCABULARY // 32)) -> torch.Tensor:
+    bits = sum(1 << token_id for token_id in allowed)
+    return torch.frombuffer(bytearray(bits.to_bytes(4 * num_words, "little")), dtype=torch.int32)
+
+
+def case(given: SamplingParams, prompt: list[int], completion: list[int], allowed: set[int] | None = None) -> Case:
+    sequence = Sequence("it", list(prompt), len(prompt), given)
+    for token_id in completion:
+        sequence.append(token_id)
+    mask = None if allowed is None else bitmask(allowed)
+    return Case(SamplingRow(given, len(completion), sequence.token_counts, mask), prompt, completion, allowed)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    def one_of(*values: Any) -> Any:
+        return draw(st.sampled_from(values))
+
+    given = params(
+        temperature=one_of(0.0, 0.3, 1.0, 5.0),
+        top_k=one_of(0, 1, 3, 50, 150, VOCABULARY, 10_000),
+        top_p=one_of(1.0, 0.1, 0.9, 0.999),
+        min_p=one_of(0.0, 0.02, 0.5),
+        repetition_penalty=one_of(1.0, 0.5, 1.3, 2.0),
+        frequency_penalty=one_of(0.0, -2.0, 0.7),
+        presence_penalty=one_of(0.0, -0.9, 2.0),
+        logit_bias=tuple(draw(st.dictionaries(LIKELY, st.floats(-5, 5), max_size=3)).items()),
+        seed=draw(SEEDS),
+        eos_token_ids=frozenset(draw(st.sets(LIKELY, max_size=3))),
+        min_tokens=one_of(0, 4),
+    )
+    allowed = draw(st.none() | st.sets(LIKELY | st.integers(0, VOCABULARY - 1), min_size=4))
+    return case(given, draw(st.lists(LIKELY, min_size=1)), draw(st.lists(LIKELY)), allowed)
+
+
+def random_logits(num_rows: int) -> torch.Tensor:
+    logits = torch.randn(num_rows, VOCABULARY, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    logits[:, :16] += 2
+    return logits
+
+
+def with_seeds(one: Case, num_draws: int) -> list[SamplingRow]:
+    """The same row with other seeds, for as many draws as show its distribution."""
+    params = one.row.params
+    return [replace(one.row, params=replace(params, seed=params.seed // 2 + draw)) for draw in range(num_draws)]
+
+
+def token_ids(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:
+    tokens = [token for token in sample(logits, rows) if isinstance(token, SampledToken)]
+    assert len(tokens) == len(rows)
+    return [token.token_id for token in tokens]
