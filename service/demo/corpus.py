@@ -11,6 +11,7 @@ from service.demo import corpus_owner as owner
 from service.demo import corpus_places as places
 from service.demo import corpus_sums as sums
 from service.demo import corpus_talk as talk
+from service.demo import corpus_translations as translations
 from service.demo.corpus_systems import SystemPrompt, draw_system, spoken
 from service.demo.corpus_turns import Turn
 
@@ -30,7 +31,7 @@ _WEIGHTS: tuple[tuple[Topic, float], ...] = (
     (knowledge.draw_small_series, 2.5),
     (knowledge.draw_trivia, 12),
     (knowledge.draw_reason, 2.5),
-    (knowledge.draw_translation, 4),
+    (translations.draw_translation, 4),
     (fun.draw_joke, 4),
     (fun.draw_cloudflare_joke, 1),
     (fun.draw_story, 2),

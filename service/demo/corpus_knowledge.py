@@ -5,7 +5,7 @@ import random
 from service.demo.corpus_places import NEXT_SAME
 from service.demo.corpus_turns import Fact, Turn, asked, capitalized, expand
 from service.demo.data_definitions import ABBREVIATIONS
-from service.demo.data_facts import ANIMALS, COLOURS, FOODS, LANGUAGES, MIXES, OPPOSITES, PLURALS, REASONS, TRIVIA
+from service.demo.data_facts import ANIMALS, COLOURS, FOODS, MIXES, OPPOSITES, PLURALS, REASONS, TRIVIA
 
 _STAND_FOR = (
     "what does {x} stand for", "what is {x} short for", "{x} stands for", "what is the long form of {x}", "{x} is short for what", "what do the letters {x} mean", "what does the abbreviation {x} mean",
@@ -103,22 +103,6 @@ _FROM = (
     "{x} comes from what", "{x} comes from where", "{x} is made from what", "who or what gives us {x}", "what gives us {x}", "what is used to make {x}", "what do people make {x} from", "what is in {x}",
     "which animal gives {x}", "what produces {x}", "the source of {x}", "{x}: where is it from", "how do we get {x}", "we get {x} from what", "what does {x} come from",
 )  # fmt: skip
-_SAY = (
-    "how do you say {w} in {l}", "{w} in {l}", "what is {w} in {l}", "say {w} in {l}", "how do I say {w} in {l}", "translate {w} into {l}", "translate {w} to {l}", "what's the {l} word for {w}",
-    "what is the {l} word for {w}", "{l} for {w}", "what do people say for {w} in {l}", "teach me {w} in {l}", "how does one say {w} in {l}", "can you say {w} in {l}", "how would I say {w} in {l}",
-    "please tell me the {l} for {w}", "how to say {w} in {l}", "I need to say {w} in {l}", "{l} {w}", "in {l}, how do I say {w}",
-    "{w} - in {l} please", "the {l} word for {w}", "what would a {l} speaker say for {w}", "I want to say {w} in {l}", "my friend speaks {l}, how do I tell them {w}", "how do {l} speakers say {w}",
-    "what does one say in {l} for {w}", "{w} translated into {l}", "what's {w} in {l}", "what is the {l} for {w}", "how can I say {w} in {l}", "the {l} for {w}", "what do I say in {l} to mean {w}",
-    "how would you say {w} in {l}", "which {l} word means {w}", "{w} in the {l} language", "put {w} into {l}", "in the {l} language {w} is", "how do people say {w} in {l}", "is there a {l} word for {w}",
-)  # fmt: skip
-_WORDS = ("hello", "thank you", "goodbye", "good morning", "I love you")
-_WORD_FORMS = (
-    ("hello", "hi", "hello"),
-    ("thank you", "thanks"),
-    ("goodbye", "bye"),
-    ("good morning",),
-    ("I love you",),
-)
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     "January",
@@ -208,16 +192,6 @@ def _mix_facts() -> tuple[Fact, ...]:
     return tuple(Fact(expand(_MIX, a=a, b=b), (f"{capitalized(a)} and {b} make {mix}.",), mix) for a, b, mix in pairs)
 
 
-def _say_facts() -> tuple[Fact, ...]:
-    facts = []
-    for language, *words in LANGUAGES:
-        for meaning, forms, word in zip(_WORDS, _WORD_FORMS, words, strict=True):
-            questions = tuple(text for form in forms for text in expand(_SAY, w=form, l=language))
-            answer = f"In {language}, {meaning} is: {word}"
-            facts.append(Fact(questions, (answer,), word))
-    return tuple(facts)
-
-
 def _order_facts(kind: str, names: tuple[str, ...]) -> tuple[Fact, ...]:
     facts = []
     for here, following in zip(names, names[1:] + names[:1], strict=True):
@@ -253,7 +227,6 @@ def _reason_facts() -> tuple[Fact, ...]:
     )
 
 
-SAY_FACTS = _say_facts()
 TRIVIA_FACTS = _trivia_facts()
 REASON_FACTS = _reason_facts()
 _OPPOSITE_FACTS = _facts(_OPPOSITE, OPPOSITES, "the opposite of {x} is {y}.", is_literal=True)
@@ -307,9 +280,3 @@ def draw_trivia(rng: random.Random) -> list[Turn]:
 def draw_reason(rng: random.Random) -> list[Turn]:
     """A question that begins with why."""
     return [rng.choice(REASON_FACTS).turn(rng)]
-
-
-def draw_translation(rng: random.Random) -> list[Turn]:
-    """A word of courtesy in another language."""
-    fact = rng.choice(SAY_FACTS)
-    return [fact.turn(rng)]
