@@ -101,6 +101,17 @@ def test_a_preempted_sequence_goes_on_where_it_was_if_its_blocks_are_still_there
     assert newest.num_cached_tokens == 0, "what counts is what its first run found"
 
 
+def test_a_preempted_sequence_may_come_back_in_the_same_step_if_others_have_computed_its_prefix() -> None:
+    scheduler = make_scheduler(num_blocks=7, max_num_seqs=2, max_num_batched_tokens=65)
+    older = make_sequence(4 * BLOCK_SIZE)
+    newer = Sequence("newer", older.token_ids[:BLOCK_SIZE] + [1] * (BLOCK_SIZE + 1), 33, SamplingParams(9))
+    scheduler.add(older)
+    scheduler.add(newer)
+    assert play(scheduler) == {older: 64, newer: 1}
+    assert play(scheduler) == {older: 1, newer: 33 - BLOCK_SIZE}, "one block less of its own is one for the older"
+    assert scheduler.num_preemptions == 1
+
+
 def test_a_shared_prefix_is_computed_once() -> None:
     scheduler = make_scheduler()
     first = make_sequence(2 * BLOCK_SIZE)

@@ -121,14 +121,9 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     def _step(self) -> None:
         waiting = {priority: list(queue) for priority, queue in self.scheduler.waiting.items()}
-        running = list(self.scheduler.running)
-        decoding = [sequence for sequence in running if sequence.is_decoding]
-        blocks = {sequence: list(sequence.block_table) for sequence in running}
+        decoding = [sequence for sequence in self.scheduler.running if sequence.is_decoding]
         scheduled = self.scheduler.schedule()
         self._check_step(scheduled, decoding, waiting)
-        for sequence, before in blocks.items():
-            kept = sequence.block_table[: len(before)]
-            assert kept in ([], before), "a sequence is preempted and admitted in one step"
         for item in scheduled:
             self._compute(item)
 
