@@ -21,9 +21,22 @@ def load_model(checkpoint: Path, device: str, dtype: str) -> PreTrainedModel:
 
     Raises:
         OSError: The folder is not there or is not a checkpoint. A pickle is not taken for one: it can run code.
-        CheckpointError: Weights are missing, or there are some that the model would not use.
+        CheckpointError: Weights are missing, or there are some that the model would not use, or the config is wrong.
         ValueError: transformers has no decoder of this type.
     """
+    try:
+        model, found = _load(checkpoint, dtype)
+    except KeyError as error:
+        # How transformers tells that it does not know a rope type or an activation, or misses one's parameters.
+        raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: {error}") from error
+    _check_weights(model, found)
+    model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to without its overloads
+    model.train(mode=False)
+    return model
+
+
+def _load(checkpoint: Path, dtype: str) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The model, and what was found of its weights."""
     config = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
     if config.is_encoder_decoder:
         raise CheckpointError(f"models of type {config.model_type} have an encoder, and only decoders are served")
@@ -37,12 +50,8 @@ def load_model(checkpoint: Path, device: str, dtype: str) -> PreTrainedModel:
         ignore_mismatched_sizes=True,  # reported below, by name
         output_loading_info=True,
     )
-    model: PreTrainedModel
     model, found = loaded
-    _check_weights(model, found)
-    model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to without its overloads
-    model.train(mode=False)
-    return model
+    return model, found
 
 
 def _check_weights(model: PreTrainedModel, found: dict[str, Any]) -> None:

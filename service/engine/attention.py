@@ -17,7 +17,9 @@ from transformers import AttentionInterface
 from service.engine.errors import UnsupportedModelError
 
 ATTENTION_NAME = "runstream_paged"
-_HARMLESS_KEYWORDS = frozenset({"dropout", "is_causal", "position_ids", "use_cache", "cache_position"})
+_HARMLESS_KEYWORDS = frozenset(
+    {"dropout", "is_causal", "position_ids", "use_cache", "cache_position", "output_router_logits"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,22 @@ def test_weights_that_do_not_fit_the_config_are_refused(
         load(tmp_path)
 
 
+WRONG_ROPES = [
+    ({"rope_type": "ntk", "rope_theta": 1e4}, "ntk"),
+    ({"rope_type": "llama3", "rope_theta": 1e4}, "low_freq_factor"),
+]
+
+
+@pytest.mark.parametrize(("rope", "reason"), WRONG_ROPES, ids=["unknown", "incomplete"])
+def test_rope_that_transformers_does_not_know_is_refused(
+    tmp_path: Path, model: PreTrainedModel, rope: dict[str, Any], reason: str
+) -> None:
+    model.save_pretrained(tmp_path)
+    edit_config(tmp_path, rope_parameters=rope)
+    with pytest.raises(CheckpointError, match=f"config.json can't be used: .*{reason}"):
+        load(tmp_path)
+
+
 def test_an_encoder_and_decoder_is_refused(tmp_path: Path) -> None:
     AutoConfig.for_model("t5").save_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match="models of type t5 have an encoder"):

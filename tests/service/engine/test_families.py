@@ -11,11 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
-from service.checkpoints.load import load_model
 from service.engine.engine import Engine
 from service.engine.sequence import Priority, SamplingParams
 from tests.checkpoints import FAMILIES
-from tests.service.engine.conftest import engine_on_a_copy, finish, tokens_of
+from tests.service.engine.conftest import engine_on_a_copy, finish, load_reference, tokens_of
 
 MOST_TOKENS = 24
 MOST_STEPS_TO_WAIT = 12
@@ -89,7 +88,7 @@ def models(checkpoint: Callable[[str], Path]) -> Callable[[str, str], PreTrained
 
     def get(family: str, dtype: str) -> PreTrainedModel:
         if (family, dtype) not in loaded:
-            loaded[family, dtype] = load_model(checkpoint(family), "cpu", dtype)
+            loaded[family, dtype] = load_reference(checkpoint(family), dtype)
         return loaded[family, dtype]
 
     return get

@@ -105,7 +105,18 @@ def with_a_layer_of_its_own() -> PreTrainedModel:
     return model
 
 
-@pytest.mark.parametrize("make", [with_another_activation, with_a_layer_of_its_own])
+class Packed(torch.Tensor):
+    """Stands for quantized weights: an ordinary layer, but a tensor of another class."""
+
+
+def with_a_tensor_of_its_own() -> PreTrainedModel:
+    model: Any = tiny_model()
+    projection = model.model.layers[1].self_attn.q_proj
+    projection.weight = nn.Parameter(projection.weight.detach().as_subclass(Packed), requires_grad=False)
+    return model
+
+
+@pytest.mark.parametrize("make", [with_another_activation, with_a_layer_of_its_own, with_a_tensor_of_its_own])
 @torch.inference_mode()
 def test_what_is_not_covered_runs_through_the_class(make: Any) -> None:
     model = make().train(mode=False)

@@ -52,6 +52,16 @@ def test_what_would_be_wrong_is_refused(family: str, changes: dict[str, Any], re
         Engine(model, EngineConfig(Path("unused")), num_blocks=8)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_many_layers_that_multiply_rounding_pass(dtype: str) -> None:
+    model: Any = tiny_model(num_hidden_layers=16, hidden_size=128).train(mode=False)
+    engine_on_a_copy(model.to(getattr(torch, dtype)))
+
+
+def test_experts_pass() -> None:
+    engine_on_a_copy(tiny_model("mixtral", num_local_experts=4).train(mode=False))
+
+
 def test_the_text_half_of_a_model_with_images_is_served() -> None:
     text = tiny_model("gemma3").config
     vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
@@ -64,9 +74,10 @@ def test_the_text_half_of_a_model_with_images_is_served() -> None:
     assert tokens_of(finish(engine), "it") == expected[0, 3:].tolist()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("layer", [0, 1])
 @pytest.mark.parametrize("family", ["qwen2", "gemma2", "gemma3"])
-def test_a_class_that_keeps_its_window_from_our_attention_is_refused(family: str, layer: int) -> None:
+def test_a_class_that_keeps_its_window_from_our_attention_is_refused(family: str, layer: int, dtype: str) -> None:
     """The window is longer than the check's tokens, so that it shows only because the check makes it shorter."""
     windows: dict[str, Any] = {
         "sliding_window": 512,
@@ -74,7 +85,7 @@ def test_a_class_that_keeps_its_window_from_our_attention_is_refused(family: str
         "layer_types": ["sliding_attention"] * 2,
     }
     model: Any = tiny_model(family, **windows).train(mode=False)
-    model.model.layers[layer].self_attn.sliding_window = None
+    model.to(getattr(torch, dtype)).model.layers[layer].self_attn.sliding_window = None
     with pytest.raises(UnsupportedModelError, match="its logits differ"):
         Engine(model, EngineConfig(Path("unused")), num_blocks=8)
 
