@@ -77,6 +77,12 @@ BOUNDS = st.fixed_dictionaries(
         "max_num_batched_tokens": st.sampled_from([4, 16, 64]),
     }
 )
+WAYS_TO_DRAW: list[dict[str, Any]] = [
+    {"temperature": 0.9, "top_k": 40, "top_p": 0.95},
+    {"temperature": 1.5, "min_p": 0.02, "logit_bias": ((7, 3.0), (8, -3.0))},
+    {"temperature": 0.8, "top_p": 0.9, "repetition_penalty": 1.3},
+    {"temperature": 1.0, "frequency_penalty": 0.5, "presence_penalty": 0.5, "min_tokens": 5},
+]
 OFTEN_PREEMPTED = [Request(PROMPTS[place], MOST_TOKENS) for place in (10, 11, 12, 13)]
 FEW_BLOCKS = {"num_blocks": 7, "max_num_seqs": 4, "max_num_batched_tokens": 64}
 
@@ -170,7 +176,9 @@ def test_seeded_tokens_are_those_of_the_request_alone(
 ) -> None:
     model = models(family, "float64")
     params = [
-        SamplingParams(request.max_tokens, temperature=0.9, top_k=40, top_p=0.95, seed=seed + place, eos_token_ids=EOS)
+        SamplingParams(
+            request.max_tokens, seed=seed + place, eos_token_ids=EOS, **WAYS_TO_DRAW[(seed + place) % len(WAYS_TO_DRAW)]
+        )
         for place, request in enumerate(requests)
     ]
     in_company = play(engine_on_a_copy(model, **bounds), requests, params)
