@@ -135,7 +135,8 @@ def llama_of_100_million() -> LlamaForCausalLM:
 
 def run(setup: Setup, model: PreTrainedModel | None = None, count: int = 16, num_new_tokens: int = 32) -> Report:
     """Measures decoding steps of `count` sequences; the model is `llama_of_100_million` unless one is given."""
-    model = (model or llama_of_100_million()).to(setup.device, getattr(torch, setup.dtype)).eval()  # type: ignore[arg-type]
+    dtype = torch.float32 if setup.dtype == "auto" else getattr(torch, setup.dtype)  # the model is in no checkpoint
+    model = (model or llama_of_100_million()).to(setup.device, dtype).eval()  # type: ignore[arg-type]
     num_parameters = model.num_parameters()
     config = EngineConfig(setup.checkpoint, kv_cache_memory_mib=setup.kv_cache_memory_mib)
     engine = Engine(model, config)
