@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,9 +18,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from bench.engine_load import Load, Setup, all_at_once, new_salt
 from bench.report import Report, Spread, interleave, table
 from service.engine.engine import Engine
-from service.engine.messages import Abort, EngineConfig, StepResult, Submit
+from service.engine.grammar import GrammarCompiler
+from service.engine.messages import EngineConfig, StepResult, Submit
 from service.engine.sequence import SamplingParams
-from service.engine.worker import Worker, receive, send
+from service.engine.worker import Command, Worker, receive, send
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "greedy": {},
@@ -94,14 +96,16 @@ class PipedWorker:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._commands: queue.SimpleQueue[Submit | Abort] = queue.SimpleQueue()
+        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         command_ends, result_ends = os.pipe(), os.pipe()
         self._commands_in, self._commands_out = os.fdopen(command_ends[0], "rb"), os.fdopen(command_ends[1], "wb")
         self._results_in, self._results_out = os.fdopen(result_ends[0], "rb"), os.fdopen(result_ends[1], "wb")
-        self._worker = Worker(engine, self._commands, self._results_out)
+        self._compiler = GrammarCompiler(Path())  # no request here has a grammar
+        self._worker = Worker(engine, self._compiler, self._commands, self._results_out)
 
     def close(self) -> None:
         """Closes the pipes."""
+        self._compiler.close()
         for end in (self._commands_in, self._commands_out, self._results_in, self._results_out):
             end.close()
 

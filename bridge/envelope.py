@@ -7,6 +7,7 @@ from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError, GatewayError
+from bridge.json_mode import json_answer
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -27,11 +28,15 @@ def json_response(value: object, status: int = 200, headers: dict[str, str] | No
     )
 
 
-def native_result(response: pb.RunResponse) -> dict[str, Any]:
-    """A whole answer as the output template of Cloudflare's model pages has it: response, tool_calls, usage."""
+def native_result(response: pb.RunResponse, *, is_json_mode: bool) -> dict[str, Any]:
+    """A whole answer as the output template of Cloudflare's model pages has it: response, tool_calls, usage.
+
+    Raises:
+        AiError: JSON mode was not met.
+    """
     tool_calls = [{"name": call.name, "arguments": json.loads(call.arguments_json)} for call in response.tool_calls]
-    text = None if tool_calls else response.text
-    return {"response": text, "tool_calls": tool_calls, "usage": usage(response.usage)}
+    answer = None if tool_calls else (json_answer(response) if is_json_mode else response.text)
+    return {"response": answer, "tool_calls": tool_calls, "usage": usage(response.usage)}
 
 
 def usage(counted: pb.Usage) -> dict[str, Any]:

@@ -43,7 +43,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "MODEL_NOT_FOUND": Rule(400, 5007, "No such model"),
     "WEIGHTS_MISSING": Rule(400, 5007, "No such model"),
     "CONTEXT_WINDOW_EXCEEDED": Rule(413, 5021),
-    "FORMAT_UNSATISFIABLE": Rule(400, 5024),
+    "FORMAT_UNSATISFIABLE": Rule(400, 5024, "JSON Mode couldn't be met"),
+    "FORMAT_STREAMED": Rule(400, 5023, description="JSON Schema mode is not supported with stream mode"),
     "QUEUE_FULL": Rule(
         429, 3040, description="Capacity temporarily exceeded, please try again.", default_retry_after_s=1
     ),

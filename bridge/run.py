@@ -58,9 +58,10 @@ async def _answer_whole(request: web.Request, question: pb.RunRequest, caller: M
     async with request.app[DRAIN].running():
         answer = await request.app[SERVICE].run(question, caller)
     request[ACCESS].served_model = answer.served_model
+    result = native_result(answer, is_json_mode=question.HasField("response_format"))
     messages = stand_in_messages(question.model, answer.served_model)
     headers = _stand_in_headers(question.model, answer.served_model)
-    return json_response(success(native_result(answer), messages), headers=headers)
+    return json_response(success(result, messages), headers=headers)
 
 
 async def _answer_streamed(request: web.Request, question: pb.RunRequest, caller: Metadata) -> web.StreamResponse:

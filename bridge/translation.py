@@ -79,7 +79,7 @@ def parse_question(model: str, body: bytes) -> Question:
 
 def _parse_json(body: bytes) -> object:
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_float=_finite, parse_constant=_finite)
+        return json.loads(body.decode("utf-8-sig"), parse_float=finite, parse_constant=finite)
     except UnicodeDecodeError as error:
         raise AiError("INVALID_REQUEST", f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -89,7 +89,7 @@ def _parse_json(body: bytes) -> object:
         raise AiError("INVALID_REQUEST", "the body has a number that is not finite or too long") from None
 
 
-def _finite(literal: str) -> float:
+def finite(literal: str) -> float:
     """Reads a number; Python's json would take NaN, Infinity and 1e999, which no JSON can answer to."""
     number = float(literal)
     if not math.isfinite(number):
@@ -111,11 +111,14 @@ def _question(model: str, fields: dict[str, Any]) -> Question:
         tools=[_tool(tool) for tool in fields.get("tools", ())],
     )
     _set_input(request, fields)
+    is_streamed = fields.get("stream", False)
     if "response_format" in fields:
+        if is_streamed:
+            raise AiError("FORMAT_STREAMED")
         request.response_format.CopyFrom(_response_format(fields["response_format"]))
     if "tool_choice" in fields:
         request.tool_choice.CopyFrom(_tool_choice(fields["tool_choice"]))
-    return Question(request, fields.get("stream", False))
+    return Question(request, is_streamed)
 
 
 def _set_input(request: pb.RunRequest, fields: dict[str, Any]) -> None:

@@ -211,7 +211,6 @@ def _out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
 
 def _unimplemented(request: pb.RunRequest) -> Iterator[tuple[str, bool]]:
     """Each field that no code honours yet, and whether the request asks for something by it."""
-    yield "response_format", request.HasField("response_format")
     yield "tools", bool(request.tools)
     yield "tool_choice", request.HasField("tool_choice") and request.tool_choice.mode != pb.TOOL_CHOICE_MODE_NONE
     for index, message in enumerate(request.conversation.messages):

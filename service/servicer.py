@@ -17,9 +17,11 @@ from service.auth import BearerToken
 from service.calls import Calls
 from service.completion import Completion, join
 from service.conversion import MODEL_STATES, PRIORITIES, check_request, to_model, to_sampling_params
+from service.engine.messages import Submit
 from service.errors import ModelNotReadyError, WeightsMissingError
 from service.metrics import Metrics
 from service.models import Models
+from service.response_format import to_grammar
 from service.status import error_status
 from service.stop_sequences import StopSearch
 
@@ -68,6 +70,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         self, request: pb.RunRequest, request_id: str, context: _Context
     ) -> AsyncGenerator[pb.RunStreamResponse, None]:
         started_at = time.perf_counter()
+        grammar = to_grammar(request)
         answering = self._models.answering(request.model)
         model, loaded = answering.model, answering.model.loaded()
         prompt_token_ids = await loaded.chat.encode(request, model.entry.default_system_prompt)
@@ -93,9 +96,9 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         )
         # Two calls may carry one id, the engine's requests may not.
         engine_id = f"{request_id}/{next(self._numbers)}"
-        async with aclosing(
-            model.engine.generate(engine_id, prompt_token_ids, params, PRIORITIES[request.priority], request.cache_salt)
-        ) as outputs:
+        priority = PRIORITIES[request.priority]
+        submit = Submit(engine_id, prompt_token_ids, params, priority, request.cache_salt, grammar)
+        async with aclosing(model.engine.generate(submit)) as outputs:
             async for output in outputs:
                 part = completion.add(output)
                 if completion.has_ended:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from transformers import PreTrainedModel
 
 from service.engine.block_pool import BLOCK_SIZE, BlockPool
+from service.engine.grammar import GrammarError, GrammarMatcher
 from service.engine.kv_cache import bytes_per_block
 from service.engine.messages import ENGINE_FAILED, EngineConfig, EngineInfo, Failure, StepOutput, StepResult
 from service.engine.model_runner import ModelRunner, is_out_of_memory
@@ -78,15 +79,25 @@ class Engine:
         params: SamplingParams,
         priority: Priority = Priority.ONLINE,
         cache_salt: str = "",
+        grammar: GrammarMatcher | None = None,
     ) -> None:
         """Puts a request behind the waiting ones of its priority.
+
+        Args:
+            grammar: A matcher of its own, at the start of its text, for the form that the completion must have.
 
         Raises:
             ValueError: It could never run; the edge checks the same bounds, in the client's words.
         """
         self._check(prompt_token_ids, params)
         sequence = Sequence(
-            request_id, list(prompt_token_ids), len(prompt_token_ids), params, priority=priority, cache_salt=cache_salt
+            request_id,
+            list(prompt_token_ids),
+            len(prompt_token_ids),
+            params,
+            priority=priority,
+            cache_salt=cache_salt,
+            grammar=grammar,
         )
         self._sequences[request_id] = sequence
         self.scheduler.add(sequence)
@@ -146,11 +157,14 @@ class Engine:
         for item, token in zip(scheduled, tokens, strict=True):
             if isinstance(token, SamplingError):
                 self.block_pool.forget(item.sequence.block_table)
-                result.failed.append(self._end(item.sequence, str(token)))
+                result.failed.append(self._end(item.sequence, token))
                 continue
             self.scheduler.advance(item)
-            if token is not None:
-                result.outputs.append(self._grow(item.sequence, token))
+            try:
+                if token is not None:
+                    result.outputs.append(self._grow(item.sequence, token))
+            except GrammarError as error:
+                result.failed.append(self._end(item.sequence, error))
 
     def _grow(self, sequence: Sequence, token: SampledToken) -> StepOutput:
         sequence.append(token.token_id)
@@ -160,10 +174,10 @@ class Engine:
         num_cached_tokens = sequence.num_cached_tokens or 0
         return StepOutput(sequence.id, token.token_id, finish_reason, token.logprobs, num_cached_tokens)
 
-    def _end(self, sequence: Sequence, message: str) -> Failure:
-        _log.error("request %s fails: %s", sequence.id, message)
+    def _end(self, sequence: Sequence, reason: str | SamplingError) -> Failure:
+        _log.error("request %s fails: %s", sequence.id, reason)
         self.abort(sequence.id)
-        return Failure(sequence.id, message)
+        return Failure(sequence.id, str(reason), isinstance(reason, GrammarError))
 
     def step(self) -> list[StepOutput]:
         """Schedules and runs; the tokens drawn, at most one for each sequence."""

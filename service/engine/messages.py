@@ -4,6 +4,7 @@ A frame is the length of its payload, 4 bytes, most significant first, and the p
 this program, and the pipes are nobody else's.
 """
 
+import enum
 import pickle
 import struct
 from dataclasses import dataclass, field
@@ -70,6 +71,28 @@ class EngineInfo:
     dtype: str
 
 
+class GrammarKind(enum.Enum):
+    """How a grammar is told."""
+
+    JSON_SCHEMA = "json_schema"
+    REGEX = "regex"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarSpec:
+    """The form that a completion must have.
+
+    Attributes:
+        kind: What `texts` are.
+        texts: One JSON Schema, an object written as JSON; one regular expression, which the whole text matches; or the
+            texts of which the completion is one.
+    """
+
+    kind: GrammarKind
+    texts: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Submit:
     """To the engine: a new request.
@@ -80,6 +103,7 @@ class Submit:
         params: How its tokens are chosen.
         priority: Whether it gives way to others.
         cache_salt: Whose cached prefixes it may share: those of requests with the same salt.
+        grammar: The form that the completion must have; None if any will do.
     """
 
     id: str
@@ -87,6 +111,7 @@ class Submit:
     params: SamplingParams
     priority: Priority = Priority.ONLINE
     cache_salt: str = ""
+    grammar: GrammarSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +171,12 @@ class Failure:
     Attributes:
         id: The request's id.
         message: Why, for its client to read.
+        is_of_grammar: Whether it is the form that was asked for that could not be met.
     """
 
     id: str
     message: str
+    is_of_grammar: bool = False
 
 
 @dataclass(frozen=True, slots=True)

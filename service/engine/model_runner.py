@@ -188,17 +188,22 @@ def _sample(logits: torch.Tensor, sequences: list[Sequence]) -> list[SampledToke
     """Draws for all sequences together; if that raises, for each by itself, so that only the one at fault fails."""
     try:
         return sample(logits, [_sampling_row(sequence) for sequence in sequences])
+    except SamplingError as error:
+        if len(sequences) == 1:
+            return [error]
     except Exception as error:
         if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
             raise
         _log.exception("sampling failed for %s", ", ".join(sequence.id for sequence in sequences))
-    if len(sequences) == 1:
-        return [SamplingError(_SAMPLING_FAILED)]
+        if len(sequences) == 1:
+            return [SamplingError(_SAMPLING_FAILED)]
     return [_sample(logits[place : place + 1], [sequence])[0] for place, sequence in enumerate(sequences)]
 
 
 def _sampling_row(sequence: Sequence) -> SamplingRow:
-    return SamplingRow(sequence.params, sequence.num_completion_tokens, sequence.token_counts)
+    # A grammar computes its bitmask here, while a GPU still computes the logits.
+    allowed = None if sequence.grammar is None else sequence.grammar.allowed(sequence.params.eos_token_ids)
+    return SamplingRow(sequence.params, sequence.num_completion_tokens, sequence.token_counts, allowed)
 
 
 def _packing_key(item: ScheduledSequence) -> tuple[bool, int]:

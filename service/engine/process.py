@@ -29,8 +29,7 @@ from service.engine.messages import (
     pack,
     unpack,
 )
-from service.engine.request import EngineOutput, EngineState, QueueBounds, Request
-from service.engine.sequence import Priority, SamplingParams
+from service.engine.request import EngineOutput, EngineState, QueueBounds, Request, to_error
 from service.errors import EngineFailedError, ModelNotReadyError, RunstreamError
 
 _log = logging.getLogger(__name__)
@@ -128,14 +127,7 @@ class EngineProcess:
             self._waiting_for.append((predicate, future))
             await future
 
-    async def generate(
-        self,
-        request_id: str,
-        prompt_token_ids: list[int],
-        params: SamplingParams,
-        priority: Priority = Priority.ONLINE,
-        cache_salt: str = "",
-    ) -> AsyncGenerator[EngineOutput, None]:
+    async def generate(self, submit: Submit) -> AsyncGenerator[EngineOutput, None]:
         """Generates a completion; closing the generator before its end aborts the request.
 
         Yields:
@@ -144,9 +136,10 @@ class EngineProcess:
         Raises:
             ModelNotReadyError: The engine takes no requests now.
             QueueFullError: As many requests wait, or as many tokens of their prompts, as may.
+            UnsatisfiableFormatError: The grammar can't be met.
             EngineFailedError: The engine failed while the request was running.
         """
-        request = self._submit(Submit(request_id, prompt_token_ids, params, priority, cache_salt))
+        request = self._submit(submit)
         try:
             while True:
                 await request.news.wait()
@@ -158,9 +151,9 @@ class EngineProcess:
                 if output.finish_reason:
                     return
         finally:
-            del self._requests[request_id]
+            del self._requests[submit.id]
             if not request.has_ended:
-                self._send(Abort(request_id))
+                self._send(Abort(submit.id))
 
     def _submit(self, submit: Submit) -> Request:
         if self.state is not EngineState.READY:
@@ -239,7 +232,7 @@ class EngineProcess:
                 request.news.set()
         for failure in result.failed:
             if failed := self._requests.get(failure.id):
-                failed.fail(EngineFailedError(failure.message))
+                failed.fail(to_error(failure))
 
     async def _mourn(self) -> bool:
         """Ends the requests that ran when the process died, and pauses; False if it has died too often."""

@@ -5,9 +5,9 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from service.engine.messages import Submit
+from service.engine.messages import Failure, Submit
 from service.engine.sequence import FinishReason, TokenLogprobs
-from service.errors import QueueFullError, RunstreamError
+from service.errors import EngineFailedError, QueueFullError, RunstreamError, UnsatisfiableFormatError
 
 
 class EngineState(enum.Enum):
@@ -114,3 +114,10 @@ class QueueBounds:
                 f"most that may, {self.max_waiting_tokens} (max_waiting_tokens). Try again shortly.",
                 max_waiting_tokens=self.max_waiting_tokens,
             )
+
+
+def to_error(failure: Failure) -> RunstreamError:
+    """What the client of a request that the engine could not finish is told."""
+    if failure.is_of_grammar:
+        return UnsatisfiableFormatError(failure.message, "response_format")
+    return EngineFailedError(failure.message)

@@ -4,6 +4,10 @@ import enum
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.engine.grammar import GrammarMatcher  # imports torch, which the edge does without
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,8 @@ class Sequence:
         num_computed_tokens: How many of `token_ids` have their keys and values in the KV cache.
         num_cached_tokens: How many of the prompt's tokens the prefix cache had when it first ran; None before.
         block_table: The ids of the blocks that hold them, in order. Full blocks may be shared with other sequences.
-        token_counts: What its penalties are reckoned from, which preemption leaves as it is; None if it has none.
+        grammar: Follows the completion through the form that it must have; None if any will do.
+        token_counts: What its penalties are reckoned from; None if it has none. Preemption leaves both as they are.
     """
 
     id: str
@@ -135,6 +140,7 @@ class Sequence:
     num_computed_tokens: int = 0
     num_cached_tokens: int | None = None
     block_table: list[int] = field(default_factory=list)
+    grammar: "GrammarMatcher | None" = None
     token_counts: TokenCounts | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -162,16 +168,24 @@ class Sequence:
         return len(self.token_ids) - self.num_computed_tokens == 1
 
     def append(self, token_id: int) -> None:
-        """Lets the completion grow by a token."""
+        """Lets the completion grow by a token.
+
+        Raises:
+            GrammarError: It can't be followed through its grammar any more.
+        """
         self.token_ids.append(token_id)
         if self.token_counts is not None:
             self.token_counts.add(token_id)
+        if self.grammar is not None and token_id not in self.params.eos_token_ids:
+            self.grammar.accept(token_id)
 
     def finish_reason(self) -> FinishReason | None:
         """Why the completion has ended with its last token; None if it has not."""
         if self.num_completion_tokens == 0:
             return None
         if self.token_ids[-1] in self.params.eos_token_ids:
+            return FinishReason.STOP
+        if self.grammar is not None and self.grammar.is_complete:
             return FinishReason.STOP
         if self.num_completion_tokens >= self.params.max_tokens:
             return FinishReason.LENGTH

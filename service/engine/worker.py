@@ -9,6 +9,8 @@ import os
 import queue
 import sys
 import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import torch
@@ -17,11 +19,14 @@ from transformers.utils import logging as transformers_logging
 
 from service.checkpoints.load import load_model
 from service.engine.engine import Engine
+from service.engine.grammar import GrammarCompiler, GrammarError, GrammarMatcher
 from service.engine.messages import (
+    ENGINE_FAILED,
     HEADER,
     Abort,
     EngineConfig,
     Failure,
+    GrammarSpec,
     LoadFailed,
     Ready,
     Started,
@@ -37,20 +42,42 @@ _LOAD_ERRORS = (OSError, ValueError, TypeError, LookupError, RuntimeError, Impor
 """What torch, transformers and safetensors raise for a checkpoint that they can't load."""
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """From the compiler's thread: a request's grammar is ready, or refused."""
+
+    submit: Submit
+    grammar: "Future[GrammarMatcher]"
+
+
+Command = Submit | Abort | Compiled
+
+
 class Worker:
     """Repeats schedule, run and report, and sleeps while there is nothing to run.
 
+    A request with a grammar joins the waiting ones when that is compiled, which happens beside the steps.
+
     Args:
         engine: The engine.
-        commands: What the edge asks for; filled by another thread.
+        compiler: Makes the grammars of this engine's requests.
+        commands: What the edge asks for; filled by other threads.
         results: Where messages to the edge go.
     """
 
-    def __init__(self, engine: Engine, commands: "queue.SimpleQueue[Submit | Abort]", results: BinaryIO) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        compiler: GrammarCompiler,
+        commands: "queue.SimpleQueue[Command]",
+        results: BinaryIO,
+    ) -> None:
         self._engine = engine
+        self._compiler = compiler
         self._commands = commands
         self._results = results
         self._started: set[str] = set()
+        self._compiling: dict[str, Future[GrammarMatcher]] = {}
 
     def serve_forever(self) -> None:
         """Runs until the process ends."""
@@ -62,10 +89,7 @@ class Worker:
         result = StepResult()
         self._obey(result)
         scheduled = self._engine.schedule()
-        started = [item.sequence.id for item in scheduled if item.sequence.id not in self._started]
-        if started:
-            self._started.update(started)
-            send(self._results, Started(started))
+        self._start([item.sequence.id for item in scheduled])
         try:
             done = self._engine.run(scheduled)
             result.outputs.extend(done.outputs)
@@ -77,6 +101,13 @@ class Worker:
             result.failed.extend(self._engine.fail(scheduled))
         self._report(result)
 
+    def _start(self, ids: list[str]) -> None:
+        """Tells which requests begin, before they do: should one kill the process, it must not be tried again."""
+        started = [request_id for request_id in ids if request_id not in self._started]
+        if started:
+            self._started.update(started)
+            send(self._results, Started(started))
+
     def _obey(self, result: StepResult) -> None:
         """Carries out all commands that have come; waits for one if there is nothing else to do."""
         if not self._engine.has_work:
@@ -84,17 +115,42 @@ class Worker:
         while not self._commands.empty():
             self._carry_out(self._commands.get(), result)
 
-    def _carry_out(self, command: Submit | Abort, result: StepResult) -> None:
-        if isinstance(command, Submit):
-            self._submit(command, result)
-        else:
-            self._engine.abort(command.id)
-            result.aborted.append(command.id)
+    def _carry_out(self, command: Command, result: StepResult) -> None:
+        match command:
+            case Submit(grammar=GrammarSpec() as spec):
+                self._compile(command, spec)
+            case Submit():
+                self._submit(command, None, result)
+            case Compiled():
+                self._take_compiled(command, result)
+            case Abort():
+                if (compiling := self._compiling.pop(command.id, None)) is not None:
+                    compiling.cancel()
+                self._engine.abort(command.id)
+                result.aborted.append(command.id)
 
-    def _submit(self, command: Submit, result: StepResult) -> None:
+    def _compile(self, command: Submit, spec: GrammarSpec) -> None:
+        self._start([command.id])
+        grammar = self._compiling[command.id] = self._compiler.compile(spec)
+        grammar.add_done_callback(lambda grammar: self._commands.put(Compiled(command, grammar)))
+
+    def _take_compiled(self, command: Compiled, result: StepResult) -> None:
+        request_id = command.submit.id
+        if self._compiling.pop(request_id, None) is None:
+            return  # it was aborted
+        error = command.grammar.exception()
+        if error is None:
+            self._submit(command.submit, command.grammar.result(), result)
+        elif isinstance(error, GrammarError):
+            result.failed.append(Failure(request_id, str(error), is_of_grammar=True))
+        else:
+            _log.error("compiling the grammar of request %s failed", request_id, exc_info=error)
+            result.failed.append(Failure(request_id, ENGINE_FAILED))
+
+    def _submit(self, command: Submit, grammar: GrammarMatcher | None, result: StepResult) -> None:
         try:
             self._engine.submit(
-                command.id, command.prompt_token_ids, command.params, command.priority, command.cache_salt
+                command.id, command.prompt_token_ids, command.params, command.priority, command.cache_salt, grammar
             )
         except ValueError as error:
             _log.exception("request %s can't run", command.id)
@@ -122,7 +178,7 @@ def receive(commands: BinaryIO) -> object | None:
     return message
 
 
-def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Submit | Abort]") -> None:
+def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Command]") -> None:
     while (command := receive(source)) is not None:
         commands.put(command)  # type: ignore[arg-type]  # the edge sends nothing else after the config
     os._exit(0)
@@ -149,8 +205,9 @@ def main() -> None:
     config = receive(source)
     if not isinstance(config, EngineConfig):
         sys.exit("the engine is started by the service, which sends its configuration first")
-    commands: queue.SimpleQueue[Submit | Abort] = queue.SimpleQueue()
+    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
+    compiler = GrammarCompiler(config.checkpoint)  # loads its vocabulary while the engine loads the weights
     try:
         engine = _load(config)
     except _LOAD_ERRORS as error:
@@ -158,7 +215,7 @@ def main() -> None:
         send(results, LoadFailed(f"{type(error).__name__}: {error}"))
         return
     send(results, Ready(engine.info))
-    Worker(engine, commands, results).serve_forever()
+    Worker(engine, compiler, commands, results).serve_forever()
 
 
 if __name__ == "__main__":

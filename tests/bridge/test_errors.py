@@ -13,6 +13,7 @@ from tests.bridge.running_bridge import PROMPT
 
 STREAM = {**PROMPT, "stream": True}
 MODEL = "@runstream/demo"
+UNMET = "AiError: JSON Mode couldn't be met: "
 UNREACHABLE = "AiError: AiError: The model service can't be reached; it may be starting or stopping."
 
 # What the service says; then the status, the code and the message that follow from it.
@@ -37,7 +38,7 @@ ROWS = [
         5021,
         "AiError: AiError: long",
     ),
-    (failure(grpc.StatusCode.INVALID_ARGUMENT, "FORMAT_UNSATISFIABLE", "no"), 400, 5024, "AiError: AiError: no"),
+    (failure(grpc.StatusCode.INVALID_ARGUMENT, "FORMAT_UNSATISFIABLE", "no"), 400, 5024, UNMET + "no"),
     (
         failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", "8 wait"),
         429,

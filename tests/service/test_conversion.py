@@ -87,7 +87,6 @@ def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
-        (prompt(response_format=pb.ResponseFormat(json_object=pb.JsonObject())), "response_format"),
         (prompt(tools=[pb.Tool(name="clock")]), "tools"),
         (prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO)), "tool_choice"),
         (prompt(tool_choice=pb.ToolChoice(name="clock")), "tool_choice"),

@@ -12,11 +12,11 @@ import pytest
 import pytest_asyncio
 
 from service.engine.block_pool import BLOCK_SIZE
-from service.engine.messages import EngineConfig
+from service.engine.messages import EngineConfig, GrammarKind, GrammarSpec, Submit
 from service.engine.process import EngineProcess
 from service.engine.request import EngineState
 from service.engine.sequence import FinishReason, Priority, SamplingParams
-from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError
+from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, UnsatisfiableFormatError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,7 +66,7 @@ async def complete(
 ) -> tuple[list[int], FinishReason | None]:
     token_ids: list[int] = []
     reason = None
-    async with contextlib.aclosing(process.generate(name, [5, 6, 7], params, priority)) as outputs:
+    async with contextlib.aclosing(process.generate(Submit(name, [5, 6, 7], params, priority))) as outputs:
         async for output in outputs:
             assert output.token_ids, "an output without tokens"
             assert reason is None, "an output after the last"
@@ -89,8 +89,15 @@ async def test_tokens_come_through_the_pipe_as_the_engine_draws_them(
     assert process.num_running == process.num_waiting == 0
 
 
+async def test_a_grammar_that_can_not_be_met_is_told_as_such(process: EngineProcess) -> None:
+    bound = Submit("it", [5, 6, 7], LONG, grammar=GrammarSpec(GrammarKind.CHOICE, ("yes",)))
+    with pytest.raises(UnsatisfiableFormatError, match="its checkpoint has no tokenizer"):
+        await anext(process.generate(bound))
+    assert process.num_running == process.num_waiting == 0
+
+
 async def test_closing_a_completion_early_frees_its_blocks(process: EngineProcess) -> None:
-    outputs = process.generate("it", [5, 6, 7], LONG)
+    outputs = process.generate(Submit("it", [5, 6, 7], LONG))
     await anext(outputs)
     num_free_before = process.stats.num_free_blocks
     await outputs.aclose()
@@ -123,7 +130,7 @@ async def test_more_waiting_tokens_than_may_are_refused(process: EngineProcess) 
     tasks.append(asyncio.create_task(complete(process, "waits", LONG)))
     await process.wait_for(lambda: process.num_waiting == 1)
     with pytest.raises(QueueFullError, match="3 tokens"):
-        await anext(process.generate("too long", [5] * 998, SamplingParams(1)))
+        await anext(process.generate(Submit("too long", [5] * 998, SamplingParams(1))))
     await cancel(tasks)
 
 

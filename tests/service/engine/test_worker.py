@@ -11,11 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from service.engine.engine import Engine
-from service.engine.messages import Abort, EngineConfig, LoadFailed, Ready, Started, StepResult, Submit, pack
+from service.engine.grammar import GrammarCompiler, GrammarError
+from service.engine.messages import Abort, EngineConfig, Failure, LoadFailed, Ready, Started, StepResult, Submit, pack
 from service.engine.sequence import Priority, SamplingParams
-from service.engine.worker import Worker, receive
+from service.engine.worker import Command, Worker, receive
 from tests.service.engine.conftest import make_engine
+from tests.service.engine.grammars import ENDLESS, Model, choice, regex, sampled, save_model, schema
+from tests.tokenizers import byte_level_tokenizer
 
 Checkpoint = Callable[[str], Path]
 
@@ -23,11 +28,11 @@ Checkpoint = Callable[[str], Path]
 class Desk:
     """A worker whose commands and results lie open."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.commands: queue.SimpleQueue[Submit | Abort] = queue.SimpleQueue()
+    def __init__(self, engine: Engine, compiler: GrammarCompiler | None = None) -> None:
+        self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self.results = io.BytesIO()
         self.engine = engine
-        self.worker = Worker(engine, self.commands, self.results)
+        self.worker = Worker(engine, compiler or GrammarCompiler(Path()), self.commands, self.results)
 
     def turn(self, *commands: Submit | Abort) -> list[Any]:
         for command in commands:
@@ -75,6 +80,48 @@ def test_a_request_that_cannot_run_fails_alone(checkpoint: Checkpoint) -> None:
     _, result = desk.turn(Submit("bad", [5] * 2000, SamplingParams(3)), Submit("good", [5], SamplingParams(3)))
     assert [failure.id for failure in result.failed] == ["bad"]
     assert [output.id for output in result.outputs] == ["good"]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    model = Model(save_model(tmp_path_factory.mktemp("tiny"), byte_level_tokenizer(512)), timeout_s=0.5)
+    yield model
+    model.compiler.close()
+
+
+def test_a_request_joins_the_waiting_ones_when_its_grammar_is_compiled(tiny: Model) -> None:
+    desk = Desk(tiny.engine, tiny.compiler)
+    started, result = desk.turn(Submit("it", [5, 6], sampled(), grammar=choice("yes", "no")))
+    assert started == Started(["it"]), "should compiling it kill the process, it must not be tried again"
+    assert result.outputs == []
+    token_ids: list[int] = []
+    while not result.outputs or result.outputs[-1].finish_reason is None:
+        (result,) = desk.turn()
+        token_ids += [output.token_id for output in result.outputs]
+    assert tiny.text(token_ids) in ("yes", "no")
+
+
+def test_a_refused_grammar_fails_its_request_with_the_reason(tiny: Model) -> None:
+    desk = Desk(tiny.engine, tiny.compiler)
+    desk.turn(Submit("it", [5, 6], sampled(), grammar=regex("(")))
+    (result,) = desk.turn()
+    assert result.failed == [Failure("it", "response_format can't be met: unclosed group", is_of_grammar=True)]
+    assert not tiny.engine.has_work
+
+
+def test_an_abort_while_a_grammar_is_compiled_is_the_requests_end(tiny: Model) -> None:
+    desk = Desk(tiny.engine, tiny.compiler)
+    queued = Submit("queued", [5, 6], sampled(), grammar=choice("yes", "no"))
+    desk.turn(Submit("endless", [5, 6], sampled(), grammar=schema(ENDLESS)), queued)
+    (result,) = desk.turn(Abort("endless"), Abort("queued"))
+    assert result.aborted == ["endless", "queued"]
+    started, result = desk.turn(Submit("next", [5, 6], SamplingParams(1)))
+    assert started == Started(["next"])
+    assert [output.id for output in result.outputs] == ["next"]
+    with pytest.raises(GrammarError):
+        tiny.compiler.compile(regex("(")).result()  # compiled behind the endless one
+    (result,) = desk.turn(Submit("last", [5, 6], SamplingParams(1)))[1:]
+    assert (result.failed, [output.id for output in result.outputs]) == ([], ["last"])
 
 
 @contextlib.contextmanager

@@ -1,0 +1,106 @@
+"""The form that a request wants its completion to have: checks and limits that need no model."""
+
+import json
+import math
+
+from runstream.v1 import text_generation_pb2 as pb
+
+from service.engine.messages import GrammarKind, GrammarSpec
+from service.errors import InvalidRequestError, UnsatisfiableFormatError
+
+_MAX_SCHEMA_CHARACTERS = 65_536
+_MAX_SCHEMA_DEPTH = 64
+_MAX_REGEX_CHARACTERS = 4_096
+_MAX_CHOICES = 1_024
+_MAX_CHOICE_CHARACTERS = 65_536
+
+
+def to_grammar(request: pb.RunRequest) -> GrammarSpec | None:
+    """What the engine is told of the form; None if any will do.
+
+    Raises:
+        InvalidRequestError: A field is empty, or not what it should be.
+        UnsatisfiableFormatError: Nothing has the form, or it takes more to tell than the service reads.
+    """
+    if not request.HasField("response_format"):
+        return None
+    wanted = request.response_format
+    match wanted.WhichOneof("format"):
+        case "json_object":
+            return GrammarSpec(GrammarKind.JSON_SCHEMA, ('{"type": "object"}',))
+        case "json_schema":
+            return _json_schema(wanted.json_schema)
+        case "regex":
+            return _regex(wanted.regex)
+        case "choice":
+            return _choice(tuple(wanted.choice.values))
+        case _:
+            message = "response_format is empty: set json_object, json_schema, regex or choice"
+            raise InvalidRequestError(message, "response_format")
+
+
+def _json_schema(text: str) -> GrammarSpec:
+    field = "response_format.json_schema"
+    _check_size(field, len(text), _MAX_SCHEMA_CHARACTERS, "characters")
+    try:
+        schema = json.loads(text, parse_int=_exact, parse_float=_finite, parse_constant=_finite)
+        is_too_deep = _depth(schema) > _MAX_SCHEMA_DEPTH
+    except RecursionError:
+        is_too_deep = True
+    except ValueError as error:
+        raise InvalidRequestError(f"{field} can't be read: {error}", field) from None
+    if is_too_deep:
+        raise UnsatisfiableFormatError(f"{field} is nested deeper than {_MAX_SCHEMA_DEPTH} levels", field)
+    if schema is False:
+        raise UnsatisfiableFormatError(f"{field} is false, which no value fits", field)
+    if schema is not True and not isinstance(schema, dict):
+        raise InvalidRequestError(f"{field} is no JSON Schema: it must be an object, true or false", field)
+    if isinstance(schema, dict) and "name" in schema and isinstance(schema.get("schema"), dict):
+        # OpenAI's envelope has no keyword of JSON Schema and would let everything through.
+        raise InvalidRequestError(f"{field} holds a name and a schema: send only the schema", field)
+    return GrammarSpec(GrammarKind.JSON_SCHEMA, ("{}" if schema is True else text,))
+
+
+def _regex(regex: str) -> GrammarSpec:
+    field = "response_format.regex"
+    _check_size(field, len(regex), _MAX_REGEX_CHARACTERS, "characters")
+    if not regex:
+        raise InvalidRequestError(f"{field} is empty: it needs at least 1 character", field)
+    if (len(regex) - len(regex.rstrip("\\"))) % 2:
+        raise InvalidRequestError(f"{field} ends in a backslash that escapes nothing", field)
+    return GrammarSpec(GrammarKind.REGEX, (regex,))
+
+
+def _choice(values: tuple[str, ...]) -> GrammarSpec:
+    field = "response_format.choice.values"
+    if not values:
+        raise InvalidRequestError(f"{field} is empty: it needs at least 1 text", field)
+    _check_size(field, len(values), _MAX_CHOICES, "texts")
+    _check_size(field, sum(map(len, values)), _MAX_CHOICE_CHARACTERS, "characters")
+    return GrammarSpec(GrammarKind.CHOICE, values)
+
+
+def _check_size(field: str, size: int, limit: int, unit: str) -> None:
+    if size > limit:
+        raise UnsatisfiableFormatError(f"{field} has {size} {unit}; the most that can be used is {limit}", field)
+
+
+def _depth(value: object) -> int:
+    """How deep objects and arrays are nested in a JSON value."""
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
+
+
+def _exact(literal: str) -> int:
+    number = int(literal)
+    if abs(number) > 2**53:
+        raise ValueError(f"{literal} is beyond 2^53, up to where schemas keep integers exact")
+    return number
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if not math.isfinite(number):
+        raise ValueError(f"{literal} is not a finite number")
+    return number
