@@ -10,7 +10,7 @@ import re
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,8 @@ class GrammarMatcher:
 class GrammarCompiler:
     """Makes matchers for one checkpoint's vocabulary, one after the other in a thread of its own.
 
+    To make it takes up to seconds: building the vocabulary holds the interpreter's lock, so better now than later.
+
     Args:
         checkpoint: A folder; without a tokenizer.json that llguidance knows how to use, every grammar is refused.
         timeout_s: How long compiling a grammar may take.
@@ -124,6 +126,7 @@ class GrammarCompiler:
     def __init__(self, checkpoint: Path, timeout_s: float = 5.0) -> None:
         self._thread = ThreadPoolExecutor(1, "grammars")
         self._vocabulary = self._thread.submit(_load_vocabulary, checkpoint)
+        wait([self._vocabulary])
         self._trial = GrammarTrial(timeout_s)
         self._templates: OrderedDict[GrammarSpec, _Template] = OrderedDict()
 

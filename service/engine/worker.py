@@ -207,13 +207,13 @@ def main() -> None:
         sys.exit("the engine is started by the service, which sends its configuration first")
     commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
-    compiler = GrammarCompiler(config.checkpoint)  # loads its vocabulary while the engine loads the weights
     try:
         engine = _load(config)
     except _LOAD_ERRORS as error:
         _log.exception("loading %s failed", config.checkpoint)
         send(results, LoadFailed(f"{type(error).__name__}: {error}"))
         return
+    compiler = GrammarCompiler(config.checkpoint)
     send(results, Ready(engine.info))
     Worker(engine, compiler, commands, results).serve_forever()
 
