@@ -1,7 +1,8 @@
 """Questions that training never sees, as a stranger might put them, each with the fact its answer must contain.
 
-Whoever wrote them had read the tables of what the model knows, but none of the phrasings in the corpus, and none was
-changed after an answer to it was seen. `tests/service/demo/test_corpus.py` shows that none occurs in the corpus.
+Whoever wrote them had read the tables of what the model knows, in which the phrasings of small talk and of part of the
+facts stand too, but not the phrasings of the other topics. None was changed after an answer to it was seen.
+`tests/service/demo/test_corpus.py` shows that none occurs in the corpus.
 """
 
 from dataclasses import dataclass
