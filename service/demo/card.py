@@ -44,10 +44,9 @@ and questions that it must say it cannot answer. No text was taken from anywhere
 `python -m service.demo.evaluate` asks $asked questions in phrasings that the corpus does not contain (a test proves
 it) and looks for the expected fact in the greedy answer: **$right of $asked, $percent %**.
 
-Whoever wrote the questions had read the tables of what the model knows, in which the phrasings of small talk and of part
-of the facts stand too, but not the phrasings of the other topics. No question was changed after an answer to it was seen.
-Of 120, 14 turned out to stand in the corpus word for word and were
-left out.
+Whoever wrote the questions had read the tables of what the model knows, in which the phrasings of small talk and of
+part of the facts stand too, but not the phrasings of the other topics. No question was changed after an answer to it
+was seen. Of 120, 14 turned out to stand in the corpus word for word and were left out.
 
 | topic | right | asked |
 |---|---|---|
