@@ -106,8 +106,9 @@ class ModelRunner:
     def _clear(self, blocks: list[int]) -> None:
         """Writes zeros over blocks. A mask hides what another sequence has left in them, but does not stop NaN."""
         if blocks:
+            indices = self._tensor(blocks)
             for cache in self._kv_cache:
-                cache.index_fill_(0, self._tensor(blocks), 0)
+                cache.index_fill_(0, indices, 0)
 
     def _decode_groups(self, packed: list[ScheduledSequence]) -> list[DecodeGroup]:
         """Cuts the decoding sequences where one has over twice the blocks of its group's shortest.
