@@ -149,8 +149,9 @@ def _question(rng: random.Random, a: int, sign: str, b: int) -> str:
     slots = {"a": _spelled(rng, a), "b": _spelled(rng, b), "n": rng.choice(_THINGS)}
     if rng.random() < 0.4:
         return rng.choice(requests).format(**slots)
-    frame = rng.choice(NOUN_FRAMES).replace("{x}", "{e}") if rng.random() < 0.25 else rng.choice(_ASK)
-    return frame.format(e=rng.choice(expressions).format(**slots))
+    frame = rng.choice(NOUN_FRAMES) if rng.random() < 0.25 else rng.choice(_ASK)
+    expression = rng.choice(expressions).format(**slots)
+    return frame.format(e=expression, x=expression)
 
 
 def _stated(a: int, sign: str, b: int, result: int) -> str:

@@ -164,8 +164,9 @@ def _unknown_sum(rng: random.Random) -> tuple[str, tuple[str, ...]]:
         "what do you get for {e}",
     )
     first, second = rng.sample((a, b), 2)
-    frame = rng.choice(NOUN_FRAMES).replace("{x}", "{e}") if rng.random() < 0.3 else rng.choice(templates)
-    return frame.format(e=f"{first}{space}{sign}{space}{second}"), unknown.SUM_ANSWERS
+    frame = rng.choice(NOUN_FRAMES) if rng.random() < 0.3 else rng.choice(templates)
+    expression = f"{first}{space}{sign}{space}{second}"
+    return frame.format(e=expression, x=expression), unknown.SUM_ANSWERS
 
 
 def _gibberish(rng: random.Random) -> tuple[str, tuple[str, ...]]:
