@@ -10,6 +10,7 @@ from typing import Any
 
 BUILT_IN = Path(__file__).with_name("catalog.toml")
 QUANTIZATIONS = ("", "int8", "awq", "gptq")
+TOOL_CALL_FORMATS = ("", "llama3_json")
 DTYPES = ("auto", "float16", "bfloat16", "float32", "float64")
 
 _AT_LEAST_1 = "an integer of at least 1"
@@ -36,6 +37,8 @@ class CatalogModel:
         quantization: How the weights are stored, one of `QUANTIZATIONS`.
         default_system_prompt: The system message before a single prompt; empty for none.
         license: The licence's name or address.
+        tool_call_format: How the checkpoint was trained to write tool calls, one of `TOOL_CALL_FORMATS`; empty if it
+            was not.
     """
 
     id: str
@@ -50,6 +53,7 @@ class CatalogModel:
     quantization: str = ""
     default_system_prompt: str = ""
     license: str = ""
+    tool_call_format: str = ""
 
 
 Catalog = Mapping[str, CatalogModel]
@@ -92,6 +96,7 @@ def _to_model(path: Path, model_id: str, table: object) -> CatalogModel:
     _check_limits(where, model)
     _check_choice(f"{where}.quantization", model.quantization, QUANTIZATIONS)
     _check_choice(f"{where}.dtype", model.dtype, DTYPES)
+    _check_choice(f"{where}.tool_call_format", model.tool_call_format, TOOL_CALL_FORMATS)
     if model.checkpoint.startswith((".", "/", "~")):
         folder = (path.parent / Path(model.checkpoint).expanduser()).resolve()
         return dataclasses.replace(model, checkpoint=str(folder))

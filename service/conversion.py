@@ -141,6 +141,8 @@ def to_model(
         context_window=entry.context_window,
         default_max_tokens=entry.default_max_tokens,
         default_max_tokens_streamed=entry.default_max_tokens_streamed,
+        license=entry.license,
+        can_call_tools=bool(entry.tool_call_format),
     )
 
 

@@ -68,6 +68,7 @@ def test_a_path_is_relative_to_the_catalog_that_has_it(tmp_path):
         ({"description": None}, "description: is missing; expected a string"),
         ({"max_tokens": "5"}, "max_tokens: is not known; expected one of description, checkpoint"),
         ({"dtype": '"float33"'}, "dtype: is 'float33'; expected one of 'auto', 'float16'"),
+        ({"tool_call_format": '"xml"'}, "tool_call_format: is 'xml'; expected one of '', 'llama3_json'"),
         ({"quantization": '"int3"'}, "quantization: is 'int3'; expected one of '', 'int8', 'awq', 'gptq'"),
     ],
 )

@@ -40,6 +40,12 @@ async def test_a_model_without_weights_tells_the_command_that_fetches_them(runni
     assert model.served_model == ""
 
 
+async def test_a_model_tells_its_licence_and_whether_it_was_trained_to_call_tools(running):
+    demo, llama = [await get_model(running, model) for model in ("@runstream/demo", "@cf/meta/llama-3.1-8b-instruct")]
+    assert (demo.license, demo.can_call_tools) == ("Apache-2.0", False)
+    assert (llama.license, llama.can_call_tools) == ("https://www.llama.com/llama3_1/license/", True)
+
+
 async def test_a_model_that_nobody_knows_is_not_found(running):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await get_model(running, "@test/unknown")

@@ -154,6 +154,8 @@ class Model(_message.Message):
     CONTEXT_WINDOW_FIELD_NUMBER: _builtins.int
     DEFAULT_MAX_TOKENS_FIELD_NUMBER: _builtins.int
     DEFAULT_MAX_TOKENS_STREAMED_FIELD_NUMBER: _builtins.int
+    LICENSE_FIELD_NUMBER: _builtins.int
+    CAN_CALL_TOOLS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The model's id, which requests name."""
     description: _builtins.str
@@ -180,6 +182,15 @@ class Model(_message.Message):
     """The `max_tokens` that a surface with a default of its own for streamed
     answers, such as Workers AI's, sets in their requests.
     """
+    license: _builtins.str
+    """The licence of the model's weights, by name or address; empty if the
+    catalog does not tell.
+    """
+    can_call_tools: _builtins.bool
+    """Whether the model was trained to call tools in a form that the server
+    reads. Requests to other models may have tools too; these are described to
+    the model in words, and fewer calls come of it.
+    """
     def __init__(
         self,
         *,
@@ -193,10 +204,12 @@ class Model(_message.Message):
         context_window: _builtins.int = ...,
         default_max_tokens: _builtins.int = ...,
         default_max_tokens_streamed: _builtins.int = ...,
+        license: _builtins.str = ...,
+        can_call_tools: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "description", b"description", "id", b"id", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "served_model", b"served_model", "state", b"state", "state_detail", b"state_detail"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_call_tools", b"can_call_tools", "context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "description", b"description", "id", b"id", "license", b"license", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "served_model", b"served_model", "state", b"state", "state_detail", b"state_detail"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
