@@ -17,6 +17,7 @@ from service.auth import BearerToken
 from service.calls import Calls
 from service.catalog import load_catalog
 from service.config import ServiceConfig
+from service.generation import TextGenerator
 from service.health import Health
 from service.metrics import Metrics
 from service.models import open_models
@@ -69,6 +70,7 @@ class Service:
         self._config = config
         self._report = report
         self._metrics = Metrics()
+        self._generator = TextGenerator(self.models, self._metrics)
         self._health = Health(self.models, _SERVICES)
         self._server = self._grpc_server()
         self._ends = contextlib.AsyncExitStack()
@@ -101,7 +103,7 @@ class Service:
         auth = BearerToken(self._config.token)
         server = grpc.aio.server(options=_OPTIONS)
         text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(
-            TextGenerationServicer(self.models, self.calls, auth, self._metrics), server
+            TextGenerationServicer(self._generator, self.calls, auth, self._metrics), server
         )
         models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.models, auth, self._metrics), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)

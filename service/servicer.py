@@ -1,8 +1,7 @@
 """The handlers. Each has four beats: check, call, map the error, fill."""
 
 import contextlib
-import itertools
-import time
+import functools
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -15,15 +14,13 @@ from runstream.v1 import text_generation_pb2_grpc as pb_grpc
 
 from service.auth import BearerToken
 from service.calls import Calls
-from service.completion import Completion, join
-from service.conversion import MODEL_STATES, PRIORITIES, check_request, to_model, to_sampling_params
-from service.engine.messages import Submit
+from service.completion import join
+from service.conversion import MODEL_STATES, check_request, to_model
 from service.errors import ModelNotReadyError, WeightsMissingError
+from service.generation import TextGenerator
 from service.metrics import Metrics
 from service.models import Models
-from service.response_format import to_grammar
 from service.status import error_status
-from service.stop_sequences import StopSearch
 
 MODEL_HEADER = "x-runstream-model"
 REQUEST_ID_HEADER = "x-runstream-request-id"
@@ -34,12 +31,11 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
     """Generates text. `Run` joins what `RunStream` would send, so that the two can't differ."""
 
-    def __init__(self, models: Models, calls: Calls, auth: BearerToken, metrics: Metrics) -> None:
-        self._models = models
+    def __init__(self, generator: TextGenerator, calls: Calls, auth: BearerToken, metrics: Metrics) -> None:
+        self._generator = generator
         self._calls = calls
         self._auth = auth
         self._metrics = metrics
-        self._numbers = itertools.count(1)
 
     async def Run(self, request: pb.RunRequest, context: _Context) -> pb.RunResponse:  # noqa: N802
         """Answers with the whole completion."""
@@ -63,51 +59,9 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)
             check_request(request)
-            async with self._calls.admit(context), aclosing(self._generate(request, request_id, context)) as stream:
+            generating = self._generator.generate(request, request_id, functools.partial(_tell_model, context))
+            async with self._calls.admit(context), aclosing(generating) as stream:
                 yield stream
-
-    async def _generate(
-        self, request: pb.RunRequest, request_id: str, context: _Context
-    ) -> AsyncGenerator[pb.RunStreamResponse, None]:
-        started_at = time.perf_counter()
-        grammar = to_grammar(request)
-        answering = self._models.answering(request.model)
-        model, loaded = answering.model, answering.model.loaded()
-        prompt_token_ids = await loaded.chat.encode(request, model.entry.default_system_prompt)
-        params = to_sampling_params(
-            request.sampling_params,
-            answering.named,
-            loaded.room,
-            len(prompt_token_ids),
-            loaded.chat.eos_token_ids,
-            stands_in=answering.stands_in,
-        )
-        await context.send_initial_metadata(((MODEL_HEADER, model.entry.id),))
-        completion = Completion(
-            request_id,
-            model.entry.id,
-            len(prompt_token_ids),
-            loaded.chat.detokenizer(),
-            loaded.chat.token_bytes,
-            StopSearch(request.stop_sequences),
-            params.min_tokens,
-            self._metrics,
-            started_at,
-        )
-        # Two calls may carry one id, the engine's requests may not.
-        engine_id = f"{request_id}/{next(self._numbers)}"
-        priority = PRIORITIES[request.priority]
-        submit = Submit(engine_id, prompt_token_ids, params, priority, request.cache_salt, grammar)
-        async with aclosing(model.engine.generate(submit)) as outputs:
-            async for output in outputs:
-                part = completion.add(output)
-                if completion.has_ended:
-                    break
-                if part is not None:
-                    yield part
-        # Only now that the engine, which would go on behind a stop sequence, is told: a client may take long to read.
-        if part is not None:
-            yield part
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
@@ -148,6 +102,10 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
             return to_model(entry, models_pb2.MODEL_STATE_FAILED, error.message)
         model = answering.model
         return to_model(entry, MODEL_STATES[model.state], model.engine.state_detail, model.entry.id)
+
+
+async def _tell_model(context: _Context, served_model: str) -> None:
+    await context.send_initial_metadata(((MODEL_HEADER, served_model),))
 
 
 def _request_id(context: _Context) -> str:

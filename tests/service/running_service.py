@@ -19,6 +19,7 @@ from service.calls import Calls
 from service.config import ServiceConfig
 from service.engine.block_pool import BLOCK_SIZE
 from service.engine.process import EngineProcess
+from service.generation import TextGenerator
 from service.metrics import Metrics
 from service.models import Model, Models
 from service.server import Service
@@ -140,7 +141,7 @@ async def run_edge(running: RunningService, calls: Calls, stand_in: str = "") ->
     models = Models(running.service.models.catalog, {model.entry.id: model}, stand_in)
     auth, metrics = BearerToken(""), Metrics()
     server = grpc.aio.server()
-    servicer = TextGenerationServicer(models, calls, auth, metrics)
+    servicer = TextGenerationServicer(TextGenerator(models, metrics), calls, auth, metrics)
     text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(servicer, server)
     models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, auth, metrics), server)
     port = server.add_insecure_port("127.0.0.1:0")

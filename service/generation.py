@@ -1,0 +1,90 @@
+"""From a checked request to the parts of its completion: the one path of calls and of a batch's items."""
+
+import itertools
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+
+from runstream.v1 import text_generation_pb2 as pb
+
+from service.completion import Completion
+from service.conversion import PRIORITIES, to_sampling_params
+from service.engine.messages import Submit
+from service.metrics import Metrics
+from service.models import Models
+from service.response_format import to_grammar
+from service.stop_sequences import StopSearch
+
+
+async def _tell_nobody(served_model: str) -> None:
+    """What `TextGenerator.generate` calls where nobody wants to know early who answers."""
+
+
+class TextGenerator:
+    """Generates completions with the service's models, and counts them.
+
+    Args:
+        models: Who answers.
+        metrics: Gets times and counts.
+    """
+
+    def __init__(self, models: Models, metrics: Metrics) -> None:
+        self._models = models
+        self._metrics = metrics
+        self._numbers = itertools.count(1)
+
+    async def generate(
+        self,
+        request: pb.RunRequest,
+        request_id: str,
+        on_accepted: Callable[[str], Awaitable[None]] = _tell_nobody,
+    ) -> AsyncGenerator[pb.RunStreamResponse, None]:
+        """Generates the parts of a completion; closing the generator before its end aborts the request.
+
+        Args:
+            request: A request that `check_request` has let pass.
+            request_id: Stands in every part and in the log.
+            on_accepted: Gets the id of the model that answers, once nothing but the engine can refuse any more.
+
+        Raises:
+            RunstreamError: It has no completion, or not a whole one.
+        """
+        started_at = time.perf_counter()
+        grammar = to_grammar(request)
+        answering = self._models.answering(request.model)
+        model, loaded = answering.model, answering.model.loaded()
+        prompt_token_ids = await loaded.chat.encode(request, model.entry.default_system_prompt)
+        params = to_sampling_params(
+            request.sampling_params,
+            answering.named,
+            loaded.room,
+            len(prompt_token_ids),
+            loaded.chat.eos_token_ids,
+            stands_in=answering.stands_in,
+        )
+        await on_accepted(model.entry.id)
+        completion = Completion(
+            request_id,
+            model.entry.id,
+            len(prompt_token_ids),
+            loaded.chat.detokenizer(),
+            loaded.chat.token_bytes,
+            StopSearch(request.stop_sequences),
+            params.min_tokens,
+            self._metrics,
+            started_at,
+        )
+        # Two calls may carry one id, the engine's requests may not.
+        engine_id = f"{request_id}/{next(self._numbers)}"
+        priority = PRIORITIES[request.priority]
+        submit = Submit(engine_id, prompt_token_ids, params, priority, request.cache_salt, grammar)
+        async with aclosing(model.engine.generate(submit)) as outputs:
+            async for output in outputs:
+                part = completion.add(output)
+                if completion.has_ended:
+                    break
+                if part is not None:
+                    yield part
+        # Only now that the engine, which would go on behind a stop sequence, is told: a client may take long to read.
+        if part is not None:
+            yield part
