@@ -39,6 +39,12 @@ def _split(context: click.Context, parameter: click.Parameter, value: str) -> fr
     help="Most seconds that an answer may take.",
 )
 @option(
+    "--keep-alive-s",
+    default=Config.keep_alive_s,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds without an event after which a stream gets a comment, so that nobody takes it for dead.",
+)
+@option(
     "--shutdown-grace-s",
     default=Config.shutdown_grace_s,
     type=click.FloatRange(min=0),

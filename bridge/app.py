@@ -1,7 +1,6 @@
 """The bridge's application: its routes and what they share."""
 
 from collections.abc import AsyncIterator
-from typing import Final
 
 import grpc
 from aiohttp import web
@@ -18,8 +17,6 @@ from bridge.origin import add_cors_headers, check_origin
 from bridge.run import run
 from bridge.service_client import CHANNEL_OPTIONS, ServiceClient
 
-MAX_BODY_BYTES: Final = 2 * 1024 * 1024
-
 
 def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     """Makes the application.
@@ -28,7 +25,7 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
         config: The settings.
         tokens: Who may use it; none lets everybody.
     """
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[observe, answer_errors, check_origin])
+    app = web.Application(middlewares=[observe, answer_errors, check_origin])
     app[CONFIG], app[TOKENS] = config, tokens
     app[METRICS], app[DRAIN] = Metrics(), Drain(config.shutdown_grace_s)
     app.cleanup_ctx.append(_connect)

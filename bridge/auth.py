@@ -86,6 +86,18 @@ def authorize(tokens: tuple[Token, ...], authorization: str | None, account: str
     """
     if not tokens:
         return ""
+    for known in authenticate(tokens, authorization):
+        if known.account == account:
+            return known.name
+    raise GatewayError(403, 10000, "Authentication error")
+
+
+def authenticate(tokens: tuple[Token, ...], authorization: str | None) -> list[Token]:
+    """The lines of the token file for a request's token, at least one.
+
+    Raises:
+        GatewayError: It shows no token, or one that is not known.
+    """
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise GatewayError(400, 10001, "Unable to authenticate request")
@@ -94,7 +106,4 @@ def authorize(tokens: tuple[Token, ...], authorization: str | None, account: str
     matches = [known for known in tokens if hmac.compare_digest(known.sha256, digest)]
     if not matches:
         raise GatewayError(401, 10000, "Authentication error")
-    for known in matches:
-        if known.account == account:
-            return known.name
-    raise GatewayError(403, 10000, "Authentication error")
+    return matches

@@ -19,6 +19,7 @@ class Config:
         allowed_hosts: Host headers answered besides localhost and loopback addresses.
         allowed_origins: Origins of web pages answered besides the bridge's own.
         deadline_s: The most seconds that a call of the service may take.
+        keep_alive_s: After how many seconds without an event a stream gets a comment.
         shutdown_grace_s: The most seconds that running answers get to end when the bridge is told to.
         log_level: The least severe messages to log, a name of the logging module.
     """
@@ -32,6 +33,7 @@ class Config:
     allowed_hosts: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()
     deadline_s: float = 120.0
+    keep_alive_s: float = 15.0
     shutdown_grace_s: float = 5.0
     log_level: str = "INFO"
 

@@ -4,8 +4,8 @@ import json
 
 from runstream.v1 import text_generation_pb2 as pb
 
+from bridge.body import finite
 from bridge.errors import AiError
-from bridge.translation import finite
 
 
 def json_answer(response: pb.RunResponse) -> object:

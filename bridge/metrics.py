@@ -1,8 +1,5 @@
 """What the bridge counts and measures, for Prometheus."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -45,15 +42,9 @@ class Metrics:
             ["code"],
             registry=self._registry,
         )
-        self._streams_open = Gauge(
+        self.streams_open = Gauge(
             "runstream_bridge_streams_open", "Streamed answers being written.", registry=self._registry
         )
-
-    @contextmanager
-    def open_stream(self) -> Iterator[None]:
-        """Counts a stream as open while its body runs."""
-        with self._streams_open.track_inprogress():
-            yield
 
     def exposition(self) -> web.Response:
         """All metrics in Prometheus's text format."""

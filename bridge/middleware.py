@@ -8,10 +8,9 @@ from typing import Final
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from bridge import sse
 from bridge.access import Access, log
-from bridge.envelope import ai_failure, gateway_failure
 from bridge.errors import AiError, GatewayError
+from bridge.faces import Face, face_of
 from bridge.keys import ACCESS, METRICS, STREAM
 
 logger = logging.getLogger(__name__)
@@ -53,19 +52,20 @@ async def add_request_id(request: web.Request, response: web.StreamResponse) -> 
 
 @web.middleware
 async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns what a handler raises into Cloudflare's envelope, or into the end of the stream that it has begun."""
+    """Turns what a handler raises into an answer, or into the end of the stream that it has begun."""
+    face = face_of(request.path)
     try:
         return await handler(request)
     except web.HTTPMethodNotAllowed as error:
         message = f"{request.method} not supported for requested URI."
-        return gateway_failure(GatewayError(405, 7001, message, {hdrs.ALLOW: error.headers[hdrs.ALLOW]}))
+        return face.gateway_failure(GatewayError(405, 7001, message, {hdrs.ALLOW: error.headers[hdrs.ALLOW]}))
     except web.HTTPNotFound:
-        return gateway_failure(GatewayError(400, 7000, "No route for that URI"))
+        return face.gateway_failure(GatewayError(400, 7000, "No route for that URI"))
     except GatewayError as error:
         request[ACCESS].error = error.message
-        return gateway_failure(error)
+        return face.gateway_failure(error)
     except AiError as error:
-        return await _fail(request, error)
+        return await _fail(request, face, error)
     except ConnectionResetError:
         # The client left while it was written to, just before aiohttp would have cancelled the handler.
         if STREAM not in request:
@@ -73,16 +73,16 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return request[STREAM]
     except Exception:
         logger.exception("%s %r", request[ACCESS].request_id, request.path)
-        return await _fail(request, AiError("INTERNAL"))
+        return await _fail(request, face, AiError("INTERNAL"))
 
 
-async def _fail(request: web.Request, error: AiError) -> web.StreamResponse:
+async def _fail(request: web.Request, face: Face, error: AiError) -> web.StreamResponse:
     request_id = request[ACCESS].request_id
     request[ACCESS].error = str(error)
     if STREAM not in request:
-        return ai_failure(error, request_id)
+        return face.ai_failure(error, request_id)
     stream = request[STREAM]
     request.app[METRICS].stream_errors.labels(error.rule.code).inc()
     with contextlib.suppress(ConnectionResetError):
-        await stream.write(sse.failure(error, request_id))
+        await stream.write(face.stream_failure(error, request_id))
     return stream

@@ -4,12 +4,12 @@ Whether a model can do what a request asks is the service's to say.
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from runstream.v1 import text_generation_pb2 as pb
 
+from bridge.body import parse_json
 from bridge.errors import AiError
 from bridge.schema import check_input
 
@@ -67,34 +67,7 @@ def parse_question(model: str, body: bytes) -> Question:
     Raises:
         AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
     """
-    if not body.strip():
-        raise AiError("BODY_EMPTY")
-    try:
-        return _question(model, check_input(_parse_json(body)))
-    except RecursionError:
-        raise AiError("INVALID_REQUEST", "the body is nested too deeply") from None
-    except UnicodeEncodeError:
-        raise AiError("INVALID_REQUEST", "a string has a lone surrogate, which is no character") from None
-
-
-def _parse_json(body: bytes) -> object:
-    try:
-        return json.loads(body.decode("utf-8-sig"), parse_float=finite, parse_constant=finite)
-    except UnicodeDecodeError as error:
-        raise AiError("INVALID_REQUEST", f"the body is not UTF-8 at byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
-        raise AiError("INVALID_REQUEST", f"the body is not JSON: {error.msg} at {place}") from None
-    except ValueError:
-        raise AiError("INVALID_REQUEST", "the body has a number that is not finite or too long") from None
-
-
-def finite(literal: str) -> float:
-    """Reads a number; Python's json would take NaN, Infinity and 1e999, which no JSON can answer to."""
-    number = float(literal)
-    if not math.isfinite(number):
-        raise ValueError(literal)
-    return number
+    return parse_json(body, lambda value: _question(model, check_input(value)))
 
 
 def _question(model: str, fields: dict[str, Any]) -> Question:

@@ -4,12 +4,13 @@ import asyncio
 import socket
 from contextlib import suppress
 
+import grpc
 import pytest
 from aiohttp import web
 
 from bridge.drain import Drain
 from bridge.errors import AiError
-from tests.bridge.fake_service import FakeService, last_part, part, running
+from tests.bridge.fake_service import FakeService, failure, last_part, part, running
 from tests.bridge.running_bridge import PROMPT
 
 STREAM = {**PROMPT, "stream": True}
@@ -117,3 +118,27 @@ async def test_many_streams_at_once_each_get_their_own_whole_answer(bridge, serv
     assert len({answer.body for answer in answers}) == 1
     assert len({answer.headers["cf-ai-req-id"] for answer in answers}) == 64
     assert len(service.requests) == 64
+
+
+async def test_a_stream_on_which_nothing_comes_is_kept_alive_with_comments(start_bridge, service):
+    bridge = await start_bridge(keep_alive_s=0.01)
+    service.gate.clear()
+    response = await bridge.http.post(bridge.run_url, json=STREAM)
+    assert await response.content.readuntil(b"\n\n") == b'data: {"response":"New"}\n\n'
+    for _ in range(2):
+        assert await response.content.readuntil(b"\n\n") == b": keep-alive\n\n"
+    service.gate.set()
+    rest = await response.read()
+    assert rest.replace(b": keep-alive\n\n", b"").startswith(b'data: {"response":" York"}\n\n')
+
+
+async def test_a_stream_is_kept_alive_before_its_first_event_and_may_still_fail(start_bridge, service):
+    bridge = await start_bridge(keep_alive_s=0.01)
+    service.parts = [part(""), part("")]
+    service.status = failure(grpc.StatusCode.INTERNAL, "ENGINE_FAILED", "it crashed")
+    service.gate.clear()
+    response = await bridge.http.post(bridge.run_url, json=STREAM)
+    assert await response.content.readuntil(b"\n\n") == b": keep-alive\n\n"
+    service.gate.set()
+    rest = (await response.read()).replace(b": keep-alive\n\n", b"")
+    assert rest.startswith(b'retry: 86400000\n\ndata: {"response":"","errors":[{"code":5000,')

@@ -1,0 +1,41 @@
+"""The account that a request acts for, and how the service is told."""
+
+from typing import Final
+
+from aiohttp import web
+
+from bridge.auth import authenticate, authorize, check_account
+from bridge.keys import ACCESS, TOKENS
+from bridge.service_client import Metadata
+
+# Whoever asks on a path that names no account, while nobody needs a token.
+LOCAL_ACCOUNT: Final = "local"
+
+
+def identify(request: web.Request) -> str:
+    """Checks that a request may act for the account in its path, or for its token's where the path names none.
+
+    Returns:
+        The account.
+
+    Raises:
+        GatewayError: It may not.
+    """
+    access, tokens = request[ACCESS], request.app[TOKENS]
+    authorization = request.headers.get("Authorization")
+    if "account_id" in request.match_info:
+        access.account = request.match_info["account_id"]
+        check_account(access.account, request.path)
+        access.token = authorize(tokens, authorization, access.account)
+    elif tokens:
+        token = authenticate(tokens, authorization)[0]
+        access.account, access.token = token.account, token.name
+    else:
+        access.account = LOCAL_ACCOUNT
+    return access.account
+
+
+def caller(request: web.Request) -> Metadata:
+    """The metadata that tells the service for whom it is asked; the request is identified."""
+    access = request[ACCESS]
+    return (("x-runstream-account", access.account), ("x-runstream-request-id", access.request_id))

@@ -1,0 +1,75 @@
+"""Asking the service on behalf of a request: whole, or in parts that become events."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+from aiohttp import web
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge.account import caller
+from bridge.errors import AiError
+from bridge.event_stream import EventStream
+from bridge.keys import ACCESS, DRAIN, MODELS, SERVICE
+
+Item = TypeVar("Item")
+
+
+async def ask_whole(request: web.Request, question: pb.RunRequest) -> pb.RunResponse:
+    """Asks for a whole answer, for the account that the request is identified for.
+
+    Raises:
+        AiError: The service refused or failed.
+    """
+    question.cache_salt = request[ACCESS].account  # nobody learns by timing what another account has asked
+    async with request.app[DRAIN].running():
+        answer = await request.app[SERVICE].run(question, caller(request))
+    request[ACCESS].served_model = answer.served_model
+    return answer
+
+
+async def ask_streamed(request: web.Request, question: pb.RunRequest) -> AsyncGenerator[pb.RunStreamResponse, None]:
+    """Asks for an answer in parts; for `answer_streamed`.
+
+    Raises:
+        AiError: The service refused or failed.
+    """
+    question.cache_salt = request[ACCESS].account
+    params = question.sampling_params
+    if not params.HasField("max_tokens"):
+        # Workers AI has a default of its own for streamed answers; the contract's is that of whole ones.
+        model = await request.app[MODELS].get(question.model)
+        params.max_tokens, params.max_tokens_is_default = model.default_max_tokens_streamed, True
+    async with aclosing(request.app[SERVICE].run_stream(question, caller(request))) as parts:
+        async for part in parts:
+            request[ACCESS].served_model = part.served_model
+            yield part
+
+
+async def answer_streamed(
+    request: web.Request, asked: str, items: AsyncGenerator[Item, None], events: Callable[[Item], bytes]
+) -> web.StreamResponse:
+    """Answers with server-sent events.
+
+    Args:
+        request: The request, identified.
+        asked: The model that it asks for.
+        items: What comes from the service, closed at the end.
+        events: The bytes of whole events that an item makes, possibly none; the last ones end with `[DONE]`.
+
+    Raises:
+        AiError: The service refused or failed, or the items ended before the last event.
+    """
+    async with request.app[DRAIN].running(), aclosing(items):
+        model = await request.app[MODELS].get(asked)
+        async with EventStream(request, stand_in_headers(asked, model.served_model)) as stream:
+            async for item in items:
+                await stream.write(events(item))
+    if not request[ACCESS].is_answered:
+        raise AiError("INTERNAL", "the stream has no last part")
+    return stream.response
+
+
+def stand_in_headers(asked: str, served: str) -> dict[str, str]:
+    """Says in a header that another model than the one asked for answers."""
+    return {} if served in ("", asked) else {"x-runstream-model": served}

@@ -1,0 +1,33 @@
+"""Which surface a request came in on, and how that one writes its failures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from bridge import envelope, sse
+from bridge.errors import AiError, GatewayError
+
+
+@dataclass(frozen=True)
+class Face:
+    """How a surface writes failures.
+
+    Attributes:
+        ai_failure: The answer to a request that the AI layer refuses or fails; takes the request's id.
+        gateway_failure: The answer of the layer before it.
+        stream_failure: What ends a stream that fails after its first event; takes the request's id.
+    """
+
+    ai_failure: Callable[[AiError, str], web.Response]
+    gateway_failure: Callable[[GatewayError], web.Response]
+    stream_failure: Callable[[AiError, str], bytes]
+
+
+NATIVE: Final = Face(envelope.ai_failure, envelope.gateway_failure, sse.failure)
+
+
+def face_of(path: str) -> Face:
+    """The surface that a path belongs to, whether it leads anywhere or not."""
+    return NATIVE
