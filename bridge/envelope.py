@@ -68,6 +68,19 @@ def gateway_failure(error: GatewayError) -> web.Response:
     return json_response(body, error.status, dict(error.headers))
 
 
+def binding_failure(error: AiError, request_id: str) -> web.Response:
+    """The flat answer that the AI layer gives to a Worker's binding, which reads name, internalCode and description."""
+    body = {
+        "name": "AiError",
+        "internalCode": error.rule.code,
+        "httpCode": error.rule.status,
+        "message": error.message(request_id),
+        "description": error.description,
+        "requestId": request_id,
+    }
+    return json_response(body, error.rule.status, error.headers())
+
+
 def stand_in_messages(asked: str, served: str) -> list[dict[str, Any]]:
     """Says in the envelope's `messages` that another model than the one asked for has answered."""
     if asked == served:

@@ -45,6 +45,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "CONTEXT_WINDOW_EXCEEDED": Rule(413, 5021),
     "FORMAT_UNSATISFIABLE": Rule(400, 5024, "JSON Mode couldn't be met"),
     "FORMAT_STREAMED": Rule(400, 5023, description="JSON Schema mode is not supported with stream mode"),
+    "TOOL_CALL_CUT": Rule(400, 8006, "Tool call incomplete"),
     "QUEUE_FULL": Rule(
         429, 3040, description="Capacity temporarily exceeded, please try again.", default_retry_after_s=1
     ),
