@@ -25,28 +25,29 @@ STRING: Final[Schema] = {"type": "string"}
 OPTIONAL_STRING: Final[Schema] = {"type": ["string", "null"]}
 
 
-def _object(required: list[str], **properties: Schema) -> Schema:
+def object_schema(required: list[str], **properties: Schema) -> Schema:
+    """The schema of objects that may have other properties as well."""
     return {"type": "object", "properties": properties, "required": required}
 
 
 # Alternatives by type alone are not a oneOf: that would list all its violations before the first could be told.
 CONTENT: Final[Schema] = {
     "type": ["string", "array", "null"],
-    "items": _object(["type", "text"], type={"enum": ["text"]}, text=STRING),
+    "items": object_schema(["type", "text"], type={"enum": ["text"]}, text=STRING),
 }
 
 TOOL_CALL: Final[Schema] = {
     "oneOf": [
-        _object(["name", "arguments"], id=OPTIONAL_STRING, name=STRING, arguments={"type": ["object", "string"]}),
-        _object(
+        object_schema(["name", "arguments"], id=OPTIONAL_STRING, name=STRING, arguments={"type": ["object", "string"]}),
+        object_schema(
             ["function"],
             id=OPTIONAL_STRING,
-            function=_object(["name", "arguments"], name=STRING, arguments={"type": ["object", "string"]}),
+            function=object_schema(["name", "arguments"], name=STRING, arguments={"type": ["object", "string"]}),
         ),
     ]
 }
 
-MESSAGE: Final[Schema] = _object(
+MESSAGE: Final[Schema] = object_schema(
     ["role", "content"],
     role=STRING,
     content=CONTENT,
@@ -57,11 +58,11 @@ MESSAGE: Final[Schema] = _object(
 
 TOOL: Final[Schema] = {
     "oneOf": [
-        _object(["name"], name=STRING, description=OPTIONAL_STRING, parameters={"type": ["object", "null"]}),
-        _object(
+        object_schema(["name"], name=STRING, description=OPTIONAL_STRING, parameters={"type": ["object", "null"]}),
+        object_schema(
             ["type", "function"],
             type={"enum": ["function"]},
-            function=_object(
+            function=object_schema(
                 ["name"], name=STRING, description=OPTIONAL_STRING, parameters={"type": ["object", "null"]}
             ),
         ),
@@ -71,7 +72,7 @@ TOOL: Final[Schema] = {
 TOOL_CHOICE: Final[Schema] = {
     "oneOf": [
         {"enum": ["auto", "none", "required"]},
-        _object(["type", "function"], type={"enum": ["function"]}, function=_object(["name"], name=STRING)),
+        object_schema(["type", "function"], type={"enum": ["function"]}, function=object_schema(["name"], name=STRING)),
     ]
 }
 
@@ -97,7 +98,7 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "min_tokens": {"type": "integer", "minimum": 0},
     "ignore_eos": {"type": "boolean"},
     "logit_bias": LOGIT_BIAS,
-    "response_format": _object(["type"], type={"enum": ["json_object", "json_schema"]}),
+    "response_format": object_schema(["type"], type={"enum": ["json_object", "json_schema"]}),
     "lora": STRING,
     "options": {"type": "object"},
     "stop": {"type": ["string", "array"], "items": STRING},
@@ -105,8 +106,8 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "tool_choice": TOOL_CHOICE,
 }
 
-PROMPT_SCHEMA: Final[Schema] = _object(["prompt"], prompt={"type": "string", "minLength": 1}, **FIELDS)
-MESSAGES_SCHEMA: Final[Schema] = _object(["messages"], messages={"type": "array", "items": MESSAGE}, **FIELDS)
+PROMPT_SCHEMA: Final[Schema] = object_schema(["prompt"], prompt={"type": "string", "minLength": 1}, **FIELDS)
+MESSAGES_SCHEMA: Final[Schema] = object_schema(["messages"], messages={"type": "array", "items": MESSAGE}, **FIELDS)
 
 _BRANCHES: Final = {
     "prompt": Draft202012Validator(PROMPT_SCHEMA),

@@ -79,18 +79,18 @@ def _question(model: str, fields: dict[str, Any]) -> Question:
         raise AiError("INVALID_REQUEST", QUEUE_UNSUPPORTED)
     request = pb.RunRequest(
         model=model,
-        sampling_params=_sampling_params(fields),
-        stop_sequences=_stop_sequences(fields),
-        tools=[_tool(tool) for tool in fields.get("tools", ())],
+        sampling_params=to_sampling_params(fields),
+        stop_sequences=to_stop_sequences(fields),
+        tools=[to_tool(tool) for tool in fields.get("tools", ())],
     )
     _set_input(request, fields)
     is_streamed = fields.get("stream", False)
     if "response_format" in fields:
         if is_streamed:
             raise AiError("FORMAT_STREAMED")
-        request.response_format.CopyFrom(_response_format(fields["response_format"]))
+        request.response_format.CopyFrom(to_response_format(fields["response_format"]))
     if "tool_choice" in fields:
-        request.tool_choice.CopyFrom(_tool_choice(fields["tool_choice"]))
+        request.tool_choice.CopyFrom(to_tool_choice(fields["tool_choice"]))
     return Question(request, is_streamed)
 
 
@@ -100,28 +100,30 @@ def _set_input(request: pb.RunRequest, fields: dict[str, Any]) -> None:
     if "prompt" in fields:
         request.prompt.CopyFrom(pb.Prompt(text=fields["prompt"], raw=is_raw))
     else:
-        messages = [_message(message) for message in fields["messages"]]
+        messages = [to_message(message) for message in fields["messages"]]
         request.conversation.CopyFrom(pb.Conversation(messages=messages, raw=is_raw))
 
 
-def _message(message: dict[str, Any]) -> pb.Message:
+def to_message(message: dict[str, Any]) -> pb.Message:
+    """Reads a checked message."""
     return pb.Message(
         role=message["role"],
-        content=_content(message["content"]),
-        tool_calls=[_tool_call(call) for call in message.get("tool_calls") or ()],
+        content=to_content(message["content"]),
+        tool_calls=[to_tool_call(call) for call in message.get("tool_calls") or ()],
         tool_call_id=message.get("tool_call_id") or "",
         name=message.get("name") or "",
     )
 
 
-def _content(content: str | list[dict[str, str]] | None) -> list[pb.ContentPart]:
+def to_content(content: str | list[dict[str, str]] | None) -> list[pb.ContentPart]:
+    """Reads a message's content: one text or several, or none."""
     if content is None:
         return []
     texts = [content] if isinstance(content, str) else [part["text"] for part in content]
     return [pb.ContentPart(text=text) for text in texts]
 
 
-def _tool_call(call: dict[str, Any]) -> pb.ToolCall:
+def to_tool_call(call: dict[str, Any]) -> pb.ToolCall:
     """Takes Workers AI's spelling and OpenAI's, where the arguments are JSON in a string."""
     function = call.get("function") or call
     arguments = function["arguments"]
@@ -129,17 +131,24 @@ def _tool_call(call: dict[str, Any]) -> pb.ToolCall:
     return pb.ToolCall(id=call.get("id") or "", name=function["name"], arguments_json=arguments_json)
 
 
-def _sampling_params(fields: dict[str, Any]) -> pb.SamplingParams:
+def to_sampling_params(fields: dict[str, Any]) -> pb.SamplingParams:
+    """Reads the fields that say how tokens are chosen, those that are there."""
     given: dict[str, Any] = {name: convert(fields[name]) for name, convert in SAMPLING_FIELDS.items() if name in fields}
     return pb.SamplingParams(**given)
 
 
-def _stop_sequences(fields: dict[str, Any]) -> list[str]:
+def to_stop_sequences(fields: dict[str, Any]) -> list[str]:
+    """Reads `stop`, one text or several."""
     stop = fields.get("stop", [])
     return [stop] if isinstance(stop, str) else stop
 
 
-def _response_format(response_format: dict[str, Any]) -> pb.ResponseFormat:
+def to_response_format(response_format: dict[str, Any]) -> pb.ResponseFormat:
+    """Reads the form of the answer; Workers AI's `json_schema` is the bare schema.
+
+    Raises:
+        AiError: There is no schema.
+    """
     if response_format["type"] == "json_object":
         return pb.ResponseFormat(json_object=pb.JsonObject())
     if response_format.get("json_schema") is None:
@@ -147,7 +156,7 @@ def _response_format(response_format: dict[str, Any]) -> pb.ResponseFormat:
     return pb.ResponseFormat(json_schema=json.dumps(response_format["json_schema"]))
 
 
-def _tool(tool: dict[str, Any]) -> pb.Tool:
+def to_tool(tool: dict[str, Any]) -> pb.Tool:
     """Takes Workers AI's flat spelling and OpenAI's."""
     function = tool.get("function") or tool
     parameters = function.get("parameters")
@@ -158,7 +167,8 @@ def _tool(tool: dict[str, Any]) -> pb.Tool:
     )
 
 
-def _tool_choice(choice: str | dict[str, Any]) -> pb.ToolChoice:
+def to_tool_choice(choice: str | dict[str, Any]) -> pb.ToolChoice:
+    """Reads how free the model is to call tools, or which it must call."""
     if isinstance(choice, str):
         return pb.ToolChoice(mode=TOOL_CHOICE_MODES[choice])
     return pb.ToolChoice(name=choice["function"]["name"])
