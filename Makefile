@@ -40,7 +40,7 @@ bench: setup-dev ## measure the engine, then the running server
 	$(PYTHON_IN_VENV) -m bench.serving
 
 clean: ## remove the environment and all caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:
@@ -48,3 +48,4 @@ setup:
 
 setup-dev:
 	@scripts/setup.sh bridge service dev
+	@$(PYTHON_IN_VENV) -m scripts.real_clients

@@ -13,6 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from scripts.real_clients import NODE
 from tests import seeds
 from tests.worker import Worker
 
@@ -71,9 +72,8 @@ def test_python_with_requests(url):
     assert "'response': '" in answer or "'response': \"" in answer
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed: fetch is NOT tested")
 def test_fetch_in_node(url):
-    answer = json.loads(output_of("node", "-e", seeds.at(url, seeds.FETCH)))
+    answer = json.loads(output_of(NODE, "-e", seeds.at(url, seeds.FETCH)))
     assert answer["success"] is True
     assert len(answer["result"]["response"].split()) > 10
 

