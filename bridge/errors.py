@@ -13,6 +13,8 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from bridge.field_paths import in_the_clients_words, to_json_pointer
+
 ERROR_DOMAIN: Final = "runstream"
 
 
@@ -76,13 +78,17 @@ class AiError(Exception):
         reason: A key of `RULES`.
         description: What is wrong, for the caller to read. Left out where the rule has Cloudflare's own text.
         retry_after_s: In how many seconds a new attempt may succeed, if that is known.
+        pointer: The place of the field at fault in the body, such as "/stop/1"; empty if no single one is.
     """
 
-    def __init__(self, reason: str, description: str = "", retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: str, description: str = "", retry_after_s: float | None = None, pointer: str = ""
+    ) -> None:
         self.reason = reason
         self.rule = RULES[reason]
         self.description = self.rule.description or description
         self.retry_after_s = retry_after_s
+        self.pointer = pointer
         super().__init__(f"{reason}: {description or self.description}")
 
     def message(self, request_id: str) -> str:
@@ -130,7 +136,9 @@ def from_rpc(error: grpc.aio.AioRpcError, model: str) -> AiError:
         return AiError(reason, UNREACHABLE if reason == "MODEL_NOT_READY" else error.details() or "")
     if info.reason == "MODEL_NOT_FOUND":
         return AiError(info.reason, f"No such model {model} or task")
-    return AiError(info.reason, error.details() or "", _retry_after_s(status))
+    field = _field(status)
+    description = in_the_clients_words(error.details() or "", field)
+    return AiError(info.reason, description, _retry_after_s(status), to_json_pointer(field) if field else "")
 
 
 def _error_info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo | None:
@@ -139,6 +147,15 @@ def _error_info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo | None
         if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
             return info
     return None
+
+
+def _field(status: status_pb2.Status | None) -> str:
+    """The first field that the service finds fault with, in the contract's words; empty if it names none."""
+    request = error_details_pb2.BadRequest()
+    for detail in status.details if status else ():
+        if detail.Unpack(request) and request.field_violations:
+            return str(request.field_violations[0].field)
+    return ""
 
 
 def _retry_after_s(status: status_pb2.Status | None) -> float | None:

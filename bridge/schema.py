@@ -1,13 +1,16 @@
 """The text-generation input of Workers AI as JSON Schema, and the check of a request's body against it.
 
-The fields and ranges are those of Cloudflare's model pages (@cf/meta/llama-2-7b-chat-int8, mid-2026). Beyond them, as
-its real clients need: content may be null, `raw` may be a string, calls and results of tools may stand in messages, and
-`stop` and `tool_choice` are read. Fields that are named nowhere here, and all in `options` but `queueRequest`, are
-accepted for compatibility and change nothing: `rejectIfBusy` asks for what happens anyway, an error instead of a wait
-without end. A null stands for a field that is not there.
+The fields, ranges and defaults are those of Cloudflare's model pages (@cf/meta/llama-2-7b-chat-int8, mid-2026),
+narrower where the service takes less. Beyond them, as its real clients need: content may be null, and missing beside
+tool calls; `raw` may be a string; calls and results of tools may stand in messages; `stop` and `tool_choice` are read.
+Fields that are named nowhere here, and all in `options` but `queueRequest`, are accepted for compatibility and change
+nothing: `rejectIfBusy` asks for what happens anyway, an error instead of a wait without end. A null stands for a field
+that is not there. Of a key that stands twice in an object the last value counts, as in JavaScript.
 
 `min_p`, `min_tokens`, `ignore_eos` and `logit_bias` are extensions, with the names and meanings that vLLM and OpenAI
-give them. Cloudflare lets `repetition_penalty` be 0, by which no logit can be divided: the service refuses it.
+give them. Cloudflare lets `repetition_penalty` be 0, by which no logit can be divided.
+
+The titles and descriptions are read by people: /ai/models/schema and the OpenAPI document are made of these objects.
 """
 
 from collections.abc import Mapping
@@ -21,6 +24,11 @@ from bridge.violations import describe_all
 
 Schema = Mapping[str, Any]
 
+MAX_STOPS: Final = 8
+MAX_STOP_CHARACTERS: Final = 256
+MAX_TOOLS: Final = 128
+MAX_LOGIT_BIASES: Final = 1024
+
 STRING: Final[Schema] = {"type": "string"}
 OPTIONAL_STRING: Final[Schema] = {"type": ["string", "null"]}
 
@@ -30,84 +38,157 @@ def object_schema(required: list[str], **properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": required}
 
 
+def described(schema: Schema, description: str, **keywords: Any) -> Schema:
+    """A schema with a description for people, and more keywords."""
+    return {**schema, **keywords, "description": description}
+
+
 # Alternatives by type alone are not a oneOf: that would list all its violations before the first could be told.
 CONTENT: Final[Schema] = {
     "type": ["string", "array", "null"],
     "items": object_schema(["type", "text"], type={"enum": ["text"]}, text=STRING),
+    "description": "What is said: a text, or text parts that are joined with nothing between them.",
+}
+
+CALLED: Final[Schema] = {
+    "name": described(STRING, "The tool's name."),
+    "arguments": {"type": ["object", "string"], "description": "An object, or one written as JSON in a string."},
 }
 
 TOOL_CALL: Final[Schema] = {
     "oneOf": [
-        object_schema(["name", "arguments"], id=OPTIONAL_STRING, name=STRING, arguments={"type": ["object", "string"]}),
-        object_schema(
-            ["function"],
-            id=OPTIONAL_STRING,
-            function=object_schema(["name", "arguments"], name=STRING, arguments={"type": ["object", "string"]}),
-        ),
-    ]
+        object_schema(["name", "arguments"], id=OPTIONAL_STRING, **CALLED),
+        object_schema(["function"], id=OPTIONAL_STRING, function=object_schema(["name", "arguments"], **CALLED)),
+    ],
+    "description": "A call, in Workers AI's spelling or in OpenAI's.",
 }
 
-MESSAGE: Final[Schema] = object_schema(
-    ["role", "content"],
-    role=STRING,
-    content=CONTENT,
-    tool_calls={"type": ["array", "null"], "items": TOOL_CALL},
-    tool_call_id=OPTIONAL_STRING,
-    name=OPTIONAL_STRING,
-)
+MESSAGE: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "role": described(STRING, 'Who speaks, as the model\'s chat template knows it: "system", "user", ...'),
+        "content": CONTENT,
+        "tool_calls": {"type": ["array", "null"], "items": TOOL_CALL, "description": "The calls that it made."},
+        "tool_call_id": described(OPTIONAL_STRING, 'For role "tool": the id of the call that this answers.'),
+        "name": described(OPTIONAL_STRING, 'For role "tool": the name of the tool that this answers for.'),
+    },
+    # OpenAI's clients leave out what a message that calls tools does not say.
+    "if": {"required": ["tool_calls"], "properties": {"tool_calls": {"type": "array", "minItems": 1}}},
+    "then": {"required": ["role"]},
+    "else": {"required": ["role", "content"]},
+}
+
+FUNCTION: Final[Schema] = {
+    "name": described(STRING, "The tool's name.", pattern="^[a-zA-Z0-9_-]{1,64}$"),
+    "description": described(OPTIONAL_STRING, "What it does, for the model to read."),
+    "parameters": {"type": ["object", "null"], "description": "The JSON Schema of its arguments, an object."},
+}
 
 TOOL: Final[Schema] = {
     "oneOf": [
-        object_schema(["name"], name=STRING, description=OPTIONAL_STRING, parameters={"type": ["object", "null"]}),
-        object_schema(
-            ["type", "function"],
-            type={"enum": ["function"]},
-            function=object_schema(
-                ["name"], name=STRING, description=OPTIONAL_STRING, parameters={"type": ["object", "null"]}
-            ),
-        ),
-    ]
+        object_schema(["name"], **FUNCTION),
+        object_schema(["type", "function"], type={"enum": ["function"]}, function=object_schema(["name"], **FUNCTION)),
+    ],
+    "description": "A tool, in Workers AI's spelling or in OpenAI's.",
 }
 
+# "any" is what workers-ai-provider says for "required".
 TOOL_CHOICE: Final[Schema] = {
     "oneOf": [
-        {"enum": ["auto", "none", "required"]},
+        {"enum": ["auto", "none", "required", "any"]},
         object_schema(["type", "function"], type={"enum": ["function"]}, function=object_schema(["name"], name=STRING)),
-    ]
+        object_schema(["type", "name"], type={"enum": ["function"]}, name=STRING),
+    ],
+    "description": 'Whether tools are called: "auto", "none", "required" (also "any"), or the one that must be.',
 }
 
 # As OpenAI's: by token id, in decimal digits, since JSON has no other names.
 LOGIT_BIAS: Final[Schema] = {
     "type": "object",
+    "maxProperties": MAX_LOGIT_BIASES,
     "propertyNames": {"pattern": "^(0|[1-9][0-9]{0,9})$"},
     "additionalProperties": {"type": "number", "minimum": -100, "maximum": 100},
+    "description": "What is added to the logits of single tokens, by token id.",
 }
 
+STOP: Final[Schema] = {
+    "type": ["string", "array"],
+    "minLength": 1,
+    "maxLength": MAX_STOP_CHARACTERS,
+    "maxItems": MAX_STOPS,
+    "items": {"type": "string", "minLength": 1, "maxLength": MAX_STOP_CHARACTERS},
+    "description": "A text or texts that end the answer where they first appear in it; they are not part of it.",
+}
+
+RESPONSE_FORMAT: Final[Schema] = {
+    "title": "JSON Mode",
+    "type": "object",
+    "properties": {
+        "type": {"enum": ["json_object", "json_schema"]},
+        "json_schema": {"description": "The JSON Schema that the answer fits, bare: without a name beside it."},
+    },
+    "required": ["type"],
+    "if": {"properties": {"type": {"const": "json_schema"}}, "required": ["type"]},
+    "then": {"properties": {"json_schema": {"type": ["object", "boolean"]}}, "required": ["type", "json_schema"]},
+    "description": "The answer is JSON, and `response` its value. Not together with `stream`.",
+}
+
+
+def _number(
+    kind: str, description: str, minimum: float | None, maximum: float | None = None, **keywords: Any
+) -> Schema:
+    bounds = {"minimum": minimum, "maximum": maximum}
+    given = {name: bound for name, bound in bounds.items() if bound is not None}
+    return {"type": kind, **given, **keywords, "description": description}
+
+
 FIELDS: Final[Mapping[str, Schema]] = {
-    "raw": {"enum": [True, False, "true", "false"]},
-    "stream": {"type": "boolean"},
-    "max_tokens": {"type": "integer", "minimum": 1},
-    "temperature": {"type": "number", "minimum": 0, "maximum": 5},
-    "top_p": {"type": "number", "minimum": 0.001, "maximum": 1},
-    "top_k": {"type": "integer", "minimum": 1, "maximum": 50},
-    "seed": {"type": "integer", "minimum": 1, "maximum": 9_999_999_999},
-    "repetition_penalty": {"type": "number", "minimum": 0, "maximum": 2},
-    "frequency_penalty": {"type": "number", "minimum": -2, "maximum": 2},
-    "presence_penalty": {"type": "number", "minimum": -2, "maximum": 2},
-    "min_p": {"type": "number", "minimum": 0, "maximum": 1},
-    "min_tokens": {"type": "integer", "minimum": 0},
-    "ignore_eos": {"type": "boolean"},
+    "raw": {
+        "enum": [True, False, "true", "false"],
+        "default": False,
+        "description": "Whether the input goes to the model unchanged instead of through its chat template.",
+    },
+    "stream": {"type": "boolean", "default": False, "description": "Whether the answer comes as server-sent events."},
+    "max_tokens": _number("integer", "The most tokens to generate.", 1, default=256),
+    "temperature": _number("number", "How random the choice is; 0 takes the most likely token.", 0, 5, default=0.6),
+    "top_p": _number("number", "Only the likeliest tokens that have this probability together are chosen.", 0.001, 1),
+    "top_k": _number("integer", "Only this many of the likeliest tokens are chosen.", 1, 50),
+    "seed": _number("integer", "Makes the answer repeatable.", 1, 9_999_999_999),
+    "repetition_penalty": _number(
+        "number", "Weakens tokens that stand in prompt or answer.", None, 2, exclusiveMinimum=0
+    ),
+    "frequency_penalty": _number("number", "Weakens tokens by how often they stand in the answer.", -2, 2),
+    "presence_penalty": _number("number", "Weakens tokens that stand in the answer.", -2, 2),
+    "min_p": _number("number", "Only tokens at least this many times as likely as the likeliest are chosen.", 0, 1),
+    "min_tokens": _number("integer", "The fewest tokens before the answer may end; at most `max_tokens`.", 0),
+    "ignore_eos": {
+        "type": "boolean",
+        "default": False,
+        "description": "Whether the model can't end the answer itself.",
+    },
     "logit_bias": LOGIT_BIAS,
-    "response_format": object_schema(["type"], type={"enum": ["json_object", "json_schema"]}),
-    "lora": STRING,
-    "options": {"type": "object"},
-    "stop": {"type": ["string", "array"], "items": STRING},
-    "tools": {"type": "array", "items": TOOL},
+    "response_format": RESPONSE_FORMAT,
+    "lora": described(STRING, "An adapter; no model has any here, so each is refused with code 5005."),
+    "options": {"type": "object", "description": "Options of the request; only `queueRequest` changes anything."},
+    "stop": STOP,
+    "tools": {"type": "array", "maxItems": MAX_TOOLS, "items": TOOL, "description": "The tools that may be called."},
     "tool_choice": TOOL_CHOICE,
 }
 
-PROMPT_SCHEMA: Final[Schema] = object_schema(["prompt"], prompt={"type": "string", "minLength": 1}, **FIELDS)
-MESSAGES_SCHEMA: Final[Schema] = object_schema(["messages"], messages={"type": "array", "items": MESSAGE}, **FIELDS)
+PROMPT: Final[Schema] = {
+    "type": "string",
+    "minLength": 1,
+    "description": "The text that the model answers or continues.",
+}
+MESSAGES: Final[Schema] = {
+    "type": "array",
+    "minItems": 1,
+    "items": MESSAGE,
+    "description": "The messages of a conversation, oldest first.",
+}
+
+PROMPT_SCHEMA: Final[Schema] = {"title": "Prompt", **object_schema(["prompt"], prompt=PROMPT, **FIELDS)}
+MESSAGES_SCHEMA: Final[Schema] = {"title": "Messages", **object_schema(["messages"], messages=MESSAGES, **FIELDS)}
 
 _BRANCHES: Final = {
     "prompt": Draft202012Validator(PROMPT_SCHEMA),

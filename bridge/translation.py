@@ -42,6 +42,7 @@ TOOL_CHOICE_MODES: Final = {
     "auto": pb.TOOL_CHOICE_MODE_AUTO,
     "none": pb.TOOL_CHOICE_MODE_NONE,
     "required": pb.TOOL_CHOICE_MODE_REQUIRED,
+    "any": pb.TOOL_CHOICE_MODE_REQUIRED,
 }
 
 
@@ -108,7 +109,7 @@ def to_message(message: dict[str, Any]) -> pb.Message:
     """Reads a checked message."""
     return pb.Message(
         role=message["role"],
-        content=to_content(message["content"]),
+        content=to_content(message.get("content")),
         tool_calls=[to_tool_call(call) for call in message.get("tool_calls") or ()],
         tool_call_id=message.get("tool_call_id") or "",
         name=message.get("name") or "",
@@ -127,7 +128,7 @@ def to_tool_call(call: dict[str, Any]) -> pb.ToolCall:
     """Takes Workers AI's spelling and OpenAI's, where the arguments are JSON in a string."""
     function = call.get("function") or call
     arguments = function["arguments"]
-    arguments_json = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    arguments_json = arguments if isinstance(arguments, str) else _as_json(arguments)
     return pb.ToolCall(id=call.get("id") or "", name=function["name"], arguments_json=arguments_json)
 
 
@@ -144,16 +145,10 @@ def to_stop_sequences(fields: dict[str, Any]) -> list[str]:
 
 
 def to_response_format(response_format: dict[str, Any]) -> pb.ResponseFormat:
-    """Reads the form of the answer; Workers AI's `json_schema` is the bare schema.
-
-    Raises:
-        AiError: There is no schema.
-    """
+    """Reads the form of the answer; Workers AI's `json_schema` is the bare schema."""
     if response_format["type"] == "json_object":
         return pb.ResponseFormat(json_object=pb.JsonObject())
-    if response_format.get("json_schema") is None:
-        raise AiError("INVALID_REQUEST", "required properties at '/response_format' are 'type,json_schema'")
-    return pb.ResponseFormat(json_schema=json.dumps(response_format["json_schema"]))
+    return pb.ResponseFormat(json_schema=_as_json(response_format["json_schema"]))
 
 
 def to_tool(tool: dict[str, Any]) -> pb.Tool:
@@ -163,7 +158,7 @@ def to_tool(tool: dict[str, Any]) -> pb.Tool:
     return pb.Tool(
         name=function["name"],
         description=function.get("description") or "",
-        parameters_json="" if parameters is None else json.dumps(parameters),
+        parameters_json="" if parameters is None else _as_json(parameters),
     )
 
 
@@ -171,4 +166,9 @@ def to_tool_choice(choice: str | dict[str, Any]) -> pb.ToolChoice:
     """Reads how free the model is to call tools, or which it must call."""
     if isinstance(choice, str):
         return pb.ToolChoice(mode=TOOL_CHOICE_MODES[choice])
-    return pb.ToolChoice(name=choice["function"]["name"])
+    return pb.ToolChoice(name=choice.get("function", choice)["name"])
+
+
+def _as_json(value: object) -> str:
+    """JSON as the contract holds it. A lone surrogate stays one, so that the contract refuses it, as everywhere."""
+    return json.dumps(value, ensure_ascii=False)

@@ -15,12 +15,25 @@ MAX_VIOLATIONS: Final = 20
 
 TYPE_NAMES: Final = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
 
+COMPARISONS: Final = {
+    "minimum": ">=",
+    "maximum": "<=",
+    "exclusiveMinimum": ">",
+    "minLength": ">=",
+    "maxLength": "<=",
+    "minItems": ">=",
+    "maxItems": "<=",
+    "maxProperties": "<=",
+}
+
 
 def describe(violation: ValidationError) -> str:
     """Says what is violated and where, with everything that a oneOf had against each of its branches."""
     path = "/" + "/".join(str(step) for step in violation.absolute_path)
     wanted: Any = violation.validator_value
     match violation.validator:
+        case "oneOf" if not violation.context:
+            return f"oneOf at '{path}' not met, several matches"
         case "oneOf":
             return f"oneOf at '{path}' not met, 0 matches: {describe_all(violation.context or ())}"
         case "type":
@@ -28,14 +41,16 @@ def describe(violation: ValidationError) -> str:
             return f"Type mismatch of '{path}', '{_type_name(violation.instance)}' not in '{types}'"
         case "required":
             return f"required properties at '{path}' are '{','.join(wanted)}'"
-        case "minimum":
-            return f"'{path}' must be >= {wanted}"
-        case "maximum":
-            return f"'{path}' must be <= {wanted}"
-        case "pattern":
+        case "minimum" | "maximum" | "exclusiveMinimum":
+            return f"'{path}' must be {COMPARISONS[violation.validator]} {wanted}"
+        case "minLength" | "maxLength":
+            return f"Length of '{path}' must be {COMPARISONS[violation.validator]} {wanted}"
+        case "minItems" | "maxItems" | "maxProperties":
+            return f"Number of entries of '{path}' must be {COMPARISONS[violation.validator]} {wanted}"
+        case "pattern" if "propertyNames" in violation.absolute_schema_path:
             return f"names at '{path}' must match '{wanted}'"
-        case "minLength":
-            return f"Length of '{path}' must be >= {wanted}"
+        case "pattern":
+            return f"'{path}' must match '{wanted}'"
         case _:
             return f"'{path}' must be one of {json.dumps(wanted)}"
 

@@ -23,7 +23,7 @@ BODIES: dict[str, tuple[Any, int, int, str]] = {
     "neither prompt nor messages": ({"max_tokens": 3}, 400, 5006, f"{NO_MATCH}{NO_PROMPT}, {NO_MESSAGES}"),
     "both": ({**ASK, "messages": []}, 400, 5006, f"{BAD_INPUT}oneOf at '/' not met, 2 matches"),
     "empty prompt": ({"prompt": ""}, 400, 5006, f"{NO_MATCH}Length of '/prompt' must be >= 1"),
-    "no message": ({"messages": []}, 400, 5006, f"{BAD_INPUT}conversation.messages is empty: it needs at least 1"),
+    "no message": ({"messages": []}, 400, 5006, f"{NO_MATCH}{NO_PROMPT}, Number of entries of '/messages'"),
     "prompt of another type": ({"prompt": 4}, 400, 5006, f"{NO_MATCH}Type mismatch of '/prompt', 'integer' not in"),
     "stream of another type": ({**ASK, "stream": "yes"}, 400, 5006, f"{NO_MATCH}Type mismatch of '/stream', 'string'"),
     "message without content": (
@@ -57,38 +57,38 @@ BODIES: dict[str, tuple[Any, int, int, str]] = {
         {**ASK, "max_tokens": 10**30},
         400,
         5006,
-        f"{BAD_INPUT}sampling_params.max_tokens is 2147483647; its range is 1 to 30000 for {MODEL}",
+        f"{BAD_INPUT}'/max_tokens' is 2147483647; its range is 1 to 30000 for {MODEL}",
     ),
     "an empty stop": (
         {**ASK, "stop": ["a", ""]},
         400,
         5006,
-        f"{BAD_INPUT}stop_sequences[1] has 0 characters; its range is 1 to 256",
+        f"{NO_MATCH}Length of '/stop/1' must be >= 1",
     ),
     "a long stop": (
         {**ASK, "stop": "x" * 257},
         400,
         5006,
-        f"{BAD_INPUT}stop_sequences[0] has 257 characters; its range is 1 to 256",
+        f"{NO_MATCH}Length of '/stop' must be <= 256",
     ),
-    "many stops": ({**ASK, "stop": ["a"] * 9}, 400, 5006, f"{BAD_INPUT}stop_sequences has 9 texts: send at most 8"),
+    "many stops": ({**ASK, "stop": ["a"] * 9}, 400, 5006, f"{NO_MATCH}Number of entries of '/stop' must be <= 8"),
     "repetition_penalty 0": (
         {**ASK, "repetition_penalty": 0},
         400,
         5006,
-        f"{BAD_INPUT}sampling_params.repetition_penalty is 0.0; its range is more than 0, to 2 inclusive",
+        f"{NO_MATCH}'/repetition_penalty' must be > 0",
     ),
     "min_tokens over max_tokens": (
         {**ASK, "min_tokens": 4},
         400,
         5006,
-        f"{BAD_INPUT}sampling_params.min_tokens is 4; its range is 0 to max_tokens, which is 3",
+        f"{BAD_INPUT}'/min_tokens' is 4; its range is 0 to max_tokens, which is 3",
     ),
     "a bias on a token that is not there": (
         {**ASK, "logit_bias": {"9999999999": 1}},
         400,
         5006,
-        f"{BAD_INPUT}sampling_params.logit_bias has token 2147483647; the token ids of the model that answers are 0 to",
+        f"{BAD_INPUT}'/logit_bias' has token 2147483647; the token ids of the model that answers are 0 to",
     ),
     "five megabytes": (
         {"prompt": "x" * 5_000_000},
@@ -100,7 +100,7 @@ BODIES: dict[str, tuple[Any, int, int, str]] = {
         {**ASK, "tool_choice": "auto"},
         400,
         5006,
-        f"{BAD_INPUT}tool_choice is not implemented yet",
+        f"{BAD_INPUT}'/tool_choice' is not implemented yet",
     ),
 }
 

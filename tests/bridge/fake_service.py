@@ -28,12 +28,20 @@ def last_part(text: str = "", **fields: Any) -> pb.RunStreamResponse:
 
 
 def failure(
-    code: grpc.StatusCode, reason: str = "", message: str = "", retry_after_s: int = 0, domain: str = "runstream"
+    code: grpc.StatusCode,
+    reason: str = "",
+    message: str = "",
+    retry_after_s: int = 0,
+    domain: str = "runstream",
+    field: str = "",
 ) -> status_pb2.Status:
     """A status such as the service sends, or without a reason, such as gRPC makes."""
     status = status_pb2.Status(code=code.value[0], message=message)
     if reason:
         status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain=domain))
+    if field:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=message)
+        status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     if retry_after_s:
         retry = error_details_pb2.RetryInfo(retry_delay=Duration(seconds=retry_after_s))
         status.details.add().Pack(retry)

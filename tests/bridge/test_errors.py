@@ -106,6 +106,13 @@ async def test_the_ai_layers_error_envelope_is_cloudflares_to_the_byte(bridge, s
     )
 
 
+async def test_the_services_words_for_fields_become_the_clients(bridge, service):
+    field, words = "sampling_params.max_tokens", "sampling_params.max_tokens is 9; stop_sequences[1] is long"
+    service.status = failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", words, field=field)
+    message = "AiError: Bad input: Error: '/max_tokens' is 9; '/stop/1' is long"
+    assert (await bridge.run(PROMPT)).error == (400, 5006, message)
+
+
 async def test_a_stream_that_fails_after_its_first_part_ends_with_the_error_and_without_done(bridge, service):
     service.status = failure(grpc.StatusCode.INTERNAL, "ENGINE_FAILED", "it died")
     service.parts = [part("New")]

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -62,7 +63,7 @@ def test_every_violated_path_is_named():
         ("max_tokens", True, "Type mismatch of '/max_tokens', 'boolean' not in 'integer'"),
         ("temperature", "hot", "Type mismatch of '/temperature', 'string' not in 'number'"),
         ("seed", 0, "'/seed' must be >= 1"),
-        ("repetition_penalty", -0.1, "'/repetition_penalty' must be >= 0"),
+        ("repetition_penalty", -0.1, "'/repetition_penalty' must be > 0"),
         ("min_p", 1.1, "'/min_p' must be <= 1"),
         ("min_tokens", -1, "'/min_tokens' must be >= 0"),
         ("ignore_eos", "yes", "Type mismatch of '/ignore_eos', 'string' not in 'boolean'"),
@@ -73,6 +74,11 @@ def test_every_violated_path_is_named():
         ("logit_bias", {"9" * 5000: 1}, "names at '/logit_bias' must match '^(0|[1-9][0-9]{0,9})$'"),
         ("stream", "true", "Type mismatch of '/stream', 'string' not in 'boolean'"),
         ("raw", 1, '\'/raw\' must be one of [true, false, "true", "false"]'),
+        ("repetition_penalty", 0, "'/repetition_penalty' must be > 0"),
+        ("logit_bias", dict.fromkeys(map(str, range(1025)), 1), "Number of entries of '/logit_bias' must be <= 1024"),
+        ("stop", ["a", ""], "Length of '/stop/1' must be >= 1"),
+        ("stop", "x" * 257, "Length of '/stop' must be <= 256"),
+        ("stop", ["a"] * 9, "Number of entries of '/stop' must be <= 8"),
         ("stop", [1], "Type mismatch of '/stop/0', 'integer' not in 'string'"),
         ("response_format", {"type": "xml"}, '\'/response_format/type\' must be one of ["json_object", "json_schema"]'),
     ],
@@ -96,13 +102,38 @@ def test_a_tool_that_is_spelled_neither_way_is_told_both():
     assert "required properties at '/tools/0' are 'type,function'" in words
 
 
+def test_a_tool_that_is_spelled_both_ways_is_refused():
+    tool = {"type": "function", "name": "add", "function": {"name": "add"}}
+    assert "oneOf at '/tools/0' not met, several matches" in refusal({"prompt": "hi", "tools": [tool]})
+
+
+def test_a_tools_name_has_few_characters():
+    words = refusal({"prompt": "hi", "tools": [{"name": "add two"}]})
+    assert "'/tools/0/name' must match '^[a-zA-Z0-9_-]{1,64}$'" in words
+
+
+def test_only_a_message_that_calls_tools_may_leave_content_out():
+    calls = [{"name": "add", "arguments": {}}]
+    check_input({"messages": [{"role": "assistant", "tool_calls": calls}]})
+    words = "required properties at '/messages/0' are 'role,content'"
+    nothings: list[dict[str, Any]] = [{}, {"tool_calls": None}, {"tool_calls": []}]
+    for nothing in nothings:
+        assert words in refusal({"messages": [{"role": "assistant", **nothing}]})
+
+
+def test_of_a_key_that_stands_twice_the_last_value_counts():
+    assert parse_question("m", b'{"prompt":"a","prompt":"b"}').request.prompt.text == "b"
+
+
 def test_a_json_schema_format_needs_its_schema():
     words = "required properties at '/response_format' are 'type,json_schema'"
-    assert refusal({"prompt": "hi", "response_format": {"type": "json_schema"}}) == words
+    assert words in refusal({"prompt": "hi", "response_format": {"type": "json_schema"}})
+    words = "Type mismatch of '/response_format/json_schema', 'null' not in 'object,boolean'"
+    assert words in refusal({"prompt": "hi", "response_format": {"type": "json_schema", "json_schema": None}})
 
 
 def test_functions_are_refused_clearly():
-    assert refusal({"messages": [], "functions": []}).startswith("'/functions' is not supported")
+    assert refusal({"prompt": "hi", "functions": []}).startswith("'/functions' is not supported")
 
 
 def test_a_long_list_of_violations_is_cut():

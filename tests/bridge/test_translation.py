@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
+from bridge.errors import AiError
 from bridge.translation import parse_question
+
+HI = [{"role": "user", "content": "hi"}]
 
 
 def question(**fields):
@@ -26,7 +29,7 @@ def test_a_prompt_is_a_prompt():
 @pytest.mark.parametrize(("raw", "is_raw"), [(True, True), ("true", True), (False, False), ("false", False)])
 def test_raw_may_be_a_string(raw, is_raw):
     assert asked(prompt="hi", raw=raw).prompt.raw is is_raw
-    assert asked(messages=[], raw=raw).conversation.raw is is_raw
+    assert asked(messages=HI, raw=raw).conversation.raw is is_raw
 
 
 @pytest.mark.parametrize(("stream", "is_streamed"), [(True, True), (False, False), (None, False)])
@@ -107,7 +110,7 @@ def test_stop_may_be_one_text_or_several(stop, stop_sequences):
 def test_tools_are_taken_in_both_spellings(is_flat):
     function = {"name": "add", "description": "Adds.", "parameters": {"type": "object"}}
     tool = function if is_flat else {"type": "function", "function": function}
-    (taken,) = asked(messages=[], tools=[tool]).tools
+    (taken,) = asked(messages=HI, tools=[tool]).tools
     assert taken == pb.Tool(name="add", description="Adds.", parameters_json='{"type": "object"}')
 
 
@@ -117,11 +120,13 @@ def test_tools_are_taken_in_both_spellings(is_flat):
         ("auto", pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO)),
         ("none", pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_NONE)),
         ("required", pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_REQUIRED)),
+        ("any", pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_REQUIRED)),
+        ({"type": "function", "name": "add"}, pb.ToolChoice(name="add")),
         ({"type": "function", "function": {"name": "add"}}, pb.ToolChoice(name="add")),
     ],
 )
 def test_tool_choice_is_a_mode_or_a_name(choice, taken):
-    assert asked(messages=[], tool_choice=choice).tool_choice == taken
+    assert asked(messages=HI, tool_choice=choice).tool_choice == taken
 
 
 def test_response_format_is_an_object_or_a_schema():
@@ -132,3 +137,16 @@ def test_response_format_is_an_object_or_a_schema():
 
 def test_what_the_schema_does_not_name_is_tolerated():
     assert asked(prompt="hi", options={"rejectIfBusy": True}, surprise=1) == asked(prompt="hi")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [{"name": "add", "parameters": {"title": "\ud800"}}]},
+        {"response_format": {"type": "json_schema", "json_schema": {"const": "\ud800"}}},
+        {"messages": [{"role": "assistant", "tool_calls": [{"name": "add", "arguments": {"a": "\ud800"}}]}]},
+    ],
+)
+def test_a_lone_surrogate_inside_json_is_no_character_either(fields):
+    with pytest.raises(AiError, match="lone surrogate"):
+        question(**{"messages": HI, **fields})
