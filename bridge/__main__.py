@@ -45,6 +45,9 @@ def _split(context: click.Context, parameter: click.Parameter, value: str) -> fr
     help="Seconds without an event after which a stream gets a comment, so that nobody takes it for dead.",
 )
 @option(
+    "--pad-events", is_flag=True, help="Add a field p of random length to streamed events, which hides their texts'."
+)
+@option(
     "--shutdown-grace-s",
     default=Config.shutdown_grace_s,
     type=click.FloatRange(min=0),

@@ -11,6 +11,7 @@ from bridge.account import caller
 from bridge.errors import AiError
 from bridge.event_stream import EventStream
 from bridge.keys import ACCESS, DRAIN, MODELS, SERVICE
+from bridge.tool_calls import check_forced_call, is_call_forced
 
 Item = TypeVar("Item")
 
@@ -19,12 +20,13 @@ async def ask_whole(request: web.Request, question: pb.RunRequest) -> pb.RunResp
     """Asks for a whole answer, for the account that the request is identified for.
 
     Raises:
-        AiError: The service refused or failed.
+        AiError: The service refused or failed, or a call that was forced is cut.
     """
     question.cache_salt = request[ACCESS].account  # nobody learns by timing what another account has asked
     async with request.app[DRAIN].running():
         answer = await request.app[SERVICE].run(question, caller(request))
     request[ACCESS].served_model = answer.served_model
+    check_forced_call(question, answer, has_tool_calls=bool(answer.tool_calls))
     return answer
 
 
@@ -32,7 +34,7 @@ async def ask_streamed(request: web.Request, question: pb.RunRequest) -> AsyncGe
     """Asks for an answer in parts; for `answer_streamed`.
 
     Raises:
-        AiError: The service refused or failed.
+        AiError: The service refused or failed, or a call that was forced is cut. What it was cut down to is not sent.
     """
     question.cache_salt = request[ACCESS].account
     params = question.sampling_params
@@ -40,9 +42,15 @@ async def ask_streamed(request: web.Request, question: pb.RunRequest) -> AsyncGe
         # Workers AI has a default of its own for streamed answers; the contract's is that of whole ones.
         model = await request.app[MODELS].get(question.model)
         params.max_tokens, params.max_tokens_is_default = model.default_max_tokens_streamed, True
+    is_forced, has_tool_calls = is_call_forced(question), False
     async with aclosing(request.app[SERVICE].run_stream(question, caller(request))) as parts:
         async for part in parts:
             request[ACCESS].served_model = part.served_model
+            has_tool_calls = has_tool_calls or bool(part.tool_calls)
+            if is_forced:
+                part.text = ""
+            if part.finish_reason:
+                check_forced_call(question, part, has_tool_calls=has_tool_calls)
             yield part
 
 

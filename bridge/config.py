@@ -20,6 +20,7 @@ class Config:
         allowed_origins: Origins of web pages answered besides the bridge's own.
         deadline_s: The most seconds that a call of the service may take.
         keep_alive_s: After how many seconds without an event a stream gets a comment.
+        pad_events: Whether native streams hide the lengths of their texts with padding.
         shutdown_grace_s: The most seconds that running answers get to end when the bridge is told to.
         log_level: The least severe messages to log, a name of the logging module.
     """
@@ -34,6 +35,7 @@ class Config:
     allowed_origins: frozenset[str] = frozenset()
     deadline_s: float = 120.0
     keep_alive_s: float = 15.0
+    pad_events: bool = False
     shutdown_grace_s: float = 5.0
     log_level: str = "INFO"
 

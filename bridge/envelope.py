@@ -1,20 +1,15 @@
 """Cloudflare's v4 envelope around results and errors, to the byte."""
 
-import json
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any
 
 from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError, GatewayError
 from bridge.json_mode import json_answer
-
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-
-
-def to_json(value: object) -> bytes:
-    """Writes compact JSON; what is not ASCII stands as UTF-8, lone surrogates as the escapes that they came from."""
-    return _ENCODER.encode(value).encode("utf-8", "backslashreplace")
+from bridge.json_text import to_json
+from bridge.tool_calls import arguments_of
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -32,11 +27,20 @@ def native_result(response: pb.RunResponse, *, is_json_mode: bool) -> dict[str, 
     """A whole answer as the output template of Cloudflare's model pages has it: response, tool_calls, usage.
 
     Raises:
-        AiError: JSON mode was not met.
+        AiError: JSON mode was not met, or a tool call is cut.
     """
-    tool_calls = [{"name": call.name, "arguments": json.loads(call.arguments_json)} for call in response.tool_calls]
+    tool_calls = native_tool_calls(response.tool_calls)
     answer = None if tool_calls else (json_answer(response) if is_json_mode else response.text)
     return {"response": answer, "tool_calls": tool_calls, "usage": usage(response.usage)}
+
+
+def native_tool_calls(calls: Iterable[pb.ToolCall]) -> list[dict[str, Any]]:
+    """Tool calls in Workers AI's spelling, with objects for arguments.
+
+    Raises:
+        AiError: One is cut.
+    """
+    return [{"name": call.name, "arguments": arguments_of(call)} for call in calls]
 
 
 def usage(counted: pb.Usage) -> dict[str, Any]:

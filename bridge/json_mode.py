@@ -6,21 +6,23 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.body import finite
 from bridge.errors import AiError
+from bridge.json_text import JsonText
 
 
-def json_answer(response: pb.RunResponse) -> object:
+def json_answer(response: pb.RunResponse) -> JsonText:
     """The value that a completion writes.
 
     Raises:
-        AiError: The completion was cut, or its value can't be written again.
+        AiError: The completion was cut, or its value is none that every client can read.
     """
     if response.finish_reason == pb.FINISH_REASON_LENGTH:
         num_tokens = response.usage.completion_tokens
         raise AiError("FORMAT_UNSATISFIABLE", f"'/max_tokens' has cut the answer at {num_tokens}, ask for more")
     try:
-        return json.loads(response.text, parse_float=finite, parse_constant=finite)
+        json.loads(response.text, parse_float=finite, parse_constant=finite)
     except RecursionError:
         raise AiError("FORMAT_UNSATISFIABLE", "the answer is nested too deeply") from None
     except ValueError:
         # A stop sequence has cut it, or it has a number like 1e999.
         raise AiError("FORMAT_UNSATISFIABLE", "the answer is not whole JSON with finite numbers") from None
+    return JsonText(response.text)

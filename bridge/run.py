@@ -10,7 +10,7 @@ from bridge.asking import answer_streamed, ask_streamed, ask_whole, stand_in_hea
 from bridge.body import read_body
 from bridge.envelope import json_response, native_result, stand_in_messages, success
 from bridge.errors import AiError
-from bridge.keys import ACCESS
+from bridge.keys import ACCESS, CONFIG
 from bridge.translation import QUEUE_UNSUPPORTED, Question, parse_question
 
 
@@ -27,7 +27,8 @@ async def run(request: web.Request) -> web.StreamResponse:
         raise AiError("INVALID_REQUEST", QUEUE_UNSUPPORTED)
     question = await read_body(request, partial(parse_question, model))
     if question.is_streamed:
-        return await answer_streamed(request, model, ask_streamed(request, question.request), sse.events)
+        events = sse.Events(is_padded=request.app[CONFIG].pad_events)
+        return await answer_streamed(request, model, ask_streamed(request, question.request), events)
     return await _answer_whole(request, question)
 
 

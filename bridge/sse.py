@@ -1,11 +1,14 @@
 """The bytes of a streamed native answer: server-sent events with nothing but `data` lines, and `[DONE]`."""
 
-from typing import Final
+import secrets
+from typing import Any, Final
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.envelope import to_json, usage
+from bridge.envelope import native_tool_calls, usage
 from bridge.errors import AiError
+from bridge.json_text import to_json
+from bridge.tool_calls import ToolCalls
 
 HEADERS: Final = {
     "Content-Type": "text/event-stream",
@@ -16,6 +19,8 @@ HEADERS: Final = {
 
 DONE: Final = b"data: [DONE]\n\n"
 
+PADDING: Final = "abcdefghijklmnopqrstuvwxyz0123456789" * 2
+
 # EventSource asks again when a stream ends without its page closing it: a day is later than any page waits.
 NO_RECONNECT: Final = b"retry: 86400000\n\n"
 
@@ -25,16 +30,41 @@ def event(value: object) -> bytes:
     return b"data: " + to_json(value) + b"\n\n"
 
 
-def events(part: pb.RunStreamResponse) -> bytes:
-    """The events of one part: its text, and if it is the last, the usage and the end.
+class Events:
+    """Makes the events of one native stream out of the service's parts.
 
     Captures have an event with empty text before the usage; it is what an end-of-sequence token decodes to and says
     nothing, so none is made.
+
+    Args:
+        is_padded: Whether events with content get padding, so that who sees only their lengths can't guess the text.
     """
-    written = event({"response": part.text}) if part.text else b""
-    if part.finish_reason:
-        written += event({"response": "", "usage": usage(part.usage)}) + DONE
-    return written
+
+    def __init__(self, *, is_padded: bool = False) -> None:
+        self._is_padded = is_padded
+        self._tool_calls = ToolCalls()
+
+    def __call__(self, part: pb.RunStreamResponse) -> bytes:
+        """The events of one part: its text, and if it is the last, the tool calls, the usage and the end.
+
+        Raises:
+            AiError: A tool call is cut.
+        """
+        self._tool_calls.add(part.tool_calls)
+        written = self._content({"response": part.text}) if part.text else b""
+        if part.finish_reason:
+            if calls := native_tool_calls(self._tool_calls.whole):
+                written += self._content({"response": "", "tool_calls": calls})
+            written += event({"response": "", "usage": usage(part.usage)}) + DONE
+        return written
+
+    def _content(self, value: dict[str, Any]) -> bytes:
+        return event({**value, "p": padding()} if self._is_padded else value)
+
+
+def padding() -> str:
+    """As many characters as chance wants, from 2 to 50 as seen in captures."""
+    return PADDING[: 2 + secrets.randbelow(49)]
 
 
 def failure(error: AiError, request_id: str) -> bytes:

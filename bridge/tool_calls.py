@@ -1,10 +1,12 @@
 """Calls of tools: whether a request asks for one in any case, and those of a stream, put together."""
 
+import json
 from collections.abc import Iterable
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
+from bridge.json_text import JsonText
 
 
 def is_call_forced(request: pb.RunRequest) -> bool:
@@ -32,6 +34,20 @@ def check_forced_call(
         num_tokens = last.usage.completion_tokens
         raise AiError("TOOL_CALL_CUT", f"'/max_tokens' has cut the tool call at {num_tokens}, ask for more")
     raise AiError("TOOL_CALL_CUT", "a stop sequence has cut the tool call, leave '/stop' out")
+
+
+def arguments_of(call: pb.ToolCall) -> JsonText:
+    """The arguments of a call as an object of JSON.
+
+    Raises:
+        AiError: They are cut.
+    """
+    try:
+        # Only looked at: numbers that Python has no value for are numbers nevertheless.
+        json.loads(call.arguments_json, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        raise AiError("TOOL_CALL_CUT", f"the arguments for {call.name!r} are not whole, ask for more tokens") from None
+    return JsonText(call.arguments_json)
 
 
 class ToolCalls:

@@ -18,6 +18,11 @@ async def test_the_response_is_the_value_and_not_its_text(bridge, service, text)
     assert json.loads(answer.body)["result"]["response"] == json.loads(text)
 
 
+async def test_numbers_stay_as_they_are_written(bridge, service):
+    service.answer.text = '{"exact": 1.50,\n "large": 1E3}'
+    assert b'"response":{"exact":1.50,"large":1E3},' in (await bridge.run(JSON_MODE)).body
+
+
 async def test_without_json_mode_json_stays_text(bridge, service):
     service.answer.text = "{}"
     assert json.loads((await bridge.run(PROMPT)).body)["result"]["response"] == "{}"

@@ -6,7 +6,7 @@ import json
 import pytest
 from yarl import URL
 
-from tests.bridge.fake_service import DEMO, USAGE, last_part, part
+from tests.bridge.fake_service import DEMO, last_part, part
 from tests.bridge.running_bridge import PROMPT
 
 USAGE_JSON = b'{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":2}}'
@@ -152,15 +152,6 @@ async def test_a_model_that_stands_in_is_named_in_messages_and_header(bridge):
 async def test_a_model_that_stands_in_is_named_in_a_streams_header(bridge):
     answer = await bridge.run(STREAM, model="@cf/meta/llama-2-7b-chat-int8")
     assert answer.headers["x-runstream-model"] == DEMO
-
-
-async def test_tool_calls_have_objects_for_arguments_and_no_response(bridge, service):
-    service.answer.text = ""
-    service.answer.tool_calls.add(id="1", name="add", arguments_json='{"n":4}')
-    result = json.loads((await bridge.run(PROMPT)).body)["result"]
-    assert result["response"] is None
-    assert result["tool_calls"] == [{"name": "add", "arguments": {"n": 4}}]
-    assert result["usage"]["total_tokens"] == USAGE.prompt_tokens + USAGE.completion_tokens
 
 
 async def test_the_service_learns_account_and_request_id(bridge, service):

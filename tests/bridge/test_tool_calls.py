@@ -1,10 +1,14 @@
-"""Calls of tools, as the bridge reads them from answers and streams."""
+"""Calls of tools: what the service says of them, and what a client reads."""
 
+import grpc
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
 from bridge.tool_calls import ToolCalls, check_forced_call, is_call_forced
+from tests.bridge.fake_service import USAGE, failure, part
+from tests.bridge.running_bridge import PROMPT
+from tests.bridge.test_run import USAGE_JSON
 
 REQUIRED = pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_REQUIRED)
 NAMED = pb.ToolChoice(name="add")
@@ -45,3 +49,56 @@ def test_deltas_are_put_together_by_index():
         pb.ToolCall(id="a", name="add", arguments_json="{}"),
         pb.ToolCall(id="b", name="sub", arguments_json='{"n":4}'),
     ]
+
+
+ARGUMENTS = '{ "n": 4.0, "big": 123456789012345678901234567890, "exact": 1.50e+400,\n "text": "a  b\\" c" }'
+COMPACT = b'{"n":4.0,"big":123456789012345678901234567890,"exact":1.50e+400,"text":"a  b\\" c"}'
+TOOL_CALLS = b'"tool_calls":[{"name":"add","arguments":' + COMPACT + b"}]"
+ASK = {**PROMPT, "tools": [{"name": "add"}]}
+FORCED = {**ASK, "tool_choice": "required"}
+
+
+def ended(reason, **fields):
+    return part("", finish_reason=reason, usage=USAGE, **fields)
+
+
+async def test_a_whole_answer_that_calls_has_no_response_and_numbers_as_they_were_written(bridge, service):
+    service.answer.text = ""
+    service.answer.tool_calls.add(id="1", name="add", arguments_json=ARGUMENTS)
+    result = b'{"response":null,' + TOOL_CALLS + b',"usage":' + USAGE_JSON + b"}"
+    answer = await bridge.run(ASK)
+    assert answer.body == b'{"result":' + result + b',"success":true,"errors":[],"messages":[]}'
+
+
+async def test_a_streamed_call_is_one_event_however_it_came(bridge, service):
+    deltas = [{"index": 0, "id": "1", "name": "add"}, *({"index": 0, "arguments_json": piece} for piece in ARGUMENTS)]
+    service.parts = [part("", tool_calls=[delta]) for delta in deltas] + [ended(pb.FINISH_REASON_TOOL_CALLS)]
+    assert (await bridge.run({**ASK, "stream": True})).body == (
+        b'data: {"response":"",' + TOOL_CALLS + b"}\n\n"
+        b'data: {"response":"","usage":' + USAGE_JSON + b"}\n\n"
+        b"data: [DONE]\n\n"
+    )
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_a_forced_call_that_is_cut_is_an_error_and_no_text(bridge, service, is_streamed):
+    service.answer.text, service.answer.finish_reason = '{"na', pb.FINISH_REASON_LENGTH
+    service.parts = [part('{"na'), ended(pb.FINISH_REASON_LENGTH)]
+    message = "AiError: Tool call incomplete: '/max_tokens' has cut the tool call at 3, ask for more"
+    assert (await bridge.run({**FORCED, "stream": is_streamed})).error == (400, 8006, message)
+
+
+async def test_arguments_that_are_cut_are_no_object(bridge, service):
+    service.answer.tool_calls.add(id="1", name="add", arguments_json='{"n":')
+    assert (await bridge.run(ASK)).error[:2] == (400, 8006)
+
+
+async def test_a_model_that_may_call_and_answers_is_answered(bridge):
+    assert (await bridge.run(ASK)).body.startswith(b'{"result":{"response":"New York","tool_calls":[],')
+
+
+async def test_the_services_words_for_tools_become_the_clients(bridge, service):
+    field = "conversation.messages[0].tool_calls[0].arguments_json"
+    service.status = failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", f"{field} is no object", field=field)
+    message = "AiError: Bad input: Error: '/messages/0/tool_calls/0/arguments' is no object"
+    assert (await bridge.run(ASK)).error == (400, 5006, message)

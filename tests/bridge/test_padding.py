@@ -1,0 +1,37 @@
+"""Padding hides how long the text of an event is."""
+
+import json
+
+from bridge.sse import PADDING, padding
+from tests.bridge.fake_service import part
+from tests.bridge.running_bridge import PROMPT
+
+STREAM = {**PROMPT, "stream": True}
+
+
+def events_of(body):
+    *events, done = body.decode().removesuffix("\n\n").split("\n\n")
+    assert done == "data: [DONE]"
+    return [json.loads(event.removeprefix("data: ")) for event in events]
+
+
+async def test_without_the_flag_nothing_is_padded(bridge):
+    assert b'"p":' not in (await bridge.run(STREAM)).body
+
+
+async def test_with_the_flag_texts_and_calls_are_padded_and_the_usage_is_not(start_bridge, service):
+    bridge = await start_bridge(pad_events=True)
+    service.parts.insert(0, part("", tool_calls=[{"name": "add", "arguments_json": "{}"}]))
+    first, second, calls, usage = events_of((await bridge.run(STREAM)).body)
+    assert (list(first), list(second), list(calls)) == (
+        ["response", "p"],
+        ["response", "p"],
+        ["response", "tool_calls", "p"],
+    )
+    assert list(usage) == ["response", "usage"]
+
+
+def test_the_padding_is_of_random_length():
+    paddings = [padding() for _ in range(2000)]
+    assert {len(text) for text in paddings} == set(range(2, 51))
+    assert all(PADDING.startswith(text) for text in paddings)
