@@ -47,7 +47,7 @@ async def test_json_that_max_tokens_cuts_is_an_error(chain):
 
 async def test_a_schema_that_can_not_be_met_is_an_error(chain):
     answer = await chain.ask(**ASK, **json_mode({"type": "array", "uniqueItems": True}))
-    message = "AiError: JSON Mode couldn't be met: response_format can't be met: unsupported keywords: "
+    message = "AiError: JSON Mode couldn't be met: '/response_format' can't be met: unsupported keywords: "
     assert answer.error == (400, 5024, f'{message}["uniqueItems"]')
 
 
