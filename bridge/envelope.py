@@ -85,6 +85,17 @@ def binding_failure(error: AiError, request_id: str) -> web.Response:
     return json_response(body, error.rule.status, error.headers())
 
 
+def binding_gateway_failure(error: GatewayError) -> web.Response:
+    """What routing and authentication answer to a Worker's binding: the v4 envelope, as Cloudflare's API does.
+
+    workerd of 2024 reads nothing but the flat fields and would throw "undefined: undefined", so those are there too.
+    """
+    entry = {"code": error.code, "message": error.message}
+    body = {"result": None, "success": False, "errors": [entry], "messages": []}
+    flat = {"name": "AiError", "internalCode": error.code, "httpCode": error.status, "description": error.message}
+    return json_response({**body, **flat}, error.status, dict(error.headers))
+
+
 def stand_in_messages(asked: str, served: str) -> list[dict[str, Any]]:
     """Says in the envelope's `messages` that another model than the one asked for has answered."""
     if asked == served:

@@ -56,6 +56,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "ENGINE_FAILED": Rule(500, 5000, is_retryable=False),
     "INTERNAL": Rule(500, 5000, description="internal error"),
     "BODY_EMPTY": Rule(400, 3003, "Incomplete request", "Request is missing headers or body: body"),
+    "HEADER_MISSING": Rule(400, 3003, "Incomplete request"),
+    "SDK_DEPRECATED": Rule(405, 5019, "Deprecated SDK version"),
     "BODY_TOO_LARGE": Rule(413, 3006, "Request too large", "Request is too large"),
 }
 

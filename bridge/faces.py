@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from bridge import envelope, sse
+from bridge.binding import RUN_PATHS
 from bridge.errors import AiError, GatewayError
 
 
@@ -26,8 +27,9 @@ class Face:
 
 
 NATIVE: Final = Face(envelope.ai_failure, envelope.gateway_failure, sse.failure)
+BINDING: Final = Face(envelope.binding_failure, envelope.binding_gateway_failure, sse.failure)
 
 
 def face_of(path: str) -> Face:
     """The surface that a path belongs to, whether it leads anywhere or not."""
-    return NATIVE
+    return BINDING if path in RUN_PATHS or path.endswith("/ai/run/proxy") else NATIVE

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
+from bridge import binding
 from bridge.config import is_loopback
 from bridge.errors import GatewayError
 from bridge.keys import CONFIG
@@ -20,7 +21,7 @@ PROBES = frozenset({"/healthz", "/readyz"})
 @web.middleware
 async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers only for known hosts and origins, and answers the preflights of the latter."""
-    if request.path not in PROBES:
+    if request.path not in PROBES and not _is_from_workerd(request):
         _check_host(request)
         _check_origin(request)
     if request.method == hdrs.METH_OPTIONS and hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
@@ -35,6 +36,17 @@ async def add_cors_headers(request: web.Request, response: web.StreamResponse) -
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "cf-ai-req-id, x-runstream-model, Retry-After"
         response.headers[hdrs.VARY] = hdrs.ORIGIN
+
+
+def _is_from_workerd(request: web.Request) -> bool:
+    """Whether the AI binding of a local Worker asks: workerd names the host that it believes to speak to.
+
+    No page can look like that. Its Host header is the name in its address, and this one is Cloudflare's, so DNS
+    rebinding, where a page's own name is made to lead here, does not give it. Even who forges Cloudflare's name has a
+    page that sends an Origin, and a port after the name.
+    """
+    is_named = request.headers.get(hdrs.HOST) == binding.HOST and hdrs.ORIGIN not in request.headers
+    return is_named and request.path.startswith(binding.PREFIXES)
 
 
 def _check_host(request: web.Request) -> None:

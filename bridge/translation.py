@@ -68,10 +68,15 @@ def parse_question(model: str, body: bytes) -> Question:
     Raises:
         AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
     """
-    return parse_json(body, lambda value: _question(model, check_input(value)))
+    return parse_json(body, lambda value: to_question(model, check_input(value)))
 
 
-def _question(model: str, fields: dict[str, Any]) -> Question:
+def to_question(model: str, fields: dict[str, Any]) -> Question:
+    """Reads checked inputs.
+
+    Raises:
+        AiError: They ask for what this surface does not have.
+    """
     if "lora" in fields:
         raise AiError("LORA_UNSUPPORTED", f"The model {model} does not support LoRa inference")
     if "functions" in fields:

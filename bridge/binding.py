@@ -1,0 +1,104 @@
+"""The AI binding of Workers, as workerd speaks it and as wrangler before 4.45 relays it.
+
+What `env.AI.run()` sends (src/cloudflare/internal/ai-api.ts of workerd) is `POST /run?version=3`, or
+`/ai-gateway/run?version=3` if its options name a gateway, with the model in a header and the inputs beside the options.
+Answers are bare: no envelope around a result, and flat errors. @cloudflare/ai 1.1.0 sends `version=2` and wants whole
+answers compressed. There is no gateway here, so `options.gateway` and the other options but `queueRequest` are accepted
+for compatibility and change nothing.
+"""
+
+import gzip
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+from yarl import URL
+
+from bridge import sse
+from bridge.account import identify
+from bridge.asking import answer_streamed, ask_streamed, ask_whole, stand_in_headers
+from bridge.body import parse_json, read_body
+from bridge.envelope import json_response, native_result, to_json
+from bridge.errors import AiError, GatewayError
+from bridge.keys import ACCESS
+from bridge.schema import check_input
+from bridge.translation import Question, to_question
+
+HOST: Final = "workers-binding.ai"
+RUN_PATHS: Final = frozenset({"/run", "/ai-gateway/run"})
+MODELS_PATH: Final = "/ai-api/models/search"
+PREFIXES: Final = ("/run", "/ai-gateway/", "/ai-api/")
+"""What begins the paths of all that a binding may ask for, there or not."""
+
+WHOLE_IS_COMPRESSED: Final = {"2": True, "3": False}
+
+
+async def run(request: web.Request) -> web.StreamResponse:
+    """Answers `env.AI.run()`.
+
+    Raises:
+        GatewayError: The request shows no token, or a wrong one, where one is needed.
+        AiError: The request is wrong, or the service failed before the first part.
+    """
+    return await _run(request, request.query.get("version"))
+
+
+async def relay(request: web.Request) -> web.StreamResponse:
+    """Answers what wrangler relays for its local Workers: the address that the binding asked for is in `x-forwarded`.
+
+    Raises:
+        GatewayError: That address is none of the binding's, or the request may not act for the account.
+        AiError: As for `run`.
+    """
+    asked = URL(request.headers.get("x-forwarded", ""))
+    if request.method == "POST" and asked.host == HOST and asked.path in RUN_PATHS:
+        return await _run(request, asked.query.get("version"))
+    raise GatewayError(400, 7000, f"No route for that URI: x-forwarded has to say https://{HOST}/run?version=3")
+
+
+async def _run(request: web.Request, version: str | None) -> web.StreamResponse:
+    identify(request)
+    if version not in WHOLE_IS_COMPRESSED:
+        advice = "use env.AI without a package, or @cloudflare/ai 1.1.0 or newer, whose inputs are not tensors"
+        raise AiError("SDK_DEPRECATED", f"Request trying to use deprecated SDK version: {advice}")
+    model = request[ACCESS].model = _model(request)
+    question = await read_body(request, partial(parse_binding_question, model))
+    if question.is_streamed:
+        return await answer_streamed(request, model, ask_streamed(request, question.request), sse.events)
+    return await _answer_whole(request, question, is_compressed=WHOLE_IS_COMPRESSED[version])
+
+
+def _model(request: web.Request) -> str:
+    """The model in the header; options.prefix of the binding stands before it with a colon."""
+    header = request.headers.get("cf-consn-model-id", "")
+    if not header:
+        raise AiError("HEADER_MISSING", "Request is missing headers or body: cf-consn-model-id")
+    prefix, _, model = header.partition(":@")
+    return f"@{model}" if model else prefix
+
+
+def parse_binding_question(model: str, body: bytes) -> Question:
+    """Reads what the binding sends: `{"inputs": {…}, "options": {…}}`.
+
+    Raises:
+        AiError: It is not that, or the inputs are not what the schema allows.
+    """
+
+    def convert(value: object) -> Question:
+        if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
+            raise AiError("INVALID_REQUEST", "required properties at '/' are 'inputs', an object")
+        inputs: dict[str, Any] = value["inputs"]
+        return to_question(model, check_input({**inputs, "options": value.get("options")}))
+
+    return parse_json(body, convert)
+
+
+async def _answer_whole(request: web.Request, question: Question, *, is_compressed: bool) -> web.Response:
+    answer = await ask_whole(request, question.request)
+    result = native_result(answer, is_json_mode=question.request.HasField("response_format"))
+    headers = stand_in_headers(question.request.model, answer.served_model)
+    if not is_compressed:
+        return json_response(result, headers=headers)
+    # Its client decompresses by itself, so no Content-Encoding may tell fetch to do it first.
+    compressed = gzip.compress(to_json(result), mtime=0)
+    return web.Response(body=compressed, headers={**headers, "Content-Type": "application/json"})

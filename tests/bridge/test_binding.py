@@ -1,0 +1,160 @@
+"""The AI binding of Workers: what workerd sends and older wrangler relays, and the bare answers that they read."""
+
+import gzip
+import json
+
+import grpc
+import pytest
+
+from bridge.auth import Token, hash_token
+from tests.bridge.fake_service import DEMO, failure
+from tests.bridge.running_bridge import PROMPT
+
+USAGE = {
+    "prompt_tokens": 7,
+    "completion_tokens": 3,
+    "total_tokens": 10,
+    "prompt_tokens_details": {"cached_tokens": 2},
+}
+WORKERD = {"Host": "workers-binding.ai", "cf-consn-sdk-version": "2.0.0", "cf-consn-model-id": DEMO}
+RELAY = "/client/v4/accounts/acc/ai/run/proxy"
+
+
+async def ask(bridge, body, path="/run?version=3", **headers):
+    """Sends a request as workerd does; a header that is None is left out."""
+    kept = {name: value for name, value in {**WORKERD, **headers}.items() if value is not None}
+    return await bridge.ask("POST", path, json=body, headers=kept)
+
+
+@pytest.mark.parametrize("path", ["/run?version=3", "/ai-gateway/run?version=3"])
+async def test_a_whole_answer_is_the_bare_result(bridge, service, path):
+    answer = await ask(bridge, {"inputs": PROMPT, "options": {"gateway": {"id": "mine"}}}, path)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert json.loads(answer.body) == {"response": "New York", "tool_calls": [], "usage": USAGE}
+    assert service.request.model == DEMO
+
+
+async def test_a_streamed_answer_is_the_same_bytes_as_over_rest(bridge):
+    inputs = {**PROMPT, "stream": True}
+    answer = await ask(bridge, {"inputs": inputs, "options": {}})
+    assert answer.headers["Content-Type"] == "text/event-stream"
+    assert answer.body == (await bridge.run(inputs)).body
+
+
+async def test_the_answer_tells_the_requests_id(bridge, service):
+    answer = await ask(bridge, {"inputs": PROMPT, "options": {}})
+    assert answer.headers["cf-ai-req-id"] == service.metadata["x-runstream-request-id"]
+
+
+async def test_a_prefix_may_stand_before_the_model(bridge, service):
+    await ask(bridge, {"inputs": PROMPT}, **{"cf-consn-model-id": f"mine:{DEMO}"})
+    assert service.request.model == DEMO
+
+
+async def test_a_models_own_colon_is_no_prefix(bridge, service):
+    await ask(bridge, {"inputs": PROMPT}, **{"cf-consn-model-id": "qwen:7b"})
+    assert service.request.model == "qwen:7b"
+
+
+async def test_an_error_is_flat(bridge, service):
+    service.status = failure(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")
+    answer = await ask(bridge, {"inputs": PROMPT, "options": {}})
+    request_id = answer.headers["cf-ai-req-id"]
+    description = f"No such model {DEMO} or task"
+    assert answer.status == 400
+    assert json.loads(answer.body) == {
+        "name": "AiError",
+        "internalCode": 5007,
+        "httpCode": 400,
+        "message": f"AiError: No such model: {description} ({request_id})",
+        "description": description,
+        "requestId": request_id,
+    }
+
+
+@pytest.mark.parametrize("body", [{"prompt": "hi"}, {"inputs": "hi"}, [], {"inputs": None}])
+async def test_a_body_without_inputs_is_refused(bridge, body):
+    answer = await ask(bridge, body)
+    assert (answer.status, json.loads(answer.body)["internalCode"]) == (400, 5006)
+    assert "'inputs'" in json.loads(answer.body)["description"]
+
+
+async def test_violations_are_told_by_their_path_in_the_inputs(bridge):
+    answer = await ask(bridge, {"inputs": {**PROMPT, "top_k": 51}, "options": {}})
+    assert "'/top_k' must be <= 50" in json.loads(answer.body)["description"]
+
+
+async def test_a_request_without_a_model_is_refused(bridge):
+    answer = await ask(bridge, {"inputs": PROMPT}, **{"cf-consn-model-id": None})
+    assert (answer.status, json.loads(answer.body)["internalCode"]) == (400, 3003)
+    assert "cf-consn-model-id" in json.loads(answer.body)["description"]
+
+
+async def test_version_2_wants_the_answer_compressed_without_a_word_of_it(bridge):
+    answer = await ask(
+        bridge, {"inputs": PROMPT, "options": {}}, "/run?version=2", **{"content-encoding": "application/json"}
+    )
+    assert json.loads(gzip.decompress(answer.body))["response"] == "New York"
+    assert answer.headers["Content-Type"] == "application/json"
+    assert "Content-Encoding" not in answer.headers
+
+
+async def test_version_2_streams_uncompressed(bridge):
+    answer = await ask(bridge, {"inputs": {**PROMPT, "stream": True}, "options": {}}, "/run?version=2")
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+
+
+async def test_tensors_are_refused_with_the_version_that_works(bridge):
+    answer = await ask(bridge, {"input": [], "stream": False}, "/run")
+    assert (answer.status, json.loads(answer.body)["internalCode"]) == (405, 5019)
+    assert "@cloudflare/ai 1.1.0 or newer" in json.loads(answer.body)["description"]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/run?version=3", {"Origin": "http://workers-binding.ai"}),
+        ("/run?version=3", {"Host": "workers-binding.ai:8080"}),
+        ("/run?version=3", {"Host": "rebound.example"}),
+        ("/client/v4/accounts/acc/ai/run/" + DEMO, {}),
+        ("/metrics", {}),
+    ],
+)
+async def test_no_page_can_pass_for_workerd(bridge, service, path, headers):
+    answer = await ask(bridge, {"inputs": PROMPT}, path, **headers)
+    assert answer.status == 403
+    assert service.requests == []
+
+
+async def test_what_is_not_there_for_a_binding_is_told_as_such(bridge):
+    answer = await ask(bridge, {}, "/ai-gateway/universal/run/mine")
+    assert answer.error == (400, 7000, "No route for that URI")
+
+
+async def test_wrangler_relays_for_the_account_in_its_path(bridge, service):
+    relayed = {"Host": None, "x-forwarded": "https://workers-binding.ai/run?version=3"}
+    answer = await ask(bridge, {"inputs": PROMPT, "options": {}}, RELAY, **relayed)
+    assert json.loads(answer.body)["response"] == "New York"
+    assert service.metadata["x-runstream-account"] == "acc"
+
+
+@pytest.mark.parametrize(
+    "forwarded", [None, "https://workers-binding.ai/images", "https://elsewhere.example/run?version=3"]
+)
+async def test_nothing_else_is_relayed(bridge, service, forwarded):
+    answer = await ask(bridge, {"inputs": PROMPT}, RELAY, Host=None, **{"x-forwarded": forwarded})
+    assert answer.error[:2] == (400, 7000)
+    assert service.requests == []
+
+
+async def test_with_a_token_file_the_binding_acts_for_its_tokens_account(start_bridge, service):
+    bridge = await start_bridge((Token("acme", hash_token("secret"), "worker"),))
+    assert (await ask(bridge, {"inputs": PROMPT}, Authorization="Bearer secret")).status == 200
+    assert service.metadata["x-runstream-account"] == "acme"
+
+
+async def test_a_missing_token_is_told_in_fields_that_every_workerd_reads(start_bridge):
+    bridge = await start_bridge((Token("acme", hash_token("secret"), "worker"),))
+    body = json.loads((await ask(bridge, {"inputs": PROMPT})).body)
+    assert (body["internalCode"], body["description"]) == (10001, "Unable to authenticate request")
+    assert body["errors"] == [{"code": 10001, "message": "Unable to authenticate request"}]
