@@ -14,13 +14,13 @@ from typing import Any, Final
 from aiohttp import web
 from yarl import URL
 
-from bridge import sse
 from bridge.account import identify
-from bridge.asking import answer_streamed, ask_streamed, ask_whole, stand_in_headers
+from bridge.asking import ask_whole, stand_in_headers
 from bridge.body import parse_json, read_body
 from bridge.envelope import json_response, native_result, to_json
 from bridge.errors import AiError, GatewayError
 from bridge.keys import ACCESS
+from bridge.run import answer_as_events
 from bridge.schema import check_input
 from bridge.translation import Question, to_question
 
@@ -64,7 +64,7 @@ async def _run(request: web.Request, version: str | None) -> web.StreamResponse:
     model = request[ACCESS].model = _model(request)
     question = await read_body(request, partial(parse_binding_question, model))
     if question.is_streamed:
-        return await answer_streamed(request, model, ask_streamed(request, question.request), sse.events)
+        return await answer_as_events(request, question)
     return await _answer_whole(request, question, is_compressed=WHOLE_IS_COMPRESSED[version])
 
 

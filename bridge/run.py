@@ -27,9 +27,18 @@ async def run(request: web.Request) -> web.StreamResponse:
         raise AiError("INVALID_REQUEST", QUEUE_UNSUPPORTED)
     question = await read_body(request, partial(parse_question, model))
     if question.is_streamed:
-        events = sse.Events(is_padded=request.app[CONFIG].pad_events)
-        return await answer_streamed(request, model, ask_streamed(request, question.request), events)
+        return await answer_as_events(request, question)
     return await _answer_whole(request, question)
+
+
+async def answer_as_events(request: web.Request, question: Question) -> web.StreamResponse:
+    """Answers with native events; the request is identified.
+
+    Raises:
+        AiError: The service failed before the first part.
+    """
+    events = sse.Events(is_padded=request.app[CONFIG].pad_events)
+    return await answer_streamed(request, question.request.model, ask_streamed(request, question.request), events)
 
 
 async def _answer_whole(request: web.Request, question: Question) -> web.Response:
