@@ -34,7 +34,8 @@ class Server:
 @contextlib.contextmanager
 def running_server(model: str, catalog: Path | None, num_threads: int) -> Iterator[Server]:
     """Starts service and bridge on free ports, as `make run` does but for the ports, and ends them."""
-    options = ["--port", "0", "--metrics-port", "0", "--models", model, "--num-threads", str(num_threads)]
+    options = ["--port", "0", "--metrics-port", "0", "--batch-db", "none"]
+    options += ["--models", model, "--num-threads", str(num_threads)]
     if catalog:
         options += ["--catalog", str(catalog)]
     with contextlib.ExitStack() as stack:

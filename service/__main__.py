@@ -91,6 +91,18 @@ def _split(context: click.Context, parameter: click.Parameter, values: Iterable[
     default=30.0,
     help="How long running calls may go on after SIGTERM, in seconds.",
 )
+@_optional(
+    "--batch-db",
+    metavar="PATH",
+    help="The file that keeps batches and their results, or none for no batches.  "
+    "[default: runstream/batches-PORT.sqlite in $XDG_STATE_HOME or ~/.local/state]",
+)
+@_option(
+    "--batch-ttl-s",
+    type=_SECONDS,
+    default=86_400.0,
+    help="How long a batch and its results are kept once it is done, in seconds.",
+)
 @_optional("--token", help="What callers send as authorization: Bearer TOKEN. Better in its variable.")
 @_optional("--token-file", default=None, type=click.Path(path_type=Path), help="A file that holds the token.")
 @_option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without a token.")

@@ -1,6 +1,7 @@
 """What the service is told at its start."""
 
 import ipaddress
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class ServiceConfig:
         stall_timeout_s: How long an engine may be silent while it has work.
         default_timeout_s: The deadline of calls that set none.
         drain_timeout_s: How long running calls may go on after SIGTERM.
+        batch_db: The file that keeps batches; empty for that of `batch_db_of`, "none" for no batches.
+        batch_ttl_s: For how many seconds a batch and its results are kept once it is done.
         token: What callers must send as `authorization: Bearer <token>`; empty for no check.
     """
 
@@ -47,6 +50,8 @@ class ServiceConfig:
     stall_timeout_s: float
     default_timeout_s: float
     drain_timeout_s: float
+    batch_db: str
+    batch_ttl_s: float
     token: str
 
     def __post_init__(self) -> None:
@@ -63,6 +68,18 @@ class ServiceConfig:
         """The models that get an engine: those asked for and the one that stands in, each once."""
         stand_in = (self.stand_in,) if self.stand_in else ()
         return tuple(dict.fromkeys((*self.models, *stand_in)))
+
+    def batch_db_of(self, port: int) -> Path | None:
+        """The file that keeps the batches of the service on a port, None if nothing does.
+
+        If no other is asked for, it is in the user's state folder and named for the port, which no two services share.
+        """
+        if self.batch_db == "none":
+            return None
+        if self.batch_db:
+            return Path(self.batch_db)
+        state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        return Path(state) / "runstream" / f"batches-{port}.sqlite"
 
 
 def check_exposure(host: str, token: str, allow_anonymous: bool) -> None:

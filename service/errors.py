@@ -6,6 +6,8 @@
     │   ├── ContextWindowExceededError INVALID_ARGUMENT     CONTEXT_WINDOW_EXCEEDED
     │   └── UnsatisfiableFormatError   INVALID_ARGUMENT     FORMAT_UNSATISFIABLE
     ├── ModelNotFoundError             NOT_FOUND            MODEL_NOT_FOUND
+    ├── BatchNotFoundError             NOT_FOUND            BATCH_NOT_FOUND
+    ├── BatchesDisabledError           FAILED_PRECONDITION  BATCHES_DISABLED
     ├── WeightsMissingError            FAILED_PRECONDITION  WEIGHTS_MISSING
     ├── UnauthenticatedError           UNAUTHENTICATED      UNAUTHENTICATED
     ├── QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL
@@ -77,6 +79,20 @@ class ModelNotFoundError(RunstreamError):
 
     code = "NOT_FOUND"
     reason = "MODEL_NOT_FOUND"
+
+
+class BatchNotFoundError(RunstreamError):
+    """There is no batch with this id that the account may read."""
+
+    code = "NOT_FOUND"
+    reason = "BATCH_NOT_FOUND"
+
+
+class BatchesDisabledError(RunstreamError):
+    """The service was told to keep no batches."""
+
+    code = "FAILED_PRECONDITION"
+    reason = "BATCHES_DISABLED"
 
 
 class WeightsMissingError(RunstreamError):

@@ -1,6 +1,6 @@
 """What Prometheus reads. Names and meanings are vLLM's with `runstream_` in front: its dashboards carry over."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily
@@ -48,12 +48,26 @@ class Metrics:
         self._preemptions = _Preemptions()
         self.registry.register(self._preemptions)
         self._latency = self._histogram("e2e_request_latency_seconds", "From the call to the end of its completion.")
+        self._batch_items = self._counter(
+            "batch_items", 'Items of batches that got their result: "succeeded", or why they failed.', "outcome"
+        )
+        self._num_batch_items_waiting = Gauge(
+            "runstream_num_batch_items_waiting", "Items of batches without a result.", registry=self.registry
+        )
 
     def watch(self, model: str, engine: EngineProcess) -> None:
         """Reads an engine's queue and preemptions whenever somebody asks."""
         self._preemptions.engines[model] = engine
         self._num_running.labels(model).set_function(lambda: engine.num_running)
         self._num_waiting.labels(model).set_function(lambda: engine.num_waiting)
+
+    def watch_batches(self, num_waiting: Callable[[], int]) -> None:
+        """Reads the number of items without a result whenever somebody asks."""
+        self._num_batch_items_waiting.set_function(num_waiting)
+
+    def count_batch_item(self, model: str, outcome: str) -> None:
+        """Counts an item of a batch that got its result."""
+        self._batch_items.labels(model, outcome).inc()
 
     def count_failure(self, reason: str) -> None:
         """Counts a call that ended with an error of this `reason`."""

@@ -152,6 +152,12 @@ class Models:
             raise ModelNotReadyError(f"{model_id} is not loaded: start the service with --models {model_id}")
         return Answering(named, model)
 
+    def answered_by(self, model: Model) -> list[str]:
+        """The ids of the models that a loaded one answers for, its own among them."""
+        own = model.entry.id
+        is_stand_in = own == self._stand_in
+        return [name for name in self.catalog if name == own or (is_stand_in and name not in self._loaded)]
+
     async def load(self) -> None:
         """Starts all engines, then waits until each model can answer.
 

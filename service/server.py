@@ -11,9 +11,18 @@ import grpc
 import prometheus_client
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from runstream.v1 import models_pb2, models_pb2_grpc, text_generation_pb2, text_generation_pb2_grpc
+from runstream.v1 import (
+    batches_pb2,
+    batches_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    text_generation_pb2,
+    text_generation_pb2_grpc,
+)
 
 from service.auth import BearerToken
+from service.batch_servicer import BatchServicer
+from service.batches import Batches
 from service.calls import Calls
 from service.catalog import load_catalog
 from service.config import ServiceConfig
@@ -41,6 +50,7 @@ _OPTIONS = (
 _SERVICES = (
     text_generation_pb2.DESCRIPTOR.services_by_name["TextGenerationService"].full_name,
     models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
+    batches_pb2.DESCRIPTOR.services_by_name["BatchService"].full_name,
 )
 _STOP_GRACE_S = 0.5
 
@@ -71,6 +81,7 @@ class Service:
         self._report = report
         self._metrics = Metrics()
         self._generator = TextGenerator(self.models, self._metrics)
+        self._batches = Batches(self.models, self._generator, self._metrics, config.batch_ttl_s)
         self._health = Health(self.models, _SERVICES)
         self._server = self._grpc_server()
         self._ends = contextlib.AsyncExitStack()
@@ -79,10 +90,13 @@ class Service:
         """Listens, then loads; calls are refused until a model is loaded.
 
         Raises:
-            ConfigError: A port is in use.
+            ConfigError: A port or the file of the batches is in use.
             ModelNotReadyError: A model can't be loaded.
         """
         self._listen()
+        if batch_db := self._config.batch_db_of(self.port):
+            self._batches.open(batch_db)
+        self._ends.push_async_callback(self._batches.stop)
         await self._server.start()
         self._ends.push_async_callback(self._server.stop, _STOP_GRACE_S)
         following = asyncio.create_task(self._health.follow())
@@ -92,10 +106,12 @@ class Service:
             self._report(f"loading {model.entry.id} on {self._config.device} ...")
             self._metrics.watch(model.entry.id, model.engine)
         await self.models.load()
+        self._batches.start()
 
     async def stop(self, drain_timeout_s: float = 0.0) -> None:
         """Drains, then ends everything that was started."""
         await self._health.drain()
+        self._batches.drain()
         await self.calls.drain(drain_timeout_s)
         await self._ends.aclose()
 
@@ -106,6 +122,9 @@ class Service:
             TextGenerationServicer(self._generator, self.calls, auth, self._metrics), server
         )
         models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.models, auth, self._metrics), server)
+        batches_pb2_grpc.add_BatchServiceServicer_to_server(
+            BatchServicer(self._batches, self.calls, auth, self._metrics), server
+        )
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
         reflection.enable_server_reflection((*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         return server

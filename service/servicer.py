@@ -55,7 +55,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
     async def _parts(
         self, request: pb.RunRequest, context: _Context
     ) -> AsyncIterator[AsyncGenerator[pb.RunStreamResponse, None]]:
-        request_id = _request_id(context)
+        request_id = request_id_of(context)
         async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)
             check_request(request)
@@ -108,7 +108,7 @@ async def _tell_model(context: _Context, served_model: str) -> None:
     await context.send_initial_metadata(((MODEL_HEADER, served_model),))
 
 
-def _request_id(context: _Context) -> str:
+def request_id_of(context: _Context) -> str:
     """The id that the caller has given the request, so that its log and this one tell of the same; or a fresh one."""
     for key, value in context.invocation_metadata() or ():
         if key == REQUEST_ID_HEADER:

@@ -87,6 +87,12 @@ class EngineProcess:
         return len(self._requests) - self.num_running
 
     @property
+    def num_recent_deaths(self) -> int:
+        """How often its process has died within a minute; after five times it stays down."""
+        now_s = time.monotonic()
+        return sum(now_s - death_s < _DEATHS_WINDOW_S for death_s in self._deaths)
+
+    @property
     def is_serving(self) -> bool:
         """Whether requests are taken and get on."""
         return self.state is EngineState.READY and not self._is_stalled
@@ -239,9 +245,8 @@ class EngineProcess:
         for request in self._requests.values():
             if request.has_started:
                 request.fail(EngineFailedError(ENGINE_FAILED))
-        now_s = time.monotonic()
-        self._deaths.append(now_s)
-        num_deaths = sum(now_s - death_s < _DEATHS_WINDOW_S for death_s in self._deaths)
+        self._deaths.append(time.monotonic())
+        num_deaths = self.num_recent_deaths
         code = self._process.returncode if self._process else None
         _log.error("the engine process ended with status %s, time %d within a minute", code, num_deaths)
         if num_deaths >= _MAX_DEATHS:

@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 from grpc_status import rpc_status
-from runstream.v1 import models_pb2_grpc, text_generation_pb2_grpc
+from runstream.v1 import batches_pb2_grpc, models_pb2_grpc, text_generation_pb2_grpc
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.auth import BearerToken
@@ -54,6 +54,7 @@ class Stubs:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.text_generation = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
+        self.batches = batches_pb2_grpc.BatchServiceStub(channel)
         self.models = models_pb2_grpc.ModelServiceStub(channel)
         self.health = health_pb2_grpc.HealthStub(channel)
         self.reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
@@ -117,6 +118,8 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "stall_timeout_s": 30.0,
         "default_timeout_s": 60.0,
         "drain_timeout_s": 30.0,
+        "batch_db": "none",
+        "batch_ttl_s": 86_400.0,
         "token": "",
     }
     return ServiceConfig(**(settings | changes))

@@ -1,0 +1,178 @@
+"""The order in which a model answers the items of batches: a few at a time, oldest first, behind online requests."""
+
+import asyncio
+import logging
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+
+from runstream.v1 import batches_pb2
+from runstream.v1 import text_generation_pb2 as pb
+
+from service.batch_store import BatchStore, StoreThread, WaitingItem
+from service.completion import join
+from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, RunstreamError
+from service.generation import TextGenerator
+from service.models import Model
+from service.status import to_status
+
+_log = logging.getLogger(__name__)
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 5.0
+# After five deaths within a minute an engine stays down; batches must not be what it dies of for the last times.
+_MAX_RECENT_DEATHS = 3
+
+OnEnd = Callable[[str, str], None]
+
+
+class Lane:
+    """Answers the items that one loaded model is to answer.
+
+    At most as many are in flight as the engine runs at once, so that batches never fill its queue. What fails because
+    the engine can't take it now waits here and is tried again. When an engine dies, any of the items that it ran may be
+    why: each is tried once more, alone, and one with which it then fails again has failed.
+
+    Args:
+        model: The model that answers.
+        names: The models that the items ask, those for which it stands in included.
+        generator: What answers.
+        store: Where the items are.
+        clock: Tells the time, in seconds since 1970.
+        on_end: Is called for each item that got its result, with the model's id and "succeeded" or why it failed.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        names: Sequence[str],
+        generator: TextGenerator,
+        store: StoreThread,
+        clock: Callable[[], float],
+        on_end: OnEnd,
+    ) -> None:
+        self._model = model
+        self._names = names
+        self._generator = generator
+        self._store = store
+        self._clock = clock
+        self._on_end = on_end
+        self._after_number = 0
+        self._returned: list[WaitingItem] = []
+        self._suspects: deque[WaitingItem] = deque()
+        self._running: dict[asyncio.Task[None], WaitingItem] = {}
+        self._has_news = asyncio.Event()
+        self._pause_s = 0.0
+
+    def wake(self) -> None:
+        """Tells it that there are new items."""
+        self._has_news.set()
+
+    async def run(self) -> None:
+        """Starts items until cancelled; those that it has started go on then."""
+        while True:
+            self._has_news.clear()
+            try:
+                await self._start_items()
+            except sqlite3.Error:
+                _log.exception("the batches of %s can't be read", self._model.entry.id)
+                self._put_off()
+            await self._has_news.wait()
+            await asyncio.sleep(self._pause_s)
+
+    async def abandon(self, is_meant: Callable[[WaitingItem], bool]) -> None:
+        """Ends some of the items that it has taken from the store, without a result."""
+        self._returned = [item for item in self._returned if not is_meant(item)]
+        self._suspects = deque(item for item in self._suspects if not is_meant(item))
+        ending = [task for task, item in self._running.items() if is_meant(item)]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    async def _start_items(self) -> None:
+        if self._model.engine.num_recent_deaths >= _MAX_RECENT_DEATHS:
+            self._put_off()
+            return
+        if self._suspects:
+            if not self._running:
+                self._start(self._suspects.popleft(), is_suspect=True)
+            return
+        num_free = self._model.engine.config.max_num_seqs - len(self._running)
+        again, self._returned = self._returned[:num_free], self._returned[num_free:]
+        for item in again:
+            self._start(item)
+        if num_free > len(again):
+            new = await self._store(lambda store: store.waiting(self._names, self._after_number, num_free - len(again)))
+            for item in new:
+                self._after_number = item.number
+                self._start(item)
+
+    def _put_off(self) -> None:
+        """Has what was to be done now done after the longest pause."""
+        self._pause_s = _LONGEST_PAUSE_S
+        self._has_news.set()
+
+    def _start(self, item: WaitingItem, *, is_suspect: bool = False) -> None:
+        task = asyncio.create_task(self._answer(item, is_suspect))
+        self._running[task] = item
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._has_news.set()
+
+    async def _answer(self, item: WaitingItem, is_suspect: bool) -> None:
+        await self._note(item, lambda store: store.begin(item.batch_id))
+        result = batches_pb2.BatchResult(index=item.index, external_reference=item.external_reference)
+        outcome = "succeeded"
+        try:
+            result.response.CopyFrom(await self._ask(item))
+            self._pause_s = 0.0
+        except (QueueFullError, ModelNotReadyError):
+            self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+            self._give_back(item, is_suspect)
+            return
+        except RunstreamError as error:
+            if isinstance(error, EngineFailedError) and not is_suspect:
+                self._suspects.append(item)
+                return
+            outcome = error.reason
+            result.failure.reason, result.failure.message = error.reason, to_status(error).message
+            _log.info("item %d of batch %s ends with %s: %r", item.index, item.batch_id, error.reason, error.message)
+        has_succeeded = outcome == "succeeded"
+        written = result.SerializeToString()
+        now = self._clock()
+        if await self._note(item, lambda store: store.finish(item, written, now, has_succeeded=has_succeeded)):
+            self._on_end(self._model.entry.id, outcome)
+
+    def _give_back(self, item: WaitingItem, is_suspect: bool) -> None:
+        if is_suspect:
+            self._suspects.appendleft(item)
+        else:
+            self._returned = sorted([*self._returned, item])
+
+    async def _ask(self, item: WaitingItem) -> pb.RunResponse:
+        """The answer to an item; its id is the batch's with the item's index, which is how the log has it.
+
+        Raises:
+            RunstreamError: There is none; of what nobody foresaw it tells nothing.
+        """
+        request = pb.RunRequest.FromString(item.request)
+        try:
+            async with aclosing(self._generator.generate(request, f"{item.batch_id}/{item.index}")) as parts:
+                return join([part async for part in parts])
+        except RunstreamError:
+            raise
+        except Exception as error:
+            _log.exception("item %d of batch %s failed", item.index, item.batch_id)
+            raise RunstreamError("internal error") from error
+
+    async def _note(self, item: WaitingItem, change: Callable[[BatchStore], bool]) -> bool:
+        """Changes the store, in the end: a disk that is full for a while holds the lane up and loses no answer."""
+        while True:
+            try:
+                return await self._store(change)
+            except sqlite3.Error:
+                _log.exception("item %d of batch %s can't be written", item.index, item.batch_id)
+                await asyncio.sleep(_LONGEST_PAUSE_S)

@@ -1,0 +1,67 @@
+"""The handlers of batches."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from runstream.v1 import batches_pb2 as pb
+from runstream.v1 import batches_pb2_grpc as pb_grpc
+
+from service.auth import BearerToken
+from service.batches import Batches
+from service.calls import Calls
+from service.metrics import Metrics
+from service.servicer import request_id_of
+from service.status import error_status
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class BatchServicer(pb_grpc.BatchServiceServicer):
+    """Takes batches and tells what became of them."""
+
+    def __init__(self, batches: Batches, calls: Calls, auth: BearerToken, metrics: Metrics) -> None:
+        self._batches = batches
+        self._calls = calls
+        self._auth = auth
+        self._metrics = metrics
+
+    async def CreateBatch(  # noqa: N802
+        self, request: pb.CreateBatchRequest, context: _Context
+    ) -> pb.CreateBatchResponse:
+        """Takes a batch."""
+        async with self._admitted(context):
+            return pb.CreateBatchResponse(batch=await self._batches.create(request))
+
+    async def GetBatch(self, request: pb.GetBatchRequest, context: _Context) -> pb.GetBatchResponse:  # noqa: N802
+        """Tells about a batch."""
+        async with self._admitted(context):
+            return pb.GetBatchResponse(batch=await self._batches.get(request.account, request.batch_id))
+
+    # A coroutine that writes, for the same reason as RunStream.
+    async def StreamBatchResults(  # type: ignore[override]  # noqa: N802
+        self, request: pb.StreamBatchResultsRequest, context: _Context
+    ) -> None:
+        """Answers with the results that a batch has."""
+        async with (
+            self._admitted(context),
+            contextlib.aclosing(self._batches.results(request.account, request.batch_id)) as pages,
+        ):
+            async for page in pages:
+                await context.write(pb.StreamBatchResultsResponse(results=page))
+
+    async def DeleteBatch(  # noqa: N802
+        self, request: pb.DeleteBatchRequest, context: _Context
+    ) -> pb.DeleteBatchResponse:
+        """Forgets a batch."""
+        async with self._admitted(context):
+            await self._batches.delete(request.account, request.batch_id)
+            return pb.DeleteBatchResponse()
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, context: _Context) -> AsyncIterator[None]:
+        async with error_status(context, request_id_of(context), self._metrics.count_failure):
+            self._auth.check(context)
+            async with self._calls.admit(context):
+                yield
