@@ -13,6 +13,7 @@ from bridge.keys import CONFIG, DRAIN, METRICS, MODELS, SERVICE, TOKENS
 from bridge.metrics import Metrics
 from bridge.middleware import add_request_id, answer_errors, observe
 from bridge.models import Models
+from bridge.openai.routes import add_routes as add_openai_routes
 from bridge.origin import add_cors_headers, check_origin
 from bridge.run import run
 from bridge.service_client import CHANNEL_OPTIONS, ServiceClient
@@ -38,6 +39,7 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     # Patterns see %2F decoded: official SDKs send the model's slashes so. Without one of its own, account_id would not
     # match braces, which stand in the paths of who copies Cloudflare's examples as they are.
     app.router.add_post("/client/v4/accounts/{account_id:[^/]+}/ai/run/{model:.+}", run)
+    add_openai_routes(app.router)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)

@@ -1,5 +1,6 @@
 """Which surface a request came in on, and how that one writes its failures."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +10,7 @@ from aiohttp import web
 from bridge import envelope, sse
 from bridge.binding import RUN_PATHS
 from bridge.errors import AiError, GatewayError
+from bridge.openai import failures as openai
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,18 @@ class Face:
 
 NATIVE: Final = Face(envelope.ai_failure, envelope.gateway_failure, sse.failure)
 BINDING: Final = Face(envelope.binding_failure, envelope.binding_gateway_failure, sse.failure)
+OPENAI: Final = Face(openai.ai_failure, openai.gateway_failure, openai.stream_failure)
+# Workers AI answers OpenAI's routes in its own envelope, but their streams are OpenAI's.
+OPENAI_IN_ACCOUNT: Final = Face(envelope.ai_failure, envelope.gateway_failure, openai.stream_failure)
+
+FACES: Final = (
+    (re.compile(r"/v1(/.*)?"), OPENAI),
+    (re.compile(r"/client/v4/accounts/[^/]+/ai/v1(/.*)?"), OPENAI_IN_ACCOUNT),
+)
 
 
 def face_of(path: str) -> Face:
     """The surface that a path belongs to, whether it leads anywhere or not."""
-    return BINDING if path in RUN_PATHS or path.endswith("/ai/run/proxy") else NATIVE
+    if path in RUN_PATHS or path.endswith("/ai/run/proxy"):
+        return BINDING
+    return next((face for pattern, face in FACES if pattern.fullmatch(path)), NATIVE)

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 
 from bridge.access import Access, log
 from bridge.errors import AiError, GatewayError
-from bridge.faces import Face, face_of
+from bridge.faces import OPENAI, OPENAI_IN_ACCOUNT, Face, face_of
 from bridge.keys import ACCESS, METRICS, STREAM
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ async def add_request_id(request: web.Request, response: web.StreamResponse) -> 
     """Tells the request's id. A handler of app.on_response_prepare."""
     if ACCESS in request:
         response.headers["cf-ai-req-id"] = request[ACCESS].request_id
+        if face_of(request.path) in (OPENAI, OPENAI_IN_ACCOUNT):
+            response.headers["x-request-id"] = request[ACCESS].request_id
 
 
 @web.middleware

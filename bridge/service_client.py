@@ -81,6 +81,17 @@ class ServiceClient:
             finally:
                 call.cancel()
 
+    async def list_models(self) -> list[models_pb2.Model]:
+        """Asks for all models of the catalog."""
+        call = self._models.ListModels(
+            models_pb2.ListModelsRequest(), timeout=self._deadline_s, metadata=self._credentials
+        )
+        with _rpc_errors(""):
+            try:
+                return list((await call).models)
+            finally:
+                call.cancel()
+
     async def unreadiness(self) -> str:
         """Why the service can't answer now; empty if it can."""
         call = self._health.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)

@@ -24,7 +24,7 @@ def part(text: str, **fields: Any) -> pb.RunStreamResponse:
 
 def last_part(text: str = "", **fields: Any) -> pb.RunStreamResponse:
     """The last part of a stream."""
-    return part(text, finish_reason=pb.FINISH_REASON_STOP, usage=USAGE, **fields)
+    return part(text, **{"finish_reason": pb.FINISH_REASON_STOP, "usage": USAGE, **fields})
 
 
 def failure(
@@ -55,6 +55,7 @@ class FakeService(
     """Answers with `answer`, `parts` and `model`, and after those with `status` if there is one.
 
     Attributes:
+        failing: Statuses for the requests with some seeds, which get them at once.
         gate: Passed before each part but the first; a test that clears it holds the stream there.
         requests: The RunRequests that came.
         metadata: The metadata of the last call.
@@ -71,6 +72,7 @@ class FakeService(
         self.parts = [part("New"), part(" York"), last_part()]
         self.model = models_pb2.Model(id=DEMO, served_model=DEMO, default_max_tokens_streamed=1800)
         self.status: status_pb2.Status | None = None
+        self.failing: dict[int, status_pb2.Status] = {}
         self.gate = asyncio.Event()
         self.gate.set()
         self.requests: list[pb.RunRequest] = []
@@ -90,18 +92,20 @@ class FakeService(
     async def Run(self, request, context):  # noqa: N802
         """Answers `answer` or `status`, once the gate is open."""
         with self._call(request, context):
+            await self._fail(context, self.failing.get(request.sampling_params.seed))
             await self.gate.wait()
-            await self._fail(context)
+            await self._fail(context, self.status)
             return self.answer
 
     async def RunStream(self, request, context):  # noqa: N802
         """Answers `parts`, then `status`."""
         with self._call(request, context):
+            await self._fail(context, self.failing.get(request.sampling_params.seed))
             for number, message in enumerate(self.parts):
                 if number:
                     await self.gate.wait()
                 yield message
-            await self._fail(context)
+            await self._fail(context, self.status)
 
     async def GetModel(self, request, context):  # noqa: N802
         """Tells about `model`."""
@@ -117,9 +121,9 @@ class FakeService(
         status = health_pb2.HealthCheckResponse.SERVING if is_serving else health_pb2.HealthCheckResponse.NOT_SERVING
         await self.health.set("", status)
 
-    async def _fail(self, context) -> None:
-        if self.status is not None:
-            await context.abort_with_status(rpc_status.to_status(self.status))
+    async def _fail(self, context, status: status_pb2.Status | None) -> None:
+        if status is not None:
+            await context.abort_with_status(rpc_status.to_status(status))
 
     def _call(self, request, context):
         self.requests.append(request)

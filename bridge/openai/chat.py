@@ -1,0 +1,69 @@
+"""`POST …/chat/completions`: from the request's bytes to the answer's."""
+
+from typing import Any
+
+from aiohttp import web
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge.account import identify
+from bridge.asking import answer_streamed, stand_in_headers
+from bridge.body import read_body
+from bridge.envelope import json_response
+from bridge.keys import ACCESS
+from bridge.openai.chat_request import parse_chat
+from bridge.openai.chat_stream import ChatStream
+from bridge.openai.choices import FINISH_REASONS, ask_choices, ask_choices_streamed, usage
+from bridge.openai.identity import Identity
+from bridge.openai.logprobs import chat_logprobs
+from bridge.openai.question import Question
+
+
+async def chat_completions(request: web.Request) -> web.StreamResponse:
+    """Answers a chat completion, whole or streamed.
+
+    Raises:
+        GatewayError: The request may not act for the account.
+        AiError: The request is wrong, or the service failed before the first part.
+    """
+    identify(request)
+    question = await read_body(request, parse_chat)
+    asked = request[ACCESS].model = question.request.model
+    if question.is_streamed:
+        stream = ChatStream(question)
+        return await answer_streamed(request, asked, ask_choices_streamed(request, question), stream.events)
+    answers = await ask_choices(request, question)
+    return json_response(_completion(question, answers), headers=stand_in_headers(asked, answers[0].served_model))
+
+
+def _completion(question: Question, answers: list[pb.RunResponse]) -> dict[str, Any]:
+    identity = Identity()
+    return {
+        "id": identity.id,
+        "object": "chat.completion",
+        "created": identity.created,
+        "model": answers[0].served_model,
+        "choices": [_choice(index, question, answer) for index, answer in enumerate(answers)],
+        "usage": usage(answer.usage for answer in answers),
+    }
+
+
+def _choice(index: int, question: Question, answer: pb.RunResponse) -> dict[str, Any]:
+    has_logprobs = question.request.sampling_params.HasField("top_logprobs")
+    return {
+        "index": index,
+        "finish_reason": FINISH_REASONS[answer.finish_reason],
+        "logprobs": chat_logprobs(answer.logprobs) if has_logprobs else None,
+        "message": _message(question, answer),
+        "stop_reason": answer.matched_stop if answer.HasField("matched_stop") else None,
+    }
+
+
+def _message(question: Question, answer: pb.RunResponse) -> dict[str, Any]:
+    calls = answer.tool_calls if question.has_parallel_calls else answer.tool_calls[:1]
+    if not calls:
+        return {"role": "assistant", "content": answer.text, "refusal": None}
+    tool_calls = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments_json}}
+        for call in calls
+    ]
+    return {"role": "assistant", "content": answer.text or None, "refusal": None, "tool_calls": tool_calls}

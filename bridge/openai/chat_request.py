@@ -1,0 +1,103 @@
+"""From the JSON of a chat completion to what the service is asked."""
+
+from typing import Any
+
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge.body import parse_json
+from bridge.errors import AiError
+from bridge.openai.question import Question, to_question
+from bridge.openai.schema import check_chat
+from bridge.translation import (
+    to_message,
+    to_response_format,
+    to_sampling_params,
+    to_stop_sequences,
+    to_tool,
+    to_tool_choice,
+)
+
+
+def parse_chat(body: bytes) -> Question:
+    """Reads the body of a chat completion.
+
+    Args:
+        body: JSON, whatever the request's content type says.
+
+    Raises:
+        AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
+    """
+    return parse_json(body, lambda value: _question(check_chat(value)))
+
+
+def _question(fields: dict[str, Any]) -> Question:
+    messages = [_message(f"/messages/{index}", message) for index, message in enumerate(fields["messages"])]
+    request = pb.RunRequest(
+        model=fields["model"],
+        conversation=pb.Conversation(messages=messages),
+        sampling_params=_sampling_params(fields),
+        stop_sequences=to_stop_sequences(fields),
+        tools=[to_tool(tool) for tool in fields.get("tools", ())],
+    )
+    response_format = fields.get("response_format", {"type": "text"})
+    if response_format["type"] == "json_schema":
+        response_format = {**response_format, "json_schema": _unwrapped(response_format["json_schema"])}
+    if response_format["type"] != "text":
+        request.response_format.CopyFrom(to_response_format(response_format))
+    if "tool_choice" in fields:
+        request.tool_choice.CopyFrom(to_tool_choice(fields["tool_choice"]))
+    return to_question(request, fields)
+
+
+def _message(path: str, message: dict[str, Any]) -> pb.Message:
+    """Reads a message; `path` is where it stands. Developers are systems to all models of the catalog."""
+    role = "system" if message["role"] == "developer" else message["role"]
+    texts = [{"text": text} for text in _texts(f"{path}/content", message)]
+    return to_message({**message, "role": role, "content": texts})
+
+
+def _texts(path: str, message: dict[str, Any]) -> list[str]:
+    content, refusal = message.get("content"), message.get("refusal")
+    if isinstance(content, list):
+        texts = [_text(f"{path}/{index}", part) for index, part in enumerate(content)]
+    else:
+        texts = [] if content is None else [content]
+    return texts if refusal is None else [*texts, refusal]
+
+
+def _text(path: str, part: dict[str, str]) -> str:
+    kind = part["type"]
+    if kind not in ("text", "refusal"):
+        raise AiError("INVALID_REQUEST", f"'{path}/type' is '{kind}', but the models here read only text")
+    if kind not in part:
+        raise AiError("INVALID_REQUEST", f"required properties at '{path}' are 'type,{kind}'")
+    return part[kind]
+
+
+def _sampling_params(fields: dict[str, Any]) -> pb.SamplingParams:
+    if "max_completion_tokens" in fields:
+        max_tokens = fields["max_completion_tokens"]
+        if fields.get("max_tokens", max_tokens) != max_tokens:
+            raise AiError(
+                "INVALID_REQUEST", "'/max_tokens' differs from '/max_completion_tokens', leave the former out"
+            )
+        fields = {**fields, "max_tokens": max_tokens}
+    params = to_sampling_params(fields)
+    if fields.get("logprobs"):
+        params.top_logprobs = int(fields.get("top_logprobs", 0))
+    elif "top_logprobs" in fields:
+        raise AiError("INVALID_REQUEST", "'/top_logprobs' needs '/logprobs' to be true")
+    return params
+
+
+def _unwrapped(schema: dict[str, Any] | bool) -> object:
+    """The schema in OpenAI's envelope, or the bare one that Workers AI takes.
+
+    No keyword of JSON Schema is called `schema` or `name`. The envelope's name and description are for the model, which
+    sees neither, and every answer is as strict as `strict` asks for.
+    """
+    if isinstance(schema, bool) or not ("schema" in schema or isinstance(schema.get("name"), str)):
+        return schema
+    if not isinstance(schema.get("schema"), dict):
+        raise AiError("INVALID_REQUEST", "'/response_format/json_schema/schema' must be a JSON Schema, an object")
+    return schema["schema"]

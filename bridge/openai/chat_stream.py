@@ -1,0 +1,95 @@
+"""The chunks of a streamed chat completion.
+
+They are those of Workers AI's captures with two differences. The first chunk of a choice has a role: without one,
+OpenAI's stream helper for Node.js gives up. The last chunk is not sent twice.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge import sse
+from bridge.openai.choices import FINISH_REASONS, ChoicePart, usage
+from bridge.openai.identity import Identity
+from bridge.openai.logprobs import chat_logprobs
+from bridge.openai.question import Question
+
+Json = dict[str, Any]
+
+
+class ChatStream:
+    """Writes one streamed answer.
+
+    Args:
+        question: What was asked.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self._question = question
+        self._identity = Identity()
+        self._begun: set[int] = set()
+        self._counted: dict[int, pb.Usage] = {}
+
+    def events(self, choice_part: ChoicePart) -> bytes:
+        """The events of one part of one choice, and after the last part of the last choice the end."""
+        events = b"".join(map(sse.event, self._chunks(*choice_part)))
+        return events + sse.DONE if self._has_ended else events
+
+    @property
+    def _has_ended(self) -> bool:
+        return len(self._counted) == self._question.num_choices
+
+    def _chunks(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:
+        deltas = list(self._deltas(index, part))
+        logprobs = {"logprobs": chat_logprobs(part.logprobs)} if part.logprobs else {}
+        for delta in deltas:
+            choice = {"index": index, "delta": delta, **logprobs}
+            logprobs = {}
+            # The order of keys is that of the captures, here and in the last chunk.
+            yield {
+                "id": self._identity.id,
+                "created": self._identity.created,
+                "model": part.served_model,
+                "object": "chat.completion.chunk",
+                "choices": [choice],
+            }
+        if part.finish_reason:
+            yield self._last_chunk(index, part, logprobs)
+
+    def _last_chunk(self, index: int, part: pb.RunStreamResponse, logprobs: Json) -> Json:
+        self._counted[index] = part.usage
+        choice = {"index": index, "delta": {}, **logprobs, "finish_reason": FINISH_REASONS[part.finish_reason]}
+        chunk = {
+            "id": self._identity.id,
+            "object": "chat.completion.chunk",
+            "created": self._identity.created,
+            "model": part.served_model,
+            "choices": [choice],
+        }
+        if self._question.has_usage and self._has_ended:
+            chunk["usage"] = usage(counted for _, counted in sorted(self._counted.items()))
+        return chunk
+
+    def _deltas(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:
+        """What a part adds to its choice; nothing but the role if it ends one that has no text."""
+        deltas: list[Json] = [{"content": part.text}] if part.text else []
+        deltas += _call_deltas(part.tool_calls, has_parallel_calls=self._question.has_parallel_calls)
+        if part.finish_reason and index not in self._begun and not deltas:
+            deltas = [{"content": ""}]
+        for delta in deltas:
+            yield delta if index in self._begun else {"role": "assistant", **delta}
+            self._begun.add(index)
+
+
+def _call_deltas(deltas: Iterable[pb.ToolCallDelta], *, has_parallel_calls: bool) -> Iterator[Json]:
+    """A call's first chunk names it, and what follows are its arguments."""
+    for delta in deltas:
+        if delta.index and not has_parallel_calls:
+            continue
+        if delta.id or delta.name:
+            function = {"name": delta.name, "arguments": ""}
+            call = {"id": delta.id, "type": "function", "index": delta.index, "function": function}
+            yield {"tool_calls": [call]}
+        if delta.arguments_json:
+            yield {"tool_calls": [{"index": delta.index, "function": {"arguments": delta.arguments_json}}]}

@@ -1,0 +1,98 @@
+"""The choices of an answer: one call of the service for each, all or none."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from typing import Any, Final, NamedTuple
+
+from aiohttp import web
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge import envelope
+from bridge.asking import ask_streamed, ask_whole
+from bridge.openai.question import Question
+
+FINISH_REASONS: Final = {
+    pb.FINISH_REASON_STOP: "stop",
+    pb.FINISH_REASON_LENGTH: "length",
+    pb.FINISH_REASON_TOOL_CALLS: "tool_calls",
+}
+
+
+class ChoicePart(NamedTuple):
+    """A part of the stream of one choice.
+
+    Attributes:
+        choice: Which one, counted from 0.
+        part: The part.
+    """
+
+    choice: int
+    part: pb.RunStreamResponse
+
+
+async def ask_choices(request: web.Request, question: Question) -> list[pb.RunResponse]:
+    """Asks for all choices whole, in their order.
+
+    Raises:
+        AiError: One of them failed; the others are cancelled.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(ask_whole(request, one)) for one in question.requests]
+    except* Exception as failures:
+        failure = failures.exceptions[0]
+    else:
+        return [task.result() for task in asked]
+    raise failure
+
+
+async def ask_choices_streamed(request: web.Request, question: Question) -> AsyncGenerator[ChoicePart, None]:
+    """Asks for all choices in parts, which come as they are there.
+
+    Raises:
+        AiError: One of them failed; closing the iterator cancels the others.
+    """
+    # With room for one part of each, a client that reads slowly holds the service back as it does with one choice.
+    parts: asyncio.Queue[ChoicePart | Exception | None] = asyncio.Queue(maxsize=question.num_choices)
+    streams = [ask_streamed(request, one) for one in question.requests]
+    tasks = [asyncio.create_task(_forward(index, stream, parts)) for index, stream in enumerate(streams)]
+    num_running = len(tasks)
+    try:
+        while num_running:
+            part = await parts.get()
+            if isinstance(part, Exception):
+                raise part
+            if part is None:
+                num_running -= 1
+            else:
+                yield part
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _forward(
+    index: int,
+    stream: AsyncGenerator[pb.RunStreamResponse, None],
+    parts: asyncio.Queue[ChoicePart | Exception | None],
+) -> None:
+    """Hands the parts of one choice on, and at its end None or what it failed with."""
+    try:
+        async with aclosing(stream):
+            async for part in stream:
+                await parts.put(ChoicePart(index, part))
+    except Exception as failure:
+        await parts.put(failure)
+    else:
+        await parts.put(None)
+
+
+def usage(counted: Iterable[pb.Usage]) -> dict[str, Any]:
+    """The token counts of all choices together; their prompt is one, and counted once."""
+    first, *others = counted
+    total = pb.Usage()
+    total.CopyFrom(first)
+    total.completion_tokens += sum(other.completion_tokens for other in others)
+    return envelope.usage(total)
