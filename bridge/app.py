@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import grpc
 from aiohttp import web
 
-from bridge import binding, health
+from bridge import binding, health, model_search, token_check
 from bridge.auth import Token
 from bridge.config import Config
 from bridge.drain import Drain
@@ -40,6 +40,8 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     # match braces, which stand in the paths of who copies Cloudflare's examples as they are.
     app.router.add_post("/client/v4/accounts/{account_id:[^/]+}/ai/run/{model:.+}", run)
     add_openai_routes(app.router)
+    model_search.add_routes(app)
+    token_check.add_routes(app)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)

@@ -17,8 +17,9 @@ from yarl import URL
 from bridge.account import identify
 from bridge.asking import ask_whole, stand_in_headers
 from bridge.body import parse_json, read_body
-from bridge.envelope import json_response, native_result, to_json
+from bridge.envelope import json_response, native_result
 from bridge.errors import AiError, GatewayError
+from bridge.json_text import to_json
 from bridge.keys import ACCESS
 from bridge.run import answer_as_events
 from bridge.schema import check_input

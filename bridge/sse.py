@@ -1,7 +1,7 @@
 """The bytes of a streamed native answer: server-sent events with nothing but `data` lines, and `[DONE]`."""
 
 import secrets
-from typing import Any, Final
+from typing import Final
 
 from runstream.v1 import text_generation_pb2 as pb
 
@@ -37,7 +37,7 @@ class Events:
     nothing, so none is made.
 
     Args:
-        is_padded: Whether events with content get padding, so that who sees only their lengths can't guess the text.
+        is_padded: Whether events with text get padding, so that who sees only their lengths can't guess the text.
     """
 
     def __init__(self, *, is_padded: bool = False) -> None:
@@ -51,15 +51,15 @@ class Events:
             AiError: A tool call is cut.
         """
         self._tool_calls.add(part.tool_calls)
-        written = self._content({"response": part.text}) if part.text else b""
+        written = event(self._text(part.text)) if part.text else b""
         if part.finish_reason:
             if calls := native_tool_calls(self._tool_calls.whole):
-                written += self._content({"response": "", "tool_calls": calls})
+                written += event({"response": "", "tool_calls": calls})
             written += event({"response": "", "usage": usage(part.usage)}) + DONE
         return written
 
-    def _content(self, value: dict[str, Any]) -> bytes:
-        return event({**value, "p": padding()} if self._is_padded else value)
+    def _text(self, text: str) -> dict[str, str]:
+        return {"response": text, "p": padding()} if self._is_padded else {"response": text}
 
 
 def padding() -> str:

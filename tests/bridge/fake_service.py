@@ -56,6 +56,7 @@ class FakeService(
 
     Attributes:
         failing: Statuses for the requests with some seeds, which get them at once.
+        other_models: What ListModels lists after `model`.
         gate: Passed before each part but the first; a test that clears it holds the stream there.
         requests: The RunRequests that came.
         metadata: The metadata of the last call.
@@ -71,6 +72,7 @@ class FakeService(
         )
         self.parts = [part("New"), part(" York"), last_part()]
         self.model = models_pb2.Model(id=DEMO, served_model=DEMO, default_max_tokens_streamed=1800)
+        self.other_models: list[models_pb2.Model] = []
         self.status: status_pb2.Status | None = None
         self.failing: dict[int, status_pb2.Status] = {}
         self.gate = asyncio.Event()
@@ -113,8 +115,8 @@ class FakeService(
         return models_pb2.GetModelResponse(model=self.model)
 
     async def ListModels(self, request, context):  # noqa: N802
-        """Lists `model`."""
-        return models_pb2.ListModelsResponse(models=[self.model])
+        """Lists `model` and `other_models`."""
+        return models_pb2.ListModelsResponse(models=[self.model, *self.other_models])
 
     async def set_serving(self, is_serving: bool) -> None:
         """Says whether it is healthy."""

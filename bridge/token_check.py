@@ -1,0 +1,32 @@
+"""`GET /client/v4/user/tokens/verify`, which scripts ask before they begin."""
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from bridge.account import identify
+from bridge.auth import hash_token
+from bridge.envelope import json_response, success
+
+MESSAGE: Final[dict[str, Any]] = {"code": 10000, "message": "This API Token is valid and active", "type": None}
+
+# As many digits as Cloudflare's ids of tokens have.
+ID_DIGITS: Final = 32
+
+
+async def verify_token(request: web.Request) -> web.Response:
+    """Says that the request's token is good; so is any, and none, where nobody needs one.
+
+    Raises:
+        GatewayError: It is not.
+    """
+    identify(request)
+    token = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    result = {"id": hash_token(token)[:ID_DIGITS], "status": "active"}
+    return json_response(success(result, [MESSAGE]))
+
+
+def add_routes(app: web.Application) -> None:
+    """Adds the routes, for tokens of users and of accounts."""
+    app.router.add_get("/client/v4/user/tokens/verify", verify_token)
+    app.router.add_get("/client/v4/accounts/{account_id:[^/]+}/tokens/verify", verify_token)
