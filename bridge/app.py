@@ -40,8 +40,8 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     # match braces, which stand in the paths of who copies Cloudflare's examples as they are.
     app.router.add_post("/client/v4/accounts/{account_id:[^/]+}/ai/run/{model:.+}", run)
     add_openai_routes(app.router)
-    model_search.add_routes(app)
-    token_check.add_routes(app)
+    model_search.add_routes(app.router)
+    token_check.add_routes(app.router)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)

@@ -84,12 +84,12 @@ async def search_tasks(request: web.Request) -> web.Response:
     return json_response(success([TASK], []))
 
 
-def add_routes(app: web.Application) -> None:
+def add_routes(router: web.UrlDispatcher) -> None:
     """Adds the routes under an account."""
     ai = "/client/v4/accounts/{account_id:[^/]+}/ai"
-    app.router.add_get(f"{ai}/models/search", search_models)
-    app.router.add_get(f"{ai}/models/schema", tell_schema)
-    app.router.add_get(f"{ai}/tasks/search", search_tasks)
+    router.add_get(f"{ai}/models/search", search_models)
+    router.add_get(f"{ai}/models/schema", tell_schema)
+    router.add_get(f"{ai}/tasks/search", search_tasks)
 
 
 def _integer(query: Mapping[str, str], name: str, default: int, most: int = 10**MAX_DIGITS) -> int:

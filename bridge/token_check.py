@@ -26,7 +26,7 @@ async def verify_token(request: web.Request) -> web.Response:
     return json_response(success(result, [MESSAGE]))
 
 
-def add_routes(app: web.Application) -> None:
+def add_routes(router: web.UrlDispatcher) -> None:
     """Adds the routes, for tokens of users and of accounts."""
-    app.router.add_get("/client/v4/user/tokens/verify", verify_token)
-    app.router.add_get("/client/v4/accounts/{account_id:[^/]+}/tokens/verify", verify_token)
+    router.add_get("/client/v4/user/tokens/verify", verify_token)
+    router.add_get("/client/v4/accounts/{account_id:[^/]+}/tokens/verify", verify_token)
