@@ -5,7 +5,10 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from runstream.v1 import text_generation_pb2 as pb
 
+from tests.bridge.openai.asking import IN_ACCOUNT, WITH_USAGE, read_chunks
+from tests.service.running_service import MODEL
 from tests.whole_chain import read_events, to_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -46,6 +49,9 @@ def counts(usage):
     }
 
 
+FINISH_REASONS = {pb.FINISH_REASON_STOP: "stop", pb.FINISH_REASON_LENGTH: "length"}
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.builds(lambda given, sampling: {**given, **sampling}, INPUTS, SAMPLING))
 async def test_all_four_faces_say_the_same(chain, body):
@@ -64,3 +70,51 @@ async def test_all_four_faces_say_the_same(chain, body):
     streamed = read_events((await chain.ask(**body, stream=True)).body)
     assert result == {"response": whole.text, "tool_calls": [], "usage": counts(whole.usage)}
     assert ("".join(streamed.texts), streamed.usage) == (whole.text, counts(whole.usage))
+
+
+async def chat(chain, asked):
+    """The choice and the usage that a chat completion answers."""
+    answer = json.loads((await chain.bridge.ask("POST", f"{IN_ACCOUNT}/chat/completions", json=asked)).body)
+    (choice,) = answer["choices"]
+    tokens = choice["logprobs"]["content"]
+    return choice["message"]["content"], choice["finish_reason"], answer["usage"], tokens
+
+
+async def chat_streamed(chain, asked):
+    """The same of a stream, put together."""
+    asked = {**asked, **WITH_USAGE}
+    chunks = read_chunks((await chain.bridge.ask("POST", f"{IN_ACCOUNT}/chat/completions", json=asked)).body)
+    choices = [chunk["choices"][0] for chunk in chunks]
+    text = "".join(choice["delta"].get("content", "") for choice in choices)
+    tokens = [token for choice in choices for token in choice.get("logprobs", {"content": []})["content"]]
+    return text, choices[-1]["finish_reason"], chunks[-1]["usage"], tokens
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(messages=MESSAGES, sampling=SAMPLING)
+async def test_chat_completions_say_what_run_says(chain, messages, sampling):
+    request = to_request({"messages": messages, **sampling})
+    request.cache_salt, request.sampling_params.top_logprobs = ACCOUNT, 2
+    await chain.service.text_generation.Run(request)
+    run = await chain.service.text_generation.Run(request)
+    asked = {"model": MODEL, "messages": messages, "logprobs": True, "top_logprobs": 2, **sampling}
+    whole, streamed = await chat(chain, asked), await chat_streamed(chain, asked)
+    assert whole == streamed
+    assert whole[:3] == (run.text, FINISH_REASONS[run.finish_reason], counts(run.usage))
+    assert [token["bytes"] for token in whole[3]] == [list(token.token) for token in run.logprobs]
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(prompt=TEXT, sampling=SAMPLING)
+async def test_text_completions_say_what_run_says_to_a_raw_prompt(chain, prompt, sampling):
+    request = to_request({"prompt": prompt, "raw": True, **sampling})
+    request.cache_salt = ACCOUNT
+    await chain.service.text_generation.Run(request)
+    run = await chain.service.text_generation.Run(request)
+    asked = {"model": MODEL, "prompt": prompt, **sampling}
+    whole = json.loads((await chain.bridge.ask("POST", f"{IN_ACCOUNT}/completions", json=asked)).body)
+    streaming = {**asked, **WITH_USAGE}
+    chunks = read_chunks((await chain.bridge.ask("POST", f"{IN_ACCOUNT}/completions", json=streaming)).body)
+    assert whole["choices"][0]["text"] == run.text == "".join(chunk["choices"][0]["text"] for chunk in chunks)
+    assert whole["choices"][0]["finish_reason"] == chunks[-1]["choices"][0]["finish_reason"]
+    assert whole["usage"] == chunks[-1]["usage"] == counts(run.usage)
