@@ -17,6 +17,9 @@ from bridge.keys import CONFIG
 # Orchestrators probe these by an address that nobody knows beforehand; they tell nothing that a page could want.
 PROBES = frozenset({"/healthz", "/readyz"})
 
+# What the official clients read, and who is to be told that a stand-in answers.
+EXPOSED = "cf-ai-req-id, x-request-id, x-runstream-model, x-should-retry, Retry-After"
+
 
 @web.middleware
 async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -34,7 +37,7 @@ async def add_cors_headers(request: web.Request, response: web.StreamResponse) -
     origin = request.headers.get(hdrs.ORIGIN)
     if origin in request.app[CONFIG].allowed_origins:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-        response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = "cf-ai-req-id, x-runstream-model, Retry-After"
+        response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
         response.headers[hdrs.VARY] = hdrs.ORIGIN
 
 

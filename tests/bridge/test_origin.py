@@ -52,7 +52,8 @@ async def test_an_allowed_page_may_read_every_answer(public, body):
     answer = await public.run(body, headers={"Origin": "https://a.example"})
     assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
     assert answer.headers["Vary"] == "Origin"
-    assert "cf-ai-req-id" in answer.headers["Access-Control-Expose-Headers"]
+    exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
+    assert {"cf-ai-req-id", "x-request-id", "Retry-After", "x-should-retry"} <= set(exposed)
 
 
 async def test_a_preflight_of_an_allowed_page_needs_no_token(public):

@@ -3,9 +3,10 @@ import OpenAI from "openai";
 
 const [baseURL, check] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey: "none", maxRetries: 0 });
-const asked = { model: "@runstream/demo", messages: [{ role: "user", content: "where is new york?" }] };
+const asked = { model: "@runstream/demo", temperature: 0, messages: [{ role: "user", content: "where is new york?" }] };
 const add = { type: "function", function: { name: "add", parameters: { type: "object", properties: { n: {} } } } };
-const sum = { type: "json_schema", json_schema: { name: "sum", strict: true, schema: add.function.parameters } };
+const place = { type: "object", properties: { is_city: { type: "boolean" } }, required: ["is_city"] };
+const format = { type: "json_schema", json_schema: { name: "place", strict: true, schema: place } };
 
 const helper = (fields) => client.chat.completions.stream({ ...asked, ...fields }).finalChatCompletion();
 
@@ -29,8 +30,8 @@ const checks = {
 
   structured: async () => {
     const text = async (answer) => JSON.parse((await answer).choices[0].message.content);
-    const whole = await text(client.chat.completions.parse({ ...asked, response_format: sum }));
-    return { whole, streamed: await text(helper({ response_format: sum })) };
+    const whole = await text(client.chat.completions.parse({ ...asked, response_format: format }));
+    return { whole, streamed: await text(helper({ response_format: format })) };
   },
 
   logprobs: async () => {
