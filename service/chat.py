@@ -5,6 +5,7 @@ import functools
 import json
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jinja2 import TemplateError
 from runstream.v1 import text_generation_pb2 as pb
 from tokenizers import Tokenizer
 
+from service.conversation import Entry, as_trained, in_words, messages_of, text_of, tools_as_trained
 from service.detokenizer import Detokenizer, Vocabulary
 from service.errors import InvalidRequestError
 
@@ -25,14 +27,16 @@ class Chat:
     Args:
         tokenizer: transformers' tokenizer of the checkpoint.
         eos_token_ids: The tokens that end a turn.
+        tool_call_format: See `CatalogModel`.
 
     Attributes:
         eos_token_ids: As given.
     """
 
-    def __init__(self, tokenizer: Any, eos_token_ids: frozenset[int]) -> None:
+    def __init__(self, tokenizer: Any, eos_token_ids: frozenset[int], tool_call_format: str = "") -> None:
         self.eos_token_ids = eos_token_ids
         self._tokenizer = tokenizer
+        self._tool_call_format = tool_call_format
         self._backend: Tokenizer = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
@@ -43,7 +47,7 @@ class Chat:
         self._special_pattern = re.compile(alternatives or r"(?!)")
 
     @classmethod
-    def load(cls, checkpoint: Path) -> "Chat":
+    def load(cls, checkpoint: Path, tool_call_format: str = "") -> "Chat":
         """Reads tokenizer, chat template and end-of-sequence ids from a checkpoint's folder. Takes seconds.
 
         Takes tokenizer.json as it is. `AutoTokenizer` would import torch, and for some classes build its own tokenizer.
@@ -57,7 +61,7 @@ class Chat:
         eos_token_ids = _eos_token_ids(checkpoint)
         if tokenizer.eos_token_id is not None:
             eos_token_ids |= {tokenizer.eos_token_id}
-        return cls(tokenizer, frozenset(eos_token_ids))
+        return cls(tokenizer, frozenset(eos_token_ids), tool_call_format)
 
     def detokenizer(self) -> Detokenizer:
         """What turns one completion's tokens into text."""
@@ -81,22 +85,21 @@ class Chat:
         return await asyncio.to_thread(self._encode, request, default_system_prompt)
 
     def _encode(self, request: pb.RunRequest, default_system_prompt: str) -> list[int]:
-        if request.WhichOneof("input") == "conversation":
-            messages = [(message.role, _text(message)) for message in request.conversation.messages]
-            if request.conversation.raw:
-                return self._encode_raw("".join(text for _, text in messages))
-            return self._encode_messages(messages)
+        if request.conversation.raw:
+            return self._encode_raw("".join(map(text_of, request.conversation.messages)))
         if request.prompt.raw:
             return self._encode_raw(request.prompt.text)
-        system = [("system", default_system_prompt)] if default_system_prompt else []
-        return self._encode_messages([*system, ("user", request.prompt.text)])
+        messages = messages_of(request, default_system_prompt)
+        if self._is_trained_for_tools:
+            return self._encode_messages(as_trained(messages), tools_as_trained(request))
+        return self._encode_messages(in_words(request, messages, has_system_role=self._has_system_role))
 
     def _encode_raw(self, text: str) -> list[int]:
         bos_token = self._tokenizer.bos_token
         has_bos = bool(bos_token) and text.startswith(bos_token)
         return _token_ids(self._backend, text, add_special_tokens=not has_bos)
 
-    def _encode_messages(self, messages: list[tuple[str, str]]) -> list[int]:
+    def _encode_messages(self, messages: list[Entry], tools: list[Entry] | None = None) -> list[int]:
         quotes: list[str] = []
         nonce = secrets.randbits(64)  # in digits, which a template that changes case leaves alone
 
@@ -104,7 +107,10 @@ class Chat:
             quotes.append(match.group())
             return f"\ue000{nonce}:{len(quotes) - 1}\ue001"
 
-        rendered = self._render([(role, self._special_pattern.sub(quote, text)) for role, text in messages])
+        def quoted(text: str) -> str:
+            return self._special_pattern.sub(quote, text)
+
+        rendered = self._render(_with_texts(messages, quoted), _with_texts(tools, quoted))
         if not quotes:
             return _token_ids(self._backend, rendered, add_special_tokens=False)
         token_ids: list[int] = []
@@ -121,21 +127,48 @@ class Chat:
         plain.encode_special_tokens = True
         return plain
 
-    def _render(self, messages: list[tuple[str, str]]) -> str:
+    @functools.cached_property
+    def _is_trained_for_tools(self) -> bool:
+        """Whether what the model was trained to write can be read here, and its chat template tells it of tools."""
+        probe = "probe_of_tools"
+        tool = {"type": "function", "function": {"name": probe, "description": "", "parameters": {"type": "object"}}}
+        return bool(self._tool_call_format) and self._shows(probe, [{"role": "user", "content": "probe"}], [tool])
+
+    @functools.cached_property
+    def _has_system_role(self) -> bool:
+        """Whether the chat template tells the model what a system says."""
+        user = {"role": "user", "content": "probe"}
+        return self._shows("probe of system", [{"role": "system", "content": "probe of system"}, user], None)
+
+    def _shows(self, text: str, messages: list[Entry], tools: list[Entry] | None) -> bool:
+        try:
+            return text in self._render(messages, tools)
+        except InvalidRequestError:
+            return False
+
+    def _render(self, messages: list[Entry], tools: list[Entry] | None) -> str:
         if not self._tokenizer.chat_template:
             raise InvalidRequestError("the model has no chat template: send the whole prompt with raw", "input")
-        conversation = [{"role": role, "content": text} for role, text in messages]
         try:
             rendered: str = self._tokenizer.apply_chat_template(
-                conversation, tokenize=False, add_generation_prompt=True
+                messages, tools, tokenize=False, add_generation_prompt=True
             )
         except TemplateError as error:
             raise InvalidRequestError(f"the model's chat template refuses the messages: {error}", "input") from error
         return rendered
 
 
-def _text(message: pb.Message) -> str:
-    return "".join(part.text for part in message.content)
+def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with all its texts changed, also those that are keys."""
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {change(key): _with_texts(item, change) for key, item in value.items()}
+        case list():
+            return [_with_texts(item, change) for item in value]
+        case _:
+            return value
 
 
 def _token_ids(tokenizer: Tokenizer, text: str, add_special_tokens: bool) -> list[int]:

@@ -1,7 +1,7 @@
 """Between the contract's messages and the service's own values: checks, defaults and limits."""
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from runstream.v1 import models_pb2
@@ -9,18 +9,14 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.catalog import CatalogModel
 from service.engine.request import EngineState
-from service.engine.sequence import FinishReason, Priority, SamplingParams
+from service.engine.sequence import Priority, SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
+from service.tools import check_tools
 
 DEFAULT_TEMPERATURE = 0.6
 MAX_STOP_SEQUENCES = 8
 MAX_STOP_CHARACTERS = 256
 MAX_CACHE_SALT_CHARACTERS = 256
-
-FINISH_REASONS = {
-    FinishReason.STOP: pb.FINISH_REASON_STOP,
-    FinishReason.LENGTH: pb.FINISH_REASON_LENGTH,
-}
 
 PRIORITIES = {
     pb.PRIORITY_UNSPECIFIED: Priority.ONLINE,
@@ -73,15 +69,13 @@ def check_request(request: pb.RunRequest) -> None:
     """Checks what can be checked without a model.
 
     Raises:
-        InvalidRequestError: A field is missing, out of range, or not implemented yet.
+        InvalidRequestError: A field is missing, out of range, or does not go together with another.
     """
     _check_input(request)
     _check_sampling_params(request.sampling_params)
     _check_stop_sequences(request.stop_sequences)
     _check_queueing(request)
-    for field, is_asked_for in _unimplemented(request):
-        if is_asked_for:
-            raise InvalidRequestError(f"{field} is not implemented yet: leave it unset", field)
+    check_tools(request)
 
 
 def to_sampling_params(
@@ -209,15 +203,6 @@ def _check_queueing(request: pb.RunRequest) -> None:
 def _out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
     field = f"sampling_params.{name}"
     return InvalidRequestError(f"{field} is {value}; its range is {allowed}", field, value=value, range=allowed)
-
-
-def _unimplemented(request: pb.RunRequest) -> Iterator[tuple[str, bool]]:
-    """Each field that no code honours yet, and whether the request asks for something by it."""
-    yield "tools", bool(request.tools)
-    yield "tool_choice", request.HasField("tool_choice") and request.tool_choice.mode != pb.TOOL_CHOICE_MODE_NONE
-    for index, message in enumerate(request.conversation.messages):
-        for name in ("tool_calls", "tool_call_id", "name"):
-            yield f"conversation.messages[{index}].{name}", bool(getattr(message, name))
 
 
 def _logit_bias(params: pb.SamplingParams, vocab_size: int) -> tuple[tuple[int, float], ...]:

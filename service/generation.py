@@ -14,6 +14,9 @@ from service.metrics import Metrics
 from service.models import Models
 from service.response_format import to_grammar
 from service.stop_sequences import StopSearch
+from service.tool_calls import ToolCallSearch
+from service.tool_grammar import forced_call
+from service.tools import callable_tools
 
 
 async def _tell_nobody(served_model: str) -> None:
@@ -50,7 +53,7 @@ class TextGenerator:
             RunstreamError: It has no completion, or not a whole one.
         """
         started_at = time.perf_counter()
-        grammar = to_grammar(request)
+        grammar = to_grammar(request) or forced_call(request)
         answering = self._models.answering(request.model)
         model, loaded = answering.model, answering.model.loaded()
         prompt_token_ids = await loaded.chat.encode(request, model.entry.default_system_prompt)
@@ -70,6 +73,7 @@ class TextGenerator:
             loaded.chat.detokenizer(),
             loaded.chat.token_bytes,
             StopSearch(request.stop_sequences),
+            ToolCallSearch([tool.name for tool in callable_tools(request)]),
             params.min_tokens,
             self._metrics,
             started_at,

@@ -1,15 +1,13 @@
 """The form that a request wants its completion to have: checks and limits that need no model."""
 
 import json
-import math
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine.messages import GrammarKind, GrammarSpec
 from service.errors import InvalidRequestError, UnsatisfiableFormatError
+from service.json_text import MAX_DEPTH, MAX_SCHEMA_CHARACTERS, depth, finite
 
-_MAX_SCHEMA_CHARACTERS = 65_536
-_MAX_SCHEMA_DEPTH = 64
 _MAX_REGEX_CHARACTERS = 4_096
 _MAX_CHOICES = 1_024
 _MAX_CHOICE_CHARACTERS = 65_536
@@ -41,16 +39,16 @@ def to_grammar(request: pb.RunRequest) -> GrammarSpec | None:
 
 def _json_schema(text: str) -> GrammarSpec:
     field = "response_format.json_schema"
-    _check_size(field, len(text), _MAX_SCHEMA_CHARACTERS, "characters")
+    _check_size(field, len(text), MAX_SCHEMA_CHARACTERS, "characters")
     try:
-        schema = json.loads(text, parse_int=_exact, parse_float=_finite, parse_constant=_finite)
-        is_too_deep = _depth(schema) > _MAX_SCHEMA_DEPTH
+        schema = json.loads(text, parse_int=_exact, parse_float=finite, parse_constant=finite)
+        is_too_deep = depth(schema) > MAX_DEPTH
     except RecursionError:
         is_too_deep = True
     except ValueError as error:
         raise InvalidRequestError(f"{field} can't be read: {error}", field) from None
     if is_too_deep:
-        raise UnsatisfiableFormatError(f"{field} is nested deeper than {_MAX_SCHEMA_DEPTH} levels", field)
+        raise UnsatisfiableFormatError(f"{field} is nested deeper than {MAX_DEPTH} levels", field)
     if schema is False:
         raise UnsatisfiableFormatError(f"{field} is false, which no value fits", field)
     if schema is not True and not isinstance(schema, dict):
@@ -85,22 +83,8 @@ def _check_size(field: str, size: int, limit: int, unit: str) -> None:
         raise UnsatisfiableFormatError(f"{field} has {size} {unit}; the most that can be used is {limit}", field)
 
 
-def _depth(value: object) -> int:
-    """How deep objects and arrays are nested in a JSON value."""
-    if not isinstance(value, dict | list):
-        return 0
-    return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
-
-
 def _exact(literal: str) -> int:
     number = int(literal)
     if abs(number) > 2**53:
         raise ValueError(f"{literal} is beyond 2^53, up to where schemas keep integers exact")
-    return number
-
-
-def _finite(literal: str) -> float:
-    number = float(literal)
-    if not math.isfinite(number):
-        raise ValueError(f"{literal} is not a finite number")
     return number

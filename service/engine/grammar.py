@@ -40,7 +40,7 @@ _JSON_OPTIONS = {
 
 
 class GrammarError(SamplingError):
-    """Why a completion can't have the form that was asked for, in words for the client."""
+    """Why a completion can't have the form that was asked for, in words for the client that follow the field's name."""
 
 
 class GrammarMatcher:
@@ -141,7 +141,7 @@ class GrammarCompiler:
 
     def _compile(self, spec: GrammarSpec) -> GrammarMatcher:
         if (error := self._vocabulary.exception()) is not None:
-            raise GrammarError(f"response_format can't be used with this model: {error}")
+            raise GrammarError(f"can't be used with this model: {error}")
         vocabulary = self._vocabulary.result()
         template = self._templates.pop(spec, None)
         if template is None or template.is_spent:
@@ -230,4 +230,4 @@ def _refusal(reason: str) -> GrammarError:
     # An error in a regular expression stands below a drawing of the place.
     drawn = re.search(r"^error: (.+)$", reason, re.MULTILINE)
     line = drawn[1] if drawn else reason.splitlines()[0].replace("Unimplemented keys", "unsupported keywords")
-    return GrammarError(f"response_format can't be met: {line}")
+    return GrammarError(f"can't be met: {line}")

@@ -87,10 +87,12 @@ class GrammarSpec:
         kind: What `texts` are.
         texts: One JSON Schema, an object written as JSON; one regular expression, which the whole text matches; or the
             texts of which the completion is one.
+        field: The field of the request that asks for it.
     """
 
     kind: GrammarKind
     texts: tuple[str, ...]
+    field: str = field(default="response_format", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,8 @@ class Failure:
     Attributes:
         id: The request's id.
         message: Why, for its client to read.
-        is_of_grammar: Whether it is the form that was asked for that could not be met.
+        is_of_grammar: Whether it is the form that was asked for that could not be met. The message then follows the
+            name of the field that asks for it.
     """
 
     id: str

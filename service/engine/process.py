@@ -238,7 +238,7 @@ class EngineProcess:
                 request.news.set()
         for failure in result.failed:
             if failed := self._requests.get(failure.id):
-                failed.fail(to_error(failure))
+                failed.fail(to_error(failure, failed.submit))
 
     async def _mourn(self) -> bool:
         """Ends the requests that ran when the process died, and pauses; False if it has died too often."""

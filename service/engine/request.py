@@ -116,8 +116,9 @@ class QueueBounds:
             )
 
 
-def to_error(failure: Failure) -> RunstreamError:
+def to_error(failure: Failure, submit: Submit) -> RunstreamError:
     """What the client of a request that the engine could not finish is told."""
-    if failure.is_of_grammar:
-        return UnsatisfiableFormatError(failure.message, "response_format")
+    if failure.is_of_grammar and submit.grammar is not None:
+        field = submit.grammar.field
+        return UnsatisfiableFormatError(f"{field} {failure.message}", field)
     return EngineFailedError(failure.message)

@@ -31,8 +31,8 @@ NO_PROBABILITIES = (
     "most likely meet the same."
 )
 NOTHING_LEFT = (
-    "The request leaves no token that could come next: its penalties, logit_bias, min_tokens and response_format "
-    "exclude each other."
+    "The request leaves no token that could come next: its penalties, logit_bias, min_tokens and "
+    "response_format or tool_choice exclude each other."
 )
 
 _NUM_SUMMED = 128

@@ -11,6 +11,7 @@ from service.engine.request import EngineOutput
 from service.engine.sequence import FinishReason, TokenLogprobs
 from service.metrics import Metrics
 from service.stop_sequences import StopSearch
+from service.tool_calls import ToolCallSearch
 from tests.service.test_stop_sequences import first_match
 from tests.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer
 
@@ -23,11 +24,12 @@ kinds = pytest.mark.parametrize("kind", TOKENIZERS)
 token_ids = st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=30)
 
 
-def complete(kind, ids, stops=(), min_tokens=0, batches=None, finish_reason=FinishReason.LENGTH):
+def complete(kind, ids, stops=(), min_tokens=0, batches=None, finish_reason=FinishReason.LENGTH, tools=()):
     """The answer, when the engine puts tokens out in batches."""
     detokenizer = VOCABULARIES[kind].detokenizer()
     token_bytes = VOCABULARIES[kind].token_bytes
-    completion = Completion("id", "model", 7, detokenizer, token_bytes, StopSearch(stops), min_tokens, METRICS, 0.0)
+    searches = StopSearch(stops), ToolCallSearch(tools)
+    completion = Completion("id", "model", 7, detokenizer, token_bytes, *searches, min_tokens, METRICS, 0.0)
     batches = batches or [len(ids)]
     parts = []
     for number, size in enumerate(batches):
@@ -39,7 +41,7 @@ def complete(kind, ids, stops=(), min_tokens=0, batches=None, finish_reason=Fini
         parts += [part] if part is not None else []
         if completion.has_ended:
             break
-    assert all(not part.finish_reason and part.text for part in parts[:-1])
+    assert all(not part.finish_reason and (part.text or part.tool_calls) for part in parts[:-1])
     answer = join(parts)
     counted = ids[: answer.usage.completion_tokens]
     assert [logprob.token_id for logprob in answer.logprobs] == counted, "those of all tokens that count"
@@ -133,3 +135,61 @@ def test_the_text_of_the_first_min_tokens_tokens_is_not_even_part_of_a_match(min
     ids = [token_id for character in "a\n\n\nb" for token_id in encoded("level", character)]
     assert len(ids) == 5
     assert summary(complete("level", ids, ["\n\n"], min_tokens)) == answer
+
+
+CALL = '{"name": "clock", "parameters": {"zone": "CET"}}'
+
+
+def called(text, **how):
+    """The answer to a request with a tool, when each token comes alone, and the names and arguments of its calls."""
+    ids = encoded("level", text)
+    how = {"batches": [1] * len(ids), "finish_reason": FinishReason.STOP} | how
+    answer = complete("level", ids, tools=["clock"], **how)
+    return answer, [(call.name, call.arguments_json) for call in answer.tool_calls]
+
+
+@pytest.mark.parametrize("batches", [None, [1] * 400, [3] * 400])
+def test_calls_are_no_text_and_the_reason_for_the_end(batches):
+    answer, calls = called(f"{CALL}; {CALL}\n", batches=batches)
+    assert calls == [("clock", '{"zone": "CET"}')] * 2
+    assert len({call.id for call in answer.tool_calls}) == 2
+    assert (answer.text, answer.finish_reason) == ("", pb.FINISH_REASON_TOOL_CALLS)
+
+
+@pytest.mark.parametrize(
+    ("text", "num_calls", "rest", "reason"),
+    [
+        (CALL, 1, "", pb.FINISH_REASON_TOOL_CALLS),
+        (f"{CALL};", 1, "", pb.FINISH_REASON_TOOL_CALLS),
+        (f"{CALL}; {CALL[:9]}", 1, f"; {CALL[:9]}", pb.FINISH_REASON_LENGTH),
+        (CALL[:-1], 0, CALL[:-1], pb.FINISH_REASON_LENGTH),
+    ],
+)
+def test_what_max_tokens_cuts_is_text_behind_the_calls_before_it(text, num_calls, rest, reason):
+    answer, calls = called(text, finish_reason=FinishReason.LENGTH)
+    assert (len(calls), answer.text, answer.finish_reason) == (num_calls, rest, reason)
+
+
+def test_text_behind_a_call_that_the_model_ends_is_kept():
+    answer, calls = called(f"{CALL} It is late.")
+    assert (len(calls), answer.text, answer.finish_reason) == (1, " It is late.", pb.FINISH_REASON_TOOL_CALLS)
+
+
+def test_a_stop_sequence_is_looked_for_in_calls_too():
+    answer, calls = called(CALL, stops=["zone"])
+    assert (calls, answer.text, answer.matched_stop) == ([], CALL[: CALL.index("zone")], "zone")
+    answer, calls = called(f"{CALL}\n\nSo", stops=["\n\n"])
+    assert (len(calls), answer.text, answer.matched_stop) == (1, "", "\n\n")
+    assert answer.finish_reason == pb.FINISH_REASON_TOOL_CALLS
+
+
+def test_no_stop_is_looked_for_in_the_call_that_min_tokens_settles():
+    answer, calls = called(CALL, stops=["zone"], min_tokens=400)
+    assert (len(calls), answer.HasField("matched_stop")) == (1, False)
+
+
+@given(ids=token_ids, min_tokens=st.integers(0, 12), data=st.data())
+def test_text_without_a_call_is_the_same_with_tools(ids, min_tokens, data):
+    batches = data.draw(st.lists(st.integers(1, 8), min_size=len(ids), max_size=len(ids)))
+    free, asked = [complete("level", ids, ["e"], min_tokens, batches, tools=tools) for tools in ([], ["clock"])]
+    assert free == asked

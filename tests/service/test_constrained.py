@@ -43,8 +43,8 @@ async def test_a_schema_is_kept_whole_and_streamed(running, seed):
 
 
 async def test_a_regular_expression_matches_the_whole_text(running):
-    answer = await running.text_generation.Run(asked(pb.ResponseFormat(regex=r"[a-z]{3}(-\d{2}){2}")))
-    assert re.fullmatch(r"[a-z]{3}(-\d{2}){2}", answer.text)
+    answer = await running.text_generation.Run(asked(pb.ResponseFormat(regex=r"[a-z]{3}(-[0-9]{2}){2}")))
+    assert re.fullmatch(r"[a-z]{3}(-[0-9]{2}){2}", answer.text)
 
 
 async def test_a_choice_is_made(running):

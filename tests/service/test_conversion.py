@@ -85,23 +85,6 @@ def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
 
 
 @pytest.mark.parametrize(
-    ("request_", "field"),
-    [
-        (prompt(tools=[pb.Tool(name="clock")]), "tools"),
-        (prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO)), "tool_choice"),
-        (prompt(tool_choice=pb.ToolChoice(name="clock")), "tool_choice"),
-        (spoken(tool_calls=[pb.ToolCall(id="1")]), "conversation.messages[0].tool_calls"),
-        (spoken(tool_call_id="1"), "conversation.messages[0].tool_call_id"),
-        (spoken(name="clock"), "conversation.messages[0].name"),
-    ],
-)
-def test_what_no_code_honours_yet_is_refused_and_not_ignored(request_, field):
-    with pytest.raises(InvalidRequestError, match="not implemented yet") as caught:
-        check_request(request_)
-    assert caught.value.field == field
-
-
-@pytest.mark.parametrize(
     "request_",
     [
         prompt(),

@@ -60,7 +60,7 @@ def test_what_can_not_be_met_is_refused_with_the_reason(tiny: Model, spec: Gramm
     with pytest.raises(GrammarError) as caught:
         tiny.compiler.compile(spec).result()
     message = str(caught.value)
-    assert message.startswith("response_format can't be met: ")
+    assert message.startswith("can't be met: ")
     assert words in message
     assert "\n" not in message
     assert tiny.compiler.compile(choice("yes", "no")).result()
@@ -92,7 +92,7 @@ def test_a_dead_end_ends_its_own_request_only(eight_letters: Model) -> None:
         result = model.engine.run(scheduled)
         failed += result.failed
         outputs += result.outputs
-    message = "response_format can't be met: the model has no token that could go on"
+    message = "can't be met: the model has no token that could go on"
     assert failed == [Failure("lost", message, is_of_grammar=True)]
     assert re.fullmatch("[ab][cd][ef]", model.text(tokens_of(outputs, "lost")))
     assert re.fullmatch("[ab]{9}", model.text(tokens_of(outputs, "found")))
@@ -103,7 +103,7 @@ def test_a_checkpoint_without_a_tokenizer_refuses_every_grammar(tmp_path: Path) 
     with closing(GrammarCompiler(tmp_path)) as compiler:
         error = compiler.compile(choice("a")).exception()
     assert isinstance(error, GrammarError)
-    assert str(error) == "response_format can't be used with this model: its checkpoint has no tokenizer.json"
+    assert str(error) == "can't be used with this model: its checkpoint has no tokenizer.json"
 
 
 def test_a_tokenizer_that_llguidance_can_not_follow_refuses_every_grammar(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_refused_grammar_fails_its_request_with_the_reason(tiny: Model) -> Non
     desk = Desk(tiny.engine, tiny.compiler)
     desk.turn(Submit("it", [5, 6], sampled(), grammar=regex("(")))
     (result,) = desk.turn()
-    assert result.failed == [Failure("it", "response_format can't be met: unclosed group", is_of_grammar=True)]
+    assert result.failed == [Failure("it", "can't be met: unclosed group", is_of_grammar=True)]
     assert not tiny.engine.has_work
 
 

@@ -32,7 +32,7 @@ class _ToolChoiceModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ToolCh
     TOOL_CHOICE_MODE_NONE: _ToolChoiceMode.ValueType  # 2
     """The model must not call tools."""
     TOOL_CHOICE_MODE_REQUIRED: _ToolChoiceMode.ValueType  # 3
-    """The model must call at least one tool."""
+    """The model must call one tool, once."""
 
 class ToolChoiceMode(_ToolChoiceMode, metaclass=_ToolChoiceModeEnumTypeWrapper):
     """Says how free the model is to call tools."""
@@ -44,7 +44,7 @@ TOOL_CHOICE_MODE_AUTO: ToolChoiceMode.ValueType  # 1
 TOOL_CHOICE_MODE_NONE: ToolChoiceMode.ValueType  # 2
 """The model must not call tools."""
 TOOL_CHOICE_MODE_REQUIRED: ToolChoiceMode.ValueType  # 3
-"""The model must call at least one tool."""
+"""The model must call one tool, once."""
 Global___ToolChoiceMode: _TypeAlias = ToolChoiceMode  # noqa: Y015
 
 class _Priority:
@@ -84,7 +84,9 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     FINISH_REASON_LENGTH: _FinishReason.ValueType  # 2
     """It has `max_tokens` tokens."""
     FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 3
-    """The model calls tools."""
+    """The model calls tools. A completion that `max_tokens` cut behind a whole
+    call has this reason too, unless something more had begun.
+    """
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Says why a completion ended."""
@@ -96,7 +98,9 @@ FINISH_REASON_STOP: FinishReason.ValueType  # 1
 FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """It has `max_tokens` tokens."""
 FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 3
-"""The model calls tools."""
+"""The model calls tools. A completion that `max_tokens` cut behind a whole
+call has this reason too, unless something more had begun.
+"""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
 @_typing.final
@@ -161,13 +165,16 @@ class RunRequest(_message.Message):
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]:
         """Optional. The tools that the model may call, at most 128, with distinct
-        names. Default: none.
+        names. INVALID_ARGUMENT together with `raw` or `response_format`, unless
+        `tool_choice` is TOOL_CHOICE_MODE_NONE. Default: none.
         """
 
     @_builtins.property
     def tool_choice(self) -> Global___ToolChoice:
-        """Optional. Whether and which of `tools` the model calls. Default:
-        TOOL_CHOICE_MODE_AUTO if there are tools.
+        """Optional. Whether and which of `tools` the model calls. A call that must
+        be made keeps to its tool's parameters and has only those that these name,
+        unless they say something of additional ones; INVALID_ARGUMENT with reason
+        FORMAT_UNSATISFIABLE if no call can. Default: TOOL_CHOICE_MODE_AUTO.
         """
 
     def __init__(
@@ -270,12 +277,15 @@ class Message(_message.Message):
     "system", "user", "assistant" or "tool". INVALID_ARGUMENT if it does not.
     """
     tool_call_id: _builtins.str
-    """Optional. For role "tool": the id of the call that this answers. Default:
-    empty.
+    """Optional. For role "tool": the id of the call that this answers.
+    INVALID_ARGUMENT for another role or together with `raw`. Default: empty,
+    which answers the call of the tool `name`, or else the next one that has
+    no answer.
     """
     name: _builtins.str
-    """Optional. For role "tool": the name of the tool that this answers for.
-    Default: empty.
+    """Optional. For role "tool": the name of the tool that this answers for. For
+    other roles it is accepted for compatibility and has no effect. Default:
+    empty.
     """
     @_builtins.property
     def content(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
@@ -285,7 +295,9 @@ class Message(_message.Message):
 
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
-        """Optional. For role "assistant": the calls that it made. Default: none."""
+        """Optional. For role "assistant": the calls that it made. INVALID_ARGUMENT
+        for another role or together with `raw`. Default: none.
+        """
 
     def __init__(
         self,
@@ -599,8 +611,9 @@ class Tool(_message.Message):
     description: _builtins.str
     """Optional. What the tool does, for the model to read. Default: empty."""
     parameters_json: _builtins.str
-    """Optional. The JSON Schema of the tool's arguments, an object, written as
-    JSON. Default: an object without properties.
+    """Optional. The JSON Schema of the tool's arguments, which are an object,
+    written as JSON. At most 65,536 characters, in all tools together 262,144,
+    and 64 levels deep. Default: an object without properties.
     """
     def __init__(
         self,
@@ -628,7 +641,7 @@ class ToolChoice(_message.Message):
     mode: Global___ToolChoiceMode.ValueType
     """How free the model is."""
     name: _builtins.str
-    """The name of the tool that the model must call."""
+    """The name of the tool that the model must call, once."""
     def __init__(
         self,
         *,
@@ -655,11 +668,15 @@ class ToolCall(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The call's id, which the message with its result repeats."""
+    """The call's id, which the message with its result repeats. In a request it
+    may be empty.
+    """
     name: _builtins.str
     """The tool's name."""
     arguments_json: _builtins.str
-    """The arguments, a JSON object written as JSON."""
+    """The arguments, a JSON object as the model has written it. In a request at
+    most 64 levels deep; empty for no arguments.
+    """
     def __init__(
         self,
         *,
@@ -826,7 +843,9 @@ class RunResponse(_message.Message):
     served_model: _builtins.str
     """The model that answered; another than the one asked for if it stood in."""
     text: _builtins.str
-    """The completion."""
+    """The completion, without the tool calls that it begins with. A call that
+    was cut is text.
+    """
     finish_reason: Global___FinishReason.ValueType
     """Why the completion ended."""
     matched_stop: _builtins.str
@@ -887,7 +906,7 @@ class RunStreamResponse(_message.Message):
     """
     text: _builtins.str
     """What follows in the completion: whole characters, and nothing that a stop
-    sequence may still take back.
+    sequence may still take back or that may become a tool call.
     """
     finish_reason: Global___FinishReason.ValueType
     """Why the completion ended; only in the last part."""

@@ -1,0 +1,117 @@
+"""The form of a forced call: whatever a random model writes by it is a call with arguments that fit."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from jsonschema import Draft202012Validator
+from runstream.v1 import text_generation_pb2 as pb
+
+from service.engine.grammar import GrammarError
+from service.tool_calls import ToolCallSearch
+from service.tool_grammar import forced_call
+from tests.service.engine.grammars import Model, save_model
+from tests.tokenizers import byte_level_tokenizer
+
+REQUIRED = pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_REQUIRED)
+
+POINT = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"], "additionalProperties": False}
+SCHEMAS: dict[str, dict] = {
+    "empty": {},
+    "none": {"type": "object", "properties": {}},
+    "enum": {"properties": {"unit": {"enum": ["C", "F", "°"]}}, "required": ["unit"]},
+    "nested": {"type": ["object", "null"], "properties": {"at": POINT, "many": {"type": "array", "items": POINT}}},
+    "definitions": {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": "https://example.com/it",
+        "properties": {"at": {"$ref": "#/definitions/Point"}, "$ref": {"const": "#/x"}},
+        "definitions": {"Point": POINT},
+        "required": ["at", "$ref"],
+    },
+    "reference": {"$ref": "#/$defs/a~1b", "$defs": {"a/b": POINT}},
+    "recursive": {"properties": {"next": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}, "n": {"type": "integer"}}},
+    "pointer": {"properties": {"a": {"type": "boolean"}, "b": {"$ref": "#/properties/a"}}, "required": ["b"]},
+    "unknown": {
+        "title": "T",
+        "properties": {
+            "a": {"type": "string", "maxLength": 9, "format": "password", "x-order": 1, "default": {"$ref": "#/x"}}
+        },
+        "required": ["a"],
+    },
+    "open": {"properties": {"a": {"type": "integer"}}, "additionalProperties": {"type": "integer"}},
+}
+
+
+def asked(*names: str, choice: pb.ToolChoice = REQUIRED) -> pb.RunRequest:
+    tools = [pb.Tool(name=name, parameters_json=json.dumps(SCHEMAS[name])) for name in names]
+    return pb.RunRequest(tools=tools, tool_choice=choice)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    model = Model(save_model(tmp_path_factory.mktemp("tiny"), byte_level_tokenizer(512)))
+    with closing(model.compiler):
+        yield model
+
+
+def call_of(model: Model, request: pb.RunRequest, seed: int):
+    """The only call in what a model writes; None if it came to no end."""
+    spec = forced_call(request)
+    assert spec is not None
+    text, _ = model.complete(spec, seed=seed, max_tokens=120)
+    search = ToolCallSearch([tool.name for tool in request.tools])
+    assert search.push(text) == ""
+    if search.flush():
+        return None
+    (call,) = search.calls
+    return call
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_forced_call_has_arguments_that_fit_the_tool(model, name):
+    calls = [call for seed in range(3) if (call := call_of(model, asked(name), seed)) is not None]
+    assert calls
+    for call in calls:
+        assert call.name == name
+        fitting = json.loads(call.arguments_json)
+        schema = {key: value for key, value in SCHEMAS[name].items() if key not in ("$id", "$schema")}
+        Draft202012Validator({**schema, "type": "object"}).validate(fitting)
+        if "properties" in schema and name != "open":
+            assert fitting.keys() <= schema["properties"].keys()
+
+
+def test_one_of_all_tools_is_called_or_the_one_that_is_named(model):
+    names = ("none", "enum", "reference")
+    free, named = asked(*names), asked(*names, choice=pb.ToolChoice(name="enum"))
+    called = {call.name for seed in range(6) if (call := call_of(model, free, seed)) is not None}
+    called_by_name = {call.name for seed in range(3) if (call := call_of(model, named, seed)) is not None}
+    assert len(called) > 1
+    assert called_by_name == {"enum"}
+
+
+def test_a_model_that_is_free_gets_no_form():
+    assert forced_call(asked("none", choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO))) is None
+    assert forced_call(asked("none", choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_NONE))) is None
+    assert forced_call(pb.RunRequest(tools=[pb.Tool(name="none")])) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ({"not": {}}, "unsupported keywords"),
+        ({"properties": {"a": False}, "required": ["a"]}, "required property 'a' is unsatisfiable"),
+        ({"properties": {"a": {"type": "integer"}}, "required": True}, "Expected array for 'required'"),
+        ({"properties": [], "required": [{}]}, "properties"),
+        ({"$ref": "#/$defs/missing"}, "missing"),
+        ({"$ref": "#/$defs/text", "$defs": {"text": {"type": "string"}}}, "incompatible types"),
+    ],
+)
+def test_arguments_that_can_not_be_are_refused(model, schema, words):
+    tool = pb.Tool(name="t", parameters_json=json.dumps(schema))
+    spec = forced_call(pb.RunRequest(tools=[pb.Tool(name="other"), tool], tool_choice=pb.ToolChoice(name="t")))
+    assert spec is not None
+    assert spec.field == "tools[1].parameters_json"
+    with pytest.raises(GrammarError, match=re.escape(words)):
+        model.compiler.compile(spec).result()
