@@ -16,14 +16,15 @@ from yarl import URL
 
 from bridge.account import identify
 from bridge.asking import ask_whole, stand_in_headers
+from bridge.batch_answers import answer_batch
+from bridge.batches import MAX_BATCH_BYTES, Asked, check_size, options_of, to_asked
 from bridge.body import parse_json, read_body
-from bridge.envelope import json_response, native_result
+from bridge.envelope import native_result
 from bridge.errors import AiError, GatewayError
 from bridge.json_text import to_json
 from bridge.keys import ACCESS
 from bridge.run import answer_as_events
-from bridge.schema import check_input
-from bridge.translation import Question, to_question
+from bridge.translation import Question
 
 HOST: Final = "workers-binding.ai"
 RUN_PATHS: Final = frozenset({"/run", "/ai-gateway/run"})
@@ -63,10 +64,16 @@ async def _run(request: web.Request, version: str | None) -> web.StreamResponse:
         advice = "use env.AI without a package, or @cloudflare/ai 1.1.0 or newer, whose inputs are not tensors"
         raise AiError("SDK_DEPRECATED", f"Request trying to use deprecated SDK version: {advice}")
     model = request[ACCESS].model = _model(request)
-    question = await read_body(request, partial(parse_binding_question, model))
-    if question.is_streamed:
-        return await answer_as_events(request, question)
-    return await _answer_whole(request, question, is_compressed=WHOLE_IS_COMPRESSED[version])
+    asked = await read_body(request, partial(parse_binding_question, model), MAX_BATCH_BYTES)
+    if isinstance(asked, Question) and asked.is_streamed:
+        return await answer_as_events(request, asked)
+    result, served_model = await (
+        _whole_result(request, asked) if isinstance(asked, Question) else answer_batch(request, model, asked)
+    )
+    headers = {**stand_in_headers(model, served_model), "Content-Type": "application/json"}
+    # The client of the compressed ones decompresses by itself, so no Content-Encoding may tell fetch to do it first.
+    body = gzip.compress(result, mtime=0) if WHOLE_IS_COMPRESSED[version] else result
+    return web.Response(body=body, headers=headers)
 
 
 def _model(request: web.Request) -> str:
@@ -78,28 +85,24 @@ def _model(request: web.Request) -> str:
     return f"@{model}" if model else prefix
 
 
-def parse_binding_question(model: str, body: bytes) -> Question:
+def parse_binding_question(model: str, body: bytes) -> Asked:
     """Reads what the binding sends: `{"inputs": {…}, "options": {…}}`.
 
     Raises:
         AiError: It is not that, or the inputs are not what the schema allows.
     """
+    check_size(body, is_queued=False)
 
-    def convert(value: object) -> Question:
+    def convert(value: object) -> Asked:
         if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
             raise AiError("INVALID_REQUEST", "required properties at '/' are 'inputs', an object")
         inputs: dict[str, Any] = value["inputs"]
-        return to_question(model, check_input({**inputs, "options": value.get("options")}))
+        return to_asked(model, {**inputs, "options": value.get("options")}, options_of(value))
 
     return parse_json(body, convert)
 
 
-async def _answer_whole(request: web.Request, question: Question, *, is_compressed: bool) -> web.Response:
+async def _whole_result(request: web.Request, question: Question) -> tuple[bytes, str]:
     answer = await ask_whole(request, question.request)
     result = native_result(answer, is_json_mode=question.request.HasField("response_format"))
-    headers = stand_in_headers(question.request.model, answer.served_model)
-    if not is_compressed:
-        return json_response(result, headers=headers)
-    # Its client decompresses by itself, so no Content-Encoding may tell fetch to do it first.
-    compressed = gzip.compress(to_json(result), mtime=0)
-    return web.Response(body=compressed, headers={**headers, "Content-Type": "application/json"})
+    return to_json(result), answer.served_model

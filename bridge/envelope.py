@@ -58,6 +58,11 @@ def success(result: object, messages: list[dict[str, Any]]) -> dict[str, Any]:
     return {"result": result, "success": True, "errors": [], "messages": messages}
 
 
+def success_around(result: bytes, messages: list[dict[str, Any]]) -> bytes:
+    """The envelope of an answer whose result is written already."""
+    return b'{"result":' + result + to_json(success(None, messages)).removeprefix(b'{"result":null')
+
+
 def ai_failure(error: AiError, request_id: str) -> web.Response:
     """The answer that the AI layer gives; its order of keys is not that of the layer before it."""
     entry = {"message": error.message(request_id), "code": error.rule.code}

@@ -44,6 +44,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "LORA_UNSUPPORTED": Rule(405, 5005, "LoRa unsupported"),
     "MODEL_NOT_FOUND": Rule(400, 5007, "No such model"),
     "WEIGHTS_MISSING": Rule(400, 5007, "No such model"),
+    "BATCH_NOT_FOUND": Rule(400, 5006, "Bad input: Error"),
+    "BATCHES_DISABLED": Rule(400, 5006, "Bad input: Error"),
     "CONTEXT_WINDOW_EXCEEDED": Rule(413, 5021),
     "FORMAT_UNSATISFIABLE": Rule(400, 5024, "JSON Mode couldn't be met"),
     "FORMAT_STREAMED": Rule(400, 5023, description="JSON Schema mode is not supported with stream mode"),

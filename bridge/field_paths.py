@@ -21,7 +21,7 @@ STEPS: Final = {"arguments_json": "arguments", "parameters_json": "parameters"}
 STEP: Final = r"(?:\.\w+|\[\d+\])"
 PATHS: Final = re.compile(
     r"(?<![\w.'])(?:"
-    rf"(?:sampling_params|conversation|prompt|tool_choice|response_format){STEP}+|stop_sequences\b{STEP}*|tools(?=\[){STEP}+)"
+    rf"(?:sampling_params|conversation|prompt|tool_choice|response_format){STEP}+|stop_sequences\b{STEP}*|(?:tools|items)(?=\[){STEP}+)"
 )
 
 
@@ -33,6 +33,7 @@ def to_json_pointer(field: str) -> str:
     """
     if field in ("", "input"):
         return "/"
+    field = re.sub(r"^items(?:\[(\d+)\](?:\.request)?)?", lambda item: f"/requests/{item[1] or ''}", field)
     for beginning, pointer in BEGINNINGS.items():
         if field.startswith(beginning):
             field = pointer + field.removeprefix(beginning)

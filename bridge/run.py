@@ -1,21 +1,19 @@
 """`POST /client/v4/accounts/{account_id}/ai/run/{model}`: from the request's bytes to the answer's."""
 
-from functools import partial
-
 from aiohttp import web
 
 from bridge import sse
 from bridge.account import identify
 from bridge.asking import answer_streamed, ask_streamed, ask_whole, stand_in_headers
-from bridge.body import read_body
-from bridge.envelope import json_response, native_result, stand_in_messages, success
-from bridge.errors import AiError
+from bridge.batch_answers import answer_batch
+from bridge.batches import NewBatch, Poll, read_asked
+from bridge.envelope import json_response, native_result, stand_in_messages, success, success_around
 from bridge.keys import ACCESS, CONFIG
-from bridge.translation import QUEUE_UNSUPPORTED, Question, parse_question
+from bridge.translation import Question
 
 
 async def run(request: web.Request) -> web.StreamResponse:
-    """Answers a run request, whole or streamed.
+    """Answers a run request, whole, streamed or as a batch.
 
     Raises:
         GatewayError: The request may not act for the account.
@@ -23,12 +21,12 @@ async def run(request: web.Request) -> web.StreamResponse:
     """
     model = request[ACCESS].model = request.match_info["model"]
     identify(request)
-    if request.query.get("queueRequest", "false") != "false":
-        raise AiError("INVALID_REQUEST", QUEUE_UNSUPPORTED)
-    question = await read_body(request, partial(parse_question, model))
-    if question.is_streamed:
-        return await answer_as_events(request, question)
-    return await _answer_whole(request, question)
+    asked = await read_asked(request, model)
+    if not isinstance(asked, Question):
+        return await _answer_batch(request, model, asked)
+    if asked.is_streamed:
+        return await answer_as_events(request, asked)
+    return await _answer_whole(request, asked)
 
 
 async def answer_as_events(request: web.Request, question: Question) -> web.StreamResponse:
@@ -47,3 +45,10 @@ async def _answer_whole(request: web.Request, question: Question) -> web.Respons
     result = native_result(answer, is_json_mode=question.request.HasField("response_format"))
     messages = stand_in_messages(asked, answer.served_model)
     return json_response(success(result, messages), headers=stand_in_headers(asked, answer.served_model))
+
+
+async def _answer_batch(request: web.Request, model: str, asked: NewBatch | Poll) -> web.Response:
+    result, served_model = await answer_batch(request, model, asked)
+    body = success_around(result, stand_in_messages(model, served_model))
+    headers = {**stand_in_headers(model, served_model), "Content-Type": "application/json"}
+    return web.Response(body=body, headers=headers)

@@ -7,7 +7,7 @@ from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from runstream.v1 import models_pb2, models_pb2_grpc, text_generation_pb2_grpc
+from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_grpc, text_generation_pb2_grpc
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import UNREACHABLE, from_rpc
@@ -48,6 +48,7 @@ class ServiceClient:
     def __init__(self, channel: grpc.aio.Channel, deadline_s: float, token: str = "") -> None:
         self._text_generation = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
         self._models = models_pb2_grpc.ModelServiceStub(channel)
+        self._batches = batches_pb2_grpc.BatchServiceStub(channel)
         self._health = health_pb2_grpc.HealthStub(channel)
         self._deadline_s = deadline_s
         self._credentials: Metadata = (("authorization", f"Bearer {token}"),) if token else ()
@@ -89,6 +90,36 @@ class ServiceClient:
         with _rpc_errors(""):
             try:
                 return list((await call).models)
+            finally:
+                call.cancel()
+
+    async def create_batch(self, request: batches_pb2.CreateBatchRequest, caller: Metadata) -> batches_pb2.Batch:
+        """Has a batch taken."""
+        call = self._batches.CreateBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        with _rpc_errors(request.model):
+            try:
+                return (await call).batch
+            finally:
+                call.cancel()
+
+    async def get_batch(self, request: batches_pb2.GetBatchRequest, caller: Metadata) -> batches_pb2.Batch:
+        """Asks how far a batch is."""
+        call = self._batches.GetBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        with _rpc_errors(""):
+            try:
+                return (await call).batch
+            finally:
+                call.cancel()
+
+    async def batch_results(
+        self, request: batches_pb2.StreamBatchResultsRequest, model: str, caller: Metadata
+    ) -> AsyncGenerator[batches_pb2.StreamBatchResultsResponse]:
+        """Asks for the results of a batch."""
+        call = self._batches.StreamBatchResults(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        with _rpc_errors(model):
+            try:
+                async for page in call:
+                    yield page
             finally:
                 call.cancel()
 

@@ -9,11 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.body import parse_json
 from bridge.errors import AiError
-from bridge.schema import check_input
-
-QUEUE_UNSUPPORTED: Final = "'queueRequest' is not supported, send the requests one by one"
 
 INT32_MAX: Final = 2**31 - 1
 
@@ -58,19 +54,6 @@ class Question(NamedTuple):
     is_streamed: bool
 
 
-def parse_question(model: str, body: bytes) -> Question:
-    """Reads the body of a run request.
-
-    Args:
-        model: The model that the path names.
-        body: JSON, whatever the request's content type says.
-
-    Raises:
-        AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
-    """
-    return parse_json(body, lambda value: to_question(model, check_input(value)))
-
-
 def to_question(model: str, fields: dict[str, Any]) -> Question:
     """Reads checked inputs.
 
@@ -81,8 +64,6 @@ def to_question(model: str, fields: dict[str, Any]) -> Question:
         raise AiError("LORA_UNSUPPORTED", f"The model {model} does not support LoRa inference")
     if "functions" in fields:
         raise AiError("INVALID_REQUEST", "'/functions' is not supported, describe the functions in '/tools'")
-    if fields.get("options", {}).get("queueRequest"):
-        raise AiError("INVALID_REQUEST", QUEUE_UNSUPPORTED)
     request = pb.RunRequest(
         model=model,
         sampling_params=to_sampling_params(fields),

@@ -124,10 +124,11 @@ class Lane:
 
     async def _answer(self, item: WaitingItem, is_suspect: bool) -> None:
         await self._note(item, lambda store: store.begin(item.batch_id))
-        result = batches_pb2.BatchResult(index=item.index, external_reference=item.external_reference)
+        request = pb.RunRequest.FromString(item.request)
+        result = _result_for(item, request)
         outcome = "succeeded"
         try:
-            result.response.CopyFrom(await self._ask(item))
+            result.response.CopyFrom(await self._ask(item, request))
             self._pause_s = 0.0
         except (QueueFullError, ModelNotReadyError):
             self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
@@ -152,13 +153,12 @@ class Lane:
         else:
             self._returned = sorted([*self._returned, item])
 
-    async def _ask(self, item: WaitingItem) -> pb.RunResponse:
+    async def _ask(self, item: WaitingItem, request: pb.RunRequest) -> pb.RunResponse:
         """The answer to an item; its id is the batch's with the item's index, which is how the log has it.
 
         Raises:
             RunstreamError: There is none; of what nobody foresaw it tells nothing.
         """
-        request = pb.RunRequest.FromString(item.request)
         try:
             async with aclosing(self._generator.generate(request, f"{item.batch_id}/{item.index}")) as parts:
                 return join([part async for part in parts])
@@ -176,3 +176,14 @@ class Lane:
             except sqlite3.Error:
                 _log.exception("item %d of batch %s can't be written", item.index, item.batch_id)
                 await asyncio.sleep(_LONGEST_PAUSE_S)
+
+
+def _result_for(item: WaitingItem, request: pb.RunRequest) -> batches_pb2.BatchResult:
+    """The result without what became of the item: only what its request says."""
+    choice = request.tool_choice
+    return batches_pb2.BatchResult(
+        index=item.index,
+        external_reference=item.external_reference,
+        is_json=request.response_format.WhichOneof("format") in ("json_object", "json_schema"),
+        is_call_forced=bool(choice.name) or choice.mode == pb.TOOL_CHOICE_MODE_REQUIRED,
+    )

@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_status import rpc_status
-from runstream.v1 import models_pb2, models_pb2_grpc, text_generation_pb2_grpc
+from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_grpc, text_generation_pb2_grpc
 from runstream.v1 import text_generation_pb2 as pb
 
 DEMO = "@runstream/demo"
@@ -51,14 +51,19 @@ def failure(
 class FakeService(
     text_generation_pb2_grpc.TextGenerationServiceServicer,
     models_pb2_grpc.ModelServiceServicer,
+    batches_pb2_grpc.BatchServiceServicer,
 ):
-    """Answers with `answer`, `parts` and `model`, and after those with `status` if there is one.
+    """Answers with `answer`, `parts`, `model` and `batch`, and after those with `status` if there is one.
 
     Attributes:
         failing: Statuses for the requests with some seeds, which get them at once.
         other_models: What ListModels lists after `model`.
         gate: Passed before each part but the first; a test that clears it holds the stream there.
         requests: The RunRequests that came.
+        batch: How far every batch is.
+        pages: Its results.
+        new_batch: The last batch that was to be taken.
+        sought: The last question for a batch.
         metadata: The metadata of the last call.
         model_questions: How often GetModel was called.
         cancelled: Set when a call is cancelled by its client.
@@ -78,6 +83,10 @@ class FakeService(
         self.gate = asyncio.Event()
         self.gate.set()
         self.requests: list[pb.RunRequest] = []
+        self.batch = batches_pb2.Batch(id="batch-1", model=DEMO, state=batches_pb2.BATCH_STATE_QUEUED)
+        self.pages: list[list[batches_pb2.BatchResult]] = []
+        self.new_batch = batches_pb2.CreateBatchRequest()
+        self.sought = batches_pb2.GetBatchRequest()
         self.metadata: dict[str, Any] = {}
         self.model_questions = 0
         self.cancelled = asyncio.Event()
@@ -118,6 +127,27 @@ class FakeService(
         """Lists `model` and `other_models`."""
         return models_pb2.ListModelsResponse(models=[self.model, *self.other_models])
 
+    async def CreateBatch(self, request, context):  # noqa: N802
+        """Takes a batch, or answers `status`."""
+        self.new_batch = request
+        await self._fail(context, self.status)
+        return batches_pb2.CreateBatchResponse(batch=self.batch)
+
+    async def GetBatch(self, request, context):  # noqa: N802
+        """Tells about `batch`, or answers `status`."""
+        self.sought = request
+        await self._fail(context, self.status)
+        return batches_pb2.GetBatchResponse(batch=self.batch)
+
+    async def DeleteBatch(self, request, context):  # noqa: N802
+        """Keeps everything: the bridge does not ask for it."""
+        return batches_pb2.DeleteBatchResponse()
+
+    async def StreamBatchResults(self, request, context):  # noqa: N802
+        """Answers `pages`."""
+        for page in self.pages:
+            yield batches_pb2.StreamBatchResultsResponse(results=page)
+
     async def set_serving(self, is_serving: bool) -> None:
         """Says whether it is healthy."""
         status = health_pb2.HealthCheckResponse.SERVING if is_serving else health_pb2.HealthCheckResponse.NOT_SERVING
@@ -152,6 +182,7 @@ async def running(service: FakeService) -> AsyncIterator[grpc.aio.Server]:
     server = grpc.aio.server()
     text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(service, server)
     models_pb2_grpc.add_ModelServiceServicer_to_server(service, server)
+    batches_pb2_grpc.add_BatchServiceServicer_to_server(service, server)
     health_pb2_grpc.add_HealthServicer_to_server(service.health, server)
     service.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()

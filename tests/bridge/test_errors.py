@@ -204,15 +204,6 @@ async def test_lora_is_5005(bridge):
     assert answer.error == (405, 5005, message)
 
 
-@pytest.mark.parametrize(
-    ("body", "query"), [(PROMPT, {"queueRequest": "true"}), ({**PROMPT, "options": {"queueRequest": True}}, {})]
-)
-async def test_a_queued_request_is_refused_and_not_answered_at_once(bridge, service, body, query):
-    answer = await bridge.run(body, params=query)
-    assert answer.error[:2] == (400, 5006)
-    assert not service.requests
-
-
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=BODIES.map(lambda value: json.dumps(value).encode()) | st.binary())
 async def test_no_body_makes_the_bridge_fail(bridge, body):

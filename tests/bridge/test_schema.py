@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from bridge.batches import parse_asked
 from bridge.errors import AiError
 from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, check_input
-from bridge.translation import parse_question
+from bridge.translation import Question
 from tests.bridge.json_bodies import BODIES, JSON, WORDS
 
 NO_MATCH = "oneOf at '/' not met, 0 matches: "
@@ -21,9 +22,15 @@ MESSAGES_MISSING = "required properties at '/' are 'messages'"
 
 def refusal(body):
     with pytest.raises(AiError) as refused:
-        parse_question("m", body if isinstance(body, bytes) else json.dumps(body).encode())
+        parse_asked("m", body if isinstance(body, bytes) else json.dumps(body).encode())
     assert refused.value.reason == "INVALID_REQUEST"
     return refused.value.description
+
+
+def asked(body):
+    question = parse_asked("m", body)
+    assert isinstance(question, Question)
+    return question.request
 
 
 def test_both_schemas_are_schemas():
@@ -122,7 +129,7 @@ def test_only_a_message_that_calls_tools_may_leave_content_out():
 
 
 def test_of_a_key_that_stands_twice_the_last_value_counts():
-    assert parse_question("m", b'{"prompt":"a","prompt":"b"}').request.prompt.text == "b"
+    assert asked(b'{"prompt":"a","prompt":"b"}').prompt.text == "b"
 
 
 def test_a_json_schema_format_needs_its_schema():
@@ -159,13 +166,13 @@ def test_what_is_not_json_is_refused(body, words):
 
 
 def test_a_byte_order_mark_is_no_mistake():
-    assert parse_question("m", b'\xef\xbb\xbf{"prompt":"x"}').request.prompt.text == "x"
+    assert asked(b'\xef\xbb\xbf{"prompt":"x"}').prompt.text == "x"
 
 
 @given(BODIES)
 def test_any_json_is_a_question_or_a_refusal(body):
     with suppress(AiError):
-        parse_question("m", json.dumps(body).encode())
+        parse_asked("m", json.dumps(body).encode())
 
 
 @given(st.dictionaries(st.sampled_from(WORDS), JSON.filter(lambda value: value is not None)))

@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
+from bridge.batches import parse_asked
 from bridge.errors import AiError
-from bridge.translation import parse_question
+from bridge.translation import Question
 
 HI = [{"role": "user", "content": "hi"}]
 
 
 def question(**fields):
-    return parse_question("m", json.dumps(fields).encode())
+    parsed = parse_asked("m", json.dumps(fields).encode())
+    assert isinstance(parsed, Question)
+    return parsed
 
 
 def asked(**fields):

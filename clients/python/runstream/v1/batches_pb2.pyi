@@ -363,10 +363,21 @@ class BatchResult(_message.Message):
     EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
     RESPONSE_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    IS_JSON_FIELD_NUMBER: _builtins.int
+    IS_CALL_FORCED_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """The item's place in the batch, counted from 0."""
     external_reference: _builtins.str
     """What the item asked to be known by, if anything."""
+    is_json: _builtins.bool
+    """Whether the item's request asked for JSON, by `json_object` or
+    `json_schema`: the answer's text is then a JSON value, if it was not cut.
+    """
+    is_call_forced: _builtins.bool
+    """Whether the item's request wanted a call of a tool in any case, by
+    TOOL_CHOICE_MODE_REQUIRED or a tool's name: an answer without one was then
+    cut.
+    """
     @_builtins.property
     def response(self) -> _text_generation_pb2.RunResponse:
         """Its answer."""
@@ -382,10 +393,12 @@ class BatchResult(_message.Message):
         external_reference: _builtins.str | None = ...,
         response: _text_generation_pb2.RunResponse | None = ...,
         failure: Global___BatchItemFailure | None = ...,
+        is_json: _builtins.bool = ...,
+        is_call_forced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference", "external_reference", b"external_reference", "failure", b"failure", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference", "external_reference", b"external_reference", "failure", b"failure", "index", b"index", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference", "external_reference", b"external_reference", "failure", b"failure", "index", b"index", "is_call_forced", b"is_call_forced", "is_json", b"is_json", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__external_reference: _TypeAlias = _typing.Literal["external_reference"]  # noqa: Y015
     _WhichOneofArgType__external_reference: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference"]  # noqa: Y015

@@ -1,0 +1,162 @@
+"""Workers AI's asynchronous batches: bodies with `requests` or a `request_id` instead of an input.
+
+`queueRequest`, in the query or in the body's `options`, makes a batch of `{"requests": [{…}]}`. The answer has a
+`request_id`; asked with that, whatever `queueRequest` says, the same address tells how far the batch is, and in the end
+its results.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from aiohttp import web
+from runstream.v1 import batches_pb2
+
+from bridge.body import MAX_BODY_BYTES, parse_json, read_body
+from bridge.errors import AiError
+from bridge.schema import check_input
+from bridge.translation import Question, to_question
+
+# Cloudflare's "under 10 MB"; what is no batch keeps to the limit of all bodies.
+MAX_BATCH_BYTES: Final = 10 * 1024 * 1024
+MAX_REQUESTS: Final = 10_000
+MAX_REFERENCE_CHARACTERS: Final = 1024
+MAX_VIOLATIONS: Final = 20
+
+_QUOTED_PATH: Final = re.compile(r"'/([^']*)'")
+
+
+class NewBatch(NamedTuple):
+    """Requests that are to be answered some time.
+
+    Attributes:
+        items: The requests in the contract's words.
+    """
+
+    items: list[batches_pb2.BatchItem]
+
+
+class Poll(NamedTuple):
+    """The question how far a batch is.
+
+    Attributes:
+        request_id: The batch's id.
+    """
+
+    request_id: str
+
+
+Asked = Question | NewBatch | Poll
+
+
+async def read_asked(request: web.Request, model: str) -> Asked:
+    """Reads the body of a run request.
+
+    Args:
+        request: The request, of which nothing was read yet.
+        model: The model that it asks.
+
+    Raises:
+        AiError: As for `parse_asked`; or the body is larger than any may be.
+    """
+    is_queued = request.query.get("queueRequest", "false") != "false"
+    return await read_body(request, partial(parse_asked, model, is_queued=is_queued), MAX_BATCH_BYTES)
+
+
+def parse_asked(model: str, body: bytes, *, is_queued: bool = False) -> Asked:
+    """Reads what a run request asks.
+
+    Args:
+        model: The model that is asked.
+        body: JSON, whatever the request's content type says.
+        is_queued: Whether the query asks for a batch.
+
+    Raises:
+        AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
+    """
+    check_size(body, is_queued=is_queued)
+    return parse_json(body, lambda value: to_asked(model, value, options_of(value), is_queued=is_queued))
+
+
+def check_size(body: bytes, *, is_queued: bool) -> None:
+    """Refuses a body over the limit of those that are no batch, unless it may be one.
+
+    Raises:
+        AiError: It is one.
+    """
+    if len(body) > MAX_BODY_BYTES and not is_queued and b'"queueRequest"' not in body:
+        raise AiError("BODY_TOO_LARGE")
+
+
+def options_of(value: object) -> Mapping[str, Any]:
+    """The options that stand in a body or beside its inputs; empty if what stands there is none."""
+    options = value.get("options") if isinstance(value, dict) else None
+    return options if isinstance(options, dict) else {}
+
+
+def to_asked(model: str, value: object, options: Mapping[str, Any], *, is_queued: bool = False) -> Asked:
+    """Tells a batch, the question for one and an ordinary input apart.
+
+    Args:
+        model: The model that is asked.
+        value: The input, as JSON has it.
+        options: The options beside it.
+        is_queued: Whether a batch is asked for by other means than the options.
+
+    Raises:
+        AiError: The input is not what the schema allows, or asks for what this surface does not have.
+    """
+    if isinstance(value, dict) and not value.keys() & {"prompt", "messages", "requests"}:
+        request_id = value.get("request_id")
+        if request_id is not None:
+            return _to_poll(request_id)
+    if is_queued or options.get("queueRequest"):
+        return _to_batch(model, value)
+    return to_question(model, check_input(value))
+
+
+def _to_poll(request_id: object) -> Poll:
+    if not isinstance(request_id, str):
+        raise AiError("INVALID_REQUEST", "'/request_id' must be the string that the batch was answered with")
+    return Poll(request_id)
+
+
+def _to_batch(model: str, value: object) -> NewBatch:
+    requests = value.get("requests") if isinstance(value, dict) else None
+    if not isinstance(requests, list):
+        raise AiError("INVALID_REQUEST", "required properties at '/' are 'requests', an array, with queueRequest")
+    if not 1 <= len(requests) <= MAX_REQUESTS:
+        raise AiError(
+            "INVALID_REQUEST", f"'/requests' has {len(requests)} entries, and a batch has 1 to {MAX_REQUESTS}"
+        )
+    items, violations = [], list[str]()
+    for index, request in enumerate(requests):
+        try:
+            items.append(_to_item(model, request))
+        except AiError as error:
+            violations.append(_within(index, error.description))
+            if len(violations) > MAX_VIOLATIONS:
+                break
+    if violations:
+        more = ["and more"] * (len(violations) > MAX_VIOLATIONS)
+        raise AiError("INVALID_REQUEST", ", ".join(violations[:MAX_VIOLATIONS] + more))
+    return NewBatch(items)
+
+
+def _to_item(model: str, value: object) -> batches_pb2.BatchItem:
+    reference = value.get("external_reference") if isinstance(value, dict) else None
+    if reference is not None and (not isinstance(reference, str) or len(reference) > MAX_REFERENCE_CHARACTERS):
+        message = f"'/external_reference' must be a string of at most {MAX_REFERENCE_CHARACTERS} characters"
+        raise AiError("INVALID_REQUEST", message)
+    request, is_streamed = to_question(model, check_input(value))
+    if is_streamed:
+        raise AiError("INVALID_REQUEST", "'/stream' must be false, a batch has no streams")
+    return batches_pb2.BatchItem(request=request, external_reference=reference)
+
+
+def _within(index: int, description: str) -> str:
+    """What is wrong with one request, with its paths as they are in the whole body."""
+    here = f"/requests/{index}"
+    told = _QUOTED_PATH.sub(lambda path: f"'{here}/{path[1]}'" if path[1] else f"'{here}'", description)
+    return told if told != description else f"'{here}': {description}"
