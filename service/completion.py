@@ -56,7 +56,6 @@ class Completion:
         self._stops = stops
         self._tool_calls = tool_calls
         self._num_sent_calls = 0
-        self._has_text = False
         self._min_tokens = min_tokens
         self._metrics = metrics
         self._started_at = started_at
@@ -78,7 +77,6 @@ class Completion:
         self.has_ended = output.finish_reason is not None or self._stops.matched is not None
         if self.has_ended:
             text += self._tool_calls.flush()
-        self._has_text = self._has_text or bool(text)
         num_new_tokens = self._num_tokens - num_tokens_before
         self._logprobs += map(self._logprob, output.token_ids[:num_new_tokens], output.logprobs)
         finish_reason = self._finish_reason(output) if self.has_ended else pb.FINISH_REASON_UNSPECIFIED
@@ -94,7 +92,7 @@ class Completion:
     def _finish_reason(self, output: EngineOutput) -> "pb.FinishReason.ValueType":
         """Why the completion has ended: for its calls, unless it was cut behind the beginning of something more."""
         is_cut = output.finish_reason is FinishReason.LENGTH and self._stops.matched is None
-        if self._tool_calls.calls and not (is_cut and self._has_text):
+        if self._tool_calls.calls and not (is_cut and self._tool_calls.has_rest):
             return pb.FINISH_REASON_TOOL_CALLS
         return pb.FINISH_REASON_LENGTH if is_cut else pb.FINISH_REASON_STOP
 

@@ -56,18 +56,21 @@ class ToolCallSearch:
     """Finds the calls that a completion begins with, in a text that comes in pieces.
 
     Calls may follow each other with white space, `;` or `,` between them, or stand in an array; before each there may
-    be white space and Llama's tag. Text is held back only while it can still become a call, and from the first that
-    can't, everything comes back at once. So neither the pieces nor their number make a difference.
+    be white space and Llama's tag. Text is held back only while it can still become a call; from the first that can't,
+    everything comes back at once, or if it stands behind a call, never: whoever calls a tool says nothing else. So
+    neither the pieces nor their number make a difference.
 
     Args:
         names: The tools' names; without any, everything comes back at once.
 
     Attributes:
         calls: Those found so far.
+        has_rest: Whether something else stands behind them, which may be the beginning of another.
     """
 
     def __init__(self, names: Collection[str]) -> None:
         self.calls: list[FoundCall] = []
+        self.has_rest = False
         self._names = frozenset(names)
         self._held: list[str] = []
         self._is_over = not names
@@ -77,23 +80,25 @@ class ToolCallSearch:
     def push(self, text: str) -> str:
         """The text that is not part of a call, and can't become one."""
         if self._is_over:
-            return text
+            return "" if self.has_rest else text
         for num_read, character in enumerate(text, 1):
             self._held.append(character)
             try:
                 self._reader.send(character)
             except _NotACallError:
                 self._is_over = True
-                return "".join(self._held) + text[num_read:]
+                self.has_rest = bool(self.calls)
+                return "" if self.has_rest else "".join(self._held) + text[num_read:]
         return ""
 
     def flush(self) -> str:
-        """The text held back, once no text follows: the beginning of a call, or white space; none behind a call."""
+        """The text held back, once no text follows: the beginning of a call, or white space."""
         if self._is_over:
             return ""
         self._is_over = True
         held = "".join(self._held)
-        return held if held.strip(_SEPARATORS) or not self.calls else ""
+        self.has_rest = bool(self.calls and held.strip(_SEPARATORS))
+        return "" if self.calls else held
 
     def _read(self) -> _Reading[None]:
         while True:

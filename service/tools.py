@@ -111,14 +111,14 @@ def _check_choice(choice: pb.ToolChoice, names: set[str]) -> None:
                 message = f"tool_choice.mode is {choice.mode}; it must be one of {allowed}"
                 raise InvalidRequestError(message, "tool_choice.mode")
             if choice.mode == pb.TOOL_CHOICE_MODE_REQUIRED and not names:
-                message = "tool_choice.mode is TOOL_CHOICE_MODE_REQUIRED, but the request has no tools: send some"
+                message = "tool_choice.mode asks for a call, but the request has no tools: send some"
                 raise InvalidRequestError(message, "tool_choice.mode")
         case _:
             raise InvalidRequestError("tool_choice is empty: set mode or name", "tool_choice")
 
 
 def _check_company(request: pb.RunRequest) -> None:
-    without = "leave one of them out, or set tool_choice to TOOL_CHOICE_MODE_NONE"
+    without = "leave one of them out, or forbid calls by tool_choice"
     if request.prompt.raw or request.conversation.raw:
         message = f"tools can't be used together with raw, where nothing would tell the model of them: {without}"
         raise InvalidRequestError(message, "tools")

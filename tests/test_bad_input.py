@@ -96,11 +96,11 @@ BODIES: dict[str, tuple[Any, int, int, str]] = {
         3006,
         "AiError: Request too large: Request is too large",
     ),
-    "something not implemented yet": (
-        {**ASK, "tool_choice": "auto"},
+    "a call that must be made of no tool": (
+        {**ASK, "tool_choice": "required"},
         400,
         5006,
-        f"{BAD_INPUT}'/tool_choice' is not implemented yet",
+        f"{BAD_INPUT}'/tool_choice' asks for a call, but the request has no tools",
     ),
 }
 

@@ -157,22 +157,23 @@ def test_calls_are_no_text_and_the_reason_for_the_end(batches):
 
 
 @pytest.mark.parametrize(
-    ("text", "num_calls", "rest", "reason"),
+    ("text", "num_calls", "told", "reason"),
     [
         (CALL, 1, "", pb.FINISH_REASON_TOOL_CALLS),
         (f"{CALL};", 1, "", pb.FINISH_REASON_TOOL_CALLS),
-        (f"{CALL}; {CALL[:9]}", 1, f"; {CALL[:9]}", pb.FINISH_REASON_LENGTH),
+        (f"{CALL}; {CALL[:9]}", 1, "", pb.FINISH_REASON_LENGTH),
+        (f"{CALL} It is", 1, "", pb.FINISH_REASON_LENGTH),
         (CALL[:-1], 0, CALL[:-1], pb.FINISH_REASON_LENGTH),
     ],
 )
-def test_what_max_tokens_cuts_is_text_behind_the_calls_before_it(text, num_calls, rest, reason):
+def test_what_max_tokens_cuts_ends_with_that_reason_if_anything_was_cut(text, num_calls, told, reason):
     answer, calls = called(text, finish_reason=FinishReason.LENGTH)
-    assert (len(calls), answer.text, answer.finish_reason) == (num_calls, rest, reason)
+    assert (len(calls), answer.text, answer.finish_reason) == (num_calls, told, reason)
 
 
-def test_text_behind_a_call_that_the_model_ends_is_kept():
+def test_text_behind_a_call_is_left_out():
     answer, calls = called(f"{CALL} It is late.")
-    assert (len(calls), answer.text, answer.finish_reason) == (1, " It is late.", pb.FINISH_REASON_TOOL_CALLS)
+    assert (len(calls), answer.text, answer.finish_reason) == (1, "", pb.FINISH_REASON_TOOL_CALLS)
 
 
 def test_a_stop_sequence_is_looked_for_in_calls_too():

@@ -123,9 +123,14 @@ def test_text_is_held_back_only_while_it_can_become_a_call(text, held):
     assert search(text)[1:] == (text[: len(text) - len(held)], held)
 
 
-def test_what_stands_behind_calls_is_text():
-    assert search(f"{ONE_CALL[0]}\nI hope it helps.") == ([("get_weather", PARIS)], "\nI hope it helps.", "")
-    assert search(f'{ONE_CALL[0]}; {{"name": "cl') == ([("get_weather", PARIS)], "", '; {"name": "cl')
+@pytest.mark.parametrize("rest", ["\nI hope it helps.", '; {"name": "cl', '; {"name": "Paris", "parameters": {}}'])
+def test_what_else_stands_behind_calls_is_left_out_but_known(rest):
+    for sizes in ([], [1] * 400):
+        assert search(ONE_CALL[0] + rest, sizes) == ([("get_weather", PARIS)], "", "")
+    found = ToolCallSearch(NAMES)
+    found.push(f"{ONE_CALL[0]} ;{rest}")
+    found.flush()
+    assert found.has_rest
 
 
 def test_a_call_behind_words_is_text():
@@ -172,6 +177,4 @@ def test_the_pieces_make_no_difference_and_nothing_is_lost(text, cut, sizes):
     whole = search(text)
     calls, early, late = search(text, sizes)
     assert (calls, early, late) == whole
-    assert text.endswith(early + late)
-    if not calls:
-        assert early + late == text
+    assert early + late == ("" if calls else text)

@@ -84,8 +84,8 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     FINISH_REASON_LENGTH: _FinishReason.ValueType  # 2
     """It has `max_tokens` tokens."""
     FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 3
-    """The model calls tools. A completion that `max_tokens` cut behind a whole
-    call has this reason too, unless something more had begun.
+    """The model calls tools. The reason is FINISH_REASON_LENGTH all the same if
+    `max_tokens` cut what followed the calls, which may have been another.
     """
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
@@ -98,8 +98,8 @@ FINISH_REASON_STOP: FinishReason.ValueType  # 1
 FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """It has `max_tokens` tokens."""
 FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 3
-"""The model calls tools. A completion that `max_tokens` cut behind a whole
-call has this reason too, unless something more had begun.
+"""The model calls tools. The reason is FINISH_REASON_LENGTH all the same if
+`max_tokens` cut what followed the calls, which may have been another.
 """
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
@@ -843,8 +843,8 @@ class RunResponse(_message.Message):
     served_model: _builtins.str
     """The model that answered; another than the one asked for if it stood in."""
     text: _builtins.str
-    """The completion, without the tool calls that it begins with. A call that
-    was cut is text.
+    """The completion. Empty if it begins with tool calls: what follows them is
+    left out. The beginning of a call that was cut is text.
     """
     finish_reason: Global___FinishReason.ValueType
     """Why the completion ended."""
