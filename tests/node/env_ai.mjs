@@ -1,0 +1,43 @@
+// Asks a Worker in Miniflare to do things with its AI binding: node env_ai.mjs URL TOKEN '[{"check": …}, …]'
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { Miniflare } from "miniflare";
+import { runstreamAi } from "../../clients/worker/runstream.mjs";
+
+const [url, token, questions] = process.argv.slice(2);
+const ai = runstreamAi({ url, token });
+
+// As wrangler bundles a Worker.
+const bundle = await build({
+  entryPoints: [fileURLToPath(new URL("worker_checks.js", import.meta.url))],
+  bundle: true,
+  format: "esm",
+  conditions: ["workerd", "worker", "browser"],
+  external: ["node:*", "cloudflare:*"],
+  write: false,
+});
+
+const miniflare = new Miniflare({
+  workers: [
+    {
+      name: "checks",
+      compatibilityDate: "2026-01-01",
+      compatibilityFlags: ["nodejs_compat"],
+      modules: [{ type: "ESModule", path: "worker.mjs", contents: bundle.outputFiles[0].text }],
+      wrappedBindings: { AI: ai.binding },
+    },
+    ai.worker,
+  ],
+});
+
+try {
+  const answers = [];
+  for (const question of JSON.parse(questions)) {
+    const response = await miniflare.dispatchFetch("http://worker/", { method: "POST", body: JSON.stringify(question) });
+    const text = await response.text();
+    answers.push(response.headers.get("content-type") === "application/json" ? JSON.parse(text) : text);
+  }
+  console.log(JSON.stringify(answers));
+} finally {
+  await miniflare.dispose();
+}
