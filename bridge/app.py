@@ -32,10 +32,7 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     app.cleanup_ctx.append(_connect)
     app.on_response_prepare.extend([add_request_id, add_cors_headers])
     app.on_shutdown.append(app[DRAIN].finish)
-    for path in binding.RUN_PATHS:
-        app.router.add_post(path, binding.run)
-    # Before the models, none of which is called "proxy".
-    app.router.add_post("/client/v4/accounts/{account_id:[^/]+}/ai/run/proxy", binding.relay)
+    binding.add_routes(app.router)
     # Patterns see %2F decoded: official SDKs send the model's slashes so. Without one of its own, account_id would not
     # match braces, which stand in the paths of who copies Cloudflare's examples as they are.
     app.router.add_post("/client/v4/accounts/{account_id:[^/]+}/ai/run/{model:.+}", run)

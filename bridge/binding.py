@@ -23,11 +23,12 @@ from bridge.envelope import native_result
 from bridge.errors import AiError, GatewayError
 from bridge.json_text import to_json
 from bridge.keys import ACCESS
+from bridge.model_search import answer_search, search_models
 from bridge.run import answer_as_events
 from bridge.translation import Question
 
 HOST: Final = "workers-binding.ai"
-RUN_PATHS: Final = frozenset({"/run", "/ai-gateway/run"})
+RUN_PATHS: Final = ("/run", "/ai-gateway/run")
 MODELS_PATH: Final = "/ai-api/models/search"
 PREFIXES: Final = ("/run", "/ai-gateway/", "/ai-api/")
 """What begins the paths of all that a binding may ask for, there or not."""
@@ -50,12 +51,24 @@ async def relay(request: web.Request) -> web.StreamResponse:
 
     Raises:
         GatewayError: That address is none of the binding's, or the request may not act for the account.
-        AiError: As for `run`.
+        AiError: As for `run` and `search_models`.
     """
     asked = URL(request.headers.get("x-forwarded", ""))
     if request.method == "POST" and asked.host == HOST and asked.path in RUN_PATHS:
         return await _run(request, asked.query.get("version"))
+    if request.method == "GET" and asked.host == HOST and asked.path == MODELS_PATH:
+        identify(request)
+        return await answer_search(request, asked.query)
     raise GatewayError(400, 7000, f"No route for that URI: x-forwarded has to say https://{HOST}/run?version=3")
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    """Adds the binding's routes; before those of the models, none of which is called "proxy"."""
+    for path in RUN_PATHS:
+        router.add_post(path, run)
+    router.add_get(MODELS_PATH, search_models)
+    for add in (router.add_get, router.add_post):
+        add("/client/v4/accounts/{account_id:[^/]+}/ai/run/proxy", relay)
 
 
 async def _run(request: web.Request, version: str | None) -> web.StreamResponse:

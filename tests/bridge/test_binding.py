@@ -147,6 +147,18 @@ async def test_nothing_else_is_relayed(bridge, service, forwarded):
     assert service.requests == []
 
 
+async def test_the_binding_lists_models(bridge):
+    answer = await bridge.ask("GET", "/ai-api/models/search?search=demo", headers={"Host": "workers-binding.ai"})
+    assert [row["name"] for row in json.loads(answer.body)["result"]] == [DEMO]
+
+
+@pytest.mark.parametrize(("search", "found"), [("demo", [DEMO]), ("nothing", [])])
+async def test_wrangler_relays_the_search_for_models(bridge, search, found):
+    forwarded = f"https://workers-binding.ai/ai-api/models/search?search={search}"
+    answer = await bridge.ask("GET", RELAY, headers={"x-forwarded": forwarded})
+    assert [row["name"] for row in json.loads(answer.body)["result"]] == found
+
+
 async def test_with_a_token_file_the_binding_acts_for_its_tokens_account(start_bridge, service):
     bridge = await start_bridge((Token("acme", hash_token("secret"), "worker"),))
     assert (await ask(bridge, {"inputs": PROMPT}, Authorization="Bearer secret")).status == 200

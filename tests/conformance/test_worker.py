@@ -46,6 +46,7 @@ QUESTIONS = {
     "no model with 1.1": {"check": "run", "client": "1.1", "model": "@cf/none", "inputs": PROMPT},
     "bad input": {"check": "run", "inputs": {"prompt": "hi", "top_k": 51}},
     "bad input streamed": {"check": "stream", "inputs": {"prompt": "hi", "top_k": 51}},
+    "models": {"check": "models", "inputs": {"search": "llama-3.1", "per_page": 10}},
     "generateText": {"check": "generateText", "inputs": GREEDY},
     "streamText": {"check": "streamText", "inputs": GREEDY},
 }
@@ -112,6 +113,10 @@ def test_version_1_1_throws_the_flat_error_as_text(answers):
 def test_what_is_wrong_with_the_inputs_is_thrown(answers, name):
     assert "'/top_k' must be <= 50" in answers[name]["message"]
     assert answers[name]["internalStatus"] == 5006
+
+
+def test_models_are_listed(answers):
+    assert [model["name"] for model in answers["models"]] == [MODEL]
 
 
 def test_the_ai_sdk_generates_text(answers):
