@@ -56,7 +56,7 @@ class FakeService(
     """Answers with `answer`, `parts`, `model` and `batch`, and after those with `status` if there is one.
 
     Attributes:
-        failing: Statuses for the requests with some seeds, which get them at once.
+        failing: Statuses for the requests with some seeds, which get them once one with another seed has come.
         other_models: What ListModels lists after `model`.
         gate: Passed before each part but the first; a test that clears it holds the stream there.
         requests: The RunRequests that came.
@@ -80,6 +80,7 @@ class FakeService(
         self.other_models: list[models_pb2.Model] = []
         self.status: status_pb2.Status | None = None
         self.failing: dict[int, status_pb2.Status] = {}
+        self._others_came = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.requests: list[pb.RunRequest] = []
@@ -103,7 +104,7 @@ class FakeService(
     async def Run(self, request, context):  # noqa: N802
         """Answers `answer` or `status`, once the gate is open."""
         with self._call(request, context):
-            await self._fail(context, self.failing.get(request.sampling_params.seed))
+            await self._fail_by_seed(request, context)
             await self.gate.wait()
             await self._fail(context, self.status)
             return self.answer
@@ -111,7 +112,7 @@ class FakeService(
     async def RunStream(self, request, context):  # noqa: N802
         """Answers `parts`, then `status`."""
         with self._call(request, context):
-            await self._fail(context, self.failing.get(request.sampling_params.seed))
+            await self._fail_by_seed(request, context)
             for number, message in enumerate(self.parts):
                 if number:
                     await self.gate.wait()
@@ -152,6 +153,14 @@ class FakeService(
         """Says whether it is healthy."""
         status = health_pb2.HealthCheckResponse.SERVING if is_serving else health_pb2.HealthCheckResponse.NOT_SERVING
         await self.health.set("", status)
+
+    async def _fail_by_seed(self, request, context) -> None:
+        status = self.failing.get(request.sampling_params.seed)
+        if status is None:
+            self._others_came.set()
+        else:
+            await self._others_came.wait()
+            await self._fail(context, status)
 
     async def _fail(self, context, status: status_pb2.Status | None) -> None:
         if status is not None:

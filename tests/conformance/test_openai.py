@@ -1,5 +1,6 @@
 """OpenAI's own clients against the whole running server, with nothing changed but their base URL."""
 
+import json
 from typing import Any, Literal
 
 import openai
@@ -12,7 +13,14 @@ LLAMA = "@cf/meta/llama-3.1-8b-instruct"
 DEMO = "@runstream/demo"
 QUESTION = [{"role": "user", "content": "Where did the name New York come from?"}]
 GREEDY: dict[str, Any] = {"model": DEMO, "messages": QUESTION, "temperature": 0, "max_tokens": 40}
+LOOK_UP = {
+    "name": "look_up",
+    "parameters": {"type": "object", "properties": {"is_city": {"type": "boolean"}}, "required": ["is_city"]},
+}
 SAMPLED: dict[str, Any] = {"model": DEMO, "messages": QUESTION, "temperature": 1, "max_tokens": 20}
+# The demo model likes white space: its arguments take many tokens.
+CALLING: dict[str, Any] = {**GREEDY, "max_tokens": 500, "tools": [{"type": "function", "function": LOOK_UP}]}
+THE_TOOL: Any = {"type": "function", "function": {"name": "look_up"}}
 
 
 class Place(BaseModel):
@@ -76,6 +84,31 @@ def test_a_structured_answer_is_what_its_class_says(client):
 def test_a_structured_answer_that_is_cut_says_so(client):
     with pytest.raises(openai.LengthFinishReasonError):
         client.chat.completions.parse(**{**GREEDY, "max_tokens": 2}, response_format=Place)
+
+
+def test_a_forced_call_is_the_same_whole_and_streamed(client):
+    whole = client.chat.completions.create(**CALLING, tool_choice="required").choices[0]
+    with client.chat.completions.stream(**CALLING, tool_choice=THE_TOOL) as stream:
+        streamed = stream.get_final_completion().choices[0]
+    assert whole.finish_reason == streamed.finish_reason == "tool_calls"
+    (call,), (streamed_call,) = whole.message.tool_calls, streamed.message.tool_calls
+    assert call.function.name == streamed_call.function.name == "look_up"
+    assert call.function.arguments == streamed_call.function.arguments
+    assert json.loads(call.function.arguments)["is_city"] in (True, False)
+
+
+def test_calls_and_their_results_may_go_back_into_the_conversation(client):
+    message = client.chat.completions.create(**CALLING, tool_choice="required").choices[0].message
+    result = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "yes"}
+    messages = [*QUESTION, message.model_dump(exclude_none=True), result]
+    answer = client.chat.completions.create(**{**CALLING, "messages": messages}, tool_choice="none")
+    assert answer.choices[0].finish_reason in ("stop", "length")
+
+
+def test_a_forced_call_that_is_cut_is_an_error_and_no_answer(client):
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(**{**CALLING, "max_tokens": 3}, tool_choice="required")
+    assert "'/max_tokens' has cut the tool call at 3" in str(caught.value.body)
 
 
 def test_text_goes_on_from_its_prompt(client):
