@@ -113,6 +113,19 @@ async def test_the_services_words_for_fields_become_the_clients(bridge, service)
     assert (await bridge.run(PROMPT)).error == (400, 5006, message)
 
 
+@pytest.mark.parametrize("is_bound", [False, True])
+async def test_a_failures_id_is_in_its_message_in_its_header_and_in_the_log(bridge, service, caplog, is_bound):
+    caplog.set_level("INFO", logger="bridge.access")
+    service.status = failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", "no")
+    bound = {"json": {"inputs": PROMPT}, "headers": {"cf-consn-model-id": MODEL}}
+    answer = await (bridge.ask("POST", "/run?version=3", **bound) if is_bound else bridge.run(PROMPT))
+    request_id = answer.headers["cf-ai-req-id"]
+    told = json.loads(answer.body)
+    assert (told if is_bound else told["errors"][0])["message"].endswith(f" ({request_id})")
+    assert not is_bound or told["requestId"] == request_id
+    assert caplog.messages[-1].startswith(f"{request_id} POST ")
+
+
 async def test_a_stream_that_fails_after_its_first_part_ends_with_the_error_and_without_done(bridge, service):
     service.status = failure(grpc.StatusCode.INTERNAL, "ENGINE_FAILED", "it died")
     service.parts = [part("New")]

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
-from runstream.v1 import models_pb2
+from runstream.v1 import batches_pb2, models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.auth import Token, hash_token
@@ -74,6 +74,17 @@ def bind(model=LLAMA):
     return {"path": "/run?version=3", "json": body, "headers": {"cf-consn-model-id": model}}
 
 
+def queue(**body: Any):
+    """A request for a batch, or about one."""
+    return {"path": f"{ACCOUNT}/ai/run/{LLAMA}?queueRequest=true", "json": body}
+
+
+BATCH_ID = "768f15b7-4fd6-4498-906e-ad94ffc7f8d2"
+DONE_BATCH = {
+    "batch": batches_pb2.Batch(id=BATCH_ID, model=LLAMA, state=batches_pb2.BATCH_STATE_DONE),
+    "pages": [[batches_pb2.BatchResult(response=whole("Hello", 86)["answer"])]],
+}
+
 STREAM = {"stream": True}
 WRONG_MESSAGES = {"prompt": None, "messages": [{"role": "user", "content": {}}, {}]}
 CALLED = {"reason": pb.FINISH_REASON_TOOL_CALLS}
@@ -103,16 +114,18 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"path": f"{ACCOUNT}/ai/v1/completions", "json": {"model": LLAMA, "prompt": "ping"}},
     ),
     "models": ({}, {"method": "GET", "path": f"{ACCOUNT}/ai/models/search?per_page=50"}),
+    "batch_queued": ({"batch": batches_pb2.Batch(id=BATCH_ID, model=LLAMA)}, queue(requests=[{"prompt": "hi"}])),
+    "batch_done": (DONE_BATCH, queue(request_id=BATCH_ID)),
     "token": ({}, {"method": "GET", "path": "/client/v4/user/tokens/verify"}),
 }
 
 
 def read_golden(name):
     """An answer with places, without the comments."""
-    comments, text = re.fullmatch(
-        r"((?:# [^\n]*\n)+)(.*)\n", (GOLDEN / f"{name}.http").read_text("utf-8"), re.DOTALL
-    ).groups()
-    assert "# Differs: " in comments
+    lines = (GOLDEN / f"{name}.http").read_text("utf-8").splitlines(keepends=True)
+    comments = [line for line in lines if line.startswith("# ")]
+    assert any(line.startswith("# Differs: ") for line in comments)
+    text = "".join(lines[len(comments) :]).removesuffix("\n")
     # The empty line that ends the last event is not in the file, where nobody would see it.
     return text + "\n\n" * ("event-stream" in text)
 
