@@ -29,8 +29,8 @@ MAX_CHOICES: Final = 8
 
 # What tells OpenAI who asks, what it may keep and how it bills. `verbosity`, `reasoning_effort` and
 # `chat_template_kwargs` are for models that reason, which none of the catalog's does. Inside other fields the same goes
-# for `include_obfuscation` of `stream_options`, and for `strict`: schemas are always kept to where a form is asked for or
-# a call is forced.
+# for `include_obfuscation` of `stream_options`, and for `strict`: a schema is always kept to where a form is asked for
+# or a call is forced.
 WITHOUT_EFFECT: Final = (
     *("user", "safety_identifier", "store", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention"),
     *("verbosity", "reasoning_effort", "chat_template_kwargs"),
