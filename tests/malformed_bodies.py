@@ -139,7 +139,7 @@ def of_wrong_bytes(body: dict[str, Any]) -> Iterator[Malformed]:
     """The body cut, garbled, and in encodings that JSON is not sent in."""
     whole = json.dumps({**body, "messages": [{"role": "user", "content": "où?"}]}, ensure_ascii=False)
     sent = whole.encode()
-    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "latin-1", "cp037", "utf-7"):
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "latin-1", "cp037"):
         yield Malformed(encoding, whole.encode(encoding), {"Content-Type": f"application/json; charset={encoding}"})
     for mark in (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb", b"\xef\xbb\xbf\xef\xbb\xbf", b"\x00", b"\x0b", b"\xc2\xa0"):
         yield Malformed(f"begins with {mark!r}", mark + sent)
@@ -196,6 +196,8 @@ def of_surrogates(body: dict[str, Any]) -> Iterator[Malformed]:
             f"{half} in arguments",
             json.dumps(body).replace('"arguments": {}', f'"arguments": {{"a": "{half}"}}').encode(),
         )
+        written = json.dumps(f'{{"a": "{half}"}}')
+        yield Malformed(f"{half} in arguments, written", json.dumps(body).replace('"{}"', written).encode())
         yield Malformed(f"{half} in a description", json.dumps(body).replace("Subtracts.", half).encode())
         yield Malformed(f"{half} in a stop", with_text(body, "stop", f'"{half}"'))
         yield Malformed(
@@ -203,15 +205,27 @@ def of_surrogates(body: dict[str, Any]) -> Iterator[Malformed]:
         )
 
 
+# Fields, and values of theirs in which something can be nested.
+DEEP: Final = {
+    "stop": "INNER",
+    "tools": '[{"name": "t", "parameters": {"a": INNER}}]',
+    "response_format": '{"type": "json_schema", "json_schema": {"const": INNER}}',
+    "messages": '[{"role": "assistant", "tool_calls": [{"name": "t", "arguments": {"a": INNER}}]}]',
+    " messages": '[{"role": "assistant", "tool_calls": [{"name": "t", "arguments": QUOTED}]}]',
+}
+
+
 def of_sizes(body: dict[str, Any]) -> Iterator[Malformed]:
     """The body with too much of something: depth, entries, characters."""
-    for depth in (500, 5_000, 100_000, 900_000):
+    plain = {name: body[name] for name in ("model", "messages") if name in body}
+    for depth in (500, 5_000, 100_000):
         for opening, closing in (("[", "]"), ('{"a":', "}")):
             inner = opening * depth + "1" + closing * depth
-            if len(inner) < 2_000_000:
-                yield Malformed(f"{opening} {depth} deep in stop", with_text(body, "stop", inner))
-                yield Malformed(f"{opening} {depth} deep alone", inner.encode())
-                yield Malformed(f"{opening} {depth} deep, open", (opening * depth).encode())
+            yield Malformed(f"{opening} {depth} deep alone", inner.encode())
+            yield Malformed(f"{opening} {depth} deep, open", (opening * depth).encode())
+            for name, literal in DEEP.items():
+                deep = literal.replace("INNER", inner).replace("QUOTED", json.dumps(f'{{"a":{inner}}}'))
+                yield Malformed(f"{opening} {depth} deep in {literal}", with_text(plain, name.strip(), deep))
     yield Malformed("9 stops", with_text(body, "stop", json.dumps(["a"] * 9)), place="/stop")
     yield Malformed("a long stop", with_text(body, "stop", json.dumps("a" * 257)), place="/stop")
     yield Malformed(
