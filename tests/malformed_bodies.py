@@ -217,7 +217,7 @@ DEEP: Final = {
 
 def of_sizes(body: dict[str, Any]) -> Iterator[Malformed]:
     """The body with too much of something: depth, entries, characters."""
-    plain = {name: body[name] for name in ("model", "messages") if name in body}
+    plain: dict[str, Any] = {name: body[name] for name in ("model", "messages") if name in body}
     for depth in (500, 5_000, 100_000):
         for opening, closing in (("[", "]"), ('{"a":', "}")):
             inner = opening * depth + "1" + closing * depth
