@@ -1,4 +1,7 @@
-"""The form of a call that the model must make: one JSON Schema for the calls of all tools that it can choose from."""
+"""The form of a call that the model must make: one JSON Schema for the calls of all tools that it can choose from.
+
+It is written as chat templates write earlier calls, so that a model that imitates these loses no tokens on white space.
+"""
 
 import json
 from typing import Any
@@ -28,7 +31,7 @@ def forced_call(request: pb.RunRequest) -> GrammarSpec | None:
     definitions = {str(index): _embedded(parameters(tool), f"#/$defs/{index}") for index, tool in enumerate(tools)}
     calls = [_call(tool.name, f"#/$defs/{index}") for index, tool in enumerate(tools)]
     field = f"tools[{list(request.tools).index(tools[0])}].parameters_json" if len(tools) == 1 else "tools"
-    return GrammarSpec(GrammarKind.JSON_SCHEMA, (json.dumps({"$defs": definitions, "anyOf": calls}),), field)
+    return GrammarSpec(GrammarKind.JSON_LINE, (json.dumps({"$defs": definitions, "anyOf": calls}),), field)
 
 
 def _call(name: str, reference: str) -> dict[str, Any]:

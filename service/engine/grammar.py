@@ -37,6 +37,13 @@ _JSON_OPTIONS = {
     "coerce_one_of": False,
     "lenient": False,
 }
+_JSON_LINE_OPTIONS = {
+    "item_separator": ", ",
+    "key_separator": ": ",
+    "whitespace_flexible": False,
+    "coerce_one_of": False,
+    "lenient": False,
+}
 
 
 class GrammarError(SamplingError):
@@ -213,6 +220,8 @@ def _grammar(spec: GrammarSpec) -> dict[str, Any]:
     match spec.kind:
         case GrammarKind.JSON_SCHEMA:
             return {"json_schema": {**json.loads(spec.texts[0]), "x-guidance": _JSON_OPTIONS}}
+        case GrammarKind.JSON_LINE:
+            return {"json_schema": {**json.loads(spec.texts[0]), "x-guidance": _JSON_LINE_OPTIONS}}
         case GrammarKind.REGEX:
             return {"lark_grammar": f"start: /{regex_to_lark(spec.texts[0], '')}/"}
         case GrammarKind.CHOICE:

@@ -75,6 +75,7 @@ class GrammarKind(enum.Enum):
     """How a grammar is told."""
 
     JSON_SCHEMA = "json_schema"
+    JSON_LINE = "json_line"
     REGEX = "regex"
     CHOICE = "choice"
 
@@ -85,8 +86,9 @@ class GrammarSpec:
 
     Attributes:
         kind: What `texts` are.
-        texts: One JSON Schema, an object written as JSON; one regular expression, which the whole text matches; or the
-            texts of which the completion is one.
+        texts: One JSON Schema, an object written as JSON; for `JSON_LINE`, what fits it has no white space but behind
+            commas and colons. Or one regular expression, which the whole text matches; or the texts of which the
+            completion is one.
         field: The field of the request that asks for it.
     """
 
