@@ -20,6 +20,7 @@ TASK: Final = {
 # Some clients keep a model by the id that Cloudflare's catalog gives it.
 KNOWN_IDS: Final = {
     "@cf/meta/llama-3.1-8b-instruct": "41975cc2-c82e-4e98-b7b8-88ffb186a545",
+    "@cf/meta/llama-2-7b-chat-fp16": "ca54bcd6-0d98-4739-9b3b-5c8b4402193d",
     "@cf/meta/llama-2-7b-chat-int8": "9c95c39d-45b3-4163-9631-22f0c0dc3b14",
     "@cf/mistral/mistral-7b-instruct-v0.1": "c907d0f9-d69d-4e93-b501-4daeb4fd69eb",
 }
