@@ -14,6 +14,7 @@ from bridge.metrics import Metrics
 from bridge.middleware import add_request_id, answer_errors, observe
 from bridge.models import Models
 from bridge.openai.routes import add_routes as add_openai_routes
+from bridge.openapi import page as openapi
 from bridge.origin import add_cors_headers, check_origin
 from bridge.run import run
 from bridge.service_client import CHANNEL_OPTIONS, ServiceClient
@@ -42,6 +43,7 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
+    openapi.add_routes(app)
     return app
 
 

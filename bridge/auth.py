@@ -18,7 +18,9 @@ from typing import Final
 
 from bridge.errors import GatewayError
 
-ACCOUNT: Final = re.compile(r"[!-~]{1,128}")
+# "/" would end the segment of the path that an account is, and clients resolve "." and "..".
+ACCOUNT_PATTERN: Final = r"^(?!\.{1,2}$)[!-.0-~]{1,128}$"
+ACCOUNT: Final = re.compile(ACCOUNT_PATTERN)
 LINE: Final = re.compile(r"(?P<account>[!-~]{1,128})\s+(?P<sha256>[0-9a-f]{64})\s+(?P<name>\S.*)")
 
 

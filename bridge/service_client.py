@@ -83,7 +83,7 @@ class ServiceClient:
                 call.cancel()
 
     async def list_models(self) -> list[models_pb2.Model]:
-        """Asks for all models of the catalog."""
+        """Asks which models the service knows, in its catalog's order."""
         call = self._models.ListModels(
             models_pb2.ListModelsRequest(), timeout=self._deadline_s, metadata=self._credentials
         )

@@ -15,7 +15,7 @@ from tests.launch.processes import read_until
 
 ROOT = Path(__file__).parents[1]
 
-pytest_plugins = ["tests.whole_chain", "tests.node_scripts"]
+pytest_plugins = ["tests.browser", "tests.node_scripts", "tests.whole_chain"]
 
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("stress", deadline=None, max_examples=1_000, suppress_health_check=[HealthCheck.too_slow])

@@ -9,20 +9,12 @@ import sys
 import pytest
 import requests
 from aiohttp.test_utils import TestServer
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from scripts.real_clients import NODE
 from tests import seeds
 from tests.worker import Worker
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-CHROMEDRIVER = shutil.which("chromedriver")
-CHROMIUM_FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 
 
 def output_of(*command):
@@ -78,17 +70,6 @@ def test_fetch_in_node(url):
     assert len(answer["result"]["response"].split()) > 10
 
 
-@pytest.fixture
-def browser(tmp_path):
-    """Chromium without a window."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*CHROMIUM_FLAGS, f"--user-data-dir={tmp_path}"):
-        options.add_argument(flag)
-    with webdriver.Chrome(options, webdriver.ChromeService(str(CHROMEDRIVER))) as browser:
-        yield browser
-
-
 def read_page(browser, page_url):
     """Opens the page, waits until its stream is closed, and returns what it shows."""
     browser.get(page_url)
@@ -96,7 +77,6 @@ def read_page(browser, page_url):
     return browser.find_element(By.ID, "el").get_attribute("innerHTML")
 
 
-@pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="Chromium is not installed: EventSource is NOT tested")
 async def test_event_source_in_a_browser(url, browser):
     worker = Worker(url)
     async with TestServer(worker.app()) as site:
