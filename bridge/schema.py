@@ -8,7 +8,7 @@ nothing: `rejectIfBusy` asks for what happens anyway, an error instead of a wait
 that is not there. Of a key that stands twice in an object the last value counts, as in JavaScript.
 
 `min_p`, `min_tokens`, `ignore_eos` and `logit_bias` are extensions, with the names and meanings that vLLM and OpenAI
-give them. Cloudflare lets `repetition_penalty` be 0, by which no logit can be divided.
+give them. Cloudflare lets `repetition_penalty` be 0, by which no logit can be divided, and by next to nothing neither.
 
 The titles and descriptions are read by people: /ai/models/schema and the OpenAPI document are made of these objects.
 """
@@ -55,9 +55,12 @@ CALLED: Final[Schema] = {
     "arguments": {"type": ["object", "string"], "description": "An object, or one written as JSON in a string."},
 }
 
+# Workers AI's flat spelling, which OpenAI's has under this name: with both, nobody could tell which one counts.
+FLAT: Final[Mapping[str, Schema]] = {"function": {"type": "null"}}
+
 TOOL_CALL: Final[Schema] = {
     "oneOf": [
-        object_schema(["name", "arguments"], id=OPTIONAL_STRING, **CALLED),
+        object_schema(["name", "arguments"], id=OPTIONAL_STRING, **CALLED, **FLAT),
         object_schema(["function"], id=OPTIONAL_STRING, function=object_schema(["name", "arguments"], **CALLED)),
     ],
     "description": "A call, in Workers AI's spelling or in OpenAI's.",
@@ -86,7 +89,7 @@ FUNCTION: Final[Schema] = {
 
 TOOL: Final[Schema] = {
     "oneOf": [
-        object_schema(["name"], **FUNCTION),
+        object_schema(["name"], **FUNCTION, **FLAT),
         object_schema(["type", "function"], type={"enum": ["function"]}, function=object_schema(["name"], **FUNCTION)),
     ],
     "description": "A tool, in Workers AI's spelling or in OpenAI's.",
@@ -97,7 +100,7 @@ TOOL_CHOICE: Final[Schema] = {
     "oneOf": [
         {"enum": ["auto", "none", "required", "any"]},
         object_schema(["type", "function"], type={"enum": ["function"]}, function=object_schema(["name"], name=STRING)),
-        object_schema(["type", "name"], type={"enum": ["function"]}, name=STRING),
+        object_schema(["type", "name"], type={"enum": ["function"]}, name=STRING, **FLAT),
     ],
     "description": 'Whether tools are called: "auto", "none", "required" (also "any"), or the one that must be.',
 }
@@ -154,9 +157,7 @@ FIELDS: Final[Mapping[str, Schema]] = {
     "top_p": _number("number", "Only the likeliest tokens that have this probability together are chosen.", 0.001, 1),
     "top_k": _number("integer", "Only this many of the likeliest tokens are chosen.", 1, 50),
     "seed": _number("integer", "Makes the answer repeatable.", 1, 9_999_999_999),
-    "repetition_penalty": _number(
-        "number", "Weakens tokens that stand in prompt or answer.", None, 2, exclusiveMinimum=0
-    ),
+    "repetition_penalty": _number("number", "Weakens tokens that stand in prompt or answer.", 0.01, 2),
     "frequency_penalty": _number("number", "Weakens tokens by how often they stand in the answer.", -2, 2),
     "presence_penalty": _number("number", "Weakens tokens that stand in the answer.", -2, 2),
     "min_p": _number("number", "Only tokens at least this many times as likely as the likeliest are chosen.", 0, 1),

@@ -152,7 +152,7 @@ def to_tool_choice(choice: str | dict[str, Any]) -> pb.ToolChoice:
     """Reads how free the model is to call tools, or which it must call."""
     if isinstance(choice, str):
         return pb.ToolChoice(mode=TOOL_CHOICE_MODES[choice])
-    return pb.ToolChoice(name=choice.get("function", choice)["name"])
+    return pb.ToolChoice(name=(choice.get("function") or choice)["name"])
 
 
 def _as_json(value: object) -> str:

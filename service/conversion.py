@@ -40,7 +40,7 @@ _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     "top_k": (lambda value: value >= 1, "1 or more"),
     "top_p": (lambda value: 0 < value <= 1, "more than 0, to 1 inclusive"),
     "min_p": (lambda value: 0 <= value <= 1, "0 to 1, inclusive"),
-    "repetition_penalty": (lambda value: 0 < value <= 2, "more than 0, to 2 inclusive"),
+    "repetition_penalty": (lambda value: 0.01 <= value <= 2, "0.01 to 2, inclusive"),
     "frequency_penalty": (lambda value: -2 <= value <= 2, "-2 to 2, inclusive"),
     "presence_penalty": (lambda value: -2 <= value <= 2, "-2 to 2, inclusive"),
     "min_tokens": (lambda value: value >= 0, "0 to max_tokens, inclusive"),

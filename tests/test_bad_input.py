@@ -76,7 +76,7 @@ BODIES: dict[str, tuple[Any, int, int, str]] = {
         {**ASK, "repetition_penalty": 0},
         400,
         5006,
-        f"{NO_MATCH}'/repetition_penalty' must be > 0",
+        f"{NO_MATCH}'/repetition_penalty' must be >= 0.01",
     ),
     "min_tokens over max_tokens": (
         {**ASK, "min_tokens": 4},

@@ -77,7 +77,7 @@ def events(*payloads: Schema) -> Schema:
     data = {"anyOf": [{"const": "[DONE]"}, payload]}
     return {
         "description": "Each of the events; comments (lines that begin with a colon) keep the connection alive.",
-        **optional(closed(data=data, retry={"type": "integer"}), "data", "retry"),
+        **optional(closed(event={"const": "message"}, data=data, retry={"type": "integer"}), "event", "data", "retry"),
     }
 
 

@@ -410,8 +410,8 @@ class SamplingParams(_message.Message):
     """
     repetition_penalty: _builtins.float
     """Optional. What positive logits of tokens already in the prompt or the
-    completion are divided by, and negative ones multiplied by. Range: more
-    than 0, to 2 inclusive. Default: 1.
+    completion are divided by, and negative ones multiplied by. Range: 0.01 to
+    2, inclusive. Default: 1.
     """
     frequency_penalty: _builtins.float
     """Optional. What is subtracted from a token's logit for each time that it
