@@ -3,17 +3,17 @@
 Where Cloudflare's documentation and captures differ, these say what the bridge sends.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-Schema = Mapping[str, Any]
+from bridge.schema import STRING, Schema
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
 
-STRING: Final[Schema] = {"type": "string"}
 EMPTY: Final[Schema] = {"const": ""}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+NULL: Final[Schema] = {"type": "null"}
+OBJECT: Final[Schema] = {"type": "object"}
 
 
 def closed(**properties: Any) -> Schema:
@@ -26,14 +26,30 @@ def closed(**properties: Any) -> Schema:
     }
 
 
+def optional(schema: Schema, *names: str) -> Schema:
+    """The same closed object, of which some properties may be missing."""
+    return {**schema, "required": [name for name in schema["required"] if name not in names]}
+
+
 def array_of(items: Any) -> Schema:
     """An array."""
     return {"type": "array", "items": items}
 
 
-def optional(schema: Schema, *names: str) -> Schema:
-    """The same closed object, of which some properties may be missing."""
-    return {**schema, "required": [name for name in schema["required"] if name not in names]}
+def or_null(schema: Schema) -> Schema:
+    """A value that may be null."""
+    return {"anyOf": [schema, NULL]}
+
+
+def events(*payloads: Schema) -> Schema:
+    """One server-sent event of a stream that `[DONE]` ends, whose data is one of some JSON objects."""
+    payload = {"type": "string", "contentMediaType": JSON, "contentSchema": {"anyOf": list(payloads)}}
+    data = {"anyOf": [{"const": "[DONE]"}, payload]}
+    event = closed(event={"const": "message"}, data=data, retry={"type": "integer"})
+    return {
+        "description": "Each of the events; comments (lines that begin with a colon) keep the connection alive.",
+        **optional(event, "event", "data", "retry"),
+    }
 
 
 USAGE: Final = closed(
@@ -42,48 +58,40 @@ USAGE: Final = closed(
     total_tokens=COUNT,
     prompt_tokens_details=closed(cached_tokens=COUNT),
 )
-
+TOOL_CALLS: Final = array_of(closed(name=STRING, arguments=OBJECT))
 NATIVE_RESULT: Final = closed(
     response={"description": "The completion; in JSON mode the value that it writes; null beside tool calls."},
-    tool_calls=array_of(closed(name=STRING, arguments={"type": "object"})),
+    tool_calls=TOOL_CALLS,
     usage=USAGE,
 )
 
 MESSAGE: Final = closed(code={"type": "integer"}, message=STRING)
-
-
-def envelope(result: Schema, **more: Schema) -> Schema:
-    """Cloudflare's v4 envelope around a result."""
-    return closed(
-        result=result,
-        success={"const": True},
-        errors={"type": "array", "maxItems": 0},
-        messages=array_of(MESSAGE),
-        **more,
-    )
-
+ERRORS: Final = {**array_of(MESSAGE), "minItems": 1}
+NOTHING: Final[Schema] = {"type": "array", "maxItems": 0}
 
 V4_ERROR: Final = closed(
-    result={"anyOf": [{"type": "null"}, {"type": "object", "maxProperties": 0}]},
+    result={"anyOf": [NULL, {"type": "object", "maxProperties": 0}]},
     success={"const": False},
-    errors={**array_of(MESSAGE), "minItems": 1},
-    messages={"type": "array", "maxItems": 0},
+    errors=ERRORS,
+    messages=NOTHING,
 )
-
-
-def events(*payloads: Schema) -> Schema:
-    """One server-sent event of a stream that `[DONE]` ends, whose data is one of some JSON objects."""
-    payload = {"type": "string", "contentMediaType": JSON, "contentSchema": {"anyOf": list(payloads)}}
-    data = {"anyOf": [{"const": "[DONE]"}, payload]}
-    return {
-        "description": "Each of the events; comments (lines that begin with a colon) keep the connection alive.",
-        **optional(closed(event={"const": "message"}, data=data, retry={"type": "integer"}), "event", "data", "retry"),
-    }
-
+FLAT_ERROR: Final = closed(
+    name=STRING,
+    internalCode={"type": "integer"},
+    httpCode={"type": "integer"},
+    message=STRING,
+    description=STRING,
+    requestId={"type": "string", "format": "uuid"},
+)
 
 NATIVE_EVENTS: Final = events(
     optional(closed(response=STRING, p=STRING), "p"),
-    closed(response=EMPTY, tool_calls=NATIVE_RESULT["properties"]["tool_calls"]),
+    closed(response=EMPTY, tool_calls=TOOL_CALLS),
     closed(response=EMPTY, usage=USAGE),
-    closed(response=EMPTY, errors=array_of(MESSAGE)),
+    closed(response=EMPTY, errors=ERRORS),
 )
+
+
+def envelope(result: Schema, message: Schema = MESSAGE, **more: Schema) -> Schema:
+    """Cloudflare's v4 envelope around a result."""
+    return closed(result=result, success={"const": True}, errors=NOTHING, messages=array_of(message), **more)

@@ -6,8 +6,11 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from bridge.auth import ACCOUNT_PATTERN
+from bridge.openapi import openai, operating, workers_ai
 from bridge.openapi.answers import JSON
-from bridge.openapi.operations import OPERATIONS, Operation
+from bridge.openapi.operation import Operation
+
+OPERATIONS: Final = (*workers_ai.OPERATIONS, *openai.OPERATIONS, *operating.OPERATIONS)
 
 DESCRIPTION: Final = """Cloudflare Workers AI text generation on your own machine.
 

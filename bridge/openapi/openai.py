@@ -1,0 +1,104 @@
+"""The operations of OpenAI's routes, below an account as at Cloudflare and at `/v1` as at OpenAI."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from bridge.openai.failures import GATEWAY_KINDS, KINDS
+from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
+from bridge.openapi import answers
+from bridge.openapi.answers import COUNT, EVENTS, JSON, NULL, USAGE, array_of, closed, optional, or_null
+from bridge.openapi.operation import ACCOUNT, EVERYWHERE, GENERATING, Operation, as_sent
+from bridge.schema import OPTIONAL_STRING, STRING, Schema
+
+ERROR: Final = closed(error=closed(message=STRING, type=STRING, param=OPTIONAL_STRING, code=OPTIONAL_STRING))
+STATUSES: Final = frozenset(
+    kind.status for kinds in (KINDS, GATEWAY_KINDS) for kind in kinds.values() if kind.status is not None
+)
+
+FINISH_REASON: Final[Schema] = {"enum": ["stop", "length", "tool_calls"]}
+LOGPROB: Final[Schema] = {"type": "number", "maximum": 0}
+LIKELY: Final = closed(token=STRING, logprob=LOGPROB, bytes=array_of({"type": "integer", "minimum": 0, "maximum": 255}))
+CHAT_LOGPROBS: Final = closed(
+    content=array_of(closed(**LIKELY["properties"], top_logprobs=array_of(LIKELY))), refusal=NULL
+)
+TEXT_LOGPROBS: Final = closed(
+    tokens=array_of(STRING),
+    token_logprobs=array_of(LOGPROB),
+    top_logprobs=array_of({"type": "object", "additionalProperties": LOGPROB}),
+    text_offset=array_of(COUNT),
+)
+
+FUNCTION: Final = closed(name=STRING, arguments=STRING)
+TOOL_CALL: Final = closed(id=STRING, type={"const": "function"}, function=FUNCTION)
+REPLY: Final = optional(
+    closed(role={"const": "assistant"}, content=OPTIONAL_STRING, refusal=NULL, tool_calls=array_of(TOOL_CALL)),
+    "tool_calls",
+)
+CHOICE: Final = closed(
+    index=COUNT,
+    finish_reason=FINISH_REASON,
+    logprobs=or_null(CHAT_LOGPROBS),
+    message=REPLY,
+    stop_reason=OPTIONAL_STRING,
+)
+CALL_DELTA: Final = optional(
+    closed(index=COUNT, id=STRING, type={"const": "function"}, function=optional(FUNCTION, "name")), "id", "type"
+)
+DELTA: Final = optional(
+    closed(role={"const": "assistant"}, content=STRING, tool_calls=array_of(CALL_DELTA)),
+    *("role", "content", "tool_calls"),
+)
+CHUNK_CHOICE: Final = optional(
+    closed(index=COUNT, delta=DELTA, logprobs=CHAT_LOGPROBS, finish_reason=FINISH_REASON), "logprobs", "finish_reason"
+)
+TEXT_CHOICE: Final = closed(
+    text=STRING, index=COUNT, logprobs=or_null(TEXT_LOGPROBS), finish_reason=or_null(FINISH_REASON)
+)
+MODEL: Final = closed(id=STRING, object={"const": "model"}, created=COUNT, owned_by=STRING, max_model_len=COUNT)
+
+
+def _object(name: str, choice: Schema) -> Schema:
+    """What chunks and whole answers share."""
+    return closed(id=STRING, object={"const": name}, created=COUNT, model=STRING, choices=array_of(choice), usage=USAGE)
+
+
+CHAT: Final = _object("chat.completion", CHOICE)
+CHAT_CHUNK: Final = optional(_object("chat.completion.chunk", CHUNK_CHOICE), "usage")
+TEXT: Final = _object("text_completion", TEXT_CHOICE)
+
+
+def _operations(base: str, suffix: str, error: Schema, statuses: frozenset[int]) -> Iterator[Operation]:
+    for path, name, summary, body, whole, chunk in (
+        ("chat/completions", "chat", "Answers a conversation.", CHAT_SCHEMA, CHAT, CHAT_CHUNK),
+        ("completions", "complete", "Goes on from a text.", COMPLETION_SCHEMA, TEXT, optional(TEXT, "usage")),
+    ):
+        yield Operation(
+            method="post",
+            path=f"{base}/{path}",
+            name=name + suffix,
+            tag="OpenAI",
+            summary=f"{summary} Whole or, with `stream`, as server-sent events.",
+            body=as_sent(body),
+            answers={JSON: whole, EVENTS: answers.events(chunk, ERROR)},
+            errors=GENERATING | statuses,
+            error=error,
+        )
+    for path, name, summary, answer in (
+        ("models", "models", "Lists the models.", closed(object={"const": "list"}, data=array_of(MODEL))),
+        ("models/{model}", "model", "Tells about one model.", MODEL),
+    ):
+        yield Operation(
+            path=f"{base}/{path}",
+            name=name + suffix,
+            tag="OpenAI",
+            summary=summary,
+            answers={JSON: answer},
+            errors=EVERYWHERE | statuses,
+            error=error,
+        )
+
+
+OPERATIONS: Final = (
+    *_operations("/v1", "", ERROR, STATUSES),
+    *_operations(f"{ACCOUNT}/ai/v1", "InAccount", answers.V4_ERROR, frozenset()),
+)

@@ -1,0 +1,76 @@
+"""What the document is made of: operations, and the objects that they share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bridge.errors import RULES
+from bridge.openapi.answers import V4_ERROR
+from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, Schema
+
+# What routing, authentication and the service can answer on any route.
+EVERYWHERE: Final = frozenset({400, 401, 403, 404, 405, 500, 503})
+GENERATING: Final = EVERYWHERE | {rule.status for rule in RULES.values()}
+
+ACCOUNT: Final = "/client/v4/accounts/{account_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One method of one path.
+
+    Attributes:
+        method: In lower case.
+        path: With its parameters in braces.
+        name: The operationId.
+        tag: The section that it stands in.
+        summary: What it does.
+        parameters: OpenAPI parameter objects, besides those of the path.
+        body: The schema of the JSON body; None if it has none.
+        answers: The schemas of a successful answer by content type.
+        errors: The statuses of failures.
+        error: The schema of a failure.
+        is_open: Whether it asks for no token.
+    """
+
+    method: str = "get"
+    path: str
+    name: str
+    tag: str
+    summary: str
+    parameters: tuple[Schema, ...] = ()
+    body: Schema | None = None
+    answers: Mapping[str, Schema]
+    errors: frozenset[int] = EVERYWHERE
+    error: Schema = field(default_factory=lambda: V4_ERROR)
+    is_open: bool = False
+
+
+def query(name: str, description: str, *, is_required: bool = False, **schema: Any) -> Schema:
+    """A parameter of the query; an empty one is as good as none unless it is required."""
+    given = schema if is_required else {"anyOf": [schema, {"const": ""}]}
+    return {"name": name, "in": "query", "description": description, "required": is_required, "schema": given}
+
+
+def header(name: str, description: str, **schema: Any) -> Schema:
+    """A header that must be there."""
+    return {"name": name, "in": "header", "description": description, "required": True, "schema": schema}
+
+
+def as_sent(schema: Schema, **more: Schema) -> Schema:
+    """An input as clients may send it: a null stands for a field that is not there.
+
+    Args:
+        schema: What is checked once the nulls are gone.
+        more: Further properties.
+    """
+    required = schema["required"]
+    properties = {
+        name: described if name in required else {"anyOf": [described, {"type": "null"}]}
+        for name, described in schema["properties"].items()
+    }
+    return {**schema, "properties": {**properties, **more}}
+
+
+NULL: Final[Schema] = {"type": "null"}
+INPUT: Final[Schema] = {"oneOf": [as_sent(PROMPT_SCHEMA, messages=NULL), as_sent(MESSAGES_SCHEMA, prompt=NULL)]}
