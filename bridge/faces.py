@@ -35,8 +35,8 @@ OPENAI: Final = Face(openai.ai_failure, openai.gateway_failure, openai.stream_fa
 OPENAI_IN_ACCOUNT: Final = Face(envelope.ai_failure, envelope.gateway_failure, openai.stream_failure)
 
 FACES: Final = (
-    (re.compile(r"/v1(/.*)?"), OPENAI),
-    (re.compile(r"/client/v4/accounts/[^/]+/ai/v1(/.*)?"), OPENAI_IN_ACCOUNT),
+    (re.compile(r"/v1(/.*)?", re.DOTALL), OPENAI),
+    (re.compile(r"/client/v4/accounts/[^/]+/ai/v1(/.*)?", re.DOTALL), OPENAI_IN_ACCOUNT),
 )
 
 

@@ -57,15 +57,14 @@ def test_each_schema_of_the_document_is_one():
 
 
 def test_the_document_names_the_models_of_the_service(running_stack):
-    run = requests.get(f"{running_stack.url}/openapi.json", timeout=10).json()["paths"][
-        "/client/v4/accounts/{account_id}/ai/run/{model}"
-    ]["post"]
-    (model,) = [parameter for parameter in run["parameters"] if parameter["name"] == "model"]
-    assert "@cf/meta/llama-3.1-8b-instruct" in model["schema"]["enum"]
+    described = requests.get(f"{running_stack.url}/openapi.json", timeout=10).json()
+    assert "@cf/meta/llama-3.1-8b-instruct" in described["components"]["schemas"]["ModelName"]["enum"]
 
 
 async def test_nothing_that_schemathesis_sends_is_answered_otherwise_than_documented(running_stack, tmp_path):
-    status, output = await schemathesis(running_stack.url, "--max-examples", "1000", cwd=tmp_path)
+    status, output = await schemathesis(
+        running_stack.url, "--max-examples", "60", "--phases", "fuzzing,stateful", cwd=tmp_path
+    )
     assert status == 0, output
     (num_cases,) = re.findall(r"(\d[\d,]*) generated", output)
     assert int(num_cases.replace(",", "")) >= 2_000

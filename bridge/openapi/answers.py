@@ -83,6 +83,10 @@ FLAT_ERROR: Final = closed(
     description=STRING,
     requestId={"type": "string", "format": "uuid"},
 )
+BINDING_GATEWAY_ERROR: Final = closed(
+    **V4_ERROR["properties"],
+    **{name: FLAT_ERROR["properties"][name] for name in ("name", "internalCode", "httpCode", "description")},
+)
 
 NATIVE_EVENTS: Final = events(
     optional(closed(response=STRING, p=STRING), "p"),

@@ -8,7 +8,8 @@ from typing import Any, Final
 from bridge.auth import ACCOUNT_PATTERN
 from bridge.openapi import openai, operating, workers_ai
 from bridge.openapi.answers import JSON
-from bridge.openapi.operation import Operation
+from bridge.openapi.operation import MODEL, MODEL_NAME, Operation
+from bridge.schema import Schema
 
 OPERATIONS: Final = (*workers_ai.OPERATIONS, *openai.OPERATIONS, *operating.OPERATIONS)
 
@@ -46,21 +47,24 @@ def document(models: Sequence[str], *, needs_token: bool) -> dict[str, Any]:
     """
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, models, needs_token)
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation, needs_token)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Runstream", "version": version("runstream"), "description": DESCRIPTION},
         "paths": paths,
-        "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
+        "components": {
+            "schemas": {MODEL_NAME: {"type": "string", **({"enum": list(models)} if models else {"minLength": 1})}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
     }
 
 
-def _operation(operation: Operation, models: Sequence[str], needs_token: bool) -> dict[str, Any]:
+def _operation(operation: Operation, needs_token: bool) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "parameters": [*_path_parameters(operation.path, models), *operation.parameters],
+        "parameters": [*_path_parameters(operation.path), *operation.parameters],
         "responses": _responses(operation),
     }
     if operation.body is not None:
@@ -70,10 +74,10 @@ def _operation(operation: Operation, models: Sequence[str], needs_token: bool) -
     return described
 
 
-def _path_parameters(path: str, models: Sequence[str]) -> list[dict[str, Any]]:
-    schemas: dict[str, dict[str, Any]] = {
+def _path_parameters(path: str) -> list[Schema]:
+    schemas: dict[str, Schema] = {
         "account_id": {"type": "string", "pattern": ACCOUNT_PATTERN},
-        "model": {"type": "string", "enum": list(models)} if models else {"type": "string", "minLength": 1},
+        "model": MODEL,
     }
     return [
         {"name": name, "in": "path", "required": True, "schema": schema}

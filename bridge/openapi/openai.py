@@ -7,7 +7,7 @@ from bridge.openai.failures import GATEWAY_KINDS, KINDS
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
 from bridge.openapi import answers
 from bridge.openapi.answers import COUNT, EVENTS, JSON, NULL, USAGE, array_of, closed, optional, or_null
-from bridge.openapi.operation import ACCOUNT, EVERYWHERE, GENERATING, Operation, as_sent
+from bridge.openapi.operation import ACCOUNT, EVERYWHERE, GENERATING, MODEL, Operation, as_sent
 from bridge.schema import OPTIONAL_STRING, STRING, Schema
 
 ERROR: Final = closed(error=closed(message=STRING, type=STRING, param=OPTIONAL_STRING, code=OPTIONAL_STRING))
@@ -54,7 +54,7 @@ CHUNK_CHOICE: Final = optional(
 TEXT_CHOICE: Final = closed(
     text=STRING, index=COUNT, logprobs=or_null(TEXT_LOGPROBS), finish_reason=or_null(FINISH_REASON)
 )
-MODEL: Final = closed(id=STRING, object={"const": "model"}, created=COUNT, owned_by=STRING, max_model_len=COUNT)
+MODEL_ENTRY: Final = closed(id=STRING, object={"const": "model"}, created=COUNT, owned_by=STRING, max_model_len=COUNT)
 
 
 def _object(name: str, choice: Schema) -> Schema:
@@ -78,14 +78,14 @@ def _operations(base: str, suffix: str, error: Schema, statuses: frozenset[int])
             name=name + suffix,
             tag="OpenAI",
             summary=f"{summary} Whole or, with `stream`, as server-sent events.",
-            body=as_sent(body),
+            body=as_sent(body, model=MODEL),
             answers={JSON: whole, EVENTS: answers.events(chunk, ERROR)},
             errors=GENERATING | statuses,
             error=error,
         )
     for path, name, summary, answer in (
-        ("models", "models", "Lists the models.", closed(object={"const": "list"}, data=array_of(MODEL))),
-        ("models/{model}", "model", "Tells about one model.", MODEL),
+        ("models", "models", "Lists the models.", closed(object={"const": "list"}, data=array_of(MODEL_ENTRY))),
+        ("models/{model}", "model", "Tells about one model.", MODEL_ENTRY),
     ):
         yield Operation(
             path=f"{base}/{path}",

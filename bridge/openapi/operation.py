@@ -12,6 +12,10 @@ from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, Schema
 EVERYWHERE: Final = frozenset({400, 401, 403, 404, 405, 500, 503})
 GENERATING: Final = EVERYWHERE | {rule.status for rule in RULES.values()}
 
+# Which models there are only a running service knows.
+MODEL_NAME: Final = "ModelName"
+MODEL: Final[Schema] = {"$ref": f"#/components/schemas/{MODEL_NAME}"}
+
 ACCOUNT: Final = "/client/v4/accounts/{account_id}"
 
 

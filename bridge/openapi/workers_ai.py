@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from bridge.binding import HOST, RUN_PATHS, WHOLE_IS_COMPRESSED
+from bridge.binding import HOST, RUN_PATHS
 from bridge.model_rows import CREATED_AT, TASK
 from bridge.model_search import MAX_PER_PAGE
 from bridge.openapi import answers
 from bridge.openapi.answers import COUNT, EVENTS, JSON, OBJECT, array_of, closed
-from bridge.openapi.operation import ACCOUNT, GENERATING, INPUT, Operation, header, query
+from bridge.openapi.operation import ACCOUNT, GENERATING, INPUT, MODEL, Operation, header, query
 from bridge.schema import FIELDS, STRING, Schema
 from bridge.token_check import MESSAGE as TOKEN_IS_GOOD
 
@@ -61,9 +61,7 @@ SEARCH: Final = (
     query("include_deprecated", "Accepted for compatibility, changes nothing.", enum=["true", "false"]),
 )
 
-MODEL_HEADER: Final = header(
-    "cf-consn-model-id", "The model, after a prefix and a colon if it has one.", type="string", minLength=1
-)
+MODEL_HEADER: Final = header("cf-consn-model-id", "The model, after a prefix and a colon if it has one.", **MODEL)
 BOUND_INPUT: Final[Schema] = {
     "type": "object",
     "properties": {"inputs": INPUT, "options": {"type": ["object", "null"]}},
@@ -100,7 +98,7 @@ BOUND: Final = tuple(
         body=BOUND_INPUT,
         answers={JSON: answers.NATIVE_RESULT, EVENTS: answers.NATIVE_EVENTS},
         errors=GENERATING,
-        error={"anyOf": [answers.FLAT_ERROR, answers.V4_ERROR]},
+        error={"anyOf": [answers.FLAT_ERROR, answers.BINDING_GATEWAY_ERROR]},
     )
     for path, name, *parameters in (
         *(
@@ -109,9 +107,9 @@ BOUND: Final = tuple(
                 path.strip("/").replace("/", "-"),
                 query(
                     "version",
-                    "The binding's version; 2 wants whole answers compressed with gzip.",
+                    "The binding's version. With 2, which only @cloudflare/ai 1.1 sends, whole answers are compressed.",
                     is_required=True,
-                    enum=list(WHOLE_IS_COMPRESSED),
+                    enum=["3"],
                 ),
             )
             for path in sorted(RUN_PATHS)
@@ -152,7 +150,7 @@ OPERATIONS: Final = (
         name="schemaOfModel",
         tag=REST,
         summary="Tells a model's input and output as JSON Schema.",
-        parameters=(query("model", "The model.", is_required=True, type="string", minLength=1),),
+        parameters=(query("model", "The model.", is_required=True, **MODEL),),
         answers={JSON: answers.envelope(closed(input=OBJECT, output=OBJECT))},
     ),
     Operation(
