@@ -5,7 +5,7 @@ Where Cloudflare's documentation and captures differ, these say what the bridge 
 
 from typing import Any, Final
 
-from bridge.schema import STRING, Schema
+from bridge.schema import OPTIONAL_STRING, STRING, Schema
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -52,6 +52,9 @@ def events(*payloads: Schema) -> Schema:
     }
 
 
+MESSAGE: Final = closed(code={"type": "integer"}, message=STRING)
+ERRORS: Final = {**array_of(MESSAGE), "minItems": 1}
+
 USAGE: Final = closed(
     prompt_tokens=COUNT,
     completion_tokens=COUNT,
@@ -64,9 +67,20 @@ NATIVE_RESULT: Final = closed(
     tool_calls=TOOL_CALLS,
     usage=USAGE,
 )
-
-MESSAGE: Final = closed(code={"type": "integer"}, message=STRING)
-ERRORS: Final = {**array_of(MESSAGE), "minItems": 1}
+_WHICH: Final = closed(id=COUNT, external_reference=OPTIONAL_STRING)["properties"]
+BATCH_UNFINISHED: Final = closed(status={"enum": ["queued", "running"]}, request_id=STRING, model=STRING)
+BATCH_RESULTS: Final = closed(
+    responses=array_of(
+        {
+            "anyOf": [
+                closed(**_WHICH, result=NATIVE_RESULT, success={"const": True}),
+                closed(**_WHICH, success={"const": False}, errors=ERRORS),
+            ]
+        }
+    ),
+    usage=USAGE,
+)
+RESULT: Final[Schema] = {"anyOf": [NATIVE_RESULT, BATCH_UNFINISHED, BATCH_RESULTS]}
 NOTHING: Final[Schema] = {"type": "array", "maxItems": 0}
 
 V4_ERROR: Final = closed(

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from bridge.batches import MAX_REQUESTS
 from bridge.errors import RULES
 from bridge.openapi.answers import V4_ERROR
-from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, Schema
+from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, STRING, Schema, object_schema
 
 # What routing, authentication and the service can answer on any route.
 EVERYWHERE: Final = frozenset({400, 401, 403, 404, 405, 500, 503})
@@ -78,3 +79,12 @@ def as_sent(schema: Schema, **more: Schema) -> Schema:
 
 NULL: Final[Schema] = {"type": "null"}
 INPUT: Final[Schema] = {"oneOf": [as_sent(PROMPT_SCHEMA, messages=NULL), as_sent(MESSAGES_SCHEMA, prompt=NULL)]}
+BATCH: Final[Schema] = {
+    **object_schema(["requests"], requests={"type": "array", "minItems": 1, "maxItems": MAX_REQUESTS, "items": INPUT}),
+    "description": "With `queueRequest`: what is to be answered some time; each may have an `external_reference`.",
+}
+POLL: Final[Schema] = {
+    **object_schema(["request_id"], request_id=STRING, prompt=NULL, messages=NULL, requests=NULL),
+    "description": "Asks how far a batch is.",
+}
+ASKED: Final[Schema] = {"anyOf": [INPUT, BATCH, POLL]}

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from bridge.binding import HOST, RUN_PATHS
+from bridge.binding import HOST, MODELS_PATH, RUN_PATHS
 from bridge.model_rows import CREATED_AT, TASK
 from bridge.model_search import MAX_PER_PAGE
 from bridge.openapi import answers
 from bridge.openapi.answers import COUNT, EVENTS, JSON, OBJECT, array_of, closed
-from bridge.openapi.operation import ACCOUNT, GENERATING, INPUT, MODEL, Operation, header, query
+from bridge.openapi.operation import ACCOUNT, ASKED, GENERATING, MODEL, Operation, header, query
 from bridge.schema import FIELDS, STRING, Schema
 from bridge.token_check import MESSAGE as TOKEN_IS_GOOD
 
@@ -64,9 +64,11 @@ SEARCH: Final = (
 MODEL_HEADER: Final = header("cf-consn-model-id", "The model, after a prefix and a colon if it has one.", **MODEL)
 BOUND_INPUT: Final[Schema] = {
     "type": "object",
-    "properties": {"inputs": INPUT, "options": {"type": ["object", "null"]}},
+    "properties": {"inputs": ASKED, "options": {"type": ["object", "null"]}},
     "required": ["inputs"],
 }
+
+BINDING_ERROR: Final[Schema] = {"anyOf": [answers.FLAT_ERROR, answers.BINDING_GATEWAY_ERROR]}
 
 TOKENS: Final = tuple(
     Operation(
@@ -96,9 +98,9 @@ BOUND: Final = tuple(
         summary="Generates text for `env.AI.run()`; answers have no envelope.",
         parameters=(*parameters, MODEL_HEADER),
         body=BOUND_INPUT,
-        answers={JSON: answers.NATIVE_RESULT, EVENTS: answers.NATIVE_EVENTS},
+        answers={JSON: answers.RESULT, EVENTS: answers.NATIVE_EVENTS},
         errors=GENERATING,
-        error={"anyOf": [answers.FLAT_ERROR, answers.BINDING_GATEWAY_ERROR]},
+        error=BINDING_ERROR,
     )
     for path, name, *parameters in (
         *(
@@ -132,9 +134,10 @@ OPERATIONS: Final = (
         path=f"{ACCOUNT}/ai/run/{{model}}",
         name="run",
         tag=REST,
-        summary="Generates text, whole or, with `stream`, as server-sent events.",
-        body=INPUT,
-        answers={JSON: answers.envelope(answers.NATIVE_RESULT), EVENTS: answers.NATIVE_EVENTS},
+        summary="Generates text, whole or, with `stream`, as server-sent events; takes batches and tells results.",
+        parameters=(query("queueRequest", "Whether the body is a batch.", enum=["true", "false"]),),
+        body=ASKED,
+        answers={JSON: answers.envelope(answers.RESULT), EVENTS: answers.NATIVE_EVENTS},
         errors=GENERATING,
     ),
     Operation(
@@ -159,6 +162,24 @@ OPERATIONS: Final = (
         tag=REST,
         summary="Lists the one task that there is.",
         answers={JSON: answers.envelope(array_of(TASK_ROW))},
+    ),
+    Operation(
+        path=MODELS_PATH,
+        name="searchModelsForBinding",
+        tag=BINDING,
+        summary="Lists the models for `env.AI.models()`.",
+        parameters=SEARCH,
+        answers={JSON: {"anyOf": [ROWS, OPENROUTER_ROWS]}},
+        error=BINDING_ERROR,
+    ),
+    Operation(
+        path=f"{ACCOUNT}/ai/run/proxy",
+        name="relayModels",
+        tag=BINDING,
+        summary="Relays `env.AI.models()` for older wrangler.",
+        parameters=(header("x-forwarded", "What the binding asked for.", enum=[f"https://{HOST}{MODELS_PATH}"]),),
+        answers={JSON: {"anyOf": [ROWS, OPENROUTER_ROWS]}},
+        error=BINDING_ERROR,
     ),
     *TOKENS,
     *BOUND,

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from bridge.batches import parse_asked
 from bridge.errors import AiError
 from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, check_input
-from bridge.translation import Question
+from bridge.translation import Question, to_question
 from tests.bridge.json_bodies import BODIES, JSON, WORDS
 
 NO_MATCH = "oneOf at '/' not met, 0 matches: "
@@ -111,7 +111,7 @@ def test_a_tool_that_is_spelled_neither_way_is_told_both():
 
 def test_of_a_tool_that_is_spelled_both_ways_openais_spelling_counts():
     tool = {"type": "function", "name": "flat", "function": {"name": "nested"}}
-    (taken,) = parse_question("@cf/m", json.dumps({"prompt": "hi", "tools": [tool]}).encode()).request.tools
+    (taken,) = to_question("@cf/m", check_input({"prompt": "hi", "tools": [tool]})).request.tools
     assert taken.name == "nested"
 
 
