@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PARAMETERS = {
     "type": "object",
-    "properties": {"city": {"enum": ["New York", "纽约"]}, "days": {"type": "number"}},
+    "properties": {"city": {"enum": ["New York", "纽约"]}, "days": {"enum": [1, 2.5, 4.0]}},
     "required": ["city", "days"],
     "additionalProperties": False,
 }
