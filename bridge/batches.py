@@ -6,7 +6,7 @@ its results.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -75,18 +75,29 @@ def parse_asked(model: str, body: bytes, *, is_queued: bool = False) -> Asked:
     Raises:
         AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
     """
-    check_size(body, is_queued=is_queued)
-    return parse_json(body, lambda value: to_asked(model, value, options_of(value), is_queued=is_queued))
+    return parse_bounded(
+        body, lambda value: to_asked(model, value, options_of(value), is_queued=is_queued), is_queued=is_queued
+    )
 
 
-def check_size(body: bytes, *, is_queued: bool) -> None:
-    """Refuses a body over the limit of those that are no batch, unless it may be one.
+def parse_bounded(body: bytes, convert: Callable[[object], Asked], *, is_queued: bool) -> Asked:
+    """Reads a body as JSON and converts it; only that of a batch may be larger than others.
+
+    Args:
+        body: JSON in UTF-8, of a size that a batch may have.
+        convert: Tells what the value asks.
+        is_queued: Whether the query asks for a batch.
 
     Raises:
-        AiError: It is one.
+        AiError: The body is too large for what it asks, or as for `parse_json`.
     """
-    if len(body) > MAX_BODY_BYTES and not is_queued and b'"queueRequest"' not in body:
+    is_large = len(body) > MAX_BODY_BYTES
+    if is_large and not is_queued and b'"queueRequest"' not in body:
         raise AiError("BODY_TOO_LARGE")
+    asked = parse_json(body, convert)
+    if is_large and isinstance(asked, Question):
+        raise AiError("BODY_TOO_LARGE")
+    return asked
 
 
 def options_of(value: object) -> Mapping[str, Any]:

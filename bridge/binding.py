@@ -17,8 +17,8 @@ from yarl import URL
 from bridge.account import identify
 from bridge.asking import ask_whole, stand_in_headers
 from bridge.batch_answers import answer_batch
-from bridge.batches import MAX_BATCH_BYTES, Asked, check_size, options_of, to_asked
-from bridge.body import parse_json, read_body
+from bridge.batches import MAX_BATCH_BYTES, Asked, options_of, parse_bounded, to_asked
+from bridge.body import read_body
 from bridge.envelope import native_result
 from bridge.errors import AiError, GatewayError
 from bridge.json_text import to_json
@@ -104,7 +104,6 @@ def parse_binding_question(model: str, body: bytes) -> Asked:
     Raises:
         AiError: It is not that, or the inputs are not what the schema allows.
     """
-    check_size(body, is_queued=False)
 
     def convert(value: object) -> Asked:
         if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
@@ -112,7 +111,7 @@ def parse_binding_question(model: str, body: bytes) -> Asked:
         inputs: dict[str, Any] = value["inputs"]
         return to_asked(model, {**inputs, "options": value.get("options")}, options_of(value))
 
-    return parse_json(body, convert)
+    return parse_bounded(body, convert, is_queued=False)
 
 
 async def _whole_result(request: web.Request, question: Question) -> tuple[bytes, str]:

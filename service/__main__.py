@@ -99,7 +99,7 @@ def _split(context: click.Context, parameter: click.Parameter, values: Iterable[
 )
 @_option(
     "--batch-ttl-s",
-    type=_SECONDS,
+    type=click.FloatRange(min=0, min_open=True, max=315_360_000),
     default=86_400.0,
     help="How long a batch and its results are kept once it is done, in seconds.",
 )

@@ -20,7 +20,6 @@ from service.status import to_status
 _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 5.0
 # After five deaths within a minute an engine stays down; batches must not be what it dies of for the last times.
 _MAX_RECENT_DEATHS = 3
 
@@ -41,6 +40,7 @@ class Lane:
         store: Where the items are.
         clock: Tells the time, in seconds since 1970.
         on_end: Is called for each item that got its result, with the model's id and "succeeded" or why it failed.
+        longest_pause_s: How long it waits at most before it tries again what did not work.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Lane:
         store: StoreThread,
         clock: Callable[[], float],
         on_end: OnEnd,
+        longest_pause_s: float = 5.0,
     ) -> None:
         self._model = model
         self._names = names
@@ -58,6 +59,7 @@ class Lane:
         self._store = store
         self._clock = clock
         self._on_end = on_end
+        self._longest_pause_s = longest_pause_s
         self._after_number = 0
         self._returned: list[WaitingItem] = []
         self._suspects: deque[WaitingItem] = deque()
@@ -110,7 +112,7 @@ class Lane:
 
     def _put_off(self) -> None:
         """Has what was to be done now done after the longest pause."""
-        self._pause_s = _LONGEST_PAUSE_S
+        self._pause_s = self._longest_pause_s
         self._has_news.set()
 
     def _start(self, item: WaitingItem, *, is_suspect: bool = False) -> None:
@@ -129,9 +131,8 @@ class Lane:
         outcome = "succeeded"
         try:
             result.response.CopyFrom(await self._ask(item, request))
-            self._pause_s = 0.0
         except (QueueFullError, ModelNotReadyError):
-            self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), _LONGEST_PAUSE_S)
+            self._pause_s = min(max(2 * self._pause_s, _FIRST_PAUSE_S), self._longest_pause_s)
             self._give_back(item, is_suspect)
             return
         except RunstreamError as error:
@@ -141,6 +142,7 @@ class Lane:
             outcome = error.reason
             result.failure.reason, result.failure.message = error.reason, to_status(error).message
             _log.info("item %d of batch %s ends with %s: %r", item.index, item.batch_id, error.reason, error.message)
+        self._pause_s = 0.0
         has_succeeded = outcome == "succeeded"
         written = result.SerializeToString()
         now = self._clock()
@@ -175,7 +177,7 @@ class Lane:
                 return await self._store(change)
             except sqlite3.Error:
                 _log.exception("item %d of batch %s can't be written", item.index, item.batch_id)
-                await asyncio.sleep(_LONGEST_PAUSE_S)
+                await asyncio.sleep(self._longest_pause_s)
 
 
 def _result_for(item: WaitingItem, request: pb.RunRequest) -> batches_pb2.BatchResult:

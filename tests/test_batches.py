@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runstream.v1 import batches_pb2
 
+from tests.service.batch_requests import POLL_PERIOD_S
 from tests.test_equivalence import INPUTS, SAMPLING
 from tests.whole_chain import LONG, PATIENCE_S, POISON
 
@@ -36,6 +37,7 @@ async def finished(chain, request_id):
             if "responses" in result:
                 return result
             assert result["status"] in ("queued", "running")
+            await asyncio.sleep(POLL_PERIOD_S)
 
 
 async def run_batch(chain, requests):
@@ -78,7 +80,7 @@ async def test_a_request_that_fails_leaves_its_neighbours(chain):
 
 
 async def test_an_engine_that_is_killed_during_a_batch_costs_no_answer(chain):
-    requests = [{**LONG, "max_tokens": 400}] * 20
+    requests = [{**LONG, "max_tokens": 200}] * 20
     queued = await post(chain, {"requests": requests}, queueRequest="true")
     await chain.until(lambda: chain.engine.stats.num_running > 0)
     assert chain.engine.pid is not None

@@ -204,8 +204,9 @@ async def test_only_a_batch_may_be_larger_than_2_mib_and_none_than_10(bridge, se
     assert answer.status == (200 if size_mib == 3 else 413)
     answer = await bridge.run({"requests": requests, "options": {"queueRequest": True}})
     assert answer.status == (200 if size_mib == 3 else 413)
-    answer = await bridge.run({"prompt": "x" * (size_mib << 20)})
-    assert answer.error[:2] == (413, 3006)
+    for options in ({}, {"queueRequest": False}):
+        answer = await bridge.run({"prompt": "x" * (size_mib << 20), "options": options})
+        assert answer.error[:2] == (413, 3006)
 
 
 async def test_the_binding_asks_with_its_options_and_gets_bare_results(bridge, service):

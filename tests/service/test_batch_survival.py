@@ -71,7 +71,7 @@ async def test_a_second_service_on_the_same_file_does_not_start(settings):
 
 async def test_a_killed_engine_fails_no_item(settings):
     async with run_service(settings) as running:
-        batch = await created(running, batch_of([ask(max_tokens=1500)] * 3))
+        batch = await created(running, batch_of([ask(max_tokens=800)] * 3))
         await running.engine.wait_for(lambda: running.engine.num_running == 3)
         os.kill(running.engine_pid, signal.SIGKILL)
         ended = await done(running, batch.id)
@@ -104,12 +104,12 @@ async def test_an_item_with_which_the_engine_fails_again_alone_has_failed_and_no
 async def test_a_drain_lets_running_items_end_while_calls_do_and_starts_no_others(catalog_file, tmp_path):
     path = tmp_path / "batches.sqlite"
     async with run_service(config(catalog_file, batch_db=str(path), max_num_seqs=3)) as running:
-        online = asyncio.ensure_future(running.text_generation.Run(ask(max_tokens=3000)))
+        online = asyncio.ensure_future(running.text_generation.Run(ask(max_tokens=1200)))
         await running.engine.wait_for(lambda: running.engine.num_running == 1)
-        await created(running, batch_of([ask(max_tokens=100)] * 7))
+        await created(running, batch_of([ask(max_tokens=50)] * 7))
         await running.engine.wait_for(lambda: running.engine.num_running + running.engine.num_waiting == 4)
         await running.service.stop(drain_timeout_s=60.0)
-        assert (await online).usage.completion_tokens == 3000
+        assert (await online).usage.completion_tokens == 1200
     store = BatchStore(path, ttl_s=60.0)
     assert store.num_waiting() == 4
     store.close()
