@@ -82,7 +82,11 @@ async def _fail(request: web.Request, face: Face, error: AiError) -> web.StreamR
     request_id = request[ACCESS].request_id
     request[ACCESS].error = str(error)
     if STREAM not in request:
-        return face.ai_failure(error, request_id)
+        response = face.ai_failure(error, request_id)
+        if request.content.exception():
+            # Where a body that can't be read ends, and the next request begins, nobody knows.
+            response.force_close()
+        return response
     stream = request[STREAM]
     request.app[METRICS].stream_errors.labels(error.rule.code).inc()
     with contextlib.suppress(ConnectionResetError):

@@ -88,6 +88,18 @@ async def test_a_forced_call_that_is_cut_is_an_error_and_no_text(bridge, service
     assert (await bridge.run({**FORCED, "stream": is_streamed})).error == (400, 8006, message)
 
 
+async def test_a_forced_call_that_is_cut_after_a_keep_alive_ends_the_stream_with_the_error(start_bridge, service):
+    bridge = await start_bridge(keep_alive_s=0.01)
+    service.gate.clear()
+    service.parts = [part('{"na'), ended(pb.FINISH_REASON_LENGTH)]
+    async with bridge.http.post(bridge.run_url, json={**FORCED, "stream": True}) as response:
+        assert await response.content.readuntil(b"\n\n") == b": keep-alive\n\n"
+        service.gate.set()
+        rest = (await response.read()).replace(b": keep-alive\n\n", b"")
+    assert rest.startswith(b'retry: 86400000\n\ndata: {"response":"","errors":[{"code":8006,')
+    assert b"[DONE]" not in rest
+
+
 async def test_arguments_that_are_cut_are_no_object(bridge, service):
     service.answer.tool_calls.add(id="1", name="add", arguments_json='{"n":')
     assert (await bridge.run(ASK)).error[:2] == (400, 8006)
