@@ -46,6 +46,7 @@ QUESTIONS = {
     "no model with 1.1": {"check": "run", "client": "1.1", "model": "@cf/none", "inputs": PROMPT},
     "bad input": {"check": "run", "inputs": {"prompt": "hi", "top_k": 51}},
     "bad input streamed": {"check": "stream", "inputs": {"prompt": "hi", "top_k": 51}},
+    "batch": {"check": "batch", "inputs": [GREEDY, {**GREEDY, "external_reference": "second"}]},
     "models": {"check": "models", "inputs": {"search": "llama-3.1", "per_page": 10}},
     "generateText": {"check": "generateText", "inputs": GREEDY},
     "streamText": {"check": "streamText", "inputs": GREEDY},
@@ -113,6 +114,15 @@ def test_version_1_1_throws_the_flat_error_as_text(answers):
 def test_what_is_wrong_with_the_inputs_is_thrown(answers, name):
     assert "'/top_k' must be <= 50" in answers[name]["message"]
     assert answers[name]["internalStatus"] == 5006
+
+
+def test_a_batch_is_queued_and_polled_until_it_has_its_responses(answers):
+    queued, done = answers["batch"]["queued"], answers["batch"]["done"]
+    assert (queued["status"], queued["model"]) == ("queued", MODEL)
+    assert REQUEST_ID.fullmatch(queued["request_id"])
+    texts = [response["result"]["response"] for response in done["responses"]]
+    assert texts == [answers["run"]["result"]["response"]] * 2
+    assert [response["external_reference"] for response in done["responses"]] == [None, "second"]
 
 
 def test_models_are_listed(answers):

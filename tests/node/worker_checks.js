@@ -22,6 +22,14 @@ const checks = {
     const response = await ai.run(model, inputs, { returnRawResponse: true });
     return { status: response.status, type: response.headers.get("content-type"), body: await response.json() };
   },
+  async batch({ ai, model, inputs }) {
+    const queued = await ai.run(model, { requests: inputs }, { queueRequest: true });
+    let told = queued;
+    while (told.status) {
+      told = await ai.run(model, { request_id: queued.request_id });
+    }
+    return { queued, done: told };
+  },
   async models({ ai, inputs }) {
     return ai.models(inputs);
   },
