@@ -137,12 +137,9 @@ RESPONSE_FORMAT: Final[Schema] = {
 }
 
 
-def _number(
-    kind: str, description: str, minimum: float | None, maximum: float | None = None, **keywords: Any
-) -> Schema:
-    bounds = {"minimum": minimum, "maximum": maximum}
-    given = {name: bound for name, bound in bounds.items() if bound is not None}
-    return {"type": kind, **given, **keywords, "description": description}
+def _number(kind: str, description: str, minimum: float, maximum: float | None = None, **keywords: Any) -> Schema:
+    bounds = {"minimum": minimum} if maximum is None else {"minimum": minimum, "maximum": maximum}
+    return {"type": kind, **bounds, **keywords, "description": description}
 
 
 FIELDS: Final[Mapping[str, Schema]] = {

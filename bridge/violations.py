@@ -18,7 +18,6 @@ TYPE_NAMES: Final = {dict: "object", list: "array", str: "string", bool: "boolea
 COMPARISONS: Final = {
     "minimum": ">=",
     "maximum": "<=",
-    "exclusiveMinimum": ">",
     "minLength": ">=",
     "maxLength": "<=",
     "minItems": ">=",
@@ -41,7 +40,7 @@ def describe(violation: ValidationError) -> str:
             return f"Type mismatch of '{path}', '{_type_name(violation.instance)}' not in '{types}'"
         case "required":
             return f"required properties at '{path}' are '{','.join(wanted)}'"
-        case "minimum" | "maximum" | "exclusiveMinimum":
+        case "minimum" | "maximum":
             return f"'{path}' must be {COMPARISONS[violation.validator]} {wanted}"
         case "minLength" | "maxLength":
             return f"Length of '{path}' must be {COMPARISONS[violation.validator]} {wanted}"
