@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.bridge.running_bridge import running_bridge
 
 MODEL = "@cf/meta/llama-3.1-8b-instruct"
 PROMPT = {"prompt": "where is new york?"}
-GREEDY = {**PROMPT, "temperature": 0}
+GREEDY: dict[str, Any] = {**PROMPT, "temperature": 0}
 CITY = {
     "type": "object",
     "properties": {"city": {"enum": ["New York"]}},
@@ -22,7 +23,7 @@ CITY = {
 }
 REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-QUESTIONS = {
+QUESTIONS: dict[str, dict[str, Any]] = {
     "run": {"check": "run", "inputs": GREEDY},
     "run with options": {
         "check": "run",
