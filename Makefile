@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix proto demo-model bench stress clean setup setup-dev
+.PHONY: help run test check fix proto demo-model bench stress parity clean setup setup-dev
 
 PYTHON_IN_VENV := .venv/bin/python
 
@@ -38,6 +38,9 @@ demo-model: setup-dev ## train the demo model from nothing (up to 30 minutes on 
 bench: setup-dev ## measure the engine, then the running server
 	$(PYTHON_IN_VENV) -m bench.engine
 	$(PYTHON_IN_VENV) -m bench.serving
+
+parity: setup-dev ## compare a server with Runstream: BASE=https://api.cloudflare.com ACCOUNT=… TOKEN=… MODEL=…
+	@$(PYTHON_IN_VENV) -m tests.conformance.parity
 
 clean: ## remove the environment and all caches
 	rm -rf .venv tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -6,7 +6,7 @@ A program, `python cloudflare_checks.py URL`, so that PYTHONPATH may lead to ano
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import cloudflare
 from cloudflare import Cloudflare
@@ -37,7 +37,7 @@ def refused(client: Cloudflare, model: str, **inputs: Any) -> dict[str, Any]:
     try:
         return {"answer": client.ai.run(model, account_id="acc", **inputs)}
     except cloudflare.APIStatusError as error:
-        first: Any = error.errors[0]
+        first = cast(Any, error.errors)[0]
         return {"class": type(error).__name__, "status": error.status_code, "code": first.code, "text": first.message}
 
 
