@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bridge.batches import MAX_REQUESTS
+from bridge.batches import MAX_REFERENCE_CHARACTERS, MAX_REQUESTS
 from bridge.errors import RULES
 from bridge.openapi.answers import V4_ERROR
 from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, STRING, Schema, object_schema
@@ -79,9 +79,15 @@ def as_sent(schema: Schema, **more: Schema) -> Schema:
 
 NULL: Final[Schema] = {"type": "null"}
 INPUT: Final[Schema] = {"oneOf": [as_sent(PROMPT_SCHEMA, messages=NULL), as_sent(MESSAGES_SCHEMA, prompt=NULL)]}
+_REFERENCE: Final[Schema] = {
+    "properties": {"external_reference": {"type": ["string", "null"], "maxLength": MAX_REFERENCE_CHARACTERS}}
+}
 BATCH: Final[Schema] = {
-    **object_schema(["requests"], requests={"type": "array", "minItems": 1, "maxItems": MAX_REQUESTS, "items": INPUT}),
-    "description": "With `queueRequest`: what is to be answered some time; each may have an `external_reference`.",
+    **object_schema(
+        ["requests"],
+        requests={"type": "array", "minItems": 1, "maxItems": MAX_REQUESTS, "items": {"allOf": [INPUT, _REFERENCE]}},
+    ),
+    "description": "With `queueRequest`: what is to be answered some time.",
 }
 POLL: Final[Schema] = {
     **object_schema(["request_id"], request_id=STRING, prompt=NULL, messages=NULL, requests=NULL),
