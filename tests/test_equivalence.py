@@ -54,10 +54,10 @@ FINISH_REASONS = {pb.FINISH_REASON_STOP: "stop", pb.FINISH_REASON_LENGTH: "lengt
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.builds(lambda given, sampling: {**given, **sampling}, INPUTS, SAMPLING))
-async def test_all_four_faces_say_the_same(chain, body):
+async def test_all_native_faces_say_the_same(chain, body):
     request = to_request(body)
     request.cache_salt = ACCOUNT  # as the bridge salts what it asks for
-    await chain.service.text_generation.Run(request)  # from then on the prompt is cached, for all four alike
+    await chain.service.text_generation.Run(request)  # from then on the prompt is cached, for all alike
     whole = await chain.service.text_generation.Run(request)
     *parts, last = [part async for part in chain.service.text_generation.RunStream(request)]
     assert "".join(part.text for part in (*parts, last)) == whole.text
@@ -70,6 +70,16 @@ async def test_all_four_faces_say_the_same(chain, body):
     streamed = read_events((await chain.ask(**body, stream=True)).body)
     assert result == {"response": whole.text, "tool_calls": [], "usage": counts(whole.usage)}
     assert ("".join(streamed.texts), streamed.usage) == (whole.text, counts(whole.usage))
+    assert json.loads((await ask_as_binding(chain, body)).body) == result
+    relayed = read_events((await ask_as_binding(chain, {**body, "stream": True})).body)
+    assert ("".join(relayed.texts), relayed.usage) == (whole.text, counts(whole.usage))
+
+
+async def ask_as_binding(chain, inputs):
+    """Asks as a Worker's binding does, through wrangler's relay, which names an account."""
+    headers = {"x-forwarded": "https://workers-binding.ai/run?version=3", "cf-consn-model-id": MODEL}
+    body = {"inputs": inputs, "options": {}}
+    return await chain.bridge.ask("POST", f"/client/v4/accounts/{ACCOUNT}/ai/run/proxy", json=body, headers=headers)
 
 
 async def chat(chain, asked):

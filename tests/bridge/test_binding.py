@@ -1,5 +1,6 @@
 """The AI binding of Workers: what workerd sends and older wrangler relays, and the bare answers that they read."""
 
+import asyncio
 import gzip
 import json
 
@@ -24,6 +25,48 @@ async def ask(bridge, body, path="/run?version=3", **headers):
     """Sends a request as workerd does; a header that is None is left out."""
     kept = {name: value for name, value in {**WORKERD, **headers}.items() if value is not None}
     return await bridge.ask("POST", path, json=body, headers=kept)
+
+
+CAPTURED = {
+    "workerd": b"""POST /run?version=3 HTTP/1.1
+Content-Length: 53
+Host: workers-binding.ai
+Content-Type: application/json
+cf-consn-model-id: @cf/meta/llama-3.1-8b-instruct
+cf-consn-sdk-version: 2.0.0
+x-extra: 1
+
+{"inputs":{"prompt":"hi","stream":true},"options":{}}""",
+    "wrangler": b"""POST /client/v4/accounts/acc/ai/run/proxy HTTP/1.1
+host: 127.0.0.1:8080
+connection: keep-alive
+Authorization: Bearer token
+User-Agent: wrangler/3.114.17
+cf-consn-model-id: @cf/meta/llama-3.1-8b-instruct
+cf-consn-sdk-version: 2.0.0
+content-type: application/json
+x-forwarded: https://workers-binding.ai/run?version=3
+accept: */*
+transfer-encoding: chunked
+
+35
+{"inputs":{"prompt":"hi","stream":true},"options":{}}
+0
+
+""",
+}
+
+
+@pytest.mark.parametrize("client", CAPTURED)
+async def test_the_bytes_that_were_captured_are_answered(bridge, service, client):
+    host, port = bridge.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(CAPTURED[client].replace(b"\n", b"\r\n"))
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readuntil(b"data: [DONE]\n\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n")
+    assert (service.request.model, service.request.prompt.text) == ("@cf/meta/llama-3.1-8b-instruct", "hi")
 
 
 @pytest.mark.parametrize("path", ["/run?version=3", "/ai-gateway/run?version=3"])

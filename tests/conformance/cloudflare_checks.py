@@ -32,6 +32,12 @@ def call(client: Cloudflare) -> Any:
     return client.ai.run(MODEL, account_id="acc", messages=messages, tools=[tool], extra_body=extra)
 
 
+def models(client: Cloudflare) -> list[str]:
+    """The names of all models, page after page until an empty one."""
+    rows: Any = client.ai.models.list(account_id="acc")
+    return [row["name"] for row in rows]
+
+
 def refused(client: Cloudflare, model: str, **inputs: Any) -> dict[str, Any]:
     """What the SDK raises."""
     try:
@@ -46,7 +52,7 @@ CHECKS: dict[str, Callable[[Cloudflare], Any]] = {
     "run": lambda client: client.ai.run(MODEL, **INPUTS),
     "stream": stream,
     "call": call,
-    "models": lambda client: [row["name"] for row in client.ai.models.list(account_id="acc")],
+    "models": models,
     "schema": lambda client: client.ai.models.schema.get(account_id="acc", model=MODEL),
     "no model": lambda client: refused(client, "@cf/none", prompt="hi"),
     "bad input": lambda client: refused(client, MODEL, prompt="hi", top_k=51),
