@@ -84,7 +84,7 @@ def binding_failure(error: AiError, request_id: str) -> web.Response:
         "internalCode": error.rule.code,
         "httpCode": error.rule.status,
         "message": error.message(request_id),
-        "description": error.description,
+        "description": error.flat_description,
         "requestId": request_id,
     }
     return json_response(body, error.rule.status, error.headers())

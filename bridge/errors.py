@@ -99,6 +99,12 @@ class AiError(Exception):
         """The message in Cloudflare's grammar."""
         return f"AiError: {self.rule.title}: {self.description} ({request_id})"
 
+    @property
+    def flat_description(self) -> str:
+        """The description of a flat error, as in "Error: oneOf at '/' not met": the title's end belongs to it."""
+        beginning = self.rule.title.partition(": ")[2]
+        return f"{beginning}: {self.description}" if beginning else self.description
+
     def headers(self) -> dict[str, str]:
         """The headers that tell a client whether and when to ask again."""
         if not self.rule.is_retryable:
