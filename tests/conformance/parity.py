@@ -87,7 +87,11 @@ def main(base: str, account: str, token: str, model: str) -> None:
     there = Target(base.rstrip("/").removesuffix("/client/v4"), account, token, model)
     check_target(there)
     with own_runstream(account, token, model) as here:
-        unlike = compare(there, here)
+        click.echo(f"there is {there.url}, here is a Runstream at {here.url}; both are asked for {model}\n")
+        try:
+            unlike = compare(there, here)
+        except requests.RequestException as error:
+            raise click.ClickException(f"an exchange had no answer: {error}") from None
     click.echo(f"\n{unlike} differ" if unlike else "\nNo difference that is not deliberate")
     sys.exit(1 if unlike else 0)
 
