@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 import requests
 from jsonschema import Draft202012Validator
 from selenium.webdriver.common.by import By
@@ -61,15 +62,24 @@ def test_the_document_names_the_models_of_the_service(running_stack):
     assert "@cf/meta/llama-3.1-8b-instruct" in described["components"]["schemas"]["ModelName"]["enum"]
 
 
-async def test_nothing_that_schemathesis_sends_is_answered_otherwise_than_documented(running_stack, tmp_path):
-    status, output = await schemathesis(
-        running_stack.url, "--max-examples", "60", "--phases", "fuzzing,stateful", cwd=tmp_path
-    )
+async def check_with_schemathesis(url, *options, cwd):
+    """Fails unless at least 2,000 requests are answered as documented, and the stack is well after them."""
+    status, output = await schemathesis(url, *options, cwd=cwd)
     assert status == 0, output
     (num_cases,) = re.findall(r"(\d[\d,]*) generated", output)
     assert int(num_cases.replace(",", "")) >= 2_000
-    async with aiohttp.ClientSession() as http, http.get(f"{running_stack.url}/readyz") as ready:
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/readyz") as ready:
         assert ready.status == 200
+
+
+async def test_what_schemathesis_makes_up_is_answered_as_documented(running_stack, tmp_path):
+    options = ("--phases", "fuzzing,stateful", "--max-examples", "60")
+    await check_with_schemathesis(running_stack.url, *options, cwd=tmp_path)
+
+
+@pytest.mark.stress
+async def test_all_that_schemathesis_has_is_answered_as_documented(running_stack, tmp_path):
+    await check_with_schemathesis(running_stack.url, "--max-examples", "300", cwd=tmp_path)
 
 
 async def test_what_the_document_says_needs_a_token_is_refused_without_one(running_stack, tmp_path):

@@ -170,7 +170,6 @@ OPERATIONS: Final = (
         summary="Lists the models for `env.AI.models()`.",
         parameters=SEARCH,
         answers={JSON: {"anyOf": [ROWS, OPENROUTER_ROWS]}},
-        error=BINDING_ERROR,
     ),
     Operation(
         path=f"{ACCOUNT}/ai/run/proxy",
