@@ -43,6 +43,7 @@ async def run(request: web.Request) -> web.StreamResponse:
         GatewayError: The request shows no token, or a wrong one, where one is needed.
         AiError: The request is wrong, or the service failed before the first part.
     """
+    identify(request)
     return await _run(request, request.query.get("version"))
 
 
@@ -53,11 +54,11 @@ async def relay(request: web.Request) -> web.StreamResponse:
         GatewayError: That address is none of the binding's, or the request may not act for the account.
         AiError: As for `run` and `search_models`.
     """
-    asked = URL(request.headers.get("x-forwarded", ""))
+    identify(request)
+    asked = _forwarded(request)
     if request.method == "POST" and asked.host == HOST and asked.path in RUN_PATHS:
         return await _run(request, asked.query.get("version"))
     if request.method == "GET" and asked.host == HOST and asked.path == MODELS_PATH:
-        identify(request)
         return await answer_search(request, asked.query)
     raise GatewayError(400, 7000, f"No route for that URI: x-forwarded has to say https://{HOST}/run?version=3")
 
@@ -71,8 +72,15 @@ def add_routes(router: web.UrlDispatcher) -> None:
         add("/client/v4/accounts/{account_id:[^/]+}/ai/run/proxy", relay)
 
 
+def _forwarded(request: web.Request) -> URL:
+    """The address that is relayed to; empty if the header is none."""
+    try:
+        return URL(request.headers.get("x-forwarded", ""))
+    except ValueError:
+        return URL()
+
+
 async def _run(request: web.Request, version: str | None) -> web.StreamResponse:
-    identify(request)
     if version not in WHOLE_IS_COMPRESSED:
         advice = "use env.AI without a package, or @cloudflare/ai 1.1.0 or newer, whose inputs are not tensors"
         raise AiError("SDK_DEPRECATED", f"Request trying to use deprecated SDK version: {advice}")

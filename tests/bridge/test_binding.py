@@ -182,7 +182,7 @@ async def test_wrangler_relays_for_the_account_in_its_path(bridge, service):
 
 
 @pytest.mark.parametrize(
-    "forwarded", [None, "https://workers-binding.ai/images", "https://elsewhere.example/run?version=3"]
+    "forwarded", [None, "http://[", "https://workers-binding.ai/images", "https://elsewhere.example/run?version=3"]
 )
 async def test_nothing_else_is_relayed(bridge, service, forwarded):
     answer = await ask(bridge, {"inputs": PROMPT}, RELAY, Host=None, **{"x-forwarded": forwarded})
