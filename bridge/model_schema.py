@@ -5,45 +5,12 @@ from typing import Any, Final
 
 from runstream.v1 import models_pb2
 
-from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, Schema, described
-
-COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-
-USAGE: Final[Schema] = {
-    "type": "object",
-    "description": "The tokens, counted.",
-    "properties": {
-        "prompt_tokens": described(COUNT, "Those of the prompt, with what the chat template adds."),
-        "completion_tokens": described(COUNT, "Those of the answer, with the one that ends it."),
-        "total_tokens": described(COUNT, "Both together."),
-        "prompt_tokens_details": {
-            "type": "object",
-            "properties": {"cached_tokens": described(COUNT, "How many of the prompt's were computed before.")},
-        },
-    },
-}
-
-TOOL_CALLS: Final[Schema] = {
-    "type": "array",
-    "description": "The calls that the model makes.",
-    "items": {
-        "type": "object",
-        "properties": {"name": {"type": "string"}, "arguments": {"type": "object"}},
-        "required": ["name", "arguments"],
-    },
-}
+from bridge.openapi.answers import NATIVE_RESULT
+from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, Schema
 
 OUTPUT: Final[Schema] = {
     "oneOf": [
-        {
-            "type": "object",
-            "properties": {
-                "response": {"description": "The text; in JSON mode the value that it writes; null beside tool calls."},
-                "tool_calls": TOOL_CALLS,
-                "usage": USAGE,
-            },
-            "required": ["response", "tool_calls", "usage"],
-        },
+        NATIVE_RESULT,
         {"type": "string", "format": "binary", "description": "With `stream`: server-sent events."},
     ]
 }

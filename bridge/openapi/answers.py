@@ -5,7 +5,7 @@ Where Cloudflare's documentation and captures differ, these say what the bridge 
 
 from typing import Any, Final
 
-from bridge.schema import OPTIONAL_STRING, STRING, Schema
+from bridge.schema import OPTIONAL_STRING, STRING, Schema, described
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -56,10 +56,10 @@ MESSAGE: Final = closed(code={"type": "integer"}, message=STRING)
 ERRORS: Final = {**array_of(MESSAGE), "minItems": 1}
 
 USAGE: Final = closed(
-    prompt_tokens=COUNT,
-    completion_tokens=COUNT,
-    total_tokens=COUNT,
-    prompt_tokens_details=closed(cached_tokens=COUNT),
+    prompt_tokens=described(COUNT, "Those of the prompt, with what the chat template adds."),
+    completion_tokens=described(COUNT, "Those of the answer, with the one that ends it."),
+    total_tokens=described(COUNT, "Both together."),
+    prompt_tokens_details=closed(cached_tokens=described(COUNT, "How many of the prompt's were computed before.")),
 )
 TOOL_CALLS: Final = array_of(closed(name=STRING, arguments=OBJECT))
 NATIVE_RESULT: Final = closed(
