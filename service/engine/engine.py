@@ -13,9 +13,17 @@ from transformers import PreTrainedModel
 from service.engine.block_pool import BLOCK_SIZE, BlockPool
 from service.engine.grammar import GrammarError, GrammarMatcher
 from service.engine.kv_cache import bytes_per_block
-from service.engine.messages import ENGINE_FAILED, EngineConfig, EngineInfo, Failure, StepOutput, StepResult
+from service.engine.messages import (
+    ENGINE_FAILED,
+    EngineConfig,
+    EngineInfo,
+    Failure,
+    FailureCause,
+    StepOutput,
+    StepResult,
+)
 from service.engine.model_runner import ModelRunner, is_out_of_memory
-from service.engine.sampling import SampledToken, SamplingError
+from service.engine.sampling import NothingLeftError, SampledToken, SamplingError
 from service.engine.scheduler import ScheduledSequence, Scheduler
 from service.engine.self_check import SelfCheck
 from service.engine.sequence import Priority, SamplingParams, Sequence
@@ -177,7 +185,7 @@ class Engine:
     def _end(self, sequence: Sequence, reason: str | SamplingError) -> Failure:
         _log.error("request %s fails: %s", sequence.id, reason)
         self.abort(sequence.id)
-        return Failure(sequence.id, str(reason), isinstance(reason, GrammarError))
+        return Failure(sequence.id, str(reason), _cause(reason))
 
     def step(self) -> list[StepOutput]:
         """Schedules and runs; the tokens drawn, at most one for each sequence."""
@@ -207,3 +215,13 @@ class Engine:
             num_free_blocks=self.block_pool.num_free,
             num_preemptions=self.scheduler.num_preemptions,
         )
+
+
+def _cause(reason: str | SamplingError) -> FailureCause:
+    match reason:
+        case GrammarError():
+            return FailureCause.GRAMMAR
+        case NothingLeftError():
+            return FailureCause.REQUEST
+        case _:
+            return FailureCause.ENGINE

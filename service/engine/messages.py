@@ -168,20 +168,27 @@ class StepOutput:
     num_cached_tokens: int = 0
 
 
+class FailureCause(enum.Enum):
+    """What a request could not be finished for."""
+
+    ENGINE = "engine"
+    REQUEST = "request"  # what it asks for excludes itself
+    GRAMMAR = "grammar"  # the form that it asks for can't be met
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A request that the engine could not finish.
 
     Attributes:
         id: The request's id.
-        message: Why, for its client to read.
-        is_of_grammar: Whether it is the form that was asked for that could not be met. The message then follows the
-            name of the field that asks for it.
+        message: Why, for its client to read. Of a grammar's, it follows the name of the field that asks for it.
+        cause: What it is for.
     """
 
     id: str
     message: str
-    is_of_grammar: bool = False
+    cause: FailureCause = FailureCause.ENGINE
 
 
 @dataclass(frozen=True, slots=True)

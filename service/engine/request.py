@@ -5,9 +5,15 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from service.engine.messages import Failure, Submit
+from service.engine.messages import Failure, FailureCause, Submit
 from service.engine.sequence import FinishReason, TokenLogprobs
-from service.errors import EngineFailedError, QueueFullError, RunstreamError, UnsatisfiableFormatError
+from service.errors import (
+    EngineFailedError,
+    InvalidRequestError,
+    QueueFullError,
+    RunstreamError,
+    UnsatisfiableFormatError,
+)
 
 
 class EngineState(enum.Enum):
@@ -118,7 +124,9 @@ class QueueBounds:
 
 def to_error(failure: Failure, submit: Submit) -> RunstreamError:
     """What the client of a request that the engine could not finish is told."""
-    if failure.is_of_grammar and submit.grammar is not None:
+    if failure.cause is FailureCause.GRAMMAR and submit.grammar is not None:
         field = submit.grammar.field
         return UnsatisfiableFormatError(f"{field} {failure.message}", field)
+    if failure.cause is FailureCause.REQUEST:
+        return InvalidRequestError(failure.message)
     return EngineFailedError(failure.message)

@@ -46,6 +46,13 @@ class SamplingError(Exception):
     """Why a row has no token, in words for its client."""
 
 
+class NothingLeftError(SamplingError):
+    """The row's own request excludes every token."""
+
+    def __init__(self) -> None:
+        super().__init__(NOTHING_LEFT)
+
+
 @dataclass(frozen=True, slots=True)
 class SamplingRow:
     """What decides a row's token besides its logits.
@@ -129,7 +136,7 @@ def _choose(logits: torch.Tensor, rows: list[SamplingRow]) -> dict[int, int | Sa
         is_valid = best.values.isfinite().tolist()
         for place, token_id, has_token in zip(adjusted, best.indices.tolist(), is_valid, strict=True):
             if not has_token:
-                tokens[place] = SamplingError(NOTHING_LEFT)
+                tokens[place] = NothingLeftError()
             elif rows[place].params.temperature == 0:
                 tokens[place] = token_id
     drawn = [place for place in range(len(rows)) if place not in tokens]

@@ -26,6 +26,7 @@ from service.engine.messages import (
     Abort,
     EngineConfig,
     Failure,
+    FailureCause,
     GrammarSpec,
     LoadFailed,
     Ready,
@@ -142,7 +143,7 @@ class Worker:
         if error is None:
             self._submit(command.submit, command.grammar.result(), result)
         elif isinstance(error, GrammarError):
-            result.failed.append(Failure(request_id, str(error), is_of_grammar=True))
+            result.failed.append(Failure(request_id, str(error), FailureCause.GRAMMAR))
         else:
             _log.error("compiling the grammar of request %s failed", request_id, exc_info=error)
             result.failed.append(Failure(request_id, ENGINE_FAILED))

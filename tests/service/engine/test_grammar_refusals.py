@@ -10,7 +10,7 @@ import pytest
 from tokenizers import Tokenizer, decoders, models
 
 from service.engine.grammar import GrammarCompiler, GrammarError, GrammarMatcher
-from service.engine.messages import Failure, GrammarSpec, StepOutput
+from service.engine.messages import Failure, FailureCause, GrammarSpec, StepOutput
 from service.engine.sequence import FinishReason
 from tests.service.engine.conftest import finish, tokens_of
 from tests.service.engine.grammars import (
@@ -93,7 +93,7 @@ def test_a_dead_end_ends_its_own_request_only(eight_letters: Model) -> None:
         failed += result.failed
         outputs += result.outputs
     message = "can't be met: the model has no token that could go on"
-    assert failed == [Failure("lost", message, is_of_grammar=True)]
+    assert failed == [Failure("lost", message, FailureCause.GRAMMAR)]
     assert re.fullmatch("[ab][cd][ef]", model.text(tokens_of(outputs, "lost")))
     assert re.fullmatch("[ab]{9}", model.text(tokens_of(outputs, "found")))
     assert is_whole(model.engine)

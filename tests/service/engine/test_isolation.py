@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from service.checkpoints.load import load_model
 from service.engine.engine import Engine
-from service.engine.messages import ENGINE_FAILED, EngineConfig, StepResult, Submit
+from service.engine.messages import ENGINE_FAILED, EngineConfig, Failure, FailureCause, StepResult, Submit
 from service.engine.sampling import NO_PROBABILITIES, NOTHING_LEFT
 from service.engine.sequence import SamplingParams
 from tests.checkpoints import save_tiny_model
@@ -125,7 +125,7 @@ def test_a_request_that_excludes_every_token_fails_alone(checkpoint: Callable[[s
     engine.submit("impossible", [5], SamplingParams(20, eos_token_ids=everything, min_tokens=1))
     engine.submit("good", [5], SamplingParams(3))
     result = run_all(engine)
-    assert failures(result) == {"impossible": NOTHING_LEFT}
+    assert result.failed == [Failure("impossible", NOTHING_LEFT, FailureCause.REQUEST)]
     assert len(tokens_of(result.outputs, "good")) == 3
 
 

@@ -15,7 +15,18 @@ import pytest
 
 from service.engine.engine import Engine
 from service.engine.grammar import GrammarCompiler, GrammarError
-from service.engine.messages import Abort, EngineConfig, Failure, LoadFailed, Ready, Started, StepResult, Submit, pack
+from service.engine.messages import (
+    Abort,
+    EngineConfig,
+    Failure,
+    FailureCause,
+    LoadFailed,
+    Ready,
+    Started,
+    StepResult,
+    Submit,
+    pack,
+)
 from service.engine.sequence import Priority, SamplingParams
 from service.engine.worker import Command, Worker, receive
 from tests.service.engine.conftest import make_engine
@@ -105,7 +116,7 @@ def test_a_refused_grammar_fails_its_request_with_the_reason(tiny: Model) -> Non
     desk = Desk(tiny.engine, tiny.compiler)
     desk.turn(Submit("it", [5, 6], sampled(), grammar=regex("(")))
     (result,) = desk.turn()
-    assert result.failed == [Failure("it", "can't be met: unclosed group", is_of_grammar=True)]
+    assert result.failed == [Failure("it", "can't be met: unclosed group", FailureCause.GRAMMAR)]
     assert not tiny.engine.has_work
 
 
