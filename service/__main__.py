@@ -1,4 +1,4 @@
-"""The command line: `python -m service` serves."""
+"""The command line: `python -m service` serves; with a command behind it, it shows, fetches or checks models."""
 
 import asyncio
 import functools
@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from service import commands
 from service.catalog import DTYPES, CatalogError
 from service.config import ConfigError, ServiceConfig, check_exposure, read_token
 from service.errors import RunstreamError
@@ -112,6 +113,7 @@ def main(
 ) -> None:
     """Answers text generation over gRPC with models on this machine."""
     if context.invoked_subcommand is not None:
+        commands.refuse_options_of_serving(context)
         return
     logging.basicConfig(level=logging.INFO, format="%(asctime)s service %(levelname)s %(message)s")
     # its own threads gain nothing on one prompt at a time, and it warns whenever an engine is started after one
@@ -124,6 +126,9 @@ def main(
         sys.exit(f"error: {error}")
     except RunstreamError as error:
         sys.exit(f"error: {error.message}")
+
+
+commands.add_to(main)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The catalog: which models there are, where their weights come from and what they take."""
 
 import dataclasses
+import re
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -12,8 +13,16 @@ BUILT_IN = Path(__file__).with_name("catalog.toml")
 QUANTIZATIONS = ("", "int8", "awq", "gptq")
 TOOL_CALL_FORMATS = ("", "llama3_json")
 DTYPES = ("auto", "float16", "bfloat16", "float32", "float64")
+TOKEN_LIMITS = (
+    "max_prompt_tokens",
+    "max_completion_tokens",
+    "context_window",
+    "default_max_tokens",
+    "default_max_tokens_streamed",
+)
 
 _AT_LEAST_1 = "an integer of at least 1"
+_HUB_ID = re.compile(r"([\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
 
 
 class CatalogError(ValueError):
@@ -39,6 +48,10 @@ class CatalogModel:
         license: The licence's name or address.
         tool_call_format: How the checkpoint was trained to write tool calls, one of `TOOL_CALL_FORMATS`; empty if it
             was not.
+        chat_template: The absolute path of the chat template for a checkpoint that has none of its own; empty for none.
+        revision: The commit, tag or branch of a checkpoint on the hub.
+        download_mib: What `pull` fetches; 0 if that is not known.
+        memory_mib: What the loaded weights take with a KV cache for one context window; 0 if that is not known.
     """
 
     id: str
@@ -54,6 +67,15 @@ class CatalogModel:
     default_system_prompt: str = ""
     license: str = ""
     tool_call_format: str = ""
+    chat_template: str = ""
+    revision: str = "main"
+    download_mib: int = 0
+    memory_mib: int = 0
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the checkpoint is a folder of this machine and not one of the hub."""
+        return Path(self.checkpoint).is_absolute()
 
 
 Catalog = Mapping[str, CatalogModel]
@@ -97,10 +119,25 @@ def _to_model(path: Path, model_id: str, table: object) -> CatalogModel:
     _check_choice(f"{where}.quantization", model.quantization, QUANTIZATIONS)
     _check_choice(f"{where}.dtype", model.dtype, DTYPES)
     _check_choice(f"{where}.tool_call_format", model.tool_call_format, TOOL_CALL_FORMATS)
+    if not model.revision:
+        raise CatalogError(f"{where}.revision: is ''; expected a commit, a tag or a branch")
     if model.checkpoint.startswith((".", "/", "~")):
-        folder = (path.parent / Path(model.checkpoint).expanduser()).resolve()
-        return dataclasses.replace(model, checkpoint=str(folder))
+        model = dataclasses.replace(model, checkpoint=_absolute(path, model.checkpoint))
+        if "revision" in table:
+            raise CatalogError(f"{where}.revision: is {model.revision!r}; expected none, as the checkpoint is a folder")
+    elif not _HUB_ID.fullmatch(model.checkpoint):
+        expected = "a hub id (owner/name), or a folder that begins with '.', '/' or '~'"
+        raise CatalogError(f"{where}.checkpoint: is {model.checkpoint!r}; expected {expected}")
+    if model.chat_template:
+        model = dataclasses.replace(model, chat_template=_absolute(path, model.chat_template))
+        if not Path(model.chat_template).is_file():
+            raise CatalogError(f"{where}.chat_template: is {model.chat_template!r}; expected a file that is there")
     return model
+
+
+def _absolute(path: Path, name: str) -> str:
+    """Where a path leads that stands in a catalog: it is relative to the catalog's own folder."""
+    return str((path.parent / Path(name).expanduser()).resolve())
 
 
 def _check_keys(where: str, table: dict[str, Any]) -> None:
@@ -111,6 +148,8 @@ def _check_keys(where: str, table: dict[str, Any]) -> None:
         # bool is an int to isinstance
         if type(value) is not types[name]:
             raise CatalogError(f"{where}.{name}: is {value!r}; expected {_words(types[name])}")
+        if types[name] is int and value < 1:
+            raise CatalogError(f"{where}.{name}: is {value}; expected {_AT_LEAST_1}")
     required = [field.name for field in dataclasses.fields(CatalogModel) if field.default is dataclasses.MISSING]
     for name in required:
         if name != "id" and name not in table:
@@ -118,10 +157,8 @@ def _check_keys(where: str, table: dict[str, Any]) -> None:
 
 
 def _check_limits(where: str, model: CatalogModel) -> None:
-    limits = {name: value for name, value in dataclasses.asdict(model).items() if isinstance(value, int)}
+    limits: dict[str, int] = {name: getattr(model, name) for name in TOKEN_LIMITS}
     for name, value in limits.items():
-        if value < 1:
-            raise CatalogError(f"{where}.{name}: is {value}; expected {_AT_LEAST_1}")
         if value > model.context_window:
             raise CatalogError(f"{where}.{name}: is {value}; expected at most context_window, {model.context_window}")
     for name in ("default_max_tokens", "default_max_tokens_streamed"):

@@ -47,17 +47,23 @@ class Chat:
         self._special_pattern = re.compile(alternatives or r"(?!)")
 
     @classmethod
-    def load(cls, checkpoint: Path, tool_call_format: str = "") -> "Chat":
+    def load(cls, checkpoint: Path, tool_call_format: str = "", chat_template: str = "") -> "Chat":
         """Reads tokenizer, chat template and end-of-sequence ids from a checkpoint's folder. Takes seconds.
 
         Takes tokenizer.json as it is. `AutoTokenizer` would import torch, and for some classes build its own tokenizer.
 
+        Args:
+            checkpoint: The folder.
+            tool_call_format, chat_template: See `CatalogModel`.
+
         Raises:
-            OSError, ValueError: The folder holds no tokenizer, or one that can't be read.
+            OSError, ValueError: The folder holds no tokenizer, or one that can't be read; or the template can't be.
         """
         from transformers import PreTrainedTokenizerFast  # slow to import, and the engine should be started first
 
         tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint, local_files_only=True)
+        if chat_template and not tokenizer.chat_template:
+            tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
         eos_token_ids = _eos_token_ids(checkpoint)
         if tokenizer.eos_token_id is not None:
             eos_token_ids |= {tokenizer.eos_token_id}

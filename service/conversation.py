@@ -72,7 +72,7 @@ def in_words(request: pb.RunRequest, messages: Iterable[pb.Message], *, has_syst
     Args:
         request: Has the tools, which the system message describes.
         messages: Its messages.
-        has_system_role: Whether the template lets a system speak; if not, the first user does.
+        has_system_role: Whether the template lets a system speak; if not, the first user says it all.
     """
     turns: list[tuple[str, list[str]]] = []
     names: dict[str, str] = {}
@@ -88,6 +88,8 @@ def in_words(request: pb.RunRequest, messages: Iterable[pb.Message], *, has_syst
             turns.append((role, [text]))
         is_behind_result = is_result or (is_behind_result and role == "user")
     entries = [{"role": role, "content": "\n".join(texts)} for role, texts in turns]
+    if not has_system_role:
+        entries = _without_system(entries)
     if tools := described_tools(request):
         listed = "\n".join(json.dumps(_function(tool), ensure_ascii=False) for tool in tools)
         _instruct(entries, _INSTRUCTION.format(tools=listed), "system" if has_system_role else "user")
@@ -136,6 +138,14 @@ def _said(message: pb.Message) -> str:
 def _result_in_words(message: pb.Message, names: dict[str, str]) -> str:
     name = message.name or names.get(message.tool_call_id, "")
     return json.dumps({**({"name": name} if name else {}), "result": text_of(message)}, ensure_ascii=False)
+
+
+def _without_system(entries: list[Entry]) -> list[Entry]:
+    """Puts what a system says first before what the user says behind it, as Mistral's own encoder does."""
+    if [entry["role"] for entry in entries[:2]] != ["system", "user"]:
+        return entries
+    system, user, *others = entries
+    return [{**user, "content": f"{system['content']}\n\n{user['content']}"}, *others]
 
 
 def _instruct(entries: list[Entry], instruction: str, role: str) -> None:

@@ -68,7 +68,9 @@ class Model:
             ModelNotReadyError: One of them can't be loaded.
         """
         try:
-            chat = await asyncio.to_thread(Chat.load, self.engine.config.checkpoint, self.entry.tool_call_format)
+            chat = await asyncio.to_thread(
+                Chat.load, self.engine.config.checkpoint, self.entry.tool_call_format, self.entry.chat_template
+            )
         except (OSError, ValueError) as error:
             raise ModelNotReadyError(f"the tokenizer of {self.entry.id} can't be loaded: {error}") from error
         self._parts = LoadedParts(chat, _room(self.entry, await self.engine.wait_until_ready()))

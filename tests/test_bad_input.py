@@ -135,7 +135,7 @@ async def test_an_unknown_model(chain):
 async def test_a_model_whose_weights_are_not_here(chain):
     answer = await chain.bridge.run(ASK, "@test/absent")
     check(answer, 400, 5007, "AiError: No such model: ")
-    assert "hf download nobody/has-this" in answer.error[2]
+    assert "python -m service pull @test/absent" in answer.error[2]
 
 
 async def test_a_wrong_method(chain):

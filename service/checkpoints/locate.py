@@ -5,6 +5,7 @@ from pathlib import Path
 from huggingface_hub import try_to_load_from_cache
 
 from service.catalog import CatalogModel
+from service.checkpoints.files import UnusableCheckpointError, missing_files
 from service.errors import WeightsMissingError
 
 
@@ -12,24 +13,27 @@ def locate(model: CatalogModel) -> Path:
     """The folder with the model's checkpoint. Looks only on this machine, never on the network.
 
     Raises:
-        WeightsMissingError: There is none; the message says how to get it.
+        WeightsMissingError: There is none, or not all of it; the message says how to get it.
     """
-    is_folder = model.checkpoint.startswith("/")
-    folder = Path(model.checkpoint) if is_folder else _cached_snapshot(model.checkpoint)
-    if folder is not None and _is_checkpoint(folder):
+    folder = Path(model.checkpoint) if model.is_folder else cached_snapshot(model)
+    try:
+        missing = missing_files(folder) if folder is not None else ["config.json"]
+    except UnusableCheckpointError as error:
+        raise _missing(model, f"of {model.id} can't be used: {error}") from error
+    if folder is not None and not missing:
         return folder
-    missing = f"The weights of {model.id} are not on this machine"
-    if is_folder:
-        missing += f": there is no config.json with *.safetensors in {model.checkpoint}"
-    else:
-        missing += f". Fetch them with: hf download {model.checkpoint}"
-    raise WeightsMissingError(missing, model=model.id, checkpoint=model.checkpoint)
+    if model.is_folder:
+        raise _missing(model, f"of {model.id} are not on this machine: {model.checkpoint} has no {missing[0]}")
+    command = f"python -m service pull {model.id}"
+    found = "not on this machine" if folder is None else f"not all on this machine, {missing[0]} is missing"
+    raise _missing(model, f"of {model.id} are {found}. Fetch them with: {command}", command=command)
 
 
-def _cached_snapshot(repo_id: str) -> Path | None:
-    config = try_to_load_from_cache(repo_id, "config.json")
+def cached_snapshot(model: CatalogModel) -> Path | None:
+    """Where the hub's cache has the config of the model's revision, and so whatever else it has of it."""
+    config = try_to_load_from_cache(model.checkpoint, "config.json", revision=model.revision)
     return Path(config).parent if isinstance(config, str) else None
 
 
-def _is_checkpoint(folder: Path) -> bool:
-    return (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+def _missing(model: CatalogModel, reason: str, **metadata: str) -> WeightsMissingError:
+    return WeightsMissingError(f"The weights {reason}", model=model.id, checkpoint=model.checkpoint, **metadata)

@@ -69,6 +69,10 @@ def test_a_path_is_relative_to_the_catalog_that_has_it(tmp_path):
         ({"max_tokens": "5"}, "max_tokens: is not known; expected one of description, checkpoint"),
         ({"dtype": '"float33"'}, "dtype: is 'float33'; expected one of 'auto', 'float16'"),
         ({"tool_call_format": '"xml"'}, "tool_call_format: is 'xml'; expected one of '', 'llama3_json'"),
+        ({"download_mib": "0"}, "download_mib: is 0; expected an integer of at least 1"),
+        ({"revision": '""'}, "revision: is ''; expected a commit, a tag or a branch"),
+        ({"checkpoint": '"./here"', "revision": '"v1"'}, "revision: is 'v1'; expected none, as the checkpoint is a"),
+        ({"checkpoint": '"a/b/c"'}, "checkpoint: is 'a/b/c'; expected a hub id (owner/name), or a folder that begins"),
         ({"quantization": '"int3"'}, "quantization: is 'int3'; expected one of '', 'int8', 'awq', 'gptq'"),
     ],
 )
@@ -77,6 +81,18 @@ def test_a_mistake_names_the_file_the_key_and_what_is_expected(tmp_path, changes
     with pytest.raises(CatalogError) as caught:
         load_catalog(path)
     assert str(caught.value).startswith(f'{path}: models."@test/model".{message}')
+
+
+def test_a_chat_template_that_is_not_there_is_told_by_its_path(tmp_path):
+    path = write(tmp_path, chat_template='"./mine.jinja"')
+    with pytest.raises(CatalogError, match=f"chat_template: is '{tmp_path}/mine.jinja'; expected a file that is there"):
+        load_catalog(path)
+
+
+def test_every_built_in_model_of_the_hub_has_a_licence_a_template_and_its_sizes():
+    models = [model for model in load_catalog().values() if not model.is_folder]
+    assert len(models) == 5
+    assert all(model.license and model.chat_template and model.download_mib and model.memory_mib for model in models)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 """Tools, calls and results in prompts, as Llama 3.1 was trained to read them and in words for all other models.
 
-Llama 3.1's template is Meta's, under Meta's licence. `templates/llama-3.1.jinja` is written for these tests. It was
-compared with a copy of the published one, without its date and built-in tools: both rendered 3,000 random conversations
-alike.
+Llama 3.1's template is Meta's, under Meta's licence. `service/templates/llama-3.1.jinja` is written anew. It was compared
+with a copy of the published one, without its date and built-in tools: both rendered 3,000 random conversations alike.
 """
 
 import json
@@ -11,11 +10,12 @@ from pathlib import Path
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
+from service.catalog import load_catalog
 from service.chat import Chat
 from service.conversation import as_trained, in_words
 from tests.tokenizers import CHAT_TEMPLATE, byte_level_tokenizer, save_tokenizer
 
-LLAMA = (Path(__file__).with_name("templates") / "llama-3.1.jinja").read_text()
+LLAMA = Path(load_catalog()["@cf/meta/llama-3.1-8b-instruct"].chat_template).read_text()
 SPECIAL = ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|python_tag|>"]
 WITHOUT_SYSTEM = CHAT_TEMPLATE.replace("['system', ", "[")
 TOKENIZER = byte_level_tokenizer(512)

@@ -97,7 +97,7 @@ def test_settings_that_make_no_sense_are_told_in_one_line(options, message):
 
 
 def test_a_model_without_weights_is_told_with_the_command_that_fetches_them(catalog_file):
-    assert "hf download nobody/has-this" in last_line("--catalog", catalog_file, "--models", "@test/absent")
+    assert "python -m service pull @test/absent" in last_line("--catalog", catalog_file, "--models", "@test/absent")
 
 
 def test_help_shows_flags_with_their_variables():

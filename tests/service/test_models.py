@@ -36,7 +36,7 @@ async def test_a_loaded_model_is_ready_and_tells_its_limits(running):
 async def test_a_model_without_weights_tells_the_command_that_fetches_them(running):
     model = await get_model(running, ABSENT)
     assert model.state == models_pb2.MODEL_STATE_WEIGHTS_MISSING
-    assert "hf download nobody/has-this" in model.state_detail
+    assert "python -m service pull @test/absent" in model.state_detail
     assert model.served_model == ""
 
 

@@ -62,7 +62,7 @@ async def test_a_model_without_weights_says_how_to_fetch_them(running):
     error = await refusal(running, ask(model="@test/absent"))
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert error_info(error).reason == "WEIGHTS_MISSING"
-    assert "hf download nobody/has-this" in (error.details() or "")
+    assert "python -m service pull @test/absent" in (error.details() or "")
 
 
 async def test_a_prompt_that_is_too_long_says_by_how_much(running):

@@ -1,6 +1,7 @@
 """Where weights are looked for: in folders and in the hub's cache, never on the network."""
 
 import dataclasses
+import json
 
 import pytest
 from huggingface_hub import constants
@@ -31,19 +32,54 @@ def test_a_folder_is_its_own_place(tmp_path):
 
 
 def test_a_folder_without_weights_is_told_by_its_path(tmp_path):
-    with pytest.raises(WeightsMissingError, match=f"safetensors in {tmp_path}"):
+    with pytest.raises(WeightsMissingError, match=rf"not on this machine: {tmp_path} has no config\.json"):
         locate(dataclasses.replace(LLAMA, checkpoint=str(tmp_path)))
 
 
-def test_a_hub_id_is_found_in_the_cache(hub_cache):
+def test_a_folder_of_pickles_is_refused_with_the_reason(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(WeightsMissingError, match=r"pickles \(pytorch_model.bin\), which can run code"):
+        locate(dataclasses.replace(LLAMA, checkpoint=str(tmp_path)))
+
+
+def cached(hub_cache, commit, **refs):
+    """Fills a snapshot of the model's repository, and names it."""
     repo = hub_cache / "models--meta-llama--Llama-3.1-8B-Instruct"
-    snapshot = fill(repo / "snapshots" / "abc")
-    (repo / "refs").mkdir()
-    (repo / "refs" / "main").write_text("abc")
+    (repo / "refs").mkdir(parents=True)
+    for name, target in refs.items():
+        (repo / "refs" / name).write_text(target)
+    return fill(repo / "snapshots" / commit)
+
+
+def test_a_hub_id_is_found_in_the_cache_by_its_commit(hub_cache):
+    snapshot = cached(hub_cache, LLAMA.revision)
     assert locate(LLAMA) == snapshot
 
 
+def test_a_hub_id_is_found_in_the_cache_by_its_branch(hub_cache):
+    snapshot = cached(hub_cache, "abc", main="abc")
+    assert locate(dataclasses.replace(LLAMA, revision="main")) == snapshot
+
+
+def test_another_revision_is_not_taken_for_it(hub_cache):
+    cached(hub_cache, "abc", main="abc")
+    with pytest.raises(WeightsMissingError, match="not on this machine"):
+        locate(LLAMA)
+
+
+def test_a_shard_that_is_missing_is_named_with_the_command(hub_cache):
+    snapshot = cached(hub_cache, LLAMA.revision)
+    (snapshot / "model.safetensors").rename(snapshot / "model-00001-of-00002.safetensors")
+    shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    weight_map = dict(zip("ab", shards, strict=True))
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    with pytest.raises(WeightsMissingError, match=r"00002-of-00002.safetensors is missing. Fetch .* service pull"):
+        locate(LLAMA)
+
+
 def test_a_hub_id_that_is_not_in_the_cache_tells_the_command(hub_cache):
-    with pytest.raises(WeightsMissingError, match=r"hf download meta-llama/Llama-3\.1-8B-Instruct") as caught:
+    with pytest.raises(WeightsMissingError, match=f"python -m service pull {LLAMA.id}") as caught:
         locate(LLAMA)
     assert caught.value.metadata["model"] == LLAMA.id
+    assert caught.value.metadata["command"] == f"python -m service pull {LLAMA.id}"

@@ -1,0 +1,58 @@
+"""Which files of a repository or a folder are a checkpoint."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.checkpoints.files import UnusableCheckpointError, missing_files, needed_files
+
+SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+INDEX = "model.safetensors.index.json"
+MISTRAL = [
+    *("config.json", "generation_config.json", "params.json", "tekken.json", "tokenizer.json", "tokenizer.model"),
+    *("consolidated.safetensors", "pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json", "README.md"),
+    *(INDEX, *SHARDS, "original/consolidated.00.pth", "onnx/config.json", "model.fp32.safetensors"),
+]
+
+
+def test_one_form_of_the_weights_is_fetched_with_configs_and_tokenizer() -> None:
+    others = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer.model"]
+    assert set(needed_files(MISTRAL)) == {INDEX, *SHARDS, *others}
+
+
+def test_one_file_with_all_weights_goes_before_shards() -> None:
+    assert needed_files(["config.json", "model.safetensors", INDEX, *SHARDS]) == ["config.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["model.safetensors"], "no config.json"),
+        (["config.json", "pytorch_model.bin"], "only there as pickles"),
+        (["config.json", "consolidated.safetensors"], "neither model.safetensors nor"),
+        (["config.json", *SHARDS], "neither model.safetensors nor"),
+    ],
+)
+def test_a_repository_without_usable_weights_is_refused(names: list[str], reason: str) -> None:
+    with pytest.raises(UnusableCheckpointError, match=reason):
+        needed_files(names)
+
+
+def test_a_folder_lacks_the_shards_that_its_index_names(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / SHARDS[0]).write_bytes(b"")
+    (tmp_path / INDEX).write_text(json.dumps({"weight_map": dict(zip("ab", SHARDS, strict=True))}))
+    assert missing_files(tmp_path) == [SHARDS[1]]
+
+
+def test_an_index_that_is_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / SHARDS[0]).write_bytes(b"")
+    (tmp_path / INDEX).write_text("[]")
+    with pytest.raises(UnusableCheckpointError, match=r"index\.json can't be read"):
+        missing_files(tmp_path)
+
+
+def test_a_folder_that_is_not_there_lacks_its_config(tmp_path: Path) -> None:
+    assert missing_files(tmp_path / "none") == ["config.json"]
