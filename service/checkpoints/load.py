@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from service.checkpoints.placing import conversion_shown, place
+
 
 class CheckpointError(ValueError):
     """A checkpoint's weights are not those of the model that its config describes, and why."""
@@ -25,12 +27,13 @@ def load_model(checkpoint: Path, device: str, dtype: str) -> PreTrainedModel:
         ValueError: transformers has no decoder of this type.
     """
     try:
-        model, found = _load(checkpoint, dtype)
+        with conversion_shown(checkpoint):
+            model, found = _load(checkpoint, dtype)
     except KeyError as error:
         # How transformers tells that it does not know a rope type or an activation, or misses one's parameters.
         raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: {error}") from error
     _check_weights(model, found)
-    model.to(device)  # type: ignore[arg-type]  # transformers wraps Module.to without its overloads
+    place(model, device)
     model.train(mode=False)
     return model
 
