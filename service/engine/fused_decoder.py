@@ -1,8 +1,9 @@
 """The forward of llama-like models in fewer, larger steps than their classes take.
 
 Query, key and value come from one matrix product, gate and up from another, and a residual is added by the product
-before it. The decoder takes the layers' weights over, so that none is held twice. A model that is not covered runs
-through its class (`ModelRunner`), and `SelfCheck` compares either with the class at load.
+before it. The decoder takes the layers' weights over, so that none is held twice. Quantized layers stay as they are and
+are called one after another. A model that is not covered runs through its class (`ModelRunner`), and `SelfCheck`
+compares either with the class at load.
 
 Rounding differs from the classes' in two places. They round a norm to half precision before they multiply by its weight
 and once more after, `rms_norm` only after; and in float64 they norm in float32, `rms_norm` in float64. A residual is
@@ -19,6 +20,7 @@ from torch.nn.functional import linear, rms_norm, silu
 from transformers import PreTrainedModel
 
 from service.engine.attention import PackedBatch, attend
+from service.engine.quantized_linear import QUANTIZED
 
 _MODEL_TYPES = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
 
@@ -73,19 +75,41 @@ class _Projection:
         return residual + linear(rows, self._weight, self._bias)
 
 
+class _Separate:
+    """What linear layers of the same input do, side by side, for layers that can't be one product.
+
+    Args:
+        parts: The layers.
+    """
+
+    def __init__(self, *parts: nn.Module) -> None:
+        self._parts = parts
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """[rows, inputs] to [rows, outputs]."""
+        return torch.cat([part(rows) for part in self._parts], dim=-1) if len(self._parts) > 1 else self._parts[0](rows)
+
+    def added_to(self, residual: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """The same, added to [rows, outputs]."""
+        return residual + self(rows)
+
+
+_Linears = _Projection | _Separate
+
+
 @dataclass(frozen=True, slots=True)
 class _Layer:
     """The parts of one decoder layer."""
 
     attention: Any
     input_norm: _Norm
-    qkv: _Projection
+    qkv: _Linears
     query_norm: _Norm | None
     key_norm: _Norm | None
-    output: _Projection
+    output: _Linears
     mlp_norm: _Norm
-    gate_up: _Projection
-    down: _Projection
+    gate_up: _Linears
+    down: _Linears
 
     @property
     def sliding_window(self) -> int | None:
@@ -107,7 +131,7 @@ class FusedDecoder:
         module: Any = model
         attention = module.model.layers[0].self_attn
         self._embedding, self._rotary = module.model.embed_tokens, module.model.rotary_emb
-        self._norm, self._head = _norm(module.model.norm), _Projection(module.lm_head)
+        self._norm, self._head = _norm(module.model.norm), _linears(module.lm_head)
         self._head_size = attention.head_dim
         self._num_heads, self._num_kv_heads = model.config.num_attention_heads, model.config.num_key_value_heads
         self._layers = [_layer(layer) for layer in module.model.layers]
@@ -152,14 +176,15 @@ class FusedDecoder:
 
 
 def can_fuse(model: PreTrainedModel) -> bool:
-    """Whether the model is of a known type, with matrices of its own (not quantized) and SiLU between them."""
+    """Whether the model is of a known type, with matrices that are plain or quantized our way and SiLU between them."""
     if model.config.model_type not in _MODEL_TYPES or model.config.hidden_act != "silu":
         return False
     module: Any = model
     parts = (
         (*_qkv(layer), layer.self_attn.o_proj, *_gate_up(layer), layer.mlp.down_proj) for layer in module.model.layers
     )
-    return all(map(is_plain_linear, (module.lm_head, *itertools.chain(*parts))))
+    linears = (module.lm_head, *itertools.chain(*parts))
+    return all(is_plain_linear(linear) or isinstance(linear, QUANTIZED) for linear in linears)
 
 
 def is_plain_linear(module: nn.Module) -> bool:
@@ -183,14 +208,18 @@ def _layer(layer: Any) -> _Layer:
     return _Layer(
         attention=attention,
         input_norm=_norm(layer.input_layernorm),
-        qkv=_Projection(*_qkv(layer)),
+        qkv=_linears(*_qkv(layer)),
         query_norm=_norm(attention.q_norm) if hasattr(attention, "q_norm") else None,
         key_norm=_norm(attention.k_norm) if hasattr(attention, "k_norm") else None,
-        output=_Projection(attention.o_proj),
+        output=_linears(attention.o_proj),
         mlp_norm=_norm(layer.post_attention_layernorm),
-        gate_up=_Projection(*_gate_up(layer)),
-        down=_Projection(layer.mlp.down_proj),
+        gate_up=_linears(*_gate_up(layer)),
+        down=_linears(layer.mlp.down_proj),
     )
+
+
+def _linears(*parts: nn.Linear) -> _Linears:
+    return _Projection(*parts) if all(map(is_plain_linear, parts)) else _Separate(*parts)
 
 
 def _norm(module: Any) -> _Norm:
