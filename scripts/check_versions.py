@@ -29,7 +29,9 @@ def normalized(package: str) -> str:
 
 def unlike_pins() -> list[str]:
     """Says which installed packages have no pin or another version; CUDA's come with torch, which pins them."""
-    installed = {normalized(found.name): found.version.partition("+")[0] for found in metadata.distributions()}
+    # Once setuptools is imported, the packages that it carries inside are found as well.
+    own = [found for found in metadata.distributions() if Path(str(found.locate_file(""))).name != "_vendor"]
+    installed = {normalized(found.name): found.version.partition("+")[0] for found in own}
     ours = {
         name: version for name, version in installed.items() if not re.match(r"runstream|nvidia-|cuda-|triton", name)
     }

@@ -43,7 +43,8 @@ class CatalogModel:
         default_max_tokens: The `max_tokens` of requests that leave it unset.
         default_max_tokens_streamed: The same on surfaces that have another default for streamed answers.
         dtype: The torch dtype to compute in, one of `DTYPES`; "auto" is the checkpoint's own.
-        quantization: How the weights are stored, one of `QUANTIZATIONS`.
+        quantization: How the weights are kept, one of `QUANTIZATIONS`; plain ones are quantized to "int8" at load, and
+            an empty one takes them as the checkpoint has them.
         default_system_prompt: The system message before a single prompt; empty for none.
         license: The licence's name or address.
         tool_call_format: How the checkpoint was trained to write tool calls, one of `TOOL_CALL_FORMATS`; empty if it

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from service.catalog import Catalog, CatalogModel
 from service.chat import Chat
 from service.checkpoints.locate import locate
+from service.checkpoints.quantization import best_stored
 from service.config import ConfigError, ServiceConfig
 from service.conversion import Room
 from service.engine.messages import EngineConfig, EngineInfo
@@ -191,13 +192,12 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
 
 
 def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
-    checkpoint = locate(entry)
-    if entry.quantization:
-        raise ConfigError(f"{entry.id} has {entry.quantization} weights, which this version can't load yet")
+    checkpoint = best_stored(locate(entry), entry.quantization)
     engine_config = EngineConfig(
         checkpoint=checkpoint,
         device=config.device,
         dtype=config.dtype or entry.dtype,
+        quantization=entry.quantization,
         max_num_seqs=config.max_num_seqs,
         max_num_batched_tokens=config.max_num_batched_tokens,
         kv_cache_memory_mib=config.kv_cache_memory_mib,

@@ -6,20 +6,22 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.int8 import RENAMED, STORED_ONES, can_quantize
+from service.checkpoints.packed_loading import PackedConfig, unpack_layers
 from service.checkpoints.placing import conversion_shown, place
+from service.checkpoints.quantization import Quantization, read_quantization
 
 
-class CheckpointError(ValueError):
-    """A checkpoint's weights are not those of the model that its config describes, and why."""
-
-
-def load_model(checkpoint: Path, device: str, dtype: str) -> PreTrainedModel:
-    """Loads a checkpoint from a folder, never from the network.
+def load_model(checkpoint: Path, device: str, dtype: str, quantization: str = "") -> PreTrainedModel:
+    """Loads a checkpoint from a folder, never from the network. Quantized weights stay packed in memory.
 
     Args:
         checkpoint: A folder with config.json and *.safetensors.
         device: "cpu", "cuda", "cuda:1", ...
         dtype: The name of a torch dtype, or "auto" for the one that the checkpoint is stored in.
+        quantization: "int8", "awq" or "gptq", as the catalog has it; empty for whatever the checkpoint has. "int8"
+            quantizes plain weights.
 
     Raises:
         OSError: The folder is not there or is not a checkpoint. A pickle is not taken for one: it can run code.
@@ -28,21 +30,23 @@ def load_model(checkpoint: Path, device: str, dtype: str) -> PreTrainedModel:
     """
     try:
         with conversion_shown(checkpoint):
-            model, found = _load(checkpoint, dtype)
+            model, found = _load(checkpoint, dtype, quantization)
     except KeyError as error:
         # How transformers tells that it does not know a rope type or an activation, or misses one's parameters.
         raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: {error}") from error
     _check_weights(model, found)
     place(model, device)
+    unpack_layers(model)
     model.train(mode=False)
     return model
 
 
-def _load(checkpoint: Path, dtype: str) -> tuple[PreTrainedModel, dict[str, Any]]:
+def _load(checkpoint: Path, dtype: str, wanted: str) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model, and what was found of its weights."""
     config = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
     if config.is_encoder_decoder:
         raise CheckpointError(f"models of type {config.model_type} have an encoder, and only decoders are served")
+    quantization = read_quantization(checkpoint, getattr(config, "quantization_config", None), wanted)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         checkpoint,
         config=config,
@@ -52,9 +56,27 @@ def _load(checkpoint: Path, dtype: str) -> tuple[PreTrainedModel, dict[str, Any]
         use_safetensors=True,
         ignore_mismatched_sizes=True,  # reported below, by name
         output_loading_info=True,
+        **_quantized(config, quantization),
     )
     model, found = loaded
+    found["unexpected_keys"] = {name for name in found["unexpected_keys"] if not name.endswith(STORED_ONES)}
     return model, found
+
+
+def _quantized(config: Any, quantization: Quantization | None) -> dict[str, Any]:
+    """What makes transformers load packed weights our way; changes the config."""
+    if quantization is None:
+        return {}
+    if not quantization.is_stored:
+        if not can_quantize():
+            raise CheckpointError(
+                "weights are quantized by optimum-quanto, which is not installed: pip install optimum-quanto, or load "
+                "a checkpoint that was quantized before"
+            )
+        return {"quantization_config": PackedConfig(quantization)}
+    # It takes packed weights for such only if the config says so, and the config only in this form.
+    config.quantization_config = {"quant_method": PackedConfig.quant_method, "quantization": quantization}
+    return {"key_mapping": RENAMED} if quantization.method == "int8" else {}
 
 
 def _check_weights(model: PreTrainedModel, found: dict[str, Any]) -> None:

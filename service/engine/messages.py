@@ -42,6 +42,7 @@ class EngineConfig:
         max_num_batched_tokens: The most tokens of one step, at least `max_num_seqs`.
         kv_cache_memory_mib: How much memory the KV cache takes.
         num_threads: How many CPU threads a step uses; 0 for one fewer than there are cores, and at least one.
+        quantization: How the weights are to be stored, as `load_model` takes it.
     """
 
     checkpoint: Path
@@ -51,6 +52,7 @@ class EngineConfig:
     max_num_batched_tokens: int = 512
     kv_cache_memory_mib: int = 512
     num_threads: int = 0
+    quantization: str = ""
 
 
 @dataclass(frozen=True, slots=True)

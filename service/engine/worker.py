@@ -195,7 +195,7 @@ def _num_threads(config: EngineConfig) -> int:
 def _load(config: EngineConfig) -> Engine:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(_num_threads(config))
-    return Engine(load_model(config.checkpoint, config.device, config.dtype), config)
+    return Engine(load_model(config.checkpoint, config.device, config.dtype, config.quantization), config)
 
 
 def main() -> None:

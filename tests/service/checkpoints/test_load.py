@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from service.checkpoints.load import CheckpointError, load_model
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.load import load_model
 from tests.checkpoints import LLAMA_3_ROPE, tiny_model
 
 Change = Callable[[dict[str, torch.Tensor]], object]
