@@ -27,7 +27,7 @@ def run(setup: Setup, counts: Sequence[int] = (1, 4, 16, 64, 256), num_new_token
     """Measures each number of sequences, all of which begin at once."""
     engine = setup.make_engine()
     loads = {str(count): all_at_once(engine.info.vocab_size, count, num_new_tokens) for count in counts}
-    results = interleave({name: partial(_run, engine, load) for name, load in loads.items()}, setup.rounds)
+    results = interleave({name: partial(measure, engine, load) for name, load in loads.items()}, setup.rounds)
     rates = {
         name: [int(name) * num_new_tokens / taken.duration_s for taken in rounds] for name, rounds in results.items()
     }
@@ -49,7 +49,8 @@ def run(setup: Setup, counts: Sequence[int] = (1, 4, 16, 64, 256), num_new_token
     return Report("One engine, many sequences", note, [table(headings, rows)], figures)
 
 
-def _run(engine: Engine, load: Load) -> Run:
+def measure(engine: Engine, load: Load) -> Run:
+    """Serves a load whose requests all begin at once."""
     decode_steps_s, salt = [], new_salt()
     begun_at = time.perf_counter()
     for place, request in enumerate(load):
