@@ -1,6 +1,6 @@
 """Tools, calls and results in prompts, as Llama 3.1 was trained to read them and in words for all other models.
 
-Llama 3.1's template is Meta's, under Meta's licence. `service/templates/llama-3.1.jinja` is written anew. It was compared
+Llama 3.1's template is Meta's, under Meta's licence. `service/templates/llama-3.1.jinja` is our own. It was compared
 with a copy of the published one, without its date and built-in tools: both rendered 3,000 random conversations alike.
 """
 
