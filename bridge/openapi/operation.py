@@ -79,6 +79,10 @@ def as_sent(schema: Schema, **more: Schema) -> Schema:
 
 NULL: Final[Schema] = {"type": "null"}
 INPUT: Final[Schema] = {"oneOf": [as_sent(PROMPT_SCHEMA, messages=NULL), as_sent(MESSAGES_SCHEMA, prompt=NULL)]}
+# The options that count stand beside these inputs.
+BOUND_INPUT: Final[Schema] = {
+    "oneOf": [as_sent(PROMPT_SCHEMA, messages=NULL, options={}), as_sent(MESSAGES_SCHEMA, prompt=NULL, options={})]
+}
 _REFERENCE: Final[Schema] = {
     "properties": {"external_reference": {"type": ["string", "null"], "maxLength": MAX_REFERENCE_CHARACTERS}}
 }
@@ -94,3 +98,6 @@ POLL: Final[Schema] = {
     "description": "Asks how far a batch is.",
 }
 ASKED: Final[Schema] = {"anyOf": [INPUT, BATCH, POLL]}
+BOUND: Final = object_schema(
+    ["inputs"], inputs={"anyOf": [BOUND_INPUT, BATCH, POLL]}, options={"type": ["object", "null"]}
+)

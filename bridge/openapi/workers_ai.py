@@ -7,7 +7,7 @@ from bridge.model_rows import CREATED_AT, TASK
 from bridge.model_search import MAX_PER_PAGE
 from bridge.openapi import answers
 from bridge.openapi.answers import COUNT, EVENTS, JSON, OBJECT, array_of, closed
-from bridge.openapi.operation import ACCOUNT, ASKED, GENERATING, MODEL, Operation, header, query
+from bridge.openapi.operation import ACCOUNT, ASKED, BOUND, GENERATING, MODEL, Operation, header, query
 from bridge.schema import FIELDS, STRING, Schema
 from bridge.token_check import MESSAGE as TOKEN_IS_GOOD
 
@@ -62,11 +62,6 @@ SEARCH: Final = (
 )
 
 MODEL_HEADER: Final = header("cf-consn-model-id", "The model, after a prefix and a colon if it has one.", **MODEL)
-BOUND_INPUT: Final[Schema] = {
-    "type": "object",
-    "properties": {"inputs": ASKED, "options": {"type": ["object", "null"]}},
-    "required": ["inputs"],
-}
 
 BINDING_ERROR: Final[Schema] = {"anyOf": [answers.FLAT_ERROR, answers.BINDING_GATEWAY_ERROR]}
 
@@ -89,7 +84,7 @@ TOKENS: Final = tuple(
     )
 )
 
-BOUND: Final = tuple(
+RUNS: Final = tuple(
     Operation(
         method="post",
         path=path,
@@ -97,7 +92,7 @@ BOUND: Final = tuple(
         tag=BINDING,
         summary="Generates text for `env.AI.run()`; answers have no envelope.",
         parameters=(*parameters, MODEL_HEADER),
-        body=BOUND_INPUT,
+        body=BOUND,
         answers={JSON: answers.RESULT, EVENTS: answers.NATIVE_EVENTS},
         errors=GENERATING,
         error=BINDING_ERROR,
@@ -181,5 +176,5 @@ OPERATIONS: Final = (
         error=BINDING_ERROR,
     ),
     *TOKENS,
-    *BOUND,
+    *RUNS,
 )
