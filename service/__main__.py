@@ -1,4 +1,4 @@
-"""The command line: `python -m service` serves; with a command behind it, it shows, fetches or checks models."""
+"""The command line: `python -m service` serves; with a command behind it, it sees to models, here or in a service."""
 
 import asyncio
 import functools
@@ -41,7 +41,31 @@ def _split(context: click.Context, parameter: click.Parameter, values: Iterable[
     multiple=True,
     default=["@runstream/demo"],
     callback=_split,
-    help="A model of the catalog to load, or several with commas between. May be given again.",
+    help="A model of the catalog to serve, or several with commas between. May be given again.",
+)
+@_option(
+    "--load",
+    type=click.Choice(("at-start", "on-use")),
+    default="at-start",
+    help="Loads the models at the start, or each when a request asks for it; one that is idle then gives its room.",
+)
+@_option(
+    "--load-wait-s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    help="How long a request waits for its model to be loaded; then it gets UNAVAILABLE.",
+)
+@_option(
+    "--unload-idle-s",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    help="Unloads a model that had no request for so long; the next one loads it again. 0 for never.",
+)
+@_option(
+    "--memory-budget-mib",
+    type=click.IntRange(min=0),
+    default=0,
+    help="The most memory that the models take together on their device, in MiB; 0 for what is free there.",
 )
 @_optional("--stand-in", metavar="MODEL", help="A model that answers for those not loaded, and says so.")
 @_option(

@@ -14,7 +14,7 @@ from service.batch_store import BatchStore, StoreThread, WaitingItem
 from service.completion import join
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, RunstreamError
 from service.generation import TextGenerator
-from service.models import Model
+from service.model import Model
 from service.status import to_status
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ OnEnd = Callable[[str, str], None]
 
 
 class Lane:
-    """Answers the items that one loaded model is to answer.
+    """Answers the items that one model is to answer, which is loaded for them if there is room.
 
     At most as many are in flight as the engine runs at once, so that batches never fill its queue. What fails because
     the engine can't take it now waits here and is tried again. When an engine dies, any of the items that it ran may be
@@ -35,7 +35,7 @@ class Lane:
 
     Args:
         model: The model that answers.
-        names: The models that the items ask, those for which it stands in included.
+        names: Tells the models that the items ask, those for which it stands in included.
         generator: What answers.
         store: Where the items are.
         clock: Tells the time, in seconds since 1970.
@@ -46,7 +46,7 @@ class Lane:
     def __init__(
         self,
         model: Model,
-        names: Sequence[str],
+        names: Callable[[], Sequence[str]],
         generator: TextGenerator,
         store: StoreThread,
         clock: Callable[[], float],
@@ -105,7 +105,9 @@ class Lane:
         for item in again:
             self._start(item)
         if num_free > len(again):
-            new = await self._store(lambda store: store.waiting(self._names, self._after_number, num_free - len(again)))
+            new = await self._store(
+                lambda store: store.waiting(self._names(), self._after_number, num_free - len(again))
+            )
             for item in new:
                 self._after_number = item.number
                 self._start(item)

@@ -1,11 +1,13 @@
 """Batches: taken as a whole, answered by the lanes behind online requests, kept in a file until they expire."""
 
 import asyncio
+import functools
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from runstream.v1 import batches_pb2
@@ -17,6 +19,7 @@ from service.conversion import check_request
 from service.errors import BatchesDisabledError, InvalidRequestError, QueueFullError
 from service.generation import TextGenerator
 from service.metrics import Metrics
+from service.model import Model
 from service.models import Models
 from service.response_format import to_grammar
 
@@ -60,6 +63,7 @@ class Batches:
         self._clock = clock
         self._thread: StoreThread | None = None
         self._num_waiting = 0
+        self._is_draining = False
         self._lanes: list[Lane] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -80,16 +84,25 @@ class Batches:
             return
         if self._num_waiting:
             _log.info("%d items of batches wait for an answer", self._num_waiting)
-        for model in self._models.loaded:
-            names = self._models.answered_by(model)
-            self._lanes.append(Lane(model, names, self._generator, self._thread, self._clock, self._count))
-        self._tasks = [asyncio.create_task(lane.run()) for lane in self._lanes]
-        self._tasks.append(asyncio.create_task(self._expire()))
-        for task in self._tasks:
-            task.add_done_callback(_tell_failure)
+        self._run(self._expire())
+        self._models.on_open(self._open_lane)
+
+    def _open_lane(self, model: Model) -> None:
+        if self._thread is None or self._is_draining:
+            return
+        names = functools.partial(self._models.answered_by, model)
+        lane = Lane(model, names, self._generator, self._thread, self._clock, self._count)
+        self._lanes.append(lane)
+        self._run(lane.run())
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(_tell_failure)
+        self._tasks.append(task)
 
     def drain(self) -> None:
         """Starts no items any more. Those that run may end until `stop`."""
+        self._is_draining = True
         for task in self._tasks:
             task.cancel()
 

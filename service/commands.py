@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from service import remote_commands
 from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogError, CatalogModel, load_catalog
 from service.checkpoints.files import UnusableCheckpointError
 from service.checkpoints.locate import locate
@@ -34,7 +35,7 @@ _catalog = click.option(
 
 def add_to(group: click.Group) -> None:
     """Gives a group these commands."""
-    for command in (models, pull, verify):
+    for command in (models, pull, verify, remote_commands.load, remote_commands.unload):
         group.add_command(command)
 
 

@@ -30,6 +30,10 @@ class ServiceConfig:
         drain_timeout_s: How long running calls may go on after SIGTERM.
         batch_db: The file that keeps batches; empty for that of `batch_db_of`, "none" for no batches.
         batch_ttl_s: For how many seconds a batch and its results are kept once it is done.
+        load: When models are loaded: "at-start", or "on-use" when a request asks for them.
+        load_wait_s: How long a request waits for its model to be loaded.
+        unload_idle_s: After how long without a request a model is unloaded; 0 for never.
+        memory_budget_mib: What the models take together at most, on their device; 0 for what is free there.
         token: What callers must send as `authorization: Bearer <token>`; empty for no check.
     """
 
@@ -52,6 +56,10 @@ class ServiceConfig:
     drain_timeout_s: float
     batch_db: str
     batch_ttl_s: float
+    load: str
+    load_wait_s: float
+    unload_idle_s: float
+    memory_budget_mib: int
     token: str
 
     def __post_init__(self) -> None:

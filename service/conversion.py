@@ -28,7 +28,7 @@ MODEL_STATES = {
     EngineState.LOADING: models_pb2.MODEL_STATE_LOADING,
     EngineState.READY: models_pb2.MODEL_STATE_READY,
     EngineState.FAILED: models_pb2.MODEL_STATE_FAILED,
-    EngineState.STOPPED: models_pb2.MODEL_STATE_FAILED,
+    EngineState.STOPPED: models_pb2.MODEL_STATE_UNLOADED,
 }
 
 MAX_LOGIT_BIASES = 1024

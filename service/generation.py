@@ -9,9 +9,10 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.completion import Completion
 from service.conversion import PRIORITIES, to_sampling_params
-from service.engine.messages import Submit
+from service.engine.messages import GrammarSpec, Submit
 from service.metrics import Metrics
-from service.models import Models
+from service.model import LoadedParts, Model
+from service.models import Answering, Models
 from service.response_format import to_grammar
 from service.stop_sequences import StopSearch
 from service.tool_calls import ToolCallSearch
@@ -55,8 +56,31 @@ class TextGenerator:
         started_at = time.perf_counter()
         grammar = to_grammar(request) or forced_call(request)
         answering = self._models.answering(request.model)
-        model, loaded = answering.model, answering.model.loaded()
-        prompt_token_ids = await loaded.chat.encode(request, model.entry.default_system_prompt)
+        model = answering.model
+        async with self._models.using(model, PRIORITIES[request.priority]) as loaded:
+            submit = await self._to_submit(request, request_id, answering, loaded, grammar)
+            await on_accepted(model.entry.id)
+            completion = self._begin(request, request_id, model, loaded, submit, started_at)
+            async with aclosing(model.engine.generate(submit)) as outputs:
+                async for output in outputs:
+                    part = completion.add(output)
+                    if completion.has_ended:
+                        break
+                    if part is not None:
+                        yield part
+        # Only now that the engine, which would go on behind a stop sequence, is told: a client may take long to read.
+        if part is not None:
+            yield part
+
+    async def _to_submit(
+        self,
+        request: pb.RunRequest,
+        request_id: str,
+        answering: Answering,
+        loaded: LoadedParts,
+        grammar: GrammarSpec | None,
+    ) -> Submit:
+        prompt_token_ids = await loaded.chat.encode(request, answering.model.entry.default_system_prompt)
         params = to_sampling_params(
             request.sampling_params,
             answering.named,
@@ -65,30 +89,28 @@ class TextGenerator:
             loaded.chat.eos_token_ids,
             stands_in=answering.stands_in,
         )
-        await on_accepted(model.entry.id)
-        completion = Completion(
+        # Two calls may carry one id, the engine's requests may not.
+        engine_id = f"{request_id}/{next(self._numbers)}"
+        return Submit(engine_id, prompt_token_ids, params, PRIORITIES[request.priority], request.cache_salt, grammar)
+
+    def _begin(
+        self,
+        request: pb.RunRequest,
+        request_id: str,
+        model: Model,
+        loaded: LoadedParts,
+        submit: Submit,
+        started_at: float,
+    ) -> Completion:
+        return Completion(
             request_id,
             model.entry.id,
-            len(prompt_token_ids),
+            len(submit.prompt_token_ids),
             loaded.chat.detokenizer(),
             loaded.chat.token_bytes,
             StopSearch(request.stop_sequences),
             ToolCallSearch([tool.name for tool in callable_tools(request)]),
-            params.min_tokens,
+            submit.params.min_tokens,
             self._metrics,
             started_at,
         )
-        # Two calls may carry one id, the engine's requests may not.
-        engine_id = f"{request_id}/{next(self._numbers)}"
-        priority = PRIORITIES[request.priority]
-        submit = Submit(engine_id, prompt_token_ids, params, priority, request.cache_salt, grammar)
-        async with aclosing(model.engine.generate(submit)) as outputs:
-            async for output in outputs:
-                part = completion.add(output)
-                if completion.has_ended:
-                    break
-                if part is not None:
-                    yield part
-        # Only now that the engine, which would go on behind a stop sequence, is told: a client may take long to read.
-        if part is not None:
-            yield part

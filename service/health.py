@@ -5,6 +5,7 @@ import asyncio
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
 
+from service.model import Model
 from service.models import Models
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -12,9 +13,10 @@ _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Health:
-    """Reports the health of the server (""), of each gRPC service and, by its id, of each loaded model.
+    """Reports the health of the server (""), of each gRPC service and, by its id, of each model that it is to serve.
 
-    Server and services serve while any model does: the others' callers hear of theirs in the error.
+    Server and services serve while any model does, or is being loaded for a request: the others' callers hear of theirs
+    in the error.
 
     Attributes:
         servicer: Answers health checks and watches.
@@ -26,8 +28,11 @@ class Health:
         self._services = ("", *services)
         self._has_changed = asyncio.Event()
         self._has_changed.set()
-        for model in models.loaded:
-            model.on_change(self._has_changed.set)
+        models.on_open(self._follow_model)
+
+    def _follow_model(self, model: Model) -> None:
+        model.on_change(self._has_changed.set)
+        self._has_changed.set()
 
     async def follow(self) -> None:
         """Keeps the report true until cancelled."""
@@ -41,7 +46,9 @@ class Health:
         await self.servicer.enter_graceful_shutdown()
 
     async def _report(self) -> None:
-        serving = {model.entry.id: model.is_serving for model in self._models.loaded}
-        serving |= dict.fromkeys(self._services, any(serving.values()))
+        models = self._models.opened
+        serving = dict.fromkeys(self._models.not_here, False)
+        serving |= {model.entry.id: model.is_serving for model in models}
+        serving |= dict.fromkeys(self._services, any(model.takes_requests for model in models))
         for service, is_serving in serving.items():
             await self.servicer.set(service, _SERVING if is_serving else _NOT_SERVING)

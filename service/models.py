@@ -1,92 +1,20 @@
-"""The models of the service: which are loaded, and which one answers a request."""
+"""The models of the service: which it serves, and which one answers a request."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from service.catalog import Catalog, CatalogModel
-from service.chat import Chat
 from service.checkpoints.locate import locate
+from service.checkpoints.need import Budget
 from service.checkpoints.quantization import best_stored
 from service.config import ConfigError, ServiceConfig
-from service.conversion import Room
-from service.engine.messages import EngineConfig, EngineInfo
+from service.engine.messages import EngineConfig
 from service.engine.process import EngineProcess
-from service.engine.request import EngineState
-from service.errors import ModelNotFoundError, ModelNotReadyError
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedParts:
-    """What there is of a model once it is loaded.
-
-    Attributes:
-        chat: Turns requests into token ids and these into text.
-        room: The bounds of its requests.
-    """
-
-    chat: Chat
-    room: Room
-
-
-class Model:
-    """A model with an engine of its own.
-
-    Args:
-        entry: What the catalog says of it.
-        engine: Its engine, not started yet.
-
-    Attributes:
-        entry, engine: As given.
-    """
-
-    def __init__(self, entry: CatalogModel, engine: EngineProcess) -> None:
-        self.entry = entry
-        self.engine = engine
-        self._parts: LoadedParts | None = None
-        self._callbacks: list[Callable[[], None]] = []
-
-    @property
-    def is_serving(self) -> bool:
-        """Whether a request would be answered now."""
-        return self._parts is not None and self.engine.is_serving
-
-    @property
-    def state(self) -> EngineState:
-        """The engine's state, except that a model without its tokenizer is still loading."""
-        is_half_loaded = self.engine.state is EngineState.READY and self._parts is None
-        return EngineState.LOADING if is_half_loaded else self.engine.state
-
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Calls back, in the event loop, whenever `state` or `is_serving` may have changed."""
-        self._callbacks.append(callback)
-        self.engine.on_change(callback)
-
-    async def load(self) -> None:
-        """Loads tokenizer and chat template while the started engine loads the weights.
-
-        Raises:
-            ModelNotReadyError: One of them can't be loaded.
-        """
-        try:
-            chat = await asyncio.to_thread(
-                Chat.load, self.engine.config.checkpoint, self.entry.tool_call_format, self.entry.chat_template
-            )
-        except (OSError, ValueError) as error:
-            raise ModelNotReadyError(f"the tokenizer of {self.entry.id} can't be loaded: {error}") from error
-        self._parts = LoadedParts(chat, _room(self.entry, await self.engine.wait_until_ready()))
-        for callback in self._callbacks:
-            callback()
-
-    def loaded(self) -> LoadedParts:
-        """What `load` has loaded.
-
-        Raises:
-            ModelNotReadyError: It has not ended yet.
-        """
-        if self._parts is None:
-            raise ModelNotReadyError(f"{self.entry.id} is being loaded", model=self.entry.id)
-        return self._parts
+from service.engine.sequence import Priority
+from service.errors import ModelNotFoundError, ModelNotReadyError, RunstreamError, WeightsMissingError
+from service.loader import Loader, LoadPolicy
+from service.model import LoadedParts, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +36,40 @@ class Answering:
 
 
 class Models:
-    """All models of a catalog, of which some are loaded.
+    """All models of a catalog, some of which have engines.
 
     Args:
         catalog: What there is.
-        loaded: The models with an engine, by id.
-        stand_in: Which of them answers for those that are not loaded; empty for none.
+        stand_in: Which of those with an engine answers for the others; empty for none.
+        loader: Loads and unloads them.
+        open_model: Makes one of what the catalog says; raises WeightsMissingError if it has no weights here.
 
     Attributes:
         catalog: As given.
+        not_here: Models that were asked for at the start and have no weights here, each with the reason.
     """
 
-    def __init__(self, catalog: Catalog, loaded: Mapping[str, Model], stand_in: str = "") -> None:
+    def __init__(
+        self, catalog: Catalog, stand_in: str, loader: Loader, open_model: Callable[[CatalogModel], Model]
+    ) -> None:
         self.catalog = catalog
-        self._loaded = loaded
+        self.not_here: dict[str, WeightsMissingError] = {}
+        self._models: dict[str, Model] = {}
         self._stand_in = stand_in
+        self._loader = loader
+        self._open_model = open_model
+        self._callbacks: list[Callable[[Model], None]] = []
 
     @property
-    def loaded(self) -> list[Model]:
-        """The models with an engine."""
-        return list(self._loaded.values())
+    def opened(self) -> list[Model]:
+        """The models with engines, loaded or not."""
+        return list(self._models.values())
+
+    def on_open(self, callback: Callable[[Model], None]) -> None:
+        """Calls back for each model with an engine, now or when it gets one."""
+        self._callbacks.append(callback)
+        for model in self.opened:
+            callback(model)
 
     def entry(self, model_id: str) -> CatalogModel:
         """What the catalog says of a model.
@@ -141,39 +83,102 @@ class Models:
             raise ModelNotFoundError(f"No such model {model_id} or task", model=model_id) from None
 
     def answering(self, model_id: str) -> Answering:
-        """Who answers requests for a model.
+        """Who answers requests for a model, as soon as it is loaded.
 
         Raises:
             ModelNotFoundError: The catalog does not name it.
             WeightsMissingError: It has no weights here and nobody stands in.
-            ModelNotReadyError: It has weights here but was not loaded.
+            ModelNotReadyError: It has weights here, but the service was not asked to serve it.
         """
         named = self.entry(model_id)
-        model = self._loaded.get(model_id) or self._loaded.get(self._stand_in)
+        model, stand_in = self._models.get(model_id), self._models.get(self._stand_in)
+        if stand_in is not None and (model is None or model.is_withdrawn):
+            model = stand_in
         if model is None:
             locate(named)
-            raise ModelNotReadyError(f"{model_id} is not loaded: start the service with --models {model_id}")
+            raise ModelNotReadyError(
+                f"{model_id} is not loaded: python -m service load {model_id} loads it, "
+                f"or start the service with --models {model_id}",
+                model=model_id,
+            )
         return Answering(named, model)
 
     def answered_by(self, model: Model) -> list[str]:
-        """The ids of the models that a loaded one answers for, its own among them."""
+        """The ids of the models that one answers for, its own among them."""
         own = model.entry.id
         is_stand_in = own == self._stand_in
-        return [name for name in self.catalog if name == own or (is_stand_in and name not in self._loaded)]
+        return [name for name in self.catalog if name == own or (is_stand_in and name not in self._models)]
 
-    async def load(self) -> None:
-        """Starts all engines, then waits until each model can answer.
+    def using(self, model: Model, priority: Priority) -> AbstractAsyncContextManager[LoadedParts]:
+        """Keeps a model loaded while its parts are used; see `Loader.using`."""
+        return self._loader.using(model, priority)
+
+    def add(self, model: Model) -> None:
+        """Serves a model, loaded or not."""
+        self._models[model.entry.id] = model
+        self.not_here.pop(model.entry.id, None)
+        self._loader.add(model)
+        for callback in self._callbacks:
+            callback(model)
+
+    def open(self, model_id: str) -> None:
+        """Gives a model of the catalog an engine, not started yet; or notes that it has no weights here."""
+        try:
+            self.add(self._open_model(self.catalog[model_id]))
+        except WeightsMissingError as error:
+            self.not_here[model_id] = error
+
+    async def load(self, model_id: str) -> None:
+        """Loads a model of the catalog, and serves it from now on.
 
         Raises:
-            ModelNotReadyError: One of them can't be loaded.
+            ModelNotFoundError: The catalog does not name it.
+            WeightsMissingError: It has no weights here.
+            ModelNotReadyError: It can't be loaded, or there is no room for it.
         """
-        for model in self._loaded.values():
-            await model.engine.start()
-        await asyncio.gather(*(model.load() for model in self._loaded.values()))
+        entry = self.entry(model_id)
+        if model_id not in self._models:
+            self.add(self._open_model(entry))
+        await self._loader.load(self._models[model_id])
+
+    async def unload(self, model_id: str, drain_s: float) -> None:
+        """Unloads a model. The next request loads it again only if the service loads models on use.
+
+        Args:
+            model_id: The model.
+            drain_s: How long requests that it answers may go on before.
+
+        Raises:
+            ModelNotFoundError: The catalog does not name it.
+        """
+        self.entry(model_id)
+        if model := self._models.get(model_id):
+            model.loads_on_use = self._loader.loads_on_use
+            await self._loader.unload(model, "it was unloaded", drain_s)
+
+    async def load_all(self) -> dict[str, RunstreamError]:
+        """Loads the models that have engines, unless they are loaded on use.
+
+        Returns:
+            Why models are not loaded, by id. None touches another.
+
+        Raises:
+            RunstreamError: None is; this is the first one's reason.
+        """
+        failures: dict[str, RunstreamError] = dict(self.not_here)
+        if not self._loader.loads_on_use:
+            failures |= await self._loader.load_all()
+        if len(failures) == len(self._models) + len(self.not_here):
+            raise next(iter(failures.values()))
+        return failures
+
+    async def follow(self) -> None:
+        """Unloads idle models until cancelled."""
+        await self._loader.follow()
 
     async def stop(self) -> None:
         """Ends all engines."""
-        await asyncio.gather(*(model.engine.stop() for model in self._loaded.values()))
+        await self._loader.stop()
 
 
 def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
@@ -181,14 +186,27 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
 
     Raises:
         ConfigError: The catalog does not name one of them, or this version can't load it.
-        WeightsMissingError: One of them has no weights on this machine.
+        WeightsMissingError: None of them has weights on this machine.
     """
-    loaded = {}
+    policy = LoadPolicy(
+        on_use=config.load == "on-use",
+        wait_s=config.load_wait_s,
+        unload_idle_s=config.unload_idle_s,
+        max_waiting=config.max_waiting,
+    )
+
+    def open_model(entry: CatalogModel) -> Model:
+        return _open_model(config, entry)
+
+    loader = Loader(policy, Budget(config.device, config.memory_budget_mib))
+    models = Models(catalog, config.stand_in, loader, open_model)
     for model_id in config.models_to_load:
         if model_id not in catalog:
             raise ConfigError(f"the catalog has no model {model_id} to load, only {', '.join(catalog)}")
-        loaded[model_id] = _open_model(config, catalog[model_id])
-    return Models(catalog, loaded, config.stand_in)
+        models.open(model_id)
+    if not models.opened:
+        raise next(iter(models.not_here.values()))
+    return models
 
 
 def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
@@ -203,11 +221,5 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
         kv_cache_memory_mib=config.kv_cache_memory_mib,
         num_threads=config.num_threads,
     )
-    return Model(
-        entry, EngineProcess(engine_config, config.max_waiting, config.max_waiting_tokens, config.stall_timeout_s)
-    )
-
-
-def _room(entry: CatalogModel, info: EngineInfo) -> Room:
-    context_window = min(entry.context_window, info.max_position_embeddings, info.num_kv_tokens)
-    return Room(entry.max_prompt_tokens, entry.max_completion_tokens, context_window, info.vocab_size)
+    engine = EngineProcess(engine_config, config.max_waiting, config.max_waiting_tokens, config.stall_timeout_s)
+    return Model(entry, engine, loads_on_use=config.load == "on-use")

@@ -87,11 +87,11 @@ class Service:
         self._ends = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
-        """Listens, then loads; calls are refused until a model is loaded.
+        """Listens, then loads; calls wait for their model, for as long as the config says.
 
         Raises:
             ConfigError: A port or the file of the batches is in use.
-            ModelNotReadyError: A model can't be loaded.
+            RunstreamError: No model can be loaded; this is why the first can't.
         """
         self._listen()
         if batch_db := self._config.batch_db_of(self.port):
@@ -102,11 +102,18 @@ class Service:
         following = asyncio.create_task(self._health.follow())
         self._ends.callback(following.cancel)
         self._ends.push_async_callback(self.models.stop)
-        for model in self.models.loaded:
-            self._report(f"loading {model.entry.id} on {self._config.device} ...")
-            self._metrics.watch(model.entry.id, model.engine)
-        await self.models.load()
+        self.models.on_open(lambda model: self._metrics.watch(model.entry.id, model.engine))
+        await self._load()
         self._batches.start()
+        unloading = asyncio.create_task(self.models.follow())
+        self._ends.callback(unloading.cancel)
+
+    async def _load(self) -> None:
+        if self._config.load == "at-start":
+            for model in self.models.opened:
+                self._report(f"loading {model.entry.id} on {self._config.device} ...")
+        for model_id, failure in (await self.models.load_all()).items():
+            self._report(f"NOT LOADED: {model_id}: {failure.message}")
 
     async def stop(self, drain_timeout_s: float = 0.0) -> None:
         """Drains, then ends everything that was started."""
@@ -150,7 +157,7 @@ async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
     SIGTERM lets running calls go on for `drain_timeout_s`; SIGINT, which is a person at a terminal, does not.
 
     Raises:
-        CatalogError, ConfigError, WeightsMissingError, ModelNotReadyError: It can't start.
+        CatalogError, ConfigError, RunstreamError: It can't start.
     """
     service = Service(config, report)
     stopping = _first_signal()

@@ -25,6 +25,8 @@ from service.status import error_status
 MODEL_HEADER = "x-runstream-model"
 REQUEST_ID_HEADER = "x-runstream-request-id"
 
+_DRAIN_S = 30.0
+
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -65,7 +67,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
-    """Tells about the models of the catalog."""
+    """Tells about the models of the catalog, loads and unloads them."""
 
     def __init__(self, models: Models, auth: BearerToken, metrics: Metrics) -> None:
         self._models = models
@@ -92,6 +94,28 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
             response.model.CopyFrom(self._describe(request.model))
         return response
 
+    async def LoadModel(  # noqa: N802
+        self, request: models_pb2.LoadModelRequest, context: _Context
+    ) -> models_pb2.LoadModelResponse:
+        """Loads a model and waits for that."""
+        response = models_pb2.LoadModelResponse()
+        async with error_status(context, str(uuid.uuid4()), self._metrics.count_failure):
+            self._auth.check(context)
+            await self._models.load(request.model)
+            response.model.CopyFrom(self._describe(request.model))
+        return response
+
+    async def UnloadModel(  # noqa: N802
+        self, request: models_pb2.UnloadModelRequest, context: _Context
+    ) -> models_pb2.UnloadModelResponse:
+        """Unloads a model and waits for that."""
+        response = models_pb2.UnloadModelResponse()
+        async with error_status(context, str(uuid.uuid4()), self._metrics.count_failure):
+            self._auth.check(context)
+            await self._models.unload(request.model, _DRAIN_S)
+            response.model.CopyFrom(self._describe(request.model))
+        return response
+
     def _describe(self, model_id: str) -> models_pb2.Model:
         entry = self._models.entry(model_id)
         try:
@@ -99,9 +123,10 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         except WeightsMissingError as error:
             return to_model(entry, models_pb2.MODEL_STATE_WEIGHTS_MISSING, error.message)
         except ModelNotReadyError as error:
-            return to_model(entry, models_pb2.MODEL_STATE_FAILED, error.message)
+            return to_model(entry, models_pb2.MODEL_STATE_UNLOADED, error.message)
         model = answering.model
-        return to_model(entry, MODEL_STATES[model.state], model.engine.state_detail, model.entry.id)
+        served_model = "" if model.is_withdrawn else model.entry.id
+        return to_model(entry, MODEL_STATES[model.state], model.state_detail, served_model)
 
 
 async def _tell_model(context: _Context, served_model: str) -> None:

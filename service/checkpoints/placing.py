@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,30 @@ from transformers.utils import logging as transformers_logging
 
 from service.checkpoints.memory import read_weights
 
+Progress = Callable[[str, int, int], None]
+"""Takes what is done with the weights, the bytes that it is done with, and all there are."""
+
+_told: ContextVar[Progress | None] = ContextVar("told", default=None)
 _PAGE_BYTES = 4096
 _SHOWN_AFTER_S = 1.0  # a toy is there before anybody would look
+
+
+@contextmanager
+def progress_told(tell: Progress) -> Iterator[None]:
+    """Calls `tell` whenever a bar of this module gets on, shown or not."""
+    token = _told.set(tell)
+    try:
+        yield
+    finally:
+        _told.reset(token)
+
+
+class _Bar(tqdm):  # type: ignore[misc]  # tqdm has no types here
+    def update(self, n: float = 1) -> Any:
+        shown = super().update(n)
+        if (tell := _told.get()) is not None:
+            tell(self.desc, int(self.n), int(self.total))
+        return shown
 
 
 @contextmanager
@@ -70,7 +93,7 @@ def place(model: PreTrainedModel, device: str, shown_after_s: float = _SHOWN_AFT
 
 
 def _bar(what: str, num_bytes: int, shown_after_s: float) -> Any:
-    return tqdm(desc=what, total=num_bytes, unit="B", unit_scale=True, delay=shown_after_s)
+    return _Bar(desc=what, total=num_bytes, unit="B", unit_scale=True, delay=shown_after_s)
 
 
 def _tensors_of(module: torch.nn.Module) -> list[torch.Tensor]:

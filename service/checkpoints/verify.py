@@ -58,7 +58,7 @@ async def try_to_answer(config: ServiceConfig, catalog: Catalog, model: CatalogM
     request.sampling_params.max_tokens = min(_MAX_TOKENS, model.max_completion_tokens)
     request.sampling_params.temperature = 0.0
     try:
-        await models.load()
+        await models.load(model.id)
         parts = [part async for part in TextGenerator(models, Metrics()).generate(request, "verify")]
     finally:
         await models.stop()

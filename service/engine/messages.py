@@ -135,10 +135,33 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Loading:
+    """From the engine, now and then before `Ready`: how far it is.
+
+    Attributes:
+        what: What it does with the weights, in a word.
+        done_bytes, total_bytes: How many of them that is done with.
+    """
+
+    what: str
+    done_bytes: int
+    total_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.done_bytes / 1e9:.1f} of {self.total_bytes / 1e9:.1f} GB"
+
+
+@dataclass(frozen=True, slots=True)
 class LoadFailed:
-    """From the engine, instead of `Ready`: the checkpoint can't be served, however often one tries."""
+    """From the engine, instead of `Ready`: the checkpoint can't be served as things are.
+
+    Attributes:
+        message: Why.
+        free_bytes: What is free on the device if that is too little; None if something else is the reason.
+    """
 
     message: str
+    free_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,11 @@ died five times within a minute.
 import asyncio
 import contextlib
 import logging
-import os
-import signal
-import sys
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
+from service.engine.child import end, spawn
 from service.engine.messages import (
     ENGINE_FAILED,
     HEADER,
@@ -22,6 +20,7 @@ from service.engine.messages import (
     EngineConfig,
     EngineInfo,
     LoadFailed,
+    Loading,
     Ready,
     Started,
     StepResult,
@@ -46,6 +45,13 @@ class EngineProcess:
         config: What the engine loads, and its bounds.
         max_waiting, max_waiting_tokens: See `QueueBounds`.
         stall_timeout_s: After how long without a sign of life, with requests to run, it counts as not serving.
+
+    Attributes:
+        config: As given.
+        state, state_detail: Whether it takes requests, and why not or how far it is.
+        info: What the loaded engine can do; None before.
+        stats: What it has told last.
+        free_bytes: What was free on the device if that was too little to load; else None.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class EngineProcess:
         self.state_detail = ""
         self.info: EngineInfo | None = None
         self.stats = StepResult()
+        self.free_bytes: int | None = None
         self._bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
         self._stall_timeout_s = stall_timeout_s
         self._requests: dict[str, Request] = {}
@@ -102,17 +109,20 @@ class EngineProcess:
         self._callbacks.append(callback)
 
     async def start(self) -> None:
-        """Starts the process and returns while it loads."""
+        """Starts the process, for the first time or after `stop`, and returns while it loads."""
+        self._deaths.clear()
+        self.free_bytes = None
         self._set_state(EngineState.LOADING, "loading the checkpoint")
         self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._watch())]
 
-    async def stop(self) -> None:
-        """Ends the process; requests that are left end with ModelNotReadyError."""
-        self._set_state(EngineState.STOPPED, "the server is shutting down")
+    async def stop(self, reason: str = "The server is shutting down.") -> None:
+        """Ends the process, which frees its memory; requests that are left end with ModelNotReadyError."""
+        self._set_state(EngineState.STOPPED, reason)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._fail_all(ModelNotReadyError("The server is shutting down."))
+        self._process, self.info, self.stats = None, None, StepResult()
+        self._fail_all(ModelNotReadyError(reason))
         self._notify()
 
     async def wait_until_ready(self) -> EngineInfo:
@@ -123,7 +133,7 @@ class EngineProcess:
         """
         await self.wait_for(lambda: self.state is not EngineState.LOADING)
         if self.state is not EngineState.READY or self.info is None:
-            raise ModelNotReadyError(f"The model is {self.state.value}: {self.state_detail}")
+            raise ModelNotReadyError(self.state_detail)
         return self.info
 
     async def wait_for(self, predicate: Callable[[], bool]) -> None:
@@ -178,19 +188,12 @@ class EngineProcess:
 
     async def _supervise(self) -> None:
         while True:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "service.engine.worker",
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C in a terminal is for the service, which then drains
-            )
+            self._process = await spawn()
             self._notify()
             try:
                 await self._converse(self._process)
             finally:
-                await _end(self._process)
+                await end(self._process)
             if self.state is EngineState.FAILED or not await self._mourn():
                 return
 
@@ -208,14 +211,16 @@ class EngineProcess:
                 self._take(message)
                 self._notify()
 
-    def _take(self, message: Ready | LoadFailed | Started | StepResult) -> None:
+    def _take(self, message: Loading | Ready | LoadFailed | Started | StepResult) -> None:
         match message:
+            case Loading():
+                self._set_state(EngineState.LOADING, str(message))
             case Ready(info):
                 self.info = info
                 self._set_state(EngineState.READY, "")
                 for request in self._requests.values():
                     self._send(request.submit)
-            case LoadFailed(reason):
+            case LoadFailed(reason, self.free_bytes):
                 self._set_state(EngineState.FAILED, f"the checkpoint can't be loaded: {reason}")
                 self._fail_all(ModelNotReadyError(f"The model is not ready: {self.state_detail}."))
             case Started(ids):
@@ -288,11 +293,3 @@ class EngineProcess:
                 self._waiting_for.remove(waiting)
                 if not future.done():
                     future.set_result(None)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        # Not Process.kill(), which polls and so may take the exit status from asyncio's own waiting.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-    await process.wait()

@@ -17,9 +17,9 @@ import torch
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
-from service.checkpoints.load import load_model
 from service.engine.engine import Engine
 from service.engine.grammar import GrammarCompiler, GrammarError, GrammarMatcher
+from service.engine.loading import NoRoomError, load_engine
 from service.engine.messages import (
     ENGINE_FAILED,
     HEADER,
@@ -192,12 +192,6 @@ def _num_threads(config: EngineConfig) -> int:
     return config.num_threads or max(1, num_cores - 1)
 
 
-def _load(config: EngineConfig) -> Engine:
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(_num_threads(config))
-    return Engine(load_model(config.checkpoint, config.device, config.dtype, config.quantization), config)
-
-
 def main() -> None:
     """Loads the checkpoint that the first message names and serves it."""
     logging.basicConfig(format="%(asctime)s engine %(levelname)s %(message)s")
@@ -208,8 +202,13 @@ def main() -> None:
         sys.exit("the engine is started by the service, which sends its configuration first")
     commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(_num_threads(config))
     try:
-        engine = _load(config)
+        engine = load_engine(config, lambda progress: send(results, progress))
+    except NoRoomError as error:
+        send(results, LoadFailed(str(error), error.free_bytes))
+        return
     except _LOAD_ERRORS as error:
         _log.exception("loading %s failed", config.checkpoint)
         send(results, LoadFailed(f"{type(error).__name__}: {error}"))

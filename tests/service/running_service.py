@@ -16,12 +16,17 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.auth import BearerToken
 from service.calls import Calls
+from service.catalog import CatalogModel
+from service.checkpoints.need import Budget
 from service.config import ServiceConfig
 from service.engine.block_pool import BLOCK_SIZE
 from service.engine.process import EngineProcess
+from service.errors import WeightsMissingError
 from service.generation import TextGenerator
+from service.loader import Loader, LoadPolicy
 from service.metrics import Metrics
-from service.models import Model, Models
+from service.model import Model
+from service.models import Models
 from service.server import Service
 from service.servicer import ModelServicer, TextGenerationServicer
 
@@ -70,7 +75,7 @@ class RunningService(Stubs):
     @property
     def model(self) -> Model:
         """The only model that is loaded."""
-        return self.service.models.loaded[0]
+        return self.service.models.opened[0]
 
     @property
     def engine(self) -> EngineProcess:
@@ -120,6 +125,10 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "drain_timeout_s": 30.0,
         "batch_db": "none",
         "batch_ttl_s": 86_400.0,
+        "load": "at-start",
+        "load_wait_s": 60.0,
+        "unload_idle_s": 0.0,
+        "memory_budget_mib": 0,
         "token": "",
     }
     return ServiceConfig(**(settings | changes))
@@ -137,11 +146,18 @@ async def run_service(settings: ServiceConfig) -> AsyncIterator[RunningService]:
         await service.stop()
 
 
+def refuse(entry: CatalogModel) -> Model:
+    """Opens nothing."""
+    raise WeightsMissingError(f"{entry.id} is not here")
+
+
 @contextlib.asynccontextmanager
 async def run_edge(running: RunningService, calls: Calls, stand_in: str = "") -> AsyncIterator[Stubs]:
     """Puts another server in front of the model of a running service."""
     model = running.model
-    models = Models(running.service.models.catalog, {model.entry.id: model}, stand_in)
+    loader = Loader(LoadPolicy(), Budget("cpu", 0))
+    models = Models(running.service.models.catalog, stand_in, loader, refuse)
+    models.add(model)
     auth, metrics = BearerToken(""), Metrics()
     server = grpc.aio.server()
     servicer = TextGenerationServicer(TextGenerator(models, metrics), calls, auth, metrics)

@@ -90,7 +90,7 @@ async def running_lane(answers, thread, num_items, num_recent_deaths=0):
     def end(_model, outcome):
         ends.put_nowait(outcome)
 
-    lane = Lane(model, ["model"], answers, thread, lambda: 2.0, end, longest_pause_s=0.01)
+    lane = Lane(model, lambda: ["model"], answers, thread, lambda: 2.0, end, longest_pause_s=0.01)
     task = asyncio.create_task(lane.run())
     try:
         yield engine, results

@@ -28,13 +28,21 @@ class _ModelStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelState
     MODEL_STATE_UNSPECIFIED: _ModelState.ValueType  # 0
     """Not a state; never sent."""
     MODEL_STATE_LOADING: _ModelState.ValueType  # 1
-    """It is being loaded; requests get UNAVAILABLE."""
+    """It is being loaded; requests wait for it, and get UNAVAILABLE if that
+    takes longer than the server lets them wait.
+    """
     MODEL_STATE_READY: _ModelState.ValueType  # 2
     """It answers requests, itself or through the model that stands in."""
     MODEL_STATE_WEIGHTS_MISSING: _ModelState.ValueType  # 3
     """Its weights are not on this machine; requests get FAILED_PRECONDITION."""
     MODEL_STATE_FAILED: _ModelState.ValueType  # 4
-    """It could not be loaded or failed too often; requests get UNAVAILABLE."""
+    """It could not be loaded or failed too often; requests get UNAVAILABLE.
+    LoadModel tries again.
+    """
+    MODEL_STATE_UNLOADED: _ModelState.ValueType  # 5
+    """Its weights are on this machine but not loaded. `served_model` is its id
+    if requests load it; empty if they get UNAVAILABLE.
+    """
 
 class ModelState(_ModelState, metaclass=_ModelStateEnumTypeWrapper):
     """Says whether a model can answer now."""
@@ -42,13 +50,21 @@ class ModelState(_ModelState, metaclass=_ModelStateEnumTypeWrapper):
 MODEL_STATE_UNSPECIFIED: ModelState.ValueType  # 0
 """Not a state; never sent."""
 MODEL_STATE_LOADING: ModelState.ValueType  # 1
-"""It is being loaded; requests get UNAVAILABLE."""
+"""It is being loaded; requests wait for it, and get UNAVAILABLE if that
+takes longer than the server lets them wait.
+"""
 MODEL_STATE_READY: ModelState.ValueType  # 2
 """It answers requests, itself or through the model that stands in."""
 MODEL_STATE_WEIGHTS_MISSING: ModelState.ValueType  # 3
 """Its weights are not on this machine; requests get FAILED_PRECONDITION."""
 MODEL_STATE_FAILED: ModelState.ValueType  # 4
-"""It could not be loaded or failed too often; requests get UNAVAILABLE."""
+"""It could not be loaded or failed too often; requests get UNAVAILABLE.
+LoadModel tries again.
+"""
+MODEL_STATE_UNLOADED: ModelState.ValueType  # 5
+"""Its weights are on this machine but not loaded. `served_model` is its id
+if requests load it; empty if they get UNAVAILABLE.
+"""
 Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
 
 @_typing.final
@@ -139,6 +155,98 @@ class GetModelResponse(_message.Message):
 Global___GetModelResponse: _TypeAlias = GetModelResponse  # noqa: Y015
 
 @_typing.final
+class LoadModelRequest(_message.Message):
+    """Asks for a model to be loaded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Required. The model's id, for example "@runstream/demo"."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoadModelRequest: _TypeAlias = LoadModelRequest  # noqa: Y015
+
+@_typing.final
+class LoadModelResponse(_message.Message):
+    """Holds the model that was loaded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def model(self) -> Global___Model:
+        """The model, as it is now."""
+
+    def __init__(
+        self,
+        *,
+        model: Global___Model | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LoadModelResponse: _TypeAlias = LoadModelResponse  # noqa: Y015
+
+@_typing.final
+class UnloadModelRequest(_message.Message):
+    """Asks for a model to be unloaded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Required. The model's id, for example "@runstream/demo"."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnloadModelRequest: _TypeAlias = UnloadModelRequest  # noqa: Y015
+
+@_typing.final
+class UnloadModelResponse(_message.Message):
+    """Holds the model that was unloaded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def model(self) -> Global___Model:
+        """The model, as it is now."""
+
+    def __init__(
+        self,
+        *,
+        model: Global___Model | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnloadModelResponse: _TypeAlias = UnloadModelResponse  # noqa: Y015
+
+@_typing.final
 class Model(_message.Message):
     """Describes a model: what it takes and whether it can answer now."""
 
@@ -163,8 +271,8 @@ class Model(_message.Message):
     state: Global___ModelState.ValueType
     """Whether the model can answer now."""
     state_detail: _builtins.str
-    """Why `state` is what it is, if there is more to say, for example the
-    command that fetches missing weights.
+    """Why `state` is what it is, if there is more to say: the command that
+    fetches missing weights, how far loading is, what would make room.
     """
     served_model: _builtins.str
     """The model that answers requests for this one: its own id, or another's if

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """Tells which models a server knows and what they take.
+    """Tells which models a server knows and what they take, loads and unloads them.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,20 @@ class ModelServiceStub:
                 request_serializer=runstream_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=runstream_dot_v1_dot_models__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.LoadModel = channel.unary_unary(
+                '/runstream.v1.ModelService/LoadModel',
+                request_serializer=runstream_dot_v1_dot_models__pb2.LoadModelRequest.SerializeToString,
+                response_deserializer=runstream_dot_v1_dot_models__pb2.LoadModelResponse.FromString,
+                _registered_method=True)
+        self.UnloadModel = channel.unary_unary(
+                '/runstream.v1.ModelService/UnloadModel',
+                request_serializer=runstream_dot_v1_dot_models__pb2.UnloadModelRequest.SerializeToString,
+                response_deserializer=runstream_dot_v1_dot_models__pb2.UnloadModelResponse.FromString,
+                _registered_method=True)
 
 
 class ModelServiceServicer:
-    """Tells which models a server knows and what they take.
+    """Tells which models a server knows and what they take, loads and unloads them.
     """
 
     def ListModels(self, request, context):
@@ -61,6 +71,36 @@ class ModelServiceServicer:
     def GetModel(self, request, context):
         """Tells about one model. NOT_FOUND with reason MODEL_NOT_FOUND if the
         catalog does not name it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoadModel(self, request, context):
+        """Loads a model of the catalog, and answers when it is loaded; it is served
+        from then on, whether the server was started with it or not. Loading goes
+        on when the call is cancelled. A model that is loaded already stays as it
+        is.
+
+        Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
+        it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
+        on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
+        can't be loaded, or if there is no room for it: the message then says what
+        would fit.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModel(self, request, context):
+        """Unloads a model, which frees its memory, and answers when that is done.
+        New requests wait for it meanwhile or are refused; those that run may go
+        on for 30 seconds and then end with UNAVAILABLE. Whether the next request
+        loads the model again is up to the server's settings; if not, it stays
+        unloaded until LoadModel names it. A model that is not loaded is no error.
+
+        Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
+        it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -79,6 +119,16 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     request_deserializer=runstream_dot_v1_dot_models__pb2.GetModelRequest.FromString,
                     response_serializer=runstream_dot_v1_dot_models__pb2.GetModelResponse.SerializeToString,
             ),
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadModel,
+                    request_deserializer=runstream_dot_v1_dot_models__pb2.LoadModelRequest.FromString,
+                    response_serializer=runstream_dot_v1_dot_models__pb2.LoadModelResponse.SerializeToString,
+            ),
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModel,
+                    request_deserializer=runstream_dot_v1_dot_models__pb2.UnloadModelRequest.FromString,
+                    response_serializer=runstream_dot_v1_dot_models__pb2.UnloadModelResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'runstream.v1.ModelService', rpc_method_handlers)
@@ -88,7 +138,7 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """Tells which models a server knows and what they take.
+    """Tells which models a server knows and what they take, loads and unloads them.
     """
 
     @staticmethod
@@ -135,6 +185,60 @@ class ModelService:
             '/runstream.v1.ModelService/GetModel',
             runstream_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
             runstream_dot_v1_dot_models__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runstream.v1.ModelService/LoadModel',
+            runstream_dot_v1_dot_models__pb2.LoadModelRequest.SerializeToString,
+            runstream_dot_v1_dot_models__pb2.LoadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runstream.v1.ModelService/UnloadModel',
+            runstream_dot_v1_dot_models__pb2.UnloadModelRequest.SerializeToString,
+            runstream_dot_v1_dot_models__pb2.UnloadModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

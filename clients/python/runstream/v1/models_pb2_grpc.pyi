@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Tells which models a server knows and what they take."""
+    """Tells which models a server knows and what they take, loads and unloads them."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -39,10 +39,32 @@ class ModelServiceStub:
     """Tells about one model. NOT_FOUND with reason MODEL_NOT_FOUND if the
     catalog does not name it.
     """
+    LoadModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.LoadModelRequest, _models_pb2.LoadModelResponse]
+    """Loads a model of the catalog, and answers when it is loaded; it is served
+    from then on, whether the server was started with it or not. Loading goes
+    on when the call is cancelled. A model that is loaded already stays as it
+    is.
+
+    Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
+    it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
+    on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
+    can't be loaded, or if there is no room for it: the message then says what
+    would fit.
+    """
+    UnloadModel: _grpc.UnaryUnaryMultiCallable[_models_pb2.UnloadModelRequest, _models_pb2.UnloadModelResponse]
+    """Unloads a model, which frees its memory, and answers when that is done.
+    New requests wait for it meanwhile or are refused; those that run may go
+    on for 30 seconds and then end with UNAVAILABLE. Whether the next request
+    loads the model again is up to the server's settings; if not, it stays
+    unloaded until LoadModel names it. A model that is not loaded is no error.
+
+    Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
+    it.
+    """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Tells which models a server knows and what they take."""
+    """Tells which models a server knows and what they take, loads and unloads them."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListModels: _aio.UnaryUnaryMultiCallable[_models_pb2.ListModelsRequest, _models_pb2.ListModelsResponse]  # type: ignore[assignment]
@@ -51,9 +73,31 @@ class ModelServiceAsyncStub(ModelServiceStub):
     """Tells about one model. NOT_FOUND with reason MODEL_NOT_FOUND if the
     catalog does not name it.
     """
+    LoadModel: _aio.UnaryUnaryMultiCallable[_models_pb2.LoadModelRequest, _models_pb2.LoadModelResponse]  # type: ignore[assignment]
+    """Loads a model of the catalog, and answers when it is loaded; it is served
+    from then on, whether the server was started with it or not. Loading goes
+    on when the call is cancelled. A model that is loaded already stays as it
+    is.
+
+    Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
+    it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
+    on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
+    can't be loaded, or if there is no room for it: the message then says what
+    would fit.
+    """
+    UnloadModel: _aio.UnaryUnaryMultiCallable[_models_pb2.UnloadModelRequest, _models_pb2.UnloadModelResponse]  # type: ignore[assignment]
+    """Unloads a model, which frees its memory, and answers when that is done.
+    New requests wait for it meanwhile or are refused; those that run may go
+    on for 30 seconds and then end with UNAVAILABLE. Whether the next request
+    loads the model again is up to the server's settings; if not, it stays
+    unloaded until LoadModel names it. A model that is not loaded is no error.
+
+    Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
+    it.
+    """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells which models a server knows and what they take."""
+    """Tells which models a server knows and what they take, loads and unloads them."""
 
     @_abc_1.abstractmethod
     def ListModels(
@@ -71,6 +115,40 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_models_pb2.GetModelResponse, _abc.Awaitable[_models_pb2.GetModelResponse]]:
         """Tells about one model. NOT_FOUND with reason MODEL_NOT_FOUND if the
         catalog does not name it.
+        """
+
+    @_abc_1.abstractmethod
+    def LoadModel(
+        self,
+        request: _models_pb2.LoadModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.LoadModelResponse, _abc.Awaitable[_models_pb2.LoadModelResponse]]:
+        """Loads a model of the catalog, and answers when it is loaded; it is served
+        from then on, whether the server was started with it or not. Loading goes
+        on when the call is cancelled. A model that is loaded already stays as it
+        is.
+
+        Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
+        it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
+        on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
+        can't be loaded, or if there is no room for it: the message then says what
+        would fit.
+        """
+
+    @_abc_1.abstractmethod
+    def UnloadModel(
+        self,
+        request: _models_pb2.UnloadModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_models_pb2.UnloadModelResponse, _abc.Awaitable[_models_pb2.UnloadModelResponse]]:
+        """Unloads a model, which frees its memory, and answers when that is done.
+        New requests wait for it meanwhile or are refused; those that run may go
+        on for 30 seconds and then end with UNAVAILABLE. Whether the next request
+        loads the model again is up to the server's settings; if not, it stays
+        unloaded until LoadModel names it. A model that is not loaded is no error.
+
+        Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
+        it.
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,73 @@
+"""What an engine's process does before there is an engine: looks for room, loads the weights, tells how far it is."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from service.checkpoints.load import load_model
+from service.checkpoints.memory import in_gb
+from service.checkpoints.need import need_of
+from service.checkpoints.placing import Progress, progress_told
+from service.engine.engine import Engine
+from service.engine.messages import EngineConfig, Loading
+
+_PERIOD_S = 1.0
+_LEAST_SHARE = 0.05
+
+
+class NoRoomError(Exception):
+    """The device has less memory free than the engine would take.
+
+    Attributes:
+        free_bytes: How much it has.
+    """
+
+    def __init__(self, message: str, free_bytes: int) -> None:
+        super().__init__(message)
+        self.free_bytes = free_bytes
+
+
+def load_engine(config: EngineConfig, tell: Callable[[Loading], None]) -> Engine:
+    """Loads the checkpoint that a config names.
+
+    Args:
+        config: What to load, where to.
+        tell: Is told how far it is, not more often than a person can read.
+
+    Raises:
+        NoRoomError: It does not fit on the device.
+        Exception: Whatever torch, transformers and safetensors raise for a checkpoint that they can't load.
+    """
+    check_room(config)
+    with progress_told(told_now_and_then(tell)):
+        model = load_model(config.checkpoint, config.device, config.dtype, config.quantization)
+    return Engine(model, config)
+
+
+def check_room(config: EngineConfig) -> None:
+    """Refuses a CUDA device with too little memory free, before anything is read. Main memory is the edge's to count.
+
+    Raises:
+        NoRoomError: It has too little.
+    """
+    if not config.device.startswith("cuda"):
+        return
+    need, (free_bytes, _) = need_of(config), torch.cuda.mem_get_info(config.device)
+    if need.total_bytes > free_bytes:
+        raise NoRoomError(f"it needs {need}, and {config.device} has {in_gb(free_bytes)} free", free_bytes)
+
+
+def told_now_and_then(tell: Callable[[Loading], None], clock: Callable[[], float] = time.monotonic) -> Progress:
+    """Tells of progress at most once in a second, and only of a twentieth more."""
+    next_at_s = clock() + _PERIOD_S
+    told: tuple[str, int] = ("", 0)
+
+    def take(what: str, done_bytes: int, total_bytes: int) -> None:
+        nonlocal next_at_s, told
+        grown_bytes = done_bytes - told[1] if what == told[0] else done_bytes
+        if clock() >= next_at_s and grown_bytes >= _LEAST_SHARE * total_bytes:
+            next_at_s, told = clock() + _PERIOD_S, (what, done_bytes)
+            tell(Loading(what, done_bytes, total_bytes))
+
+    return take

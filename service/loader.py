@@ -1,0 +1,273 @@
+"""When models are loaded and unloaded: at the start, for a request that waits, for one that needs the room, when idle."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from service.checkpoints.files import UnusableCheckpointError
+from service.checkpoints.need import Budget, read_need
+from service.engine.request import EngineState
+from service.engine.sequence import Priority
+from service.errors import ModelNotReadyError, QueueFullError, RunstreamError
+from service.model import LoadedParts, Model
+from service.room import NoRoomError, Room
+
+_log = logging.getLogger(__name__)
+
+_LEAST_PERIOD_S = 0.05
+_STOPPING = "The server is shutting down."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadPolicy:
+    """When models are loaded and unloaded; the command line tells about each.
+
+    Attributes:
+        on_use: Whether a request loads a model that is not, and one that is idle gives it its room.
+        wait_s: How long a request waits for that.
+        unload_idle_s: After how long without a request a model is unloaded; 0 for never.
+        max_waiting: How many requests may wait for one model to be loaded.
+    """
+
+    on_use: bool = False
+    wait_s: float = 60.0
+    unload_idle_s: float = 0.0
+    max_waiting: int = 256
+
+
+class Loader:
+    """Loads and unloads models. Each is loaded by one task, for which all wait that need it.
+
+    Args:
+        policy: When.
+        budget: The memory that they share.
+        clock: Tells the time, in seconds.
+    """
+
+    def __init__(self, policy: LoadPolicy, budget: Budget, clock: Callable[[], float] = time.monotonic) -> None:
+        self._policy = policy
+        self._room = Room(budget)
+        self._clock = clock
+        self._models: list[Model] = []
+        self._tasks: dict[Model, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
+        self._is_stopping = False
+        # CUDA's memory is known to the engines alone, and each asks before it takes any: one after the other.
+        self._device = asyncio.Semaphore(1 if budget.device.startswith("cuda") else 1_000)
+
+    def add(self, model: Model) -> None:
+        """Has it load and unload a model."""
+        self._models.append(model)
+        model.on_change(self._tell)
+
+    @property
+    def loads_on_use(self) -> bool:
+        """Whether a request loads a model that is not."""
+        return self._policy.on_use
+
+    @contextlib.asynccontextmanager
+    async def using(self, model: Model, priority: Priority = Priority.ONLINE) -> AsyncIterator[LoadedParts]:
+        """Waits until a model is loaded, and keeps it so.
+
+        Raises:
+            ModelNotReadyError: It can't be loaded, or not within the time that a request waits.
+            QueueFullError: As many requests wait for it as may.
+        """
+        parts = model.loaded() if model.is_loaded else await self._wait(model, priority)
+        model.use.running[priority] += 1
+        try:
+            yield parts
+        finally:
+            model.use.running[priority] -= 1
+            self._end_use(model)
+
+    async def load(self, model: Model) -> None:
+        """Loads a model and waits for that.
+
+        Raises:
+            ModelNotReadyError: It can't be, or there is no room for it.
+        """
+        model.use.waiting[Priority.ONLINE] += 1
+        try:
+            while not model.is_loaded:
+                await _end_of(self._tasks.get(model) or self._start(model))
+        finally:
+            model.use.waiting[Priority.ONLINE] -= 1
+            self._end_use(model)
+
+    async def load_all(self) -> dict[str, RunstreamError]:
+        """Loads all models side by side; tells why some are not, by id."""
+        ends = await asyncio.gather(*map(self.load, self._models), return_exceptions=True)
+        failures = {model.entry.id: end for model, end in zip(self._models, ends, strict=True) if end is not None}
+        return {name: end for name, end in failures.items() if isinstance(end, RunstreamError)}
+
+    async def unload(self, model: Model, reason: str, drain_s: float = 0.0) -> None:
+        """Unloads a model, or ends its being loaded.
+
+        Args:
+            model: The model.
+            reason: What the requests that are left are told, and who asks for the model's state.
+            drain_s: How long requests may go on before.
+        """
+        if task := self._tasks.get(model):
+            task.cancel()
+            await asyncio.wait([task])
+        model.show(EngineState.STOPPED, reason)
+        if model.engine.state is EngineState.STOPPED:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(drain_s):
+                while model.use.running.total():
+                    await self._news.wait()
+        await model.unload(reason)
+        _log.info("%s is unloaded: %s", model.entry.id, reason)
+
+    async def unload_idle(self) -> None:
+        """Unloads the models that have had no request for long enough; the next one loads them."""
+        for model in self._models:
+            idle_s = self._clock() - model.use.last_s
+            if model.is_loaded and model.use.is_idle and idle_s >= self._policy.unload_idle_s:
+                model.loads_on_use = True
+                await self.unload(model, f"it had no request for {idle_s:.0f} s")
+
+    async def follow(self) -> None:
+        """Unloads idle models until cancelled."""
+        while self._policy.unload_idle_s:
+            await asyncio.sleep(max(self._policy.unload_idle_s / 10, _LEAST_PERIOD_S))
+            await self.unload_idle()
+
+    async def stop(self) -> None:
+        """Ends all engines, and loads nothing any more."""
+        self._is_stopping = True
+        await asyncio.gather(*(self.unload(model, _STOPPING) for model in self._models))
+
+    async def _wait(self, model: Model, priority: Priority) -> LoadedParts:
+        """The parts of a model, once they are there."""
+        waiting, most = model.use.waiting, self._policy.max_waiting
+        if waiting.total() >= most:
+            message = f"{most} requests wait for {model.entry.id} to be loaded, the most that may. Try again shortly."
+            raise QueueFullError(message, max_waiting=most)
+        waiting[priority] += 1
+        try:
+            async with asyncio.timeout(self._policy.wait_s):
+                await self._wait_until_loaded(model)
+        except TimeoutError:
+            raise _not_ready(model, "is still being loaded") from None
+        finally:
+            waiting[priority] -= 1
+            self._end_use(model)
+        return model.loaded()
+
+    async def _wait_until_loaded(self, model: Model) -> None:
+        while not model.is_loaded:
+            if self._is_stopping:
+                raise ModelNotReadyError(_STOPPING)
+            if task := self._tasks.get(model):
+                await _end_of(task)
+            elif model.state is EngineState.FAILED:
+                raise _not_ready(model, "can't be loaded")
+            elif model.state is EngineState.STOPPED and not model.loads_on_use:
+                raise _not_ready(model, "is not loaded")
+            elif model.engine.state is EngineState.STOPPED:
+                self._start(model)
+            else:
+                await self._news.wait()  # it is being unloaded, or its engine is started again
+
+    def _start(self, model: Model) -> asyncio.Task[None]:
+        model.show(EngineState.LOADING, "it waits for its turn to be loaded")
+        task = self._tasks[model] = asyncio.create_task(self._load(model))
+        task.add_done_callback(functools.partial(self._forget, model))
+        return task
+
+    def _forget(self, model: Model, task: asyncio.Task[None]) -> None:
+        del self._tasks[model]
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("%s is not loaded: %s", model.entry.id, error)
+        self._tell()
+
+    async def _load(self, model: Model) -> None:
+        started_s = self._clock()
+        try:
+            model.need = await read_need(model.engine.config)
+            async with self._device:
+                await self._load_into_room(model)
+        except NoRoomError as error:
+            # with the next request there may be room; without one, nobody would try again
+            model.show(EngineState.STOPPED if model.loads_on_use else EngineState.FAILED, error.message)
+            raise
+        except (ModelNotReadyError, UnusableCheckpointError, OSError) as error:
+            model.show(EngineState.FAILED, str(error))
+            raise _not_ready(model, "can't be loaded") from error
+        except asyncio.CancelledError:
+            model.show(EngineState.STOPPED, "its loading was ended")
+            raise
+        finally:
+            model.has_reserved = model.is_loaded
+        model.use.last_s = self._clock()
+        _log.info("%s is loaded: %s in %.1f s", model.entry.id, model.need, model.use.last_s - started_s)
+
+    async def _load_into_room(self, model: Model) -> None:
+        """Loads a model as soon as there is room for it, for which idle ones go."""
+        free_bytes = None
+        while True:
+            try:
+                self._room.take(model, self._models, free_bytes)
+                model.show(EngineState.LOADING, f"loading {model.need}")
+                await model.load()
+                return
+            except NoRoomError as error:
+                await self._make_room(model, error)
+                free_bytes = None
+            except ModelNotReadyError:
+                model.has_reserved = False
+                if model.engine.free_bytes is None:
+                    raise
+                free_bytes = model.engine.free_bytes
+
+    async def _make_room(self, model: Model, error: NoRoomError) -> None:
+        """Unloads the model that has been idle for longest; if none is, waits until one is or its memory is free.
+
+        Raises:
+            NoRoomError: The one given: nothing is unloaded for this model, or not in time.
+        """
+        if not (self._policy.on_use and model.use.waiting[Priority.ONLINE] and self._room.can_hold(model)):
+            raise error
+        model.show(EngineState.LOADING, f"it waits for room: {error.message}")
+        reserved = self._room.reserved(self._models)
+        try:
+            async with asyncio.timeout(self._policy.wait_s):
+                while not (idle := self._idle_for_longest()) and reserved == self._room.reserved(self._models):
+                    await self._news.wait()
+        except TimeoutError:
+            raise error from None
+        if idle:
+            idle.loads_on_use = True
+            await self.unload(idle, f"{model.entry.id} needs its room")
+
+    def _idle_for_longest(self) -> Model | None:
+        idle = [model for model in self._models if model.is_loaded and model.use.gives_way]
+        return min(idle, key=lambda model: model.use.last_s, default=None)
+
+    def _end_use(self, model: Model) -> None:
+        model.use.last_s = self._clock()
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+async def _end_of(task: asyncio.Task[None]) -> None:
+    """Waits for a task and raises its error; that it was cancelled is no error of who waits."""
+    await asyncio.wait([task])
+    if not task.cancelled() and (error := task.exception()):
+        raise error
+
+
+def _not_ready(model: Model, what: str) -> ModelNotReadyError:
+    detail = model.state_detail
+    return ModelNotReadyError(f"{model.entry.id} {what}: {detail}", model=model.entry.id)
