@@ -105,9 +105,8 @@ class Lane:
         for item in again:
             self._start(item)
         if num_free > len(again):
-            new = await self._store(
-                lambda store: store.waiting(self._names(), self._after_number, num_free - len(again))
-            )
+            names, num_new = self._names(), num_free - len(again)
+            new = await self._store(lambda store: store.waiting(names, self._after_number, num_new))
             for item in new:
                 self._after_number = item.number
                 self._start(item)

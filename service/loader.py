@@ -1,4 +1,4 @@
-"""When models are loaded and unloaded: at the start, for a request that waits, for one that needs the room, when idle."""
+"""When models are loaded and unloaded: at the start, when a request waits for one, or needs its room, when idle."""
 
 import asyncio
 import contextlib
@@ -55,6 +55,7 @@ class Loader:
         self._models: list[Model] = []
         self._tasks: dict[Model, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
+        self._closing: set[Model] = set()
         self._is_stopping = False
         # CUDA's memory is known to the engines alone, and each asks before it takes any: one after the other.
         self._device = asyncio.Semaphore(1 if budget.device.startswith("cuda") else 1_000)
@@ -93,8 +94,7 @@ class Loader:
         """
         model.use.waiting[Priority.ONLINE] += 1
         try:
-            while not model.is_loaded:
-                await _end_of(self._tasks.get(model) or self._start(model))
+            await self._wait_until_loaded(model, is_asked_for=True)
         finally:
             model.use.waiting[Priority.ONLINE] -= 1
             self._end_use(model)
@@ -103,6 +103,9 @@ class Loader:
         """Loads all models side by side; tells why some are not, by id."""
         ends = await asyncio.gather(*map(self.load, self._models), return_exceptions=True)
         failures = {model.entry.id: end for model, end in zip(self._models, ends, strict=True) if end is not None}
+        for end in failures.values():
+            if not isinstance(end, RunstreamError):
+                raise end
         return {name: end for name, end in failures.items() if isinstance(end, RunstreamError)}
 
     async def unload(self, model: Model, reason: str, drain_s: float = 0.0) -> None:
@@ -113,22 +116,29 @@ class Loader:
             reason: What the requests that are left are told, and who asks for the model's state.
             drain_s: How long requests may go on before.
         """
+        while model in self._closing:
+            await self._news.wait()
         if task := self._tasks.get(model):
             task.cancel()
             await asyncio.wait([task])
         model.show(EngineState.STOPPED, reason)
         if model.engine.state is EngineState.STOPPED:
             return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(drain_s):
-                while model.use.running.total():
-                    await self._news.wait()
-        await model.unload(reason)
+        self._closing.add(model)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain_s):
+                    while model.use.running.total():
+                        await self._news.wait()
+        finally:
+            await model.unload(reason)
+            self._closing.remove(model)
+            self._tell()
         _log.info("%s is unloaded: %s", model.entry.id, reason)
 
     async def unload_idle(self) -> None:
         """Unloads the models that have had no request for long enough; the next one loads them."""
-        for model in self._models:
+        for model in list(self._models):
             idle_s = self._clock() - model.use.last_s
             if model.is_loaded and model.use.is_idle and idle_s >= self._policy.unload_idle_s:
                 model.loads_on_use = True
@@ -162,12 +172,17 @@ class Loader:
             self._end_use(model)
         return model.loaded()
 
-    async def _wait_until_loaded(self, model: Model) -> None:
+    async def _wait_until_loaded(self, model: Model, *, is_asked_for: bool = False) -> None:
+        """Waits until a model is loaded; starts that if need be, after a failure only if it is asked for by name."""
         while not model.is_loaded:
             if self._is_stopping:
                 raise ModelNotReadyError(_STOPPING)
-            if task := self._tasks.get(model):
+            if (task := self._tasks.get(model)) and not task.done():
                 await _end_of(task)
+                if task.cancelled() and is_asked_for:
+                    raise _not_ready(model, "is not loaded")
+            elif is_asked_for and model.engine.state in (EngineState.STOPPED, EngineState.FAILED):
+                self._start(model)
             elif model.state is EngineState.FAILED:
                 raise _not_ready(model, "can't be loaded")
             elif model.state is EngineState.STOPPED and not model.loads_on_use:
@@ -184,7 +199,8 @@ class Loader:
         return task
 
     def _forget(self, model: Model, task: asyncio.Task[None]) -> None:
-        del self._tasks[model]
+        if self._tasks.get(model) is task:
+            del self._tasks[model]
         if not task.cancelled() and (error := task.exception()):
             _log.error("%s is not loaded: %s", model.entry.id, error)
         self._tell()
@@ -242,6 +258,8 @@ class Loader:
             async with asyncio.timeout(self._policy.wait_s):
                 while not (idle := self._idle_for_longest()) and reserved == self._room.reserved(self._models):
                     await self._news.wait()
+                    if not model.use.waiting[Priority.ONLINE]:
+                        raise error
         except TimeoutError:
             raise error from None
         if idle:

@@ -139,6 +139,8 @@ class Model:
         Raises:
             ModelNotReadyError: One of them can't be loaded; neither is kept.
         """
+        if self.engine.state is EngineState.FAILED:
+            await self.engine.stop()
         await self.engine.start()
         try:
             chat = await self._load_chat()

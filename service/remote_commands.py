@@ -56,7 +56,7 @@ def _ask(call: Any, request: Any, target: str, token: str) -> models_pb2.Model:
     try:
         model: models_pb2.Model = call(request, metadata=metadata).model
     except grpc.RpcError as error:
-        code, text = error.code(), error.details()  # type: ignore[attr-defined]  # what is raised is also a call
+        code, text = error.code(), error.details()
         sys.exit(f"error: {target}: {text} ({code.name})")
     return model
 

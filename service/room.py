@@ -75,9 +75,8 @@ class Room:
         if (left_mib := (free_bytes - need.weights_bytes) // _MIB) >= 1:
             ways.append(f"it, with --kv-cache-memory-mib {left_mib} or less")
         if self._budget.is_given:
-            ways.append(
-                f"it, with --memory-budget-mib {math.ceil(self._budget.total_bytes / _MIB + missing_bytes / _MIB)}"
-            )
+            enough_mib = math.ceil((self._budget.total_bytes + missing_bytes) / _MIB)
+            ways.append(f"it, with --memory-budget-mib {enough_mib}, if {self._budget.device} has that")
         return ways
 
 

@@ -128,6 +128,14 @@ class FakeService(
         """Lists `model` and `other_models`."""
         return models_pb2.ListModelsResponse(models=[self.model, *self.other_models])
 
+    async def LoadModel(self, request, context):  # noqa: N802
+        """Tells about `model`, which is loaded."""
+        return models_pb2.LoadModelResponse(model=self.model)
+
+    async def UnloadModel(self, request, context):  # noqa: N802
+        """Tells about `model`, which stays loaded."""
+        return models_pb2.UnloadModelResponse(model=self.model)
+
     async def CreateBatch(self, request, context):  # noqa: N802
         """Takes a batch, or answers `status`."""
         self.new_batch = request

@@ -16,7 +16,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.auth import BearerToken
 from service.calls import Calls
-from service.catalog import CatalogModel
+from service.catalog import Catalog, CatalogModel
 from service.checkpoints.need import Budget
 from service.config import ServiceConfig
 from service.engine.block_pool import BLOCK_SIZE
@@ -146,18 +146,22 @@ async def run_service(settings: ServiceConfig) -> AsyncIterator[RunningService]:
         await service.stop()
 
 
-def refuse(entry: CatalogModel) -> Model:
-    """Opens nothing."""
-    raise WeightsMissingError(f"{entry.id} is not here")
+def models_with(catalog: Catalog, *models: Model, stand_in: str = "") -> Models:
+    """The models of a catalog, of which only some can ever be loaded."""
+
+    def refuse(entry: CatalogModel) -> Model:
+        raise WeightsMissingError(f"{entry.id} is not here")
+
+    made = Models(catalog, stand_in, Loader(LoadPolicy(), Budget("cpu", 0)), refuse)
+    for model in models:
+        made.add(model)
+    return made
 
 
 @contextlib.asynccontextmanager
 async def run_edge(running: RunningService, calls: Calls, stand_in: str = "") -> AsyncIterator[Stubs]:
     """Puts another server in front of the model of a running service."""
-    model = running.model
-    loader = Loader(LoadPolicy(), Budget("cpu", 0))
-    models = Models(running.service.models.catalog, stand_in, loader, refuse)
-    models.add(model)
+    models = models_with(running.service.models.catalog, running.model, stand_in=stand_in)
     auth, metrics = BearerToken(""), Metrics()
     server = grpc.aio.server()
     servicer = TextGenerationServicer(TextGenerator(models, metrics), calls, auth, metrics)

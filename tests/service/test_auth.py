@@ -7,15 +7,14 @@ from runstream.v1 import models_pb2, models_pb2_grpc
 from service.auth import BearerToken
 from service.config import ConfigError, check_exposure, read_token
 from service.metrics import Metrics
-from service.models import Models
 from service.servicer import ModelServicer
-from tests.service.running_service import error_info
+from tests.service.running_service import error_info, models_with
 
 
 async def list_models(token: str, metadata: tuple[tuple[str, str], ...]) -> models_pb2.ListModelsResponse:
     """Calls a server with a token and an empty catalog."""
     server = grpc.aio.server()
-    servicer = ModelServicer(Models({}, {}), BearerToken(token), Metrics())
+    servicer = ModelServicer(models_with({}), BearerToken(token), Metrics())
     models_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

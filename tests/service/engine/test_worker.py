@@ -160,5 +160,5 @@ def test_weights_that_cannot_be_read_are_told_and_end_the_process(checkpoint: Ch
     (folder / "model.safetensors").write_bytes(b"no weights")
     with started_worker(folder) as (process, message):
         assert isinstance(message, LoadFailed)
-        assert "SafetensorError" in message.message
+        assert "model.safetensors is no whole safetensors file" in message.message
     assert process.returncode == 0
