@@ -1,6 +1,8 @@
 """One model: what the catalog says of it, its engine, loaded or not, and who uses it."""
 
 import asyncio
+import logging
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +16,8 @@ from service.engine.process import EngineProcess
 from service.engine.request import EngineState
 from service.engine.sequence import Priority
 from service.errors import ModelNotReadyError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ class Model:
         except BaseException:
             await self.engine.stop("it could not be loaded")
             raise
-        self._parts = LoadedParts(chat, _room(self.entry, info))
+        self._parts = LoadedParts(chat, _room(self.entry, info, self.engine.config.kv_cache_memory_mib))
         self._shown = None
         self._tell()
 
@@ -183,6 +187,13 @@ class Model:
             callback()
 
 
-def _room(entry: CatalogModel, info: EngineInfo) -> Room:
+def _room(entry: CatalogModel, info: EngineInfo, kv_cache_memory_mib: int) -> Room:
+    if info.num_kv_tokens < (wanted := min(entry.context_window, info.max_position_embeddings)):
+        enough_mib = math.ceil(kv_cache_memory_mib * wanted / info.num_kv_tokens)
+        _log.warning(
+            "the KV cache of %s holds %d tokens, fewer than its context window of %d: "
+            "--kv-cache-memory-mib %d is enough",
+            *(entry.id, info.num_kv_tokens, wanted, enough_mib),
+        )
     context_window = min(entry.context_window, info.max_position_embeddings, info.num_kv_tokens)
     return Room(entry.max_prompt_tokens, entry.max_completion_tokens, context_window, info.vocab_size)

@@ -40,20 +40,27 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None]) -> Engine
         Exception: Whatever torch, transformers and safetensors raise for a checkpoint that they can't load.
     """
     check_room(config)
-    with progress_told(told_now_and_then(tell)):
+    progress = told_now_and_then(tell)
+    with progress_told(progress):
         model = load_model(config.checkpoint, config.device, config.dtype, config.quantization)
+    num_bytes = sum(parameter.nbytes for parameter in model.parameters())
+    progress("checking", num_bytes, num_bytes)
     return Engine(model, config)
 
 
-def check_room(config: EngineConfig) -> None:
+def check_room(config: EngineConfig, measure: Callable[[str], tuple[int, int]] = torch.cuda.mem_get_info) -> None:
     """Refuses a CUDA device with too little memory free, before anything is read. Main memory is the edge's to count.
+
+    Args:
+        config: What is to be loaded, where to.
+        measure: Tells a device's free bytes and all it has.
 
     Raises:
         NoRoomError: It has too little.
     """
     if not config.device.startswith("cuda"):
         return
-    need, (free_bytes, _) = need_of(config), torch.cuda.mem_get_info(config.device)
+    need, (free_bytes, _) = need_of(config), measure(config.device)
     if need.total_bytes > free_bytes:
         raise NoRoomError(f"it needs {need}, and {config.device} has {in_gb(free_bytes)} free", free_bytes)
 

@@ -23,6 +23,7 @@ class FakeEngine:
     Attributes:
         gate: Passed by whoever loads; a test that clears it holds the loading there.
         failure: Why it can't be loaded; empty if it can.
+        info: What it can do once it is loaded.
         device_bytes: What its device has free; None if that is not known.
         num_starts, has_started: How often it was started, and whether it was.
     """
@@ -35,6 +36,7 @@ class FakeEngine:
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure = ""
+        self.info = EngineInfo(512, 1024, 1024, "cpu", "float32")
         self.device_bytes: int | None = None
         self.num_starts = 0
         self.has_started = asyncio.Event()
@@ -60,7 +62,7 @@ class FakeEngine:
             self.free_bytes = self.device_bytes
             raise ModelNotReadyError(self.failure or "the device is full")
         self.state, self.state_detail = EngineState.READY, ""
-        return EngineInfo(512, 1024, 1024, "cpu", "float32")
+        return self.info
 
 
 class Clock:
