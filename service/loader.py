@@ -6,13 +6,13 @@ import functools
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 
 from service.checkpoints.files import UnusableCheckpointError
 from service.checkpoints.need import Budget, read_need
 from service.engine.request import EngineState
 from service.engine.sequence import Priority
 from service.errors import ModelNotReadyError, QueueFullError, RunstreamError
+from service.load_policy import LoadPolicy
 from service.model import LoadedParts, Model
 from service.room import NoRoomError, Room
 
@@ -20,23 +20,6 @@ _log = logging.getLogger(__name__)
 
 _LEAST_PERIOD_S = 0.05
 _STOPPING = "The server is shutting down."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadPolicy:
-    """When models are loaded and unloaded; the command line tells about each.
-
-    Attributes:
-        on_use: Whether a request loads a model that is not, and one that is idle gives it its room.
-        wait_s: How long a request waits for that.
-        unload_idle_s: After how long without a request a model is unloaded; 0 for never.
-        max_waiting: How many requests may wait for one model to be loaded.
-    """
-
-    on_use: bool = False
-    wait_s: float = 60.0
-    unload_idle_s: float = 0.0
-    max_waiting: int = 256
 
 
 class Loader:
@@ -55,10 +38,10 @@ class Loader:
         self._models: list[Model] = []
         self._tasks: dict[Model, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
-        self._closing: set[Model] = set()
+        self._closing: dict[Model, asyncio.Task[None]] = {}
         self._is_stopping = False
         # CUDA's memory is known to the engines alone, and each asks before it takes any: one after the other.
-        self._device = asyncio.Semaphore(1 if budget.device.startswith("cuda") else 1_000)
+        self._device = asyncio.Lock() if budget.device.startswith("cuda") else contextlib.nullcontext()
 
     def add(self, model: Model) -> None:
         """Has it load and unload a model."""
@@ -116,25 +99,34 @@ class Loader:
             reason: What the requests that are left are told, and who asks for the model's state.
             drain_s: How long requests may go on before.
         """
-        while model in self._closing:
-            await self._news.wait()
-        if task := self._tasks.get(model):
-            task.cancel()
-            await asyncio.wait([task])
-        model.show(EngineState.STOPPED, reason)
-        if model.engine.state is EngineState.STOPPED:
-            return
-        self._closing.add(model)
+        while other := self._closing.get(model):
+            await asyncio.wait([other])
+        is_due = asyncio.Event()
+        model.show(EngineState.STOPPED, reason)  # at once: from now on nobody begins to use it
+        # a task of its own: whoever waits may be cancelled, and half an end is none
+        task = self._closing[model] = asyncio.create_task(self._close(model, reason, drain_s, is_due))
         try:
+            await _end_of(task)
+        finally:
+            is_due.set()
+            self._tell()
+
+    async def _close(self, model: Model, reason: str, drain_s: float, is_due: asyncio.Event) -> None:
+        try:
+            if task := self._tasks.get(model):
+                task.cancel()
+                await asyncio.wait([task])
+            model.show(EngineState.STOPPED, reason)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(drain_s):
-                    while model.use.running.total():
+                    while model.use.running.total() and not is_due.is_set():
                         await self._news.wait()
+            if model.engine.state is not EngineState.STOPPED:
+                await model.unload(reason)
+                _log.info("%s is unloaded: %s", model.entry.id, reason)
         finally:
-            await model.unload(reason)
-            self._closing.remove(model)
+            del self._closing[model]
             self._tell()
-        _log.info("%s is unloaded: %s", model.entry.id, reason)
 
     async def unload_idle(self) -> None:
         """Unloads the models that have had no request for long enough; the next one loads them."""
@@ -181,6 +173,8 @@ class Loader:
                 await _end_of(task)
                 if task.cancelled() and is_asked_for:
                     raise _not_ready(model, "is not loaded")
+            elif model in self._closing and (is_asked_for or model.loads_on_use):
+                await self._news.wait()
             elif is_asked_for and model.engine.state in (EngineState.STOPPED, EngineState.FAILED):
                 self._start(model)
             elif model.state is EngineState.FAILED:
@@ -190,7 +184,7 @@ class Loader:
             elif model.engine.state is EngineState.STOPPED:
                 self._start(model)
             else:
-                await self._news.wait()  # it is being unloaded, or its engine is started again
+                await self._news.wait()  # its engine is started again
 
     def _start(self, model: Model) -> asyncio.Task[None]:
         model.show(EngineState.LOADING, "it waits for its turn to be loaded")
@@ -202,7 +196,10 @@ class Loader:
         if self._tasks.get(model) is task:
             del self._tasks[model]
         if not task.cancelled() and (error := task.exception()):
-            _log.error("%s is not loaded: %s", model.entry.id, error)
+            is_foreseen = isinstance(error, RunstreamError)
+            _log.error("%s is not loaded: %s", model.entry.id, error, exc_info=None if is_foreseen else error)
+            if model.state is EngineState.LOADING:
+                model.show(EngineState.FAILED, "it could not be loaded; the service's log says why")
         self._tell()
 
     async def _load(self, model: Model) -> None:

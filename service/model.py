@@ -149,10 +149,10 @@ class Model:
         try:
             chat = await self._load_chat()
             info = await self.engine.wait_until_ready()
+            self._parts = LoadedParts(chat, _room(self.entry, info, self.engine.config.kv_cache_memory_mib))
         except BaseException:
             await self.engine.stop("it could not be loaded")
             raise
-        self._parts = LoadedParts(chat, _room(self.entry, info, self.engine.config.kv_cache_memory_mib))
         self._shown = None
         self._tell()
 

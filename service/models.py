@@ -13,7 +13,8 @@ from service.engine.messages import EngineConfig
 from service.engine.process import EngineProcess
 from service.engine.sequence import Priority
 from service.errors import ModelNotFoundError, ModelNotReadyError, RunstreamError, WeightsMissingError
-from service.loader import Loader, LoadPolicy
+from service.load_policy import LoadPolicy
+from service.loader import Loader
 from service.model import LoadedParts, Model
 
 

@@ -9,7 +9,8 @@ from service.checkpoints.need import Budget
 from service.engine.messages import EngineConfig, EngineInfo
 from service.engine.request import EngineState
 from service.errors import ModelNotReadyError
-from service.loader import Loader, LoadPolicy
+from service.load_policy import LoadPolicy
+from service.loader import Loader
 from service.model import Model
 from tests.checkpoints import save_tiny_model
 from tests.tokenizers import byte_level_tokenizer, save_tokenizer

@@ -23,7 +23,8 @@ from service.engine.block_pool import BLOCK_SIZE
 from service.engine.process import EngineProcess
 from service.errors import WeightsMissingError
 from service.generation import TextGenerator
-from service.loader import Loader, LoadPolicy
+from service.load_policy import LoadPolicy
+from service.loader import Loader
 from service.metrics import Metrics
 from service.model import Model
 from service.models import Models

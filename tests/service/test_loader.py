@@ -183,6 +183,28 @@ async def test_requests_may_end_before_their_model_is_unloaded_and_new_ones_wait
     assert one.engine.num_starts == 2
 
 
+async def test_who_has_it_unloaded_and_goes_leaves_its_requests_no_more_time(one):
+    loader = make_loader(one)
+    async with loader.using(one):
+        unloading = asyncio.create_task(loader.unload(one, "it was unloaded", drain_s=20))
+        await until(one, EngineState.STOPPED)
+        unloading.cancel()
+        async with asyncio.timeout(10):
+            await loader.unload(one, "it was unloaded")
+        assert one.engine.state is EngineState.STOPPED
+
+
+async def test_what_nobody_foresaw_leaves_a_model_failed_and_tells_its_cause_to_the_log_only(one, caplog):
+    one.engine.info = None
+    loader = make_loader(one)
+    with pytest.raises(AttributeError):
+        await use(loader, one)
+    with pytest.raises(ModelNotReadyError, match="it could not be loaded; the service's log says why"):
+        await use(loader, one)
+    assert "AttributeError" in caplog.text
+    assert one.engine.state is EngineState.STOPPED
+
+
 async def test_unloading_ends_a_loading_that_somebody_waits_for(one):
     one.engine.gate.clear()
     loader = make_loader(one, on_use=False)

@@ -95,9 +95,10 @@ class ModelServiceServicer:
     def UnloadModel(self, request, context):
         """Unloads a model, which frees its memory, and answers when that is done.
         New requests wait for it meanwhile or are refused; those that run may go
-        on for 30 seconds and then end with UNAVAILABLE. Whether the next request
-        loads the model again is up to the server's settings; if not, it stays
-        unloaded until LoadModel names it. A model that is not loaded is no error.
+        on for 30 seconds, or until the call is cancelled, and then end with
+        UNAVAILABLE. Whether the next request loads the model again is up to the
+        server's settings; if not, it stays unloaded until LoadModel names it. A
+        model that is not loaded is no error.
 
         Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
         it.
