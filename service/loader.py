@@ -39,6 +39,7 @@ class Loader:
         self._tasks: dict[Model, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
         self._closing: dict[Model, asyncio.Task[None]] = {}
+        self._turn = asyncio.Lock()  # who was asked for first takes room first, whoever is read sooner
         self._is_stopping = False
         # CUDA's memory is known to the engines alone, and each asks before it takes any: one after the other.
         self._device = asyncio.Lock() if budget.device.startswith("cuda") else contextlib.nullcontext()
@@ -205,7 +206,8 @@ class Loader:
     async def _load(self, model: Model) -> None:
         started_s = self._clock()
         try:
-            model.need = await read_need(model.engine.config)
+            async with self._turn:
+                model.need = await read_need(model.engine.config)
             async with self._device:
                 await self._load_into_room(model)
         except NoRoomError as error:
