@@ -5,6 +5,7 @@ import functools
 import json
 import re
 import secrets
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ from service.errors import InvalidRequestError
 
 # Up to here encoding takes about a millisecond, less than the event loop needs to notice.
 _MAX_INLINE_CHARACTERS = 4096
+
+# Of two threads that import transformers for the first time, one finds a package without classes.
+_importing = threading.Lock()
 
 
 class Chat:
@@ -59,7 +63,8 @@ class Chat:
         Raises:
             OSError, ValueError: The folder holds no tokenizer, or one that can't be read; or the template can't be.
         """
-        from transformers import PreTrainedTokenizerFast  # slow to import, and the engine should be started first
+        with _importing:
+            from transformers import PreTrainedTokenizerFast  # slow to import, and the engine should be started first
 
         tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint, local_files_only=True)
         if chat_template and not tokenizer.chat_template:

@@ -87,10 +87,9 @@ class Loader:
         """Loads all models side by side; tells why some are not, by id."""
         ends = await asyncio.gather(*map(self.load, self._models), return_exceptions=True)
         failures = {model.entry.id: end for model, end in zip(self._models, ends, strict=True) if end is not None}
-        for end in failures.values():
-            if not isinstance(end, RunstreamError):
-                raise end
-        return {name: end for name, end in failures.items() if isinstance(end, RunstreamError)}
+        # What nobody foresaw stands in the log.
+        unforeseen = ModelNotReadyError("it could not be loaded; the service's log says why")
+        return {name: end if isinstance(end, RunstreamError) else unforeseen for name, end in failures.items()}
 
     async def unload(self, model: Model, reason: str, drain_s: float = 0.0) -> None:
         """Unloads a model, or ends its being loaded.

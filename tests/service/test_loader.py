@@ -242,3 +242,10 @@ async def test_one_model_that_fails_does_not_keep_the_others_from_loading(one, o
     failures = await make_loader(one, other, on_use=False).load_all()
     assert {name: failure.message for name, failure in failures.items()} == {"one": "one can't be loaded: broken"}
     assert other.is_loaded
+
+
+async def test_not_even_a_failure_that_nobody_foresaw_keeps_the_others_from_loading(one, other):
+    one.engine.info = None
+    failures = await make_loader(one, other, on_use=False).load_all()
+    assert "the service's log says why" in failures["one"].message
+    assert other.is_loaded

@@ -67,6 +67,18 @@ def test_a_signal_ends_service_and_engine(started, received):
     assert not any(is_running(pid) for pid in engines)
 
 
+def test_two_models_are_loaded_side_by_side_in_a_fresh_process(catalog_file):
+    second = catalog_file.with_name("second.toml")
+    second.write_text(catalog_file.read_text().replace(MODEL, "@test/second"))
+    arguments = command("--catalog", catalog_file, "--catalog", second, "--models", f"{MODEL},@test/second")
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        *lines, ready = (process.stdout.readline() for _ in range(3))
+        process.kill()
+    assert [line.split()[0] for line in lines] == ["loading", "loading"]
+    assert ready.startswith("service listening on")
+
+
 def test_a_port_in_use_is_told_in_one_line_with_its_flag(catalog_file):
     tiny = ("--catalog", catalog_file, "--models", MODEL)
     with socket.create_server(("127.0.0.1", 0)) as taken:
