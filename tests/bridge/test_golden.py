@@ -2,7 +2,8 @@
 
 Each file in golden/ says where its capture stands and each difference that is meant; what the service behind the bridge
 says is made to be the same. "Facts" is the project's collection of captures and of what its clients' sources say, by
-section; it stands outside of this repository. What a capture can't foretell, such as ids and times, stands there in angle brackets.
+section; it stands outside of this repository. What a capture can't foretell, such as ids and times, stands in angle
+brackets.
 """
 
 import json
