@@ -1,4 +1,4 @@
-"""The AI binding of Workers, as workerd speaks it and as wrangler before 4.45 relays it.
+"""The AI binding of Workers, as workerd speaks it and as wrangler up to 4.36 relays it.
 
 What `env.AI.run()` sends (src/cloudflare/internal/ai-api.ts of workerd) is `POST /run?version=3`, or
 `/ai-gateway/run?version=3` if its options name a gateway, with the model in a header and the inputs beside the options.

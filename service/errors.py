@@ -2,7 +2,6 @@
 
     RunstreamError                     INTERNAL             INTERNAL
     ├── InvalidRequestError            INVALID_ARGUMENT     INVALID_REQUEST
-    │   ├── LoraUnsupportedError       INVALID_ARGUMENT     LORA_UNSUPPORTED
     │   ├── ContextWindowExceededError INVALID_ARGUMENT     CONTEXT_WINDOW_EXCEEDED
     │   └── UnsatisfiableFormatError   INVALID_ARGUMENT     FORMAT_UNSATISFIABLE
     ├── ModelNotFoundError             NOT_FOUND            MODEL_NOT_FOUND
@@ -54,12 +53,6 @@ class InvalidRequestError(RunstreamError):
     def __init__(self, message: str, field: str = "", **metadata: object) -> None:
         super().__init__(message, **metadata)
         self.field = field
-
-
-class LoraUnsupportedError(InvalidRequestError):
-    """An adapter was asked for."""
-
-    reason = "LORA_UNSUPPORTED"
 
 
 class ContextWindowExceededError(InvalidRequestError):

@@ -1,4 +1,4 @@
-// Stands in for the AI binding as a service of `wrangler dev`, which has no local AI from version 4.45 on.
+// Stands in for the AI binding as a service of `wrangler dev`, which in newer versions has no local AI.
 import { WorkerEntrypoint } from "cloudflare:workers";
 
 export default class extends WorkerEntrypoint {

@@ -1,4 +1,4 @@
-// A Worker whose AI is the shim as a service, as wrangler from 4.45 on would run both: node shim.mjs URL
+// A Worker whose AI is the shim as a service, as newer wrangler would run both: node shim.mjs URL
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
