@@ -14,6 +14,7 @@ import click
 from service import commands
 from service.catalog import DTYPES, CatalogError
 from service.config import ConfigError, ServiceConfig, check_exposure, read_token
+from service.engine.acceleration import Acceleration
 from service.errors import RunstreamError
 from service.quantize_command import quantize
 from service.server import serve
@@ -27,6 +28,13 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 
 def _split(context: click.Context, parameter: click.Parameter, values: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _accelerations(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Acceleration]:
+    names = {name.strip() for name in value.split(",") if name.strip()}
+    if unknown := names - set(Acceleration):
+        raise click.BadParameter(f"{', '.join(sorted(unknown))} is none of {', '.join(Acceleration)}")
+    return frozenset(map(Acceleration, names))
 
 
 @click.group(
@@ -103,6 +111,15 @@ def _split(context: click.Context, parameter: click.Parameter, values: Iterable[
     type=click.IntRange(min=0),
     default=0,
     help="The CPU threads of each model; 0 for one fewer than there are cores.",
+)
+@_optional(
+    "--accelerate",
+    "accelerations",
+    envvar="RUNSTREAM_SERVICE_ACCELERATE",
+    metavar="NAMES",
+    callback=_accelerations,
+    help=f"Ways to be faster on a GPU, with commas between: {', '.join(Acceleration)}. None has run on a GPU yet, so "
+    "none is on unless it is named here.",
 )
 @_option(
     "--stall-timeout-s",

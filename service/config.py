@@ -5,6 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.engine.acceleration import Acceleration, AccelerationError, check_accelerations
+
 
 class ConfigError(ValueError):
     """The service can't start as it is told to; the message says what to change."""
@@ -25,6 +27,7 @@ class ServiceConfig:
         max_waiting: The most requests that wait in front of one engine.
         max_waiting_tokens: The most tokens that their prompts have together.
         max_num_seqs, max_num_batched_tokens, kv_cache_memory_mib, num_threads: See `EngineConfig`.
+        accelerations: The ways to be faster that are used.
         stall_timeout_s: How long an engine may be silent while it has work.
         default_timeout_s: The deadline of calls that set none.
         drain_timeout_s: How long running calls may go on after SIGTERM.
@@ -51,6 +54,7 @@ class ServiceConfig:
     max_num_batched_tokens: int
     kv_cache_memory_mib: int
     num_threads: int
+    accelerations: frozenset[Acceleration]
     stall_timeout_s: float
     default_timeout_s: float
     drain_timeout_s: float
@@ -65,6 +69,10 @@ class ServiceConfig:
     def __post_init__(self) -> None:
         if not self.models_to_load:
             raise ConfigError("--models is empty: name at least one model to load")
+        try:
+            check_accelerations(self.accelerations)
+        except AccelerationError as error:
+            raise ConfigError(f"--accelerate: {error}") from error
         if self.max_num_batched_tokens < self.max_num_seqs:
             raise ConfigError(
                 f"--max-num-batched-tokens {self.max_num_batched_tokens} is less than --max-num-seqs "

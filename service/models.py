@@ -221,6 +221,7 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
         max_num_batched_tokens=config.max_num_batched_tokens,
         kv_cache_memory_mib=config.kv_cache_memory_mib,
         num_threads=config.num_threads,
+        accelerations=config.accelerations,
     )
     engine = EngineProcess(engine_config, config.max_waiting, config.max_waiting_tokens, config.stall_timeout_s)
     return Model(entry, engine, loads_on_use=config.load == "on-use")

@@ -4,9 +4,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 from tests.running_stack import RunningStack, run_stack
+
+if not torch.cuda.is_available():
+    # Triton asks when a kernel is defined, also in the engines' processes.
+    os.environ["TRITON_INTERPRET"] = "1"
 
 pytest_plugins = ["tests.browser", "tests.node_scripts", "tests.whole_chain"]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from service.engine.acceleration import Acceleration
 from service.engine.sequence import FinishReason, Priority, SamplingParams, TokenLogprobs
 
 HEADER = struct.Struct("!I")
@@ -43,6 +44,7 @@ class EngineConfig:
         kv_cache_memory_mib: How much memory the KV cache takes.
         num_threads: How many CPU threads a step uses; 0 for one fewer than there are cores, and at least one.
         quantization: How the weights are to be stored, as `load_model` takes it.
+        accelerations: The ways to be faster that are used.
     """
 
     checkpoint: Path
@@ -53,6 +55,7 @@ class EngineConfig:
     kv_cache_memory_mib: int = 512
     num_threads: int = 0
     quantization: str = ""
+    accelerations: frozenset[Acceleration] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
