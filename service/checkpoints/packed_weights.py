@@ -9,7 +9,8 @@ from torch import nn
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.quantization import Quantization
-from service.engine.quantized_linear import GroupedLinear, Int4KernelLinear, make_grouped_linear
+from service.engine.quantized_linear import GroupedLinear
+from service.engine.tinygemm_linear import Int4KernelLinear, make_grouped_linear
 
 PackedLinear = GroupedLinear | Int4KernelLinear
 

@@ -1,9 +1,9 @@
 """The forward of llama-like models in fewer, larger steps than their classes take.
 
 Query, key and value come from one matrix product, gate and up from another, and a residual is added by the product
-before it. The decoder takes the layers' weights over, so that none is held twice. Quantized layers stay as they are and
-are called one after another. A model that is not covered runs through its class (`ModelRunner`), and `SelfCheck`
-compares either with the class at load.
+before it. The decoder takes the layers' weights over, so that none is held twice. Quantized layers of one input become
+one where `joined` can, and are called one after another where it can't. A model that is not covered runs through its
+class (`ModelRunner`), and `SelfCheck` compares either with the class at load.
 
 Rounding differs from the classes' in two places. They round a norm to half precision before they multiply by its weight
 and once more after, `rms_norm` only after; and in float64 they norm in float32, `rms_norm` in float64. A residual is
@@ -20,7 +20,7 @@ from torch.nn.functional import linear, rms_norm, silu
 from transformers import PreTrainedModel
 
 from service.engine.attention import PackedBatch, attend
-from service.engine.quantized_linear import QUANTIZED
+from service.engine.joined_linear import QUANTIZED, joined
 
 _MODEL_TYPES = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
 
@@ -219,7 +219,7 @@ def _layer(layer: Any) -> _Layer:
 
 
 def _linears(*parts: nn.Linear) -> _Linears:
-    return _Projection(*parts) if all(map(is_plain_linear, parts)) else _Separate(*parts)
+    return _Projection(*parts) if all(map(is_plain_linear, parts)) else _Separate(*joined(*parts))
 
 
 def _norm(module: Any) -> _Norm:

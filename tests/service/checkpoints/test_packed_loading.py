@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.load import load_model
-from service.engine.quantized_linear import GroupedLinear, Int4KernelLinear
+from service.engine.quantized_linear import GroupedLinear
+from service.engine.tinygemm_linear import Int4KernelLinear
 from tests.quantized_checkpoints import AWQ_CONFIG, GPTQ_CONFIG, save_awq, save_gptq
 
 TOKEN_IDS = torch.tensor([[(step * 37 + 5) % 320 for step in range(40)]])

@@ -6,13 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from service.engine.quantized_linear import (
-    GroupedLinear,
-    Int4KernelLinear,
-    Int8Linear,
-    int4_kernel_works,
-    make_grouped_linear,
-)
+from service.engine.quantized_linear import GroupedLinear, Int8Linear
+from service.engine.tinygemm_linear import Int4KernelLinear, int4_kernel_works, make_grouped_linear
 
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}
 """In norm(error) / norm(product), beside the product in float32 of what the layer was given."""
