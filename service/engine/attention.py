@@ -15,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from service.engine.errors import UnsupportedModelError
+from service.engine.paged_decode import PagedDecode
 
 ATTENTION_NAME = "runstream_paged"
 _HARMLESS_KEYWORDS = frozenset(
@@ -90,14 +91,16 @@ class PackedBatch:
     Attributes:
         kv_cache: One tensor for each layer, [blocks, BLOCK_SIZE, 2 * KV heads, head size]: keys' heads, then values'.
         slots: Where each token's keys and values go, block * BLOCK_SIZE + offset, int64 [T].
-        decode_groups: The sequences that decode.
+        decode_groups: The sequences that decode; none where `paged_decode` has them.
         prefill_chunks: The sequences that prefill.
+        paged_decode: The sequences that decode, with `--accelerate attention`; None without.
     """
 
     kv_cache: list[torch.Tensor]
     slots: torch.Tensor
     decode_groups: list[DecodeGroup]
     prefill_chunks: list[PrefillChunk]
+    paged_decode: PagedDecode | None = None
 
 
 def paged_attention(
@@ -166,6 +169,10 @@ def attend(
     cache = batch.kv_cache[layer]
     cache.flatten(0, 1).index_copy_(0, batch.slots, keys_values)
     outputs: list[torch.Tensor] = []
+    if (paged := batch.paged_decode) is not None:
+        decoding = query[: paged.end]
+        table, lengths = paged.block_table, paged.lengths
+        outputs.append(paged.attention(decoding, cache, table, lengths, scaling, sliding_window, softcap))
     for group in batch.decode_groups:
         gathered = _gather_group(cache, group, layer, keys_values)
         outputs.append(_decode(query, gathered, group, scaling, sliding_window, softcap))

@@ -23,6 +23,7 @@ from service.engine.messages import (
     StepResult,
 )
 from service.engine.model_runner import ModelRunner, is_out_of_memory
+from service.engine.paged_decode import DecodeAttention
 from service.engine.sampling import NothingLeftError, SampledToken, SamplingError
 from service.engine.scheduler import ScheduledSequence, Scheduler
 from service.engine.self_check import SelfCheck
@@ -46,13 +47,20 @@ class Engine:
         model: The loaded model.
         config: The bounds; the checkpoint it names is not read again.
         num_blocks: How many blocks the KV cache has; None for as many as fit `config.kv_cache_memory_mib`.
+        decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
 
     Raises:
         ValueError: The KV cache would hold next to nothing.
         UnsupportedModelError: The engine would not compute what the model's class computes.
     """
 
-    def __init__(self, model: PreTrainedModel, config: EngineConfig, num_blocks: int | None = None) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        config: EngineConfig,
+        num_blocks: int | None = None,
+        decode_attention: DecodeAttention | None = None,
+    ) -> None:
         check = SelfCheck(model)
         if num_blocks is None:
             num_blocks = config.kv_cache_memory_mib * _MIB // bytes_per_block(check.kv_shapes, model.dtype)
@@ -63,7 +71,7 @@ class Engine:
                 f"a KV cache of {config.kv_cache_memory_mib} MiB holds {num_blocks * BLOCK_SIZE} tokens of this model, "
                 f"fewer than {_MIN_BLOCKS * BLOCK_SIZE}: give it more memory"
             )
-        self._runner = ModelRunner(model, check.kv_shapes, num_blocks)
+        self._runner = ModelRunner(model, check.kv_shapes, num_blocks, config.accelerations, decode_attention)
         check.compare(self._runner)
         self._sequences: dict[str, Sequence] = {}
         text_config = model.config.get_text_config()

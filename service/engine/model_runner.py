@@ -2,16 +2,19 @@
 
 import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from service.engine.acceleration import Acceleration
 from service.engine.attention import ATTENTION_NAME, DecodeGroup, PackedBatch, PrefillChunk
 from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
 from service.engine.fused_decoder import FusedDecoder, can_fuse, is_plain_linear
 from service.engine.kv_cache import KVShape, make_kv_cache
+from service.engine.paged_decode import DecodeAttention, PagedDecode, decode_attention_for
 from service.engine.sampling import SampledToken, SamplingError, SamplingRow, sample
 from service.engine.scheduler import ScheduledSequence
 from service.engine.sequence import Sequence
@@ -35,13 +38,28 @@ class ModelRunner:
     Args:
         model: A causal language model whose class lets its attention be replaced.
         shapes: What each of its layers keeps in the KV cache.
-        num_blocks: How many blocks the KV cache has.
+        num_blocks: How many blocks the KV cache has for sequences. One more, the last, belongs to nobody, so that the
+            padding of a batch has a place to write to; nothing reads it.
+        accelerations: The ways to be faster that are used.
+        decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
     """
 
-    def __init__(self, model: PreTrainedModel, shapes: list[KVShape], num_blocks: int) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        shapes: list[KVShape],
+        num_blocks: int,
+        accelerations: Set[Acceleration] = frozenset(),
+        decode_attention: DecodeAttention | None = None,
+    ) -> None:
         model.set_attn_implementation(ATTENTION_NAME)
         self._device = model.device
-        self._kv_cache = make_kv_cache(shapes, num_blocks, model.dtype, model.device)
+        self._kv_cache = make_kv_cache(shapes, num_blocks + 1, model.dtype, model.device)
+        self._decode_attention: DecodeAttention | None = None
+        if Acceleration.ATTENTION in accelerations:
+            self._decode_attention = decode_attention or decode_attention_for(model.device)
+        max_num_tokens = model.config.get_text_config().max_position_embeddings
+        self._num_columns = min(num_blocks_for(max_num_tokens), num_blocks)
         self._cut_sequences: list[Sequence] = []
         self._cuts: list[int] = []
         self._gathered: dict[tuple[int | Sequence, ...], dict[int, torch.Tensor]] = {}
@@ -91,24 +109,39 @@ class ModelRunner:
             ]
             if item.is_last_chunk:
                 last.append(len(token_ids) - 1)
-        self._clear([block for item in packed if (block := _partly_filled_block(item)) is not None])
         num_decoding = sum(map(_is_decoding, packed))
+        decoding = packed[:num_decoding]
+        is_paged = self._decode_attention is not None
+        if not is_paged:
+            self._clear([block for item in packed if (block := _partly_filled_block(item)) is not None])
         batch = PackedBatch(
             kv_cache=self._kv_cache,
             slots=self._tensor(slots),
-            decode_groups=self._decode_groups(packed[:num_decoding]),
+            decode_groups=[] if is_paged else self._decode_groups(decoding),
             prefill_chunks=self._prefill_chunks(packed[num_decoding:], num_decoding),
+            paged_decode=self._paged_decode(decoding) if is_paged and decoding else None,
         )
         logits = self._forward(self._tensor(token_ids)[None], self._tensor(positions)[None], self._tensor(last), batch)
         self._keep_gathered(packed, batch.decode_groups)
         return logits
 
     def _clear(self, blocks: list[int]) -> None:
-        """Writes zeros over blocks. A mask hides what another sequence has left in them, but does not stop NaN."""
+        """Writes zeros over blocks. A mask hides what another sequence has left in them, but does not stop NaN.
+
+        `PagedDecode` and prefilling read only what a sequence has itself.
+        """
         if blocks:
             indices = self._tensor(blocks)
             for cache in self._kv_cache:
                 cache.index_fill_(0, indices, 0)
+
+    def _paged_decode(self, packed: list[ScheduledSequence]) -> PagedDecode:
+        assert self._decode_attention is not None
+        block_table = np.zeros((len(packed), self._num_columns), np.int32)
+        for row, item in zip(block_table, packed, strict=True):
+            row[: len(item.sequence.block_table)] = item.sequence.block_table
+        lengths = torch.tensor([item.sequence.num_tokens for item in packed], dtype=torch.int32, device=self._device)
+        return PagedDecode(self._decode_attention, torch.from_numpy(block_table).to(self._device), lengths)
 
     def _decode_groups(self, packed: list[ScheduledSequence]) -> list[DecodeGroup]:
         """Cuts the decoding sequences where one has over twice the blocks of its group's shortest.

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from service.checkpoints.load import load_model
+from service.engine.acceleration import Acceleration
 from service.engine.engine import Engine
 from service.engine.messages import ENGINE_FAILED, EngineConfig, Failure, FailureCause, StepResult, Submit
 from service.engine.sampling import NO_PROBABILITIES, NOTHING_LEFT
@@ -22,6 +23,8 @@ POISON = 300
 """A token whose embedding is NaN in the poisoned checkpoint."""
 
 Reference = Callable[..., list[int]]
+
+however_it_decodes = pytest.mark.parametrize("accelerations", [frozenset(), frozenset({Acceleration.ATTENTION})])
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +78,12 @@ def test_nan_logits_fail_their_request_alone(poisoned: Path, reference: Referenc
     assert tokens_of(result.outputs, "after") == reference("llama", [5] * 40, 20)
 
 
-def test_what_nan_left_in_blocks_reaches_no_later_request(poisoned: Path, reference: Reference) -> None:
-    engine = make_engine(poisoned, num_blocks=16, max_num_seqs=4, max_num_batched_tokens=240)
+@however_it_decodes
+def test_what_nan_left_in_blocks_reaches_no_later_request(
+    poisoned: Path, reference: Reference, accelerations: frozenset[Acceleration]
+) -> None:
+    bounds: dict[str, Any] = {"num_blocks": 16, "max_num_seqs": 4, "max_num_batched_tokens": 240}
+    engine = make_engine(poisoned, **bounds, accelerations=accelerations)
     engine.submit("gone", [POISON] * 250, SamplingParams(5))
     engine.step()
     engine.abort("gone")  # in the midst of its prefill, before anyone could see its logits
@@ -88,8 +95,11 @@ def test_what_nan_left_in_blocks_reaches_no_later_request(poisoned: Path, refere
         assert tokens_of(outputs, name) == reference("llama", prompt, 40)
 
 
-def test_nan_in_a_living_requests_blocks_reaches_no_neighbour(poisoned: Path, reference: Reference) -> None:
-    engine = make_engine(poisoned, max_num_seqs=4, max_num_batched_tokens=8)
+@however_it_decodes
+def test_nan_in_a_living_requests_blocks_reaches_no_neighbour(
+    poisoned: Path, reference: Reference, accelerations: frozenset[Acceleration]
+) -> None:
+    engine = make_engine(poisoned, max_num_seqs=4, max_num_batched_tokens=8, accelerations=accelerations)
     engine.submit("first", [5], SamplingParams(20))
     engine.step()
     prompts = {"short": [5] * 20, "long": [9] * 40}

@@ -1,0 +1,96 @@
+"""Attention of sequences that decode, straight from the KV cache's blocks.
+
+Nothing is gathered ahead of it, and all shapes depend only on how many sequences there are: what `--accelerate
+attention` uses in place of `DecodeGroup`s, and what a CUDA graph can replay.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+
+class DecodeAttention(Protocol):
+    """One way to compute it."""
+
+    def __call__(
+        self,
+        query: torch.Tensor,
+        cache: torch.Tensor,
+        block_table: torch.Tensor,
+        lengths: torch.Tensor,
+        scaling: float,
+        sliding_window: int | None,
+        softcap: float | None,
+    ) -> torch.Tensor:
+        """Lets the newest token of each sequence attend to its sequence.
+
+        Args:
+            query: [N, heads, head size], not always contiguous.
+            cache: One layer's, [blocks, BLOCK_SIZE, 2 * KV heads, head size]: keys' heads, then values'.
+            block_table: Block ids, int32 [N, columns]; what stands behind a sequence's own is not used.
+            lengths: Tokens of each sequence with the new one, int32 [N]; 0 for a row that is padding.
+            scaling: What scores are multiplied by.
+            sliding_window: How many tokens, itself the last, a token sees; None for all.
+            softcap: What the size of a score is kept below, softcap * tanh(score / softcap); None for no bound.
+
+        Returns:
+            [N, heads, head size]; zeros where the length is 0. What a token does not see has no effect, NaN neither.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PagedDecode:
+    """The sequences that decode; their tokens are the first N of the packed row.
+
+    Attributes:
+        attention: How it is computed.
+        block_table: Block ids, int32 [N, columns], as many columns in each step.
+        lengths: Tokens of each sequence with the new one, int32 [N]; 0 for a row that is padding.
+    """
+
+    attention: DecodeAttention
+    block_table: torch.Tensor
+    lengths: torch.Tensor
+
+    @property
+    def end(self) -> int:
+        """Where their tokens end in the packed row."""
+        return self.lengths.shape[0]
+
+
+def paged_decode_reference(
+    query: torch.Tensor,
+    cache: torch.Tensor,
+    block_table: torch.Tensor,
+    lengths: torch.Tensor,
+    scaling: float,
+    sliding_window: int | None,
+    softcap: float | None,
+) -> torch.Tensor:
+    """The definition, see `DecodeAttention`: on any device and in any precision, in float32 at least.
+
+    It reads all columns, and so is quick only where these are few.
+    """
+    context = cache[block_table.long()].flatten(1, 2)
+    positions = torch.arange(context.shape[1], device=query.device)
+    is_seen = positions < lengths[:, None]
+    if sliding_window is not None:
+        is_seen &= positions >= lengths[:, None] - sliding_window
+    precision = torch.promote_types(query.dtype, torch.float32)
+    context = torch.where(is_seen[:, :, None, None], context, 0).to(precision)
+    keys, values = context.transpose(1, 2).chunk(2, dim=1)
+    rows = query.to(precision).reshape(*keys.shape[:2], -1, query.shape[2])
+    scores = rows @ keys.transpose(-1, -2) * scaling
+    if softcap is not None:
+        scores = torch.tanh(scores / softcap) * softcap
+    is_seen = is_seen[:, None, None]
+    weights = torch.softmax(scores.masked_fill(~is_seen, -torch.inf), dim=-1)
+    # The softmax of nothing is NaN.
+    return (torch.where(is_seen, weights, 0) @ values).flatten(1, 2).to(query.dtype)
+
+
+def decode_attention_for(device: torch.device) -> DecodeAttention:
+    """The way to use on a device."""
+    return paged_decode_reference
