@@ -18,7 +18,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from bench.engine_load import Load, Setup, all_at_once, new_salt
 from bench.report import Report, Spread, interleave, table
 from service.engine.engine import Engine
-from service.engine.grammar import GrammarCompiler
+from service.engine.grammar_compiler import GrammarCompiler
 from service.engine.messages import EngineConfig, StepResult, Submit
 from service.engine.sequence import SamplingParams
 from service.engine.worker import Command, Worker, receive, send

@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from service.engine.engine import Engine
-from service.engine.grammar import GrammarCompiler, GrammarError, GrammarMatcher
+from service.engine.grammar import GrammarError, GrammarMatcher
+from service.engine.grammar_compiler import GrammarCompiler
 from service.engine.loading import NoRoomError, load_engine
 from service.engine.messages import (
     ENGINE_FAILED,

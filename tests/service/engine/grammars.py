@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 
 from service.detokenizer import Vocabulary
 from service.engine.engine import Engine
-from service.engine.grammar import GrammarCompiler
+from service.engine.grammar_compiler import GrammarCompiler
 from service.engine.messages import GrammarKind, GrammarSpec
 from service.engine.sequence import FinishReason, SamplingParams
 from tests.checkpoints import save_tiny_model

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer, decoders, models
 
-from service.engine.grammar import GrammarCompiler, GrammarError, GrammarMatcher
+from service.engine.grammar import GrammarError, GrammarMatcher
+from service.engine.grammar_compiler import GrammarCompiler
 from service.engine.messages import Failure, FailureCause, GrammarSpec, StepOutput
 from service.engine.sequence import FinishReason
 from tests.service.engine.conftest import finish, tokens_of

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from service.engine.engine import Engine
-from service.engine.grammar import GrammarCompiler, GrammarError
+from service.engine.grammar import GrammarError
+from service.engine.grammar_compiler import GrammarCompiler
 from service.engine.messages import (
     Abort,
     EngineConfig,
