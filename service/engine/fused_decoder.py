@@ -16,24 +16,14 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import linear, rms_norm, silu
+from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
 from service.engine.attention import PackedBatch, attend
 from service.engine.joined_linear import QUANTIZED, joined
+from service.engine.layer_functions import HeadLayout, Norm, gate, rotate
 
 _MODEL_TYPES = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Norm:
-    """Root mean square norm over the last dimension (Zhang and Sennrich, arXiv:1910.07467)."""
-
-    weight: torch.Tensor
-    epsilon: float
-
-    def __call__(self, hidden: torch.Tensor) -> torch.Tensor:
-        return rms_norm(hidden, self.weight.shape, self.weight, self.epsilon)
 
 
 class _Projection:
@@ -102,12 +92,12 @@ class _Layer:
     """The parts of one decoder layer."""
 
     attention: Any
-    input_norm: _Norm
+    input_norm: Norm
     qkv: _Linears
-    query_norm: _Norm | None
-    key_norm: _Norm | None
+    query_norm: Norm | None
+    key_norm: Norm | None
     output: _Linears
-    mlp_norm: _Norm
+    mlp_norm: Norm
     gate_up: _Linears
     down: _Linears
 
@@ -129,12 +119,16 @@ class FusedDecoder:
 
     def __init__(self, model: PreTrainedModel) -> None:
         module: Any = model
-        attention = module.model.layers[0].self_attn
         self._embedding, self._rotary = module.model.embed_tokens, module.model.rotary_emb
-        self._norm, self._head = _norm(module.model.norm), _linears(module.lm_head)
-        self._head_size = attention.head_dim
-        self._num_heads, self._num_kv_heads = model.config.num_attention_heads, model.config.num_key_value_heads
+        self._head = _linears(module.lm_head)
+        self._layout = HeadLayout(
+            model.config.num_attention_heads,
+            model.config.num_key_value_heads,
+            module.model.layers[0].self_attn.head_dim,
+        )
         self._layers = [_layer(layer) for layer in module.model.layers]
+        first, *others = [layer.input_norm for layer in self._layers]
+        self._first_norm, self._next_norms = first, [*others, _norm(module.model.norm)]
 
     def __call__(
         self, token_ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch
@@ -151,28 +145,23 @@ class FusedDecoder:
             [N, vocabulary].
         """
         hidden = self._embedding(token_ids[0])
+        rotation = self._rotation(hidden, positions)
+        normed = self._first_norm(hidden)
+        for layer, next_norm in zip(self._layers, self._next_norms, strict=True):
+            query, keys_values = rotate(layer.qkv(normed), *rotation, self._layout, layer.query_norm, layer.key_norm)
+            attention = layer.attention
+            attended = attend(attention.layer_idx, query, keys_values, batch, attention.scaling, layer.sliding_window)
+            hidden = layer.output.added_to(hidden, attended.flatten(1))
+            hidden = layer.down.added_to(hidden, gate(layer.gate_up(layer.mlp_norm(hidden))))
+            normed = next_norm(hidden)
+        return self._head(normed[last])
+
+    def _rotation(self, hidden: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosines and signed sines as `layer_functions.rotate` takes them."""
         cos, sin = self._rotary(hidden, position_ids=positions)
         half = sin.shape[-1] // 2
         signed_sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
-        rotation = cos[0, :, None], signed_sin[0, :, None]
-        for layer in self._layers:
-            hidden = self._attention(layer, hidden, rotation, batch)
-            hidden = _mlp(layer, hidden)
-        return self._head(self._norm(hidden[last]))
-
-    def _attention(
-        self, layer: _Layer, hidden: torch.Tensor, rotation: tuple[torch.Tensor, torch.Tensor], batch: PackedBatch
-    ) -> torch.Tensor:
-        heads = layer.qkv(layer.input_norm(hidden)).view(hidden.shape[0], -1, self._head_size)
-        num_rotated = self._num_heads + self._num_kv_heads
-        if layer.query_norm is not None and layer.key_norm is not None:
-            heads[:, : self._num_heads] = layer.query_norm(heads[:, : self._num_heads])
-            heads[:, self._num_heads : num_rotated] = layer.key_norm(heads[:, self._num_heads : num_rotated])
-        rotated = _rotated(heads[:, :num_rotated], *rotation)
-        keys_values = torch.cat((rotated[:, self._num_heads :], heads[:, num_rotated:]), dim=1)
-        query, attention = rotated[:, : self._num_heads], layer.attention
-        attended = attend(attention.layer_idx, query, keys_values, batch, attention.scaling, layer.sliding_window)
-        return layer.output.added_to(hidden, attended.flatten(1))
+        return cos[0, :, None], signed_sin[0, :, None]
 
 
 def can_fuse(model: PreTrainedModel) -> bool:
@@ -222,23 +211,5 @@ def _linears(*parts: nn.Linear) -> _Linears:
     return _Projection(*parts) if all(map(is_plain_linear, parts)) else _Separate(*joined(*parts))
 
 
-def _norm(module: Any) -> _Norm:
-    return _Norm(module.weight, module.variance_epsilon)
-
-
-def _rotated(heads: torch.Tensor, cos: torch.Tensor, signed_sin: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding (Su et al., arXiv:2104.09864) of [T, heads, head size], halves as pairs.
-
-    Where cos and sin are shorter than a head, what lies beyond them is left as it is.
-    """
-    size = cos.shape[-1]
-    if size < heads.shape[-1]:
-        return torch.cat((_rotated(heads[..., :size], cos, signed_sin), heads[..., size:]), dim=-1)
-    half = heads.shape[-1] // 2
-    swapped = torch.cat((heads[..., half:], heads[..., :half]), dim=-1)
-    return torch.addcmul(heads * cos, swapped, signed_sin)
-
-
-def _mlp(layer: _Layer, hidden: torch.Tensor) -> torch.Tensor:
-    gate, up = layer.gate_up(layer.mlp_norm(hidden)).chunk(2, dim=-1)
-    return layer.down.added_to(hidden, silu(gate) * up)
+def _norm(module: Any) -> Norm:
+    return Norm(module.weight, module.variance_epsilon)
