@@ -14,7 +14,7 @@ from service import remote_commands
 from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogError, CatalogModel, load_catalog
 from service.checkpoints.files import UnusableCheckpointError
 from service.checkpoints.locate import locate
-from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, weights_bytes
+from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, stored_bytes, weights_bytes
 from service.config import ConfigError, ServiceConfig
 from service.errors import RunstreamError
 
@@ -172,7 +172,7 @@ def _row(model: CatalogModel, options: str) -> tuple[str, str, str, str, str, st
         size, memory = (in_gb(mib << 20) if mib else "?" for mib in (model.download_mib, model.memory_mib))
         return model.id, "missing", size, dtype, memory, _what_to_do(error, options)
     memory = in_gb(weights_bytes(weights, model.dtype, model.quantization) + kv_bytes)
-    return model.id, "here", in_gb(weights_bytes(weights)), dtype, memory, str(folder)
+    return model.id, "here", in_gb(stored_bytes(weights)), dtype, memory, str(folder)
 
 
 def _what_to_do(error: Exception, options: str) -> str:

@@ -46,10 +46,14 @@ class Weight:
         Args:
             dtype: The torch dtype to compute in, or "auto".
             quantization: The catalog's; "int8" leaves one byte to each weight of a decoder layer's matrices, with a
-                scale for each of their rows, and nothing else is changed at load.
-            name: Its name.
+                scale for each of their rows.
+            name: Its name. The packed zeros of AWQ and GPTQ become numbers like their scales at load.
         """
         kind = DTYPES[dtype] if dtype != "auto" and self.dtype in DTYPES.values() else self.dtype
+        if name.endswith(".qzeros"):
+            return 0
+        if name.endswith(".scales"):  # with the zeros
+            return 2 * math.prod(self.shape) * BITS[kind] // 8
         if quantization == "int8" and len(self.shape) == 2 and ".layers." in name:
             return math.prod(self.shape) + self.shape[0] * BITS[kind] // 8
         return math.prod(self.shape) * BITS[kind] // 8
@@ -66,6 +70,11 @@ def read_weights(folder: Path) -> dict[str, Weight]:
     for path in sorted(folder.glob("*.safetensors")):
         weights |= _read_header(path)
     return weights
+
+
+def stored_bytes(weights: Mapping[str, Weight]) -> int:
+    """What a checkpoint's weights take on the disk."""
+    return sum(weight.size_bytes for weight in weights.values())
 
 
 def weights_bytes(weights: Mapping[str, Weight], dtype: str = "auto", quantization: str = "") -> int:

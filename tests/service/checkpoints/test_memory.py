@@ -1,6 +1,7 @@
 """What checkpoints take, computed from headers and configs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -8,8 +9,17 @@ from safetensors.torch import save_file
 
 from service.catalog import load_catalog
 from service.checkpoints.files import UnusableCheckpointError
-from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, weights_bytes
+from service.checkpoints.load import load_model
+from service.checkpoints.memory import (
+    in_gb,
+    kv_bytes_per_token,
+    read_config,
+    read_weights,
+    stored_bytes,
+    weights_bytes,
+)
 from tests.checkpoints import save_tiny_model, tiny_model
+from tests.quantized_checkpoints import save_awq, save_gptq
 from tests.service.checkpoints.published import CONFIGS, published_weights
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
@@ -24,7 +34,7 @@ def test_the_catalog_tells_what_the_published_checkpoints_take(model_id: str) ->
     model = load_catalog()[model_id]
     weights = published_weights(model_id, model.quantization)
     kv_bytes = model.context_window * kv_bytes_per_token(CONFIGS[model_id], model.dtype)
-    assert model.download_mib == mib(weights_bytes(weights))
+    assert model.download_mib == mib(stored_bytes(weights))
     assert model.memory_mib == mib(weights_bytes(weights, model.dtype, model.quantization) + kv_bytes)
 
 
@@ -64,9 +74,20 @@ def test_the_page_about_the_models_has_the_same_figures(model_id: str) -> None:
     weights = published_weights(model_id, model.quantization)
     kv_bytes = kv_bytes_per_token(CONFIGS[model_id], model.dtype)
     loaded, window = weights_bytes(weights, model.dtype, model.quantization), model.context_window * kv_bytes
-    sizes = [in_gb(size) for size in (weights_bytes(weights), loaded, window, loaded + window)]
+    sizes = [in_gb(size) for size in (stored_bytes(weights), loaded, window, loaded + window)]
     sizes[2] = f"{model.context_window} tokens: {sizes[2]}"
     row = [f"`{model_id}`", *sizes[:2], f"{kv_bytes >> 10} KiB", *sizes[2:]]
     page = PAGE.read_text()
     assert f"| {' | '.join(row)} |" in page
     assert f"--models {model_id} --device cuda --kv-cache-memory-mib" in page
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+@pytest.mark.parametrize("save", [save_awq, save_gptq])
+def test_packed_weights_take_what_the_loaded_model_holds(tmp_path: Path, save: Any, dtype: str) -> None:
+    save(tmp_path, 32)
+    model = load_model(tmp_path, "cpu", dtype)
+    rope = sum(buffer.nbytes for name, buffer in model.named_buffers() if name.endswith("inv_freq"))
+    held = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers())) - rope
+    # Beside them are a word for each input that names its group, and biases of zeros, neither of which stays.
+    assert weights_bytes(read_weights(tmp_path), dtype) == pytest.approx(held, rel=0.05)

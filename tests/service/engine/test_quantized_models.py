@@ -1,5 +1,6 @@
 """The engine on quantized checkpoints: the tokens of transformers' own forward on the dequantised weights."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 from optimum.quanto import freeze, qint8, quantize
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
 
+from service.catalog import load_catalog
 from service.checkpoints.load import load_model
 from service.engine.engine import Engine
 from service.engine.fused_decoder import can_fuse
@@ -41,6 +44,18 @@ QUANTIZED: dict[str, tuple[str, Callable[[Path], PreTrainedModel]]] = {
 }
 
 
+class Operations(TorchDispatchMode):
+    """Counts torch's operations by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.counts[func.overloadpacket.__name__] += 1
+        return func(*args, **(kwargs or {}))
+
+
 def generate(model: Any, prompt: list[int]) -> list[int]:
     ids = torch.tensor([prompt])
     settings: dict[str, Any] = {"do_sample": False, "eos_token_id": 320, "pad_token_id": 0}
@@ -71,3 +86,24 @@ def test_the_check_at_load_passes_in_half_precision(tmp_path: Path, name: str, d
     engine = Engine(load_model(tmp_path, "cpu", dtype, quantization), EngineConfig(tmp_path), 128)
     engine.submit("it", PROMPTS[1], SamplingParams(4, temperature=0.0))
     assert len(tokens_of(finish(engine), "it")) == 4
+
+
+@pytest.mark.parametrize(
+    ("model_id", "name", "product"),
+    [
+        ("@cf/meta/llama-2-7b-chat-int8", "int8", "_weight_int8pack_mm"),
+        ("@hf/thebloke/codellama-7b-instruct-awq", "awq", "_weight_int4pack_mm_for_cpu"),
+    ],
+)
+def test_the_catalogs_dtype_has_packed_weights_read_as_they_are(
+    tmp_path: Path, model_id: str, name: str, product: str
+) -> None:
+    QUANTIZED[name][1](tmp_path)
+    entry = load_catalog()[model_id]
+    model: Any = load_model(tmp_path, "cpu", entry.dtype, entry.quantization)
+    token_ids = torch.ones((1, 1), dtype=torch.long)
+    with torch.no_grad():
+        model(token_ids)  # the first product of a shape is compared with the unpacked one
+        with Operations() as ran:
+            model(token_ids)
+    assert ran.counts[product] == 2 * 7  # layers, products of each
