@@ -121,6 +121,7 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "max_num_batched_tokens": 256,
         "kv_cache_memory_mib": 64,
         "num_threads": 1,
+        "accelerations": frozenset(),
         "stall_timeout_s": 30.0,
         "default_timeout_s": 60.0,
         "drain_timeout_s": 30.0,
