@@ -7,7 +7,8 @@ class (`ModelRunner`), and `SelfCheck` compares either with the class at load.
 
 Rounding differs from the classes' in two places. They round a norm to half precision before they multiply by its weight
 and once more after, `rms_norm` only after; and in float64 they norm in float32, `rms_norm` in float64. A residual is
-added to a product's sum before that is rounded. Each is the more exact way.
+added to a product's sum before that is rounded. Each is the more exact way. Compiled (`compiled_layers`), a residual is
+added to the rounded product, as the classes do.
 """
 
 import itertools
@@ -21,7 +22,7 @@ from transformers import PreTrainedModel
 
 from service.engine.attention import PackedBatch, attend
 from service.engine.joined_linear import QUANTIZED, joined
-from service.engine.layer_functions import HeadLayout, Norm, gate, rotate
+from service.engine.layer_functions import PLAIN, HeadLayout, LayerCalls, LayerFunctions, Norm
 
 _MODEL_TYPES = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
 
@@ -129,6 +130,7 @@ class FusedDecoder:
         self._layers = [_layer(layer) for layer in module.model.layers]
         first, *others = [layer.input_norm for layer in self._layers]
         self._first_norm, self._next_norms = first, [*others, _norm(module.model.norm)]
+        self._functions, self._adds_in_products = PLAIN, True
 
     def __call__(
         self, token_ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch
@@ -148,13 +150,38 @@ class FusedDecoder:
         rotation = self._rotation(hidden, positions)
         normed = self._first_norm(hidden)
         for layer, next_norm in zip(self._layers, self._next_norms, strict=True):
-            query, keys_values = rotate(layer.qkv(normed), *rotation, self._layout, layer.query_norm, layer.key_norm)
+            query, keys_values = self._functions.rotate(
+                layer.qkv(normed), *rotation, self._layout, layer.query_norm, layer.key_norm
+            )
             attention = layer.attention
             attended = attend(attention.layer_idx, query, keys_values, batch, attention.scaling, layer.sliding_window)
-            hidden = layer.output.added_to(hidden, attended.flatten(1))
-            hidden = layer.down.added_to(hidden, gate(layer.gate_up(layer.mlp_norm(hidden))))
-            normed = next_norm(hidden)
+            hidden, normed = self._add(hidden, layer.output, attended.flatten(1), layer.mlp_norm)
+            activated = self._functions.gate(layer.gate_up(normed))
+            hidden, normed = self._add(hidden, layer.down, activated, next_norm)
         return self._head(normed[last])
+
+    def use(self, functions: LayerFunctions) -> None:
+        """Takes other functions than the plain ones; a residual is then added by `add_and_norm`, not by the product."""
+        self._functions, self._adds_in_products = functions, False
+
+    def example_calls(self, num_rows: int) -> LayerCalls:
+        """What the first layer calls its functions with, for token ids from 1 to `num_rows`."""
+        layer = self._layers[0]
+        token_ids = torch.arange(1, num_rows + 1, device=self._embedding.weight.device)
+        hidden = self._embedding(token_ids)
+        normed = self._first_norm(hidden)
+        gate_up = layer.gate_up(normed)
+        return LayerCalls(
+            rotate=(
+                layer.qkv(normed),
+                *self._rotation(hidden, token_ids[None]),
+                self._layout,
+                layer.query_norm,
+                layer.key_norm,
+            ),
+            gate=(gate_up,),
+            add_and_norm=(hidden, layer.down(PLAIN.gate(gate_up)), layer.mlp_norm),
+        )
 
     def _rotation(self, hidden: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosines and signed sines as `layer_functions.rotate` takes them."""
@@ -162,6 +189,15 @@ class FusedDecoder:
         half = sin.shape[-1] // 2
         signed_sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         return cos[0, :, None], signed_sin[0, :, None]
+
+    def _add(
+        self, hidden: torch.Tensor, linears: _Linears, rows: torch.Tensor, norm: Norm
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The residual with a product added to it, and its norm."""
+        if not self._adds_in_products:
+            return self._functions.add_and_norm(hidden, linears(rows), norm)
+        hidden = linears.added_to(hidden, rows)
+        return hidden, norm(hidden)
 
 
 def can_fuse(model: PreTrainedModel) -> bool:

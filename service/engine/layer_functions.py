@@ -1,6 +1,12 @@
-"""What stands between the matrix products of a llama-like decoder layer: norm, rotary embedding, activation."""
+"""What stands between the matrix products of a llama-like decoder layer: norm, rotary embedding, activation, residual.
 
-from typing import NamedTuple
+Functions of tensors and of sizes that a model never changes, so that `compiled_layers` can compile each once for all
+layers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn.functional import rms_norm, silu
@@ -66,6 +72,32 @@ def gate(gate_up: torch.Tensor) -> torch.Tensor:
     """
     gates, gated = gate_up.chunk(2, dim=-1)
     return silu(gates) * gated
+
+
+def add_and_norm(hidden: torch.Tensor, product: torch.Tensor, norm: Norm) -> tuple[torch.Tensor, torch.Tensor]:
+    """The residual with a product added to it, and its norm; all [T, hidden size]."""
+    hidden = hidden + product
+    return hidden, norm(hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFunctions:
+    """The three functions, plain or compiled."""
+
+    rotate: Callable[..., tuple[torch.Tensor, torch.Tensor]]
+    gate: Callable[[torch.Tensor], torch.Tensor]
+    add_and_norm: Callable[[torch.Tensor, torch.Tensor, Norm], tuple[torch.Tensor, torch.Tensor]]
+
+
+PLAIN = LayerFunctions(rotate, gate, add_and_norm)
+
+
+class LayerCalls(NamedTuple):
+    """Arguments for each of the three."""
+
+    rotate: tuple[Any, ...]
+    gate: tuple[Any, ...]
+    add_and_norm: tuple[Any, ...]
 
 
 def _rotated(heads: torch.Tensor, cos: torch.Tensor, signed_sin: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 from service.engine.acceleration import Acceleration
 from service.engine.attention import ATTENTION_NAME, DecodeGroup, PackedBatch, PrefillChunk
 from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
-from service.engine.fused_decoder import FusedDecoder, can_fuse, is_plain_linear
+from service.engine.fused_decoder import is_plain_linear
+from service.engine.fused_forward import fused_forward
 from service.engine.kv_cache import KVShape, make_kv_cache
 from service.engine.paged_decode import DecodeAttention, PagedDecode, decode_attention_for
 from service.engine.sampling import SampledToken, SamplingError, SamplingRow, sample
@@ -63,7 +64,7 @@ class ModelRunner:
         self._cut_sequences: list[Sequence] = []
         self._cuts: list[int] = []
         self._gathered: dict[tuple[int | Sequence, ...], dict[int, torch.Tensor]] = {}
-        self._forward: _Forward = FusedDecoder(model) if can_fuse(model) else _class_forward(model)
+        self._forward: _Forward = fused_forward(model, accelerations) or _class_forward(model)
 
     @torch.inference_mode()
     def run(self, scheduled: list[ScheduledSequence]) -> list[SampledToken | SamplingError | None]:

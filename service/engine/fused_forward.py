@@ -1,0 +1,33 @@
+"""The forward of models that `fused_decoder` covers, as fast as `--accelerate` asks for."""
+
+from collections.abc import Callable, Set
+
+import torch
+from transformers import PreTrainedModel
+
+from service.engine.acceleration import Acceleration, AccelerationError
+from service.engine.attention import PackedBatch
+from service.engine.compiled_layers import compile_layers
+from service.engine.fused_decoder import FusedDecoder, can_fuse
+
+_NEED_FUSED = (Acceleration.LAYERS, Acceleration.GRAPHS)
+
+FusedForward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, PackedBatch], torch.Tensor]
+"""Takes what `FusedDecoder` takes."""
+
+
+def fused_forward(model: PreTrainedModel, accelerations: Set[Acceleration]) -> FusedForward | None:
+    """A fused decoder, compiled if that is asked for; None for a model that only its class can run.
+
+    Raises:
+        AccelerationError: Something is asked for that only a fused decoder can do.
+    """
+    if can_fuse(model):
+        decoder = FusedDecoder(model)
+        return compile_layers(decoder) if Acceleration.LAYERS in accelerations else decoder
+    if asked_for := [name for name in _NEED_FUSED if name in accelerations]:
+        raise AccelerationError(
+            f"--accelerate {','.join(asked_for)} does not work for a model of type {model.config.model_type} with "
+            "these layers, which runs through its class in transformers: serve it without"
+        )
+    return None
