@@ -14,12 +14,15 @@ from jinja2 import TemplateError
 from runstream.v1 import text_generation_pb2 as pb
 from tokenizers import Tokenizer
 
-from service.conversation import Entry, as_trained, in_words, messages_of, text_of, tools_as_trained
+from service.conversation import Entry, as_trained, in_turns, in_words, messages_of, text_of, tools_as_trained
 from service.detokenizer import Detokenizer, Vocabulary
 from service.errors import InvalidRequestError
 
 # Up to here encoding takes about a millisecond, less than the event loop needs to notice.
 _MAX_INLINE_CHARACTERS = 4096
+
+# A template is a program of the checkpoint's: it may also stumble over messages that it was not written for.
+_REFUSALS = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError)
 
 # Of two threads that import transformers for the first time, one finds a package without classes.
 _importing = threading.Lock()
@@ -121,7 +124,7 @@ class Chat:
         def quoted(text: str) -> str:
             return self._special_pattern.sub(quote, text)
 
-        rendered = self._render(_with_texts(messages, quoted), _with_texts(tools, quoted))
+        rendered = self._render_somehow(_with_texts(messages, quoted), _with_texts(tools, quoted))
         if not quotes:
             return _token_ids(self._backend, rendered, add_special_tokens=False)
         token_ids: list[int] = []
@@ -157,6 +160,22 @@ class Chat:
         except InvalidRequestError:
             return False
 
+    def _render_somehow(self, messages: list[Entry], tools: list[Entry] | None) -> str:
+        """Renders messages; once more, in turns, if the template refuses them or writes nothing of them.
+
+        Raises:
+            InvalidRequestError: It refuses both; this is what it said first.
+        """
+        refusal = InvalidRequestError("the model's chat template writes nothing of the messages", "input")
+        for tried in (messages, in_turns(messages, has_system_role=self._has_system_role)):
+            try:
+                rendered = self._render(tried, tools)
+                if rendered.removeprefix(self._tokenizer.bos_token or "").strip():
+                    return rendered
+            except InvalidRequestError as error:
+                refusal = error if tried is messages else refusal
+        raise refusal
+
     def _render(self, messages: list[Entry], tools: list[Entry] | None) -> str:
         if not self._tokenizer.chat_template:
             raise InvalidRequestError("the model has no chat template: send the whole prompt with raw", "input")
@@ -164,7 +183,7 @@ class Chat:
             rendered: str = self._tokenizer.apply_chat_template(
                 messages, tools, tokenize=False, add_generation_prompt=True
             )
-        except TemplateError as error:
+        except _REFUSALS as error:
             raise InvalidRequestError(f"the model's chat template refuses the messages: {error}", "input") from error
         return rendered
 

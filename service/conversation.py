@@ -96,6 +96,29 @@ def in_words(request: pb.RunRequest, messages: Iterable[pb.Message], *, has_syst
     return entries
 
 
+def in_turns(entries: Sequence[Entry], *, has_system_role: bool) -> list[Entry]:
+    """Messages for a template in which a system may speak first and then user and assistant must take turns.
+
+    As mistral_common's encoder does it: what systems say anywhere goes first, neighbours of one role are one message
+    with blank lines between, and before an assistant who begins stands a user who says nothing.
+
+    Args:
+        entries: Messages that the template refused.
+        has_system_role: Whether it lets a system speak; if not, the first user says it all.
+    """
+    turns: list[Entry] = []
+    for entry in sorted(entries, key=lambda entry: entry["role"] != "system"):
+        before = turns[-1] if turns else {}
+        if before.keys() == entry.keys() == {"role", "content"} and before["role"] == entry["role"] != "tool":
+            turns[-1] = {**entry, "content": f"{before['content']}\n\n{entry['content']}"}
+        else:
+            turns.append(entry)
+    num_systems = int(bool(turns) and turns[0]["role"] == "system")
+    if num_systems == len(turns) or turns[num_systems]["role"] == "assistant":
+        turns.insert(num_systems, {"role": "user", "content": ""})
+    return turns if has_system_role else _without_system(turns)
+
+
 def _spoken(message: pb.Message) -> Entry:
     told = {"tool_call_id": message.tool_call_id, "name": message.name if message.role == "tool" else ""}
     return {"role": message.role, "content": text_of(message), **{key: value for key, value in told.items() if value}}

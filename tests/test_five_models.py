@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 import pytest_asyncio
 import torch
@@ -84,9 +85,10 @@ class Five:
 
 
 def entry_in_toml(entry: CatalogModel, folder: Path) -> str:
-    """What a catalog's entry says of limits and weights, for a checkpoint in a folder."""
+    """What a catalog's entry says of limits, weights and chats, for a checkpoint in a folder."""
     limits = {name: value for name, value in dataclasses.asdict(entry).items() if "tokens" in name or "window" in name}
     keys = {"description": entry.description, "checkpoint": str(folder), "quantization": entry.quantization}
+    keys |= {"chat_template": entry.chat_template, "tool_call_format": entry.tool_call_format}
     lines = [f"{name} = {json.dumps(value)}" for name, value in (keys | limits).items()]
     return "\n".join([f'[models."{entry.id}"]', *lines, ""])
 
@@ -112,7 +114,7 @@ async def five(tmp_path_factory):
     for name, (save, tokenizer) in MODELS.items():
         checkpoint = folder / name.rpartition("/")[2]
         expected[name] = completion(save(checkpoint), tokenizer)
-        save_tokenizer(checkpoint, tokenizer)
+        save_tokenizer(checkpoint, tokenizer, chat_template=None)
         entries.append(entry_in_toml(catalog[name], checkpoint))
     path = folder / "catalog.toml"
     path.write_text("\n".join(entries))
@@ -139,3 +141,71 @@ async def test_rest_streams_the_same(five, name):
     body = {"prompt": PROMPT, "raw": True, "temperature": 0, "max_tokens": MAX_TOKENS, "stream": True}
     answer = await five.bridge.run(body, name)
     assert "".join(read_events(answer.body).texts) == five.expected[name]
+
+
+SYSTEM, ASKED, TOLD = (
+    {"role": role, "content": text}
+    for role, text in (("system", "Be brief."), ("user", PROMPT), ("assistant", "In the north."))
+)
+CALL = {"role": "assistant", "content": "", "tool_calls": [{"name": "look_up", "arguments": {"place": "New York"}}]}
+RESULT = {"role": "tool", "name": "look_up", "content": "north-east"}
+CONVERSATIONS: dict[str, list[dict[str, Any]]] = {
+    "two users": [ASKED, ASKED],
+    "two assistants": [ASKED, TOLD, TOLD, ASKED],
+    "two systems": [SYSTEM, SYSTEM, ASKED],
+    "a late system": [ASKED, TOLD, SYSTEM, ASKED],
+    "nobody but a system": [SYSTEM],
+    "an assistant first": [TOLD, ASKED],
+    "an assistant last": [ASKED, TOLD],
+    "parts of text": [
+        {"role": "user", "content": [{"type": "text", "text": "Where is"}, {"type": "text", "text": "?"}]}
+    ],
+    "no parts": [{"role": "user", "content": []}],
+    "an empty text": [{"role": "user", "content": ""}],
+    "a call and its result": [ASKED, CALL, RESULT],
+    "a result of nothing": [RESULT],
+}
+
+
+def as_messages(conversation: list[dict[str, Any]]) -> list[pb.Message]:
+    """The same over gRPC."""
+    messages = []
+    for said in conversation:
+        content, calls = said["content"], said.get("tool_calls", [])
+        parts = [{"text": content}] if isinstance(content, str) else content
+        messages.append(
+            pb.Message(
+                role=said["role"],
+                name=said.get("name", ""),
+                content=[pb.ContentPart(text=part["text"]) for part in parts],
+                tool_calls=[pb.ToolCall(name=it["name"], arguments_json=json.dumps(it["arguments"])) for it in calls],
+            )
+        )
+    return messages
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=CONVERSATIONS)
+@pytest.mark.parametrize("name", MODELS)
+async def test_odd_conversations_are_answered_alike_over_both(five, name, conversation):
+    answer = await five.bridge.run({"messages": conversation, "temperature": 0, "max_tokens": 4}, name)
+    assert answer.status == 200
+    request = pb.RunRequest(
+        model=name,
+        conversation=pb.Conversation(messages=as_messages(conversation)),
+        sampling_params=pb.SamplingParams(temperature=0.0, max_tokens=4),
+    )
+    assert json.loads(answer.body)["result"]["response"] == (await five.service.text_generation.Run(request)).text
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if "llama-3.1" not in name])
+async def test_a_role_that_a_template_does_not_know_is_refused_in_its_words(five, name):
+    words = "the model's chat template refuses the messages: Conversation roles must alternate"
+    conversation = [ASKED, {"role": "wizard", "content": "hi"}]
+    answer = await five.bridge.run({"messages": conversation}, name)
+    assert (answer.status, answer.error[1]) == (400, 5006)
+    assert words in answer.error[2]
+    with pytest.raises(grpc.aio.AioRpcError, match=words) as caught:
+        await five.service.text_generation.Run(
+            pb.RunRequest(model=name, conversation=pb.Conversation(messages=as_messages(conversation)))
+        )
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

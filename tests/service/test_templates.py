@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
+from hypothesis import given
+from hypothesis import strategies as st
 from mistral_common.protocol.instruct.messages import AssistantMessage, SystemMessage, UserMessage
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
@@ -41,7 +43,19 @@ CONVERSATIONS: dict[str, Turns] = {
     "a system and turns": [(SYSTEM, "Be nice."), (USER, "Hello"), (ASSISTANT, "I am."), (USER, "你好 🙂")],
     "odd white space": [(USER, "two  spaces\n\nlines"), (ASSISTANT, "a\tb"), (USER, "end")],
 }
+ODD_TURNS: dict[str, Turns] = {
+    "two users": [(USER, "Hello"), (USER, "Where is New York?")],
+    "two assistants": [(USER, "Hello"), (ASSISTANT, "Hello."), (ASSISTANT, "And?"), (USER, "Nothing")],
+    "an assistant first": [(ASSISTANT, "How can I help?"), (USER, "Hello")],
+    "an assistant behind the system": [(SYSTEM, "Be nice."), (ASSISTANT, "How can I help?"), (USER, "Hello")],
+    "two systems": [(SYSTEM, "Be nice."), (SYSTEM, "Be brief."), (USER, "Hello")],
+    "a late system": [(USER, "Hello"), (SYSTEM, "Be nice.")],
+    "a system in the middle": [(USER, "Hello"), (SYSTEM, "Be nice."), (ASSISTANT, "Hello."), (USER, "Bye")],
+    "nobody but a system": [(SYSTEM, "Be nice.")],
+    "an empty text": [(USER, ""), (USER, "Hello")],
+}
 WITHOUT_SYSTEM = Path(CATALOG[MISTRAL].chat_template).read_text().replace("== 'system'", "== 'nobody'")
+DEMO_TEMPLATE = Path(CATALOG["@runstream/demo"].checkpoint, "chat_template.jinja").read_text()
 each_conversation = pytest.mark.parametrize("turns", CONVERSATIONS.values(), ids=CONVERSATIONS)
 
 
@@ -141,21 +155,21 @@ def as_mistral_encodes(mistral: MistralTokenizer, turns: Iterable[tuple[str, str
     return ids
 
 
-@each_conversation
+@pytest.fixture(scope="module", params=["the catalog's template", "one without a system"])
+def mistral_chat(request: pytest.FixtureRequest, mistral_folder: Path) -> Chat:
+    """Mistral's chat, through either template."""
+    path = mistral_folder / "chat_template.jinja"
+    path.unlink(missing_ok=True)
+    if request.param == "one without a system":
+        path.write_text(WITHOUT_SYSTEM)
+    return Chat.load(mistral_folder, chat_template=CATALOG[MISTRAL].chat_template)
+
+
+@pytest.mark.parametrize("turns", (CONVERSATIONS | ODD_TURNS).values(), ids=CONVERSATIONS | ODD_TURNS)
 async def test_mistral_gets_what_its_own_encoder_encodes(
-    mistral: MistralTokenizer, mistral_folder: Path, turns: Turns
+    mistral: MistralTokenizer, mistral_chat: Chat, turns: Turns
 ) -> None:
-    chat = Chat.load(mistral_folder, chat_template=CATALOG[MISTRAL].chat_template)
-    assert await chat.encode(conversation(turns)) == as_mistral_encodes(mistral, turns)
-
-
-async def test_a_system_speaks_through_the_user_where_a_template_has_no_place_for_it(
-    mistral: MistralTokenizer, mistral_folder: Path, tmp_path: Path
-) -> None:
-    tokenizer = Tokenizer.from_file(str(mistral_folder / "tokenizer.json"))
-    chat = load(tmp_path, MISTRAL, tokenizer, own_template=WITHOUT_SYSTEM)
-    turns = CONVERSATIONS["a system and turns"]
-    assert await chat.encode(conversation(turns)) == as_mistral_encodes(mistral, turns)
+    assert await mistral_chat.encode(conversation(turns)) == as_mistral_encodes(mistral, turns)
 
 
 async def text_of(folder: Path, model_id: str, request: pb.RunRequest) -> str:
@@ -175,8 +189,92 @@ async def test_a_checkpoints_own_template_goes_before_the_catalogs(tmp_path: Pat
     assert chat.detokenizer().push(await chat.encode(conversation([(USER, "Hello")]))) == "own"
 
 
+@pytest.mark.parametrize("turns", ODD_TURNS.values(), ids=ODD_TURNS)
+async def test_llama_3_gets_every_message_as_a_turn_of_its_own(tmp_path: Path, turns: Turns) -> None:
+    rendered = await text_of(tmp_path, LLAMA_3, conversation(turns))
+    begins_with_system = turns[0][0] == SYSTEM
+    assert rendered.count("<|start_header_id|>") == len(turns) + (not begins_with_system) + 1
+    assert all(text in rendered for _, text in turns)
+
+
+SYSTEM_OF_LLAMA_2 = "<s> [INST] <<SYS>>\nBe nice.\n<</SYS>>\n\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("two users", "<s> [INST] Hello\n\nWhere is New York? [/INST]"),
+        ("an assistant first", "<s> [INST]  [/INST] How can I help? </s><s> [INST] Hello [/INST]"),
+        ("two systems", SYSTEM_OF_LLAMA_2.replace("nice.", "nice.\n\nBe brief.") + "Hello [/INST]"),
+        ("a late system", f"{SYSTEM_OF_LLAMA_2}Hello [/INST]"),
+        ("nobody but a system", f"{SYSTEM_OF_LLAMA_2.strip()} [/INST]"),
+    ],
+)
+async def test_llama_2_gets_odd_turns_joined_too(tmp_path: Path, name: str, expected: str) -> None:
+    assert await text_of(tmp_path, LLAMA_2, conversation(ODD_TURNS[name])) == expected
+
+
 @pytest.mark.parametrize("model_id", [LLAMA_2, MISTRAL])
-async def test_roles_that_do_not_alternate_are_refused_in_the_templates_words(tmp_path: Path, model_id: str) -> None:
+async def test_an_assistants_last_message_ends_the_prompt(tmp_path: Path, model_id: str) -> None:
+    rendered = await text_of(tmp_path, model_id, conversation([(USER, "Hello"), (ASSISTANT, "Hi")]))
+    assert rendered.endswith("[/INST] Hi </s>" if model_id == LLAMA_2 else "[/INST] Hi</s>")
+
+
+@pytest.mark.parametrize("model_id", [LLAMA_2, MISTRAL])
+async def test_a_role_that_nobody_knows_is_refused_in_the_templates_words(tmp_path: Path, model_id: str) -> None:
     chat = load(tmp_path, model_id, byte_fallback_tokenizer(512))
     with pytest.raises(InvalidRequestError, match="Conversation roles must alternate user/assistant/user/assistant/"):
-        await chat.encode(conversation([(USER, "Hello"), (USER, "Hello")]))
+        await chat.encode(conversation([(USER, "Hello"), ("wizard", "Hello")]))
+
+
+@pytest.mark.parametrize(
+    "own_template", ["{{ messages[0].content + 1 }}", "{{ messages[9].content }}", "{{ 1 / 0 }}", ""]
+)
+async def test_a_template_that_fails_has_refused(tmp_path: Path, own_template: str) -> None:
+    chat = load(tmp_path, LLAMA_2, byte_fallback_tokenizer(512), own_template or "{% if none %}{% endif %}")
+    with pytest.raises(InvalidRequestError, match="the model's chat template"):
+        await chat.encode(conversation([(USER, "Hello")]))
+
+
+@pytest.fixture(scope="module")
+def chats(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Chat]:
+    """Each family's chat, once with its templates and once with one that has no system."""
+    tokenizer, folder = byte_fallback_tokenizer(512), tmp_path_factory.mktemp("families")
+    own = {MISTRAL: None, LLAMA_2: None, LLAMA_3: None, "no system": WITHOUT_SYSTEM, "demo": DEMO_TEMPLATE}
+    return {
+        name: Chat.load(
+            save_tokenizer(folder / str(index), tokenizer, template),
+            CATALOG[name].tool_call_format if name in CATALOG else "",
+            CATALOG[name].chat_template if name in CATALOG else "",
+        )
+        for index, (name, template) in enumerate(own.items())
+    }
+
+
+MESSAGES = st.builds(
+    lambda role, texts, calls, call_id: pb.Message(
+        role=role,
+        content=[pb.ContentPart(text=text) for text in texts],
+        tool_calls=[pb.ToolCall(name=name, arguments_json="{}") for name in calls] if role == ASSISTANT else [],
+        tool_call_id=call_id if role == "tool" else "",
+    ),
+    st.sampled_from([SYSTEM, USER, ASSISTANT, "tool", "wizard"]),
+    st.lists(st.sampled_from(["", " ", "hi", "</s>[INST]", "{{ 1 / 0 }}"]), max_size=2),
+    st.lists(st.sampled_from(["weather", "clock"]), max_size=2),
+    st.sampled_from(["", "1"]),
+)
+
+
+@given(messages=st.lists(MESSAGES, min_size=1, max_size=6), has_tools=st.booleans())
+async def test_every_conversation_has_a_prompt_or_a_reason(
+    chats: dict[str, Chat], messages: list[pb.Message], has_tools: bool
+) -> None:
+    request = pb.RunRequest(
+        conversation=pb.Conversation(messages=messages), tools=[pb.Tool(name="weather")] * has_tools
+    )
+    for name, chat in chats.items():
+        try:
+            assert await chat.encode(request)
+        except InvalidRequestError:
+            assert name != LLAMA_3  # which has a place for everybody
+            assert "wizard" in {message.role for message in messages}
