@@ -19,9 +19,9 @@ from bench.engine_load import Load, Setup, all_at_once, new_salt
 from bench.report import Report, Spread, interleave, table
 from service.engine.engine import Engine
 from service.engine.grammar_compiler import GrammarCompiler
-from service.engine.messages import EngineConfig, StepResult, Submit
+from service.engine.messages import EngineConfig, StepResult, Submit, receive, send
 from service.engine.sequence import SamplingParams
-from service.engine.worker import Command, Worker, receive, send
+from service.engine.worker import Command, Worker
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "greedy": {},

@@ -11,9 +11,13 @@ from service.checkpoints.int8 import RENAMED, STORED_ONES, can_quantize
 from service.checkpoints.packed_loading import PackedConfig, unpack_layers
 from service.checkpoints.placing import conversion_shown, place
 from service.checkpoints.quantization import Quantization, read_quantization
+from service.engine.cut_layers import Ranks
+from service.engine.tensor_parallel import cut
 
 
-def load_model(checkpoint: Path, device: str, dtype: str, quantization: str = "") -> PreTrainedModel:
+def load_model(
+    checkpoint: Path, device: str, dtype: str, quantization: str = "", ranks: Ranks | None = None
+) -> PreTrainedModel:
     """Loads a checkpoint from a folder, never from the network. Quantized weights stay packed in memory.
 
     Args:
@@ -22,10 +26,12 @@ def load_model(checkpoint: Path, device: str, dtype: str, quantization: str = ""
         dtype: The name of a torch dtype, or "auto" for the one that the checkpoint is stored in.
         quantization: "int8", "awq" or "gptq", as the catalog has it; empty for whatever the checkpoint has. "int8"
             quantizes plain weights.
+        ranks: Who shares the model, of which this process then has a part; None if nobody does.
 
     Raises:
         OSError: The folder is not there or is not a checkpoint. A pickle is not taken for one: it can run code.
         CheckpointError: Weights are missing, or there are some that the model would not use, or the config is wrong.
+        UnsupportedModelError: It can't be shared by so many ranks.
         ValueError: transformers has no decoder of this type.
     """
     try:
@@ -35,6 +41,8 @@ def load_model(checkpoint: Path, device: str, dtype: str, quantization: str = ""
         # How transformers tells that it does not know a rope type or an activation, or misses one's parameters.
         raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: {error}") from error
     _check_weights(model, found)
+    if ranks is not None:
+        cut(model, ranks)
     place(model, device)
     unpack_layers(model)
     model.train(mode=False)

@@ -34,7 +34,7 @@ def progress_told(tell: Progress) -> Iterator[None]:
 class _Bar(tqdm):  # type: ignore[misc]  # tqdm has no types here
     def update(self, n: float = 1) -> Any:
         shown = super().update(n)
-        if (tell := _told.get()) is not None:
+        if (tell := _told.get()) is not None and not self.disable:  # by TQDM_DISABLE, which leaves it without a count
             tell(self.desc, int(self.n), int(self.total))
         return shown
 

@@ -20,9 +20,9 @@ async def spawn() -> asyncio.subprocess.Process:
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
-    """Ends a process at once, unless it has ended, and waits until it is gone."""
+    """Ends a process and its children at once, unless it has ended, and waits until it is gone."""
     if process.returncode is None:
         # Not Process.kill(), which polls and so may take the exit status from asyncio's own waiting.
         with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)  # it leads a session, which has no other processes
     await process.wait()

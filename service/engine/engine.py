@@ -22,7 +22,7 @@ from service.engine.messages import (
     StepOutput,
     StepResult,
 )
-from service.engine.model_runner import ModelRunner, is_out_of_memory
+from service.engine.model_runner import ModelRunner, StepScope, is_out_of_memory
 from service.engine.paged_decode import DecodeAttention
 from service.engine.sampling import NothingLeftError, SampledToken, SamplingError
 from service.engine.scheduler import ScheduledSequence, Scheduler
@@ -213,6 +213,14 @@ class Engine:
         self.block_pool.forget(range(self.block_pool.num_blocks))
         self._runner.forget()
         return failed
+
+    def lead(self, step_scope: StepScope) -> None:
+        """Has each step computed within a scope, in which other ranks compute along."""
+        self._runner.step_scope = step_scope
+
+    def follow(self, packed: list[ScheduledSequence]) -> None:
+        """Computes along in a step of another rank's engine."""
+        self._runner.logits(packed)
 
     def report(self, result: StepResult) -> StepResult:
         """A step's result with how the engine stands after it."""

@@ -21,6 +21,7 @@ from torch.nn.functional import linear
 from transformers import PreTrainedModel
 
 from service.engine.attention import PackedBatch, attend
+from service.engine.cut_layers import CUT
 from service.engine.joined_linear import QUANTIZED, joined
 from service.engine.layer_functions import PLAIN, HeadLayout, LayerCalls, LayerFunctions, Norm
 
@@ -122,11 +123,8 @@ class FusedDecoder:
         module: Any = model
         self._embedding, self._rotary = module.model.embed_tokens, module.model.rotary_emb
         self._head = _linears(module.lm_head)
-        self._layout = HeadLayout(
-            model.config.num_attention_heads,
-            model.config.num_key_value_heads,
-            module.model.layers[0].self_attn.head_dim,
-        )
+        attention = module.model.layers[0].self_attn
+        self._layout = HeadLayout(*_head_counts(attention), attention.head_dim)
         self._layers = [_layer(layer) for layer in module.model.layers]
         first, *others = [layer.input_norm for layer in self._layers]
         self._first_norm, self._next_norms = first, [*others, _norm(module.model.norm)]
@@ -209,7 +207,7 @@ def can_fuse(model: PreTrainedModel) -> bool:
         (*_qkv(layer), layer.self_attn.o_proj, *_gate_up(layer), layer.mlp.down_proj) for layer in module.model.layers
     )
     linears = (module.lm_head, *itertools.chain(*parts))
-    return all(is_plain_linear(linear) or isinstance(linear, QUANTIZED) for linear in linears)
+    return all(is_plain_linear(linear) or isinstance(linear, (*QUANTIZED, *CUT)) for linear in linears)
 
 
 def is_plain_linear(module: nn.Module) -> bool:
@@ -221,6 +219,13 @@ def _qkv(layer: Any) -> tuple[nn.Linear, ...]:
     attention = layer.self_attn
     is_joined = hasattr(attention, "qkv_proj")
     return (attention.qkv_proj,) if is_joined else (attention.q_proj, attention.k_proj, attention.v_proj)
+
+
+def _head_counts(attention: Any) -> tuple[int, int]:
+    """Heads and KV heads; of a layer that is cut for several devices, those that are here."""
+    if hasattr(attention, "qkv_proj"):  # whose outputs every device gets
+        return attention.config.num_attention_heads, attention.config.num_key_value_heads
+    return attention.q_proj.out_features // attention.head_dim, attention.k_proj.out_features // attention.head_dim
 
 
 def _gate_up(layer: Any) -> tuple[nn.Linear, ...]:

@@ -9,6 +9,7 @@ from service.checkpoints.load import load_model
 from service.checkpoints.memory import in_gb
 from service.checkpoints.need import need_of
 from service.checkpoints.placing import Progress, progress_told
+from service.engine.cut_layers import Ranks
 from service.engine.engine import Engine
 from service.engine.messages import EngineConfig, Loading
 
@@ -28,12 +29,13 @@ class NoRoomError(Exception):
         self.free_bytes = free_bytes
 
 
-def load_engine(config: EngineConfig, tell: Callable[[Loading], None]) -> Engine:
+def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ranks | None = None) -> Engine:
     """Loads the checkpoint that a config names.
 
     Args:
         config: What to load, where to.
         tell: Is told how far it is, not more often than a person can read.
+        ranks: Who shares the model, and loads its own part at the same time; None if nobody does.
 
     Raises:
         NoRoomError: It does not fit on the device.
@@ -42,7 +44,7 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None]) -> Engine
     check_room(config)
     progress = told_now_and_then(tell)
     with progress_told(progress):
-        model = load_model(config.checkpoint, config.device, config.dtype, config.quantization)
+        model = load_model(config.checkpoint, config.device, config.dtype, config.quantization, ranks)
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
     return Engine(model, config)

@@ -9,7 +9,7 @@ import pickle
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from service.engine.acceleration import Acceleration
 from service.engine.sequence import FinishReason, Priority, SamplingParams, TokenLogprobs
@@ -31,6 +31,20 @@ def unpack(payload: bytes) -> Any:
     return pickle.loads(payload)  # noqa: S301 - written by our own process
 
 
+def send(pipe: BinaryIO, message: object) -> None:
+    """Writes one message at once."""
+    pipe.write(pack(message))
+    pipe.flush()
+
+
+def receive(pipe: BinaryIO) -> Any | None:
+    """Reads one message; None at the end of the input."""
+    header = pipe.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    return unpack(pipe.read(HEADER.unpack(header)[0]))
+
+
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
     """Which checkpoint an engine runs, where and within which bounds.
@@ -45,6 +59,7 @@ class EngineConfig:
         num_threads: How many CPU threads a step uses; 0 for one fewer than there are cores, and at least one.
         quantization: How the weights are to be stored, as `load_model` takes it.
         accelerations: The ways to be faster that are used.
+        tensor_parallel: How many devices share the model; the first is `device`.
     """
 
     checkpoint: Path
@@ -56,6 +71,7 @@ class EngineConfig:
     num_threads: int = 0
     quantization: str = ""
     accelerations: frozenset[Acceleration] = frozenset()
+    tensor_parallel: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Callable, Set
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -33,6 +34,10 @@ _BLOCKS_TOGETHER = 4
 """What a group of decoding sequences gathers is a multiple of this many blocks."""
 
 
+StepScope = Callable[[list[ScheduledSequence]], AbstractContextManager[None]]
+"""Makes what a step is computed within."""
+
+
 class ModelRunner:
     """Runs the model over the scheduled sequences' tokens and draws the next ones.
 
@@ -43,6 +48,9 @@ class ModelRunner:
             padding of a batch has a place to write to; nothing reads it.
         accelerations: The ways to be faster that are used.
         decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
+
+    Attributes:
+        step_scope: What each step is computed within; where several devices share the model, the others compute along.
     """
 
     def __init__(
@@ -61,6 +69,7 @@ class ModelRunner:
             self._decode_attention = decode_attention or decode_attention_for(model.device)
         max_num_tokens = model.config.get_text_config().max_position_embeddings
         self._num_columns = min(num_blocks_for(max_num_tokens), num_blocks)
+        self.step_scope: StepScope = lambda packed: nullcontext()
         self._cut_sequences: list[Sequence] = []
         self._cuts: list[int] = []
         self._gathered: dict[tuple[int | Sequence, ...], dict[int, torch.Tensor]] = {}
@@ -95,6 +104,10 @@ class ModelRunner:
         Args:
             packed: The sequences in packing order: first those that decode, shortest first.
         """
+        with self.step_scope(packed):
+            return self._logits(packed)
+
+    def _logits(self, packed: list[ScheduledSequence]) -> torch.Tensor:
         token_ids: list[int] = []
         positions: list[int] = []
         slots: list[int] = []

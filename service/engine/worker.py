@@ -23,7 +23,6 @@ from service.engine.grammar_compiler import GrammarCompiler
 from service.engine.loading import NoRoomError, load_engine
 from service.engine.messages import (
     ENGINE_FAILED,
-    HEADER,
     Abort,
     EngineConfig,
     Failure,
@@ -34,14 +33,15 @@ from service.engine.messages import (
     Started,
     StepResult,
     Submit,
-    pack,
-    unpack,
+    receive,
+    send,
 )
+from service.engine.ranks import lead
 
 _log = logging.getLogger(__name__)
 
-_LOAD_ERRORS = (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError, SafetensorError)
-"""What torch, transformers and safetensors raise for a checkpoint that they can't load."""
+LOAD_ERRORS = (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError, SafetensorError, NoRoomError)
+"""What is raised for a checkpoint that can't be loaded, by torch, transformers and safetensors too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,54 +165,53 @@ class Worker:
         send(self._results, self._engine.report(result))
 
 
-def send(results: BinaryIO, message: object) -> None:
-    """Writes one message at once."""
-    results.write(pack(message))
-    results.flush()
-
-
-def receive(commands: BinaryIO) -> object | None:
-    """Reads one message; None at the end of the input."""
-    header = commands.read(HEADER.size)
-    if len(header) < HEADER.size:
-        return None
-    message: object = unpack(commands.read(HEADER.unpack(header)[0]))
-    return message
-
-
 def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Command]") -> None:
     while (command := receive(source)) is not None:
-        commands.put(command)  # type: ignore[arg-type]  # the edge sends nothing else after the config
+        commands.put(command)
     os._exit(0)
 
 
-def _num_threads(config: EngineConfig) -> int:
-    """One thread fewer than there are cores: a step that waits for a preempted thread takes many times as long."""
+def num_threads(config: EngineConfig) -> int:
+    """One thread fewer than there are cores: a step that waits for a preempted thread takes many times as long.
+
+    Ranks that share a model share these.
+    """
     has_affinity = hasattr(os, "sched_getaffinity")  # macOS does not tell which cores a process may use
     num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return config.num_threads or max(1, num_cores - 1)
+    return config.num_threads or max(1, (num_cores - 1) // config.tensor_parallel)
+
+
+def take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output, for messages alone."""
+    source, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get between the frames
+    return source, results
+
+
+def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:
+    """What the edge is told when a checkpoint can't be loaded."""
+    if isinstance(error, NoRoomError):
+        return LoadFailed(str(error), error.free_bytes)
+    _log.error("loading %s failed", config.checkpoint, exc_info=error)
+    return LoadFailed(f"{type(error).__name__}: {error}")
 
 
 def main() -> None:
     """Loads the checkpoint that the first message names and serves it."""
     logging.basicConfig(format="%(asctime)s engine %(levelname)s %(message)s")
-    source, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between the frames
+    source, results = take_pipes()
     config = receive(source)
     if not isinstance(config, EngineConfig):
         sys.exit("the engine is started by the service, which sends its configuration first")
     commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(_num_threads(config))
+    torch.set_num_threads(num_threads(config))
+    load = lead if config.tensor_parallel > 1 else load_engine
     try:
-        engine = load_engine(config, lambda progress: send(results, progress))
-    except NoRoomError as error:
-        send(results, LoadFailed(str(error), error.free_bytes))
-        return
-    except _LOAD_ERRORS as error:
-        _log.exception("loading %s failed", config.checkpoint)
-        send(results, LoadFailed(f"{type(error).__name__}: {error}"))
+        engine = load(config, lambda message: send(results, message))
+    except LOAD_ERRORS as error:
+        send(results, load_failure(error, config))
         return
     compiler = GrammarCompiler(config.checkpoint)
     send(results, Ready(engine.info))

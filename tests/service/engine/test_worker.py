@@ -27,9 +27,10 @@ from service.engine.messages import (
     StepResult,
     Submit,
     pack,
+    receive,
 )
 from service.engine.sequence import Priority, SamplingParams
-from service.engine.worker import Command, Worker, receive
+from service.engine.worker import Command, Worker
 from tests.service.engine.conftest import make_engine
 from tests.service.engine.grammars import ENDLESS, Model, choice, regex, sampled, save_model, schema
 from tests.tokenizers import byte_level_tokenizer

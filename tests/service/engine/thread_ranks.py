@@ -1,0 +1,56 @@
+"""Ranks of a tensor-parallel model that are threads of one process."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+class ThreadRanks:
+    """What one thread sees of a group of them.
+
+    Args:
+        rank: Which it is.
+        slots: Where each thread of the group puts its part.
+        barrier: Where they wait for each other.
+    """
+
+    def __init__(self, rank: int, slots: list[torch.Tensor], barrier: threading.Barrier) -> None:
+        self.rank, self.size = rank, len(slots)
+        self._slots, self._barrier = slots, barrier
+
+    def add_up(self, part: torch.Tensor) -> None:
+        part.copy_(torch.stack(self._parts(part)).sum(dim=0))
+
+    def join(self, part: torch.Tensor) -> torch.Tensor:
+        return torch.cat(self._parts(part), dim=-1)
+
+    def _parts(self, part: torch.Tensor) -> list[torch.Tensor]:
+        self._slots[self.rank] = part.clone()
+        self._barrier.wait()
+        parts = list(self._slots)
+        self._barrier.wait()
+        return parts
+
+
+def in_ranks(size: int, body: Callable[[ThreadRanks], T]) -> list[T]:
+    """Runs `body` once for each rank of a group, all at once."""
+    slots, barrier = [torch.empty(0)] * size, threading.Barrier(size)
+
+    def run(rank: int) -> T:
+        try:
+            return body(ThreadRanks(rank, slots, barrier))
+        except BaseException:
+            barrier.abort()  # or the others would wait for ever
+            raise
+
+    with ThreadPoolExecutor(size) as pool:
+        futures = [pool.submit(run, rank) for rank in range(size)]
+        errors = [error for future in futures if (error := future.exception()) is not None]
+        for error in sorted(errors, key=lambda error: isinstance(error, threading.BrokenBarrierError)):
+            raise error
+        return [future.result() for future in futures]
