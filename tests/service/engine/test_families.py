@@ -33,6 +33,10 @@ PROMPTS = [
 
 in_each_family = pytest.mark.parametrize("family", FAMILIES)
 """Each family has its share of the profile's examples."""
+in_few_families = pytest.mark.parametrize(
+    "family", [f if f in ("llama", "gemma3") else pytest.param(f, marks=pytest.mark.stress) for f in FAMILIES]
+)
+"""For what the families have in common: the rest of them is for `make stress`."""
 some = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     max_examples=settings().max_examples // 10,
@@ -167,7 +171,7 @@ def test_greedy_tokens_are_those_of_generate(
         check_greedy(tokens, request, generated(family, request.prompt))
 
 
-@in_each_family
+@in_few_families
 @some
 @given(requests=REQUESTS, bounds=BOUNDS, seed=st.integers(0, 2**62))
 @example(requests=OFTEN_PREEMPTED, bounds=FEW_BLOCKS, seed=0)
