@@ -16,7 +16,6 @@ from service.catalog import DTYPES, CatalogError
 from service.config import ConfigError, ServiceConfig, check_exposure, read_token
 from service.engine.acceleration import Acceleration
 from service.errors import RunstreamError
-from service.quantize_command import quantize
 from service.server import serve
 
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
@@ -171,7 +170,6 @@ def main(
 
 
 commands.add_to(main)
-main.add_command(quantize)
 
 
 if __name__ == "__main__":

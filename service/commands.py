@@ -11,8 +11,8 @@ import click
 from click.core import ParameterSource
 
 from service import remote_commands
-from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogError, CatalogModel, load_catalog
-from service.checkpoints.files import UnusableCheckpointError
+from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogModel, load_catalog
+from service.checkpoints.errors import CheckpointError
 from service.checkpoints.locate import locate
 from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, stored_bytes, weights_bytes
 from service.config import ConfigError, ServiceConfig
@@ -35,7 +35,7 @@ _catalog = click.option(
 
 def add_to(group: click.Group) -> None:
     """Gives a group these commands."""
-    for command in (models, pull, verify, remote_commands.load, remote_commands.unload):
+    for command in (models, pull, quantize, verify, remote_commands.load, remote_commands.unload):
         group.add_command(command)
 
 
@@ -62,10 +62,10 @@ def _in_one_line(command: Callable[..., None]) -> Callable[..., None]:
 
         try:
             command(*arguments, **settings)
-        except (CatalogError, ConfigError, PullError, UnusableCheckpointError) as error:
-            sys.exit(f"error: {error}")
         except RunstreamError as error:
             sys.exit(f"error: {error.message}")
+        except (PullError, OSError, ValueError) as error:  # and transformers' ways to refuse a config
+            sys.exit(f"error: {error}")
 
     return wrapped
 
@@ -106,6 +106,32 @@ def pull(model_id: str, catalog_files: tuple[Path, ...]) -> None:
     _, model = _with_entry(load_catalog(*catalog_files), model_id)
     snapshot = Puller(functools.partial(click.echo, err=True)).pull(model)
     click.echo(f"{model_id} is here: {snapshot}")
+
+
+@click.command(short_help="Quantizes the weights of a model ahead of serving it.")
+@_model
+@click.option("--to", type=click.Choice(["int8"]), required=True, help="To what: 8 bits, by optimum-quanto.")
+@_catalog
+@_in_one_line
+def quantize(model_id: str, to: str, catalog_files: tuple[Path, ...]) -> None:
+    """Quantizes the weights of MODEL, a model of the catalog or a folder, and writes them next to the source.
+
+    The new folder has the source's name and "-int8" at its end. A model of the catalog whose quantization is int8 is
+    loaded from it from then on; without it, the plain weights are quantized each time they are loaded. The source stays
+    as it is, and nothing is fetched.
+    """
+    from service.checkpoints.quantize import quantize_checkpoint  # torch, which --help does not need
+
+    source = locate(_with_entry(load_catalog(*catalog_files), model_id)[1])
+    click.echo(f"Quantizing {source} to {to}", err=True)
+    with click.progressbar(length=1, label=to, show_pos=False, file=sys.stderr) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        target = quantize_checkpoint(source, report)
+    click.echo(str(target))
 
 
 @click.command(short_help="Checks the weights of a model and lets it answer a question.")
@@ -168,7 +194,7 @@ def _row(model: CatalogModel, options: str) -> tuple[str, str, str, str, str, st
         folder = locate(model)
         weights = read_weights(folder)
         kv_bytes = model.context_window * kv_bytes_per_token(read_config(folder), model.dtype)
-    except (RunstreamError, UnusableCheckpointError, OSError) as error:
+    except (RunstreamError, CheckpointError, OSError) as error:
         size, memory = (in_gb(mib << 20) if mib else "?" for mib in (model.download_mib, model.memory_mib))
         return model.id, "missing", size, dtype, memory, _what_to_do(error, options)
     memory = in_gb(weights_bytes(weights, model.dtype, model.quantization) + kv_bytes)

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 
-from service.checkpoints.files import UnusableCheckpointError
+from service.checkpoints.errors import CheckpointError
 from service.checkpoints.need import Budget, read_need
 from service.engine.request import EngineState
 from service.engine.sequence import Priority
@@ -213,7 +213,7 @@ class Loader:
             # with the next request there may be room; without one, nobody would try again
             model.show(EngineState.STOPPED if model.loads_on_use else EngineState.FAILED, error.message)
             raise
-        except (ModelNotReadyError, UnusableCheckpointError, OSError) as error:
+        except (ModelNotReadyError, CheckpointError, OSError) as error:
             model.show(EngineState.FAILED, str(error))
             raise _not_ready(model, "can't be loaded") from error
         except asyncio.CancelledError:

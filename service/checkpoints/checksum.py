@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from service.checkpoints.files import UnusableCheckpointError
+from service.checkpoints.errors import CheckpointError
 
 _SHA256_DIGITS = 64
 _GIT_SHA1_DIGITS = 40
@@ -17,12 +17,12 @@ def check_file(path: Path, expected: str) -> None:
         expected: Its sha256 or the id of its git blob, in hexadecimal digits; their number tells which.
 
     Raises:
-        UnusableCheckpointError: The hashes differ.
+        CheckpointError: The hashes differ.
         OSError: It can't be read.
     """
     found = _sha256(path) if len(expected) == _SHA256_DIGITS else _git_blob_id(path)
     if found != expected:
-        raise UnusableCheckpointError(f"{path} has hash {found}, but the hub has {expected}")
+        raise CheckpointError(f"{path} has hash {found}, but the hub has {expected}")
 
 
 def recorded_hash(path: Path) -> str:

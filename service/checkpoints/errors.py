@@ -2,4 +2,4 @@
 
 
 class CheckpointError(ValueError):
-    """A checkpoint's weights are not those of the model that its config describes, and why."""
+    """A checkpoint can't be used as it is; the message says why."""

@@ -5,6 +5,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
+from service.checkpoints.errors import CheckpointError
+
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = f"{WEIGHTS}.index.json"
 
@@ -14,10 +16,6 @@ _TOKENIZER = re.compile(r"tokenizer\.model|chat_template\.jinja|merges\.txt")
 _OTHER_FORMS = re.compile(r"(params|tekken)\.json|.*\.index\.json")
 
 
-class UnusableCheckpointError(ValueError):
-    """A checkpoint that can't be served whatever is done on this machine; the message says why."""
-
-
 def needed_files(names: Collection[str]) -> list[str]:
     """Those of a repository's files that serving needs: one form of the weights, and nothing of subfolders.
 
@@ -25,10 +23,10 @@ def needed_files(names: Collection[str]) -> list[str]:
         names: All its files, as paths relative to its root.
 
     Raises:
-        UnusableCheckpointError: It has no config, or no weights in safetensors.
+        CheckpointError: It has no config, or no weights in safetensors.
     """
     if "config.json" not in names:
-        raise UnusableCheckpointError("it has no config.json, so it is no checkpoint of transformers")
+        raise CheckpointError("it has no config.json, so it is no checkpoint of transformers")
     configs = [name for name in names if name.endswith(".json") and "/" not in name and not _OTHER_FORMS.match(name)]
     return sorted([*_weights(names), *configs, *filter(_TOKENIZER.fullmatch, names)])
 
@@ -37,16 +35,27 @@ def missing_files(folder: Path) -> list[str]:
     """What a folder lacks to be a checkpoint; nothing if it is one.
 
     Raises:
-        UnusableCheckpointError: Its weights are pickles, or the list of its shards can't be read.
+        CheckpointError: Its weights are pickles, or the list of its shards can't be read.
     """
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     if "config.json" not in names:
         return ["config.json"]
-    if any(name.endswith(".safetensors") for name in names):
-        needed = _shards(folder / WEIGHTS_INDEX) if WEIGHTS_INDEX in names and WEIGHTS not in names else []
-        return [name for name in needed if name not in names]
+    if files := weight_files(folder):
+        return [path.name for path in files if path.name not in names]
     _refuse_pickles(names)
     return [WEIGHTS]
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that a folder's weights are in, as transformers chooses them; other safetensors are not read.
+
+    Raises:
+        CheckpointError: The list of the shards can't be read.
+    """
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]
+    index = folder / WEIGHTS_INDEX
+    return [folder / name for name in _shards(index)] if index.is_file() else []
 
 
 def _weights(names: Collection[str]) -> list[str]:
@@ -56,13 +65,13 @@ def _weights(names: Collection[str]) -> list[str]:
     if shards and WEIGHTS_INDEX in names:
         return [WEIGHTS_INDEX, *shards]
     _refuse_pickles(names)
-    raise UnusableCheckpointError(f"it has neither {WEIGHTS} nor {WEIGHTS_INDEX} with its shards")
+    raise CheckpointError(f"it has neither {WEIGHTS} nor {WEIGHTS_INDEX} with its shards")
 
 
 def _refuse_pickles(names: Collection[str]) -> None:
     pickles = sorted(filter(_PICKLE.fullmatch, names))
     if pickles:
-        raise UnusableCheckpointError(
+        raise CheckpointError(
             f"its weights are only there as pickles ({pickles[0]}), which can run code when they are read; "
             "only safetensors are: choose a revision that has them, or convert them where you trust the source"
         )
@@ -72,4 +81,4 @@ def _shards(index: Path) -> list[str]:
     try:
         return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnusableCheckpointError(f"{index} can't be read: {error!r}") from error
+        raise CheckpointError(f"{index} can't be read: {error!r}") from error

@@ -5,7 +5,8 @@ from pathlib import Path
 from huggingface_hub import try_to_load_from_cache
 
 from service.catalog import CatalogModel
-from service.checkpoints.files import UnusableCheckpointError, missing_files
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.files import missing_files
 from service.errors import WeightsMissingError
 
 
@@ -18,7 +19,7 @@ def locate(model: CatalogModel) -> Path:
     folder = Path(model.checkpoint) if model.is_folder else cached_snapshot(model)
     try:
         missing = missing_files(folder) if folder is not None else ["config.json"]
-    except UnusableCheckpointError as error:
+    except CheckpointError as error:
         raise _missing(model, f"of {model.id} can't be used: {error}") from error
     if folder is not None and not missing:
         return folder

@@ -9,7 +9,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from service.checkpoints.files import UnusableCheckpointError
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.files import weight_files
 
 BITS = {
     **dict.fromkeys(("F64", "I64", "U64"), 64),
@@ -63,11 +64,11 @@ def read_weights(folder: Path) -> dict[str, Weight]:
     """The tensors of a checkpoint's folder by name, from the files' headers.
 
     Raises:
-        UnusableCheckpointError: A file is no safetensors, or is shorter or longer than its header says.
+        CheckpointError: A file is no safetensors, or is shorter or longer than its header says.
         OSError: A file can't be read.
     """
     weights: dict[str, Weight] = {}
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         weights |= _read_header(path)
     return weights
 
@@ -90,7 +91,7 @@ def kv_bytes_per_token(config: Mapping[str, Any], dtype: str = "auto") -> int:
         dtype: The torch dtype to compute in, or "auto" for the config's.
 
     Raises:
-        UnusableCheckpointError: The config is not one of a decoder with attention in every layer.
+        CheckpointError: The config is not one of a decoder with attention in every layer.
     """
     try:
         num_heads = config["num_attention_heads"]
@@ -100,23 +101,23 @@ def kv_bytes_per_token(config: Mapping[str, Any], dtype: str = "auto") -> int:
         kind = DTYPES[stored if dtype == "auto" else dtype]
         return int(2 * config["num_hidden_layers"] * num_kv_heads * head_size * BITS[kind] // 8)
     except (KeyError, TypeError) as error:
-        raise UnusableCheckpointError(f"config.json does not tell the size of the KV cache: {error!r}") from error
+        raise CheckpointError(f"config.json does not tell the size of the KV cache: {error!r}") from error
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """A checkpoint's config.json.
 
     Raises:
-        UnusableCheckpointError: It is no JSON object.
+        CheckpointError: It is no JSON object.
         OSError: It can't be read.
     """
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UnusableCheckpointError(f"{path} is not JSON: {error}") from error
+        raise CheckpointError(f"{path} is not JSON: {error}") from error
     if not isinstance(config, dict):
-        raise UnusableCheckpointError(f"{path} is no JSON object")
+        raise CheckpointError(f"{path} is no JSON object")
     return config
 
 
@@ -131,8 +132,8 @@ def _read_header(path: Path) -> dict[str, Weight]:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
             weights = {name: Weight(it.get_dtype(), tuple(it.get_shape())) for name, it in slices.items()}
     except SafetensorError as error:
-        raise UnusableCheckpointError(f"{path} is no whole safetensors file: {error}") from error
+        raise CheckpointError(f"{path} is no whole safetensors file: {error}") from error
     unknown = {weight.dtype for weight in weights.values()} - BITS.keys()
     if unknown:
-        raise UnusableCheckpointError(f"{path} has weights of type {unknown.pop()}; expected one of {', '.join(BITS)}")
+        raise CheckpointError(f"{path} has weights of type {unknown.pop()}; expected one of {', '.join(BITS)}")
     return weights

@@ -38,7 +38,7 @@ def need_of(config: EngineConfig) -> Need:
     """What an engine will take, from the headers of its weights.
 
     Raises:
-        UnusableCheckpointError: The weights are no whole safetensors.
+        CheckpointError: The weights are no whole safetensors.
         OSError: They can't be read.
     """
     weights = weights_bytes(read_weights(config.checkpoint), config.dtype, config.quantization)

@@ -48,7 +48,7 @@ def conversion_shown(checkpoint: Path, shown_after_s: float = _SHOWN_AFTER_S) ->
         shown_after_s: When the bar appears, in seconds.
 
     Raises:
-        UnusableCheckpointError: A weights file can't be read.
+        CheckpointError: A weights file can't be read.
         OSError: The same.
     """
     sizes = {name: weight.size_bytes for name, weight in read_weights(checkpoint).items()}

@@ -24,7 +24,8 @@ from tqdm import tqdm
 
 from service.catalog import CatalogModel
 from service.checkpoints.checksum import check_file
-from service.checkpoints.files import UnusableCheckpointError, needed_files
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.files import needed_files
 from service.checkpoints.memory import in_gb
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -140,7 +141,7 @@ class Puller:
             )
         try:
             check_file(file.partial, file.hash)
-        except UnusableCheckpointError as error:
+        except CheckpointError as error:
             file.partial.unlink()
             raise PullError(
                 f"{file.name} of {repo_id} came with another hash than the hub tells, and was thrown away: pull again"
@@ -184,7 +185,7 @@ class Puller:
             raise PullError(f"{repo} answered with status {status}: {error.server_message or 'try again'}") from error
         except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
             raise PullError(f"{self._endpoint} can't be reached: {error}; a new pull goes on from here") from error
-        except UnusableCheckpointError as error:
+        except CheckpointError as error:
             raise PullError(f"{model.checkpoint} can't be used: {error}") from error
         except Timeout as error:
             raise PullError(f"{model.checkpoint} is being pulled by another process: wait for it") from error

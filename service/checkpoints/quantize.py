@@ -1,4 +1,4 @@
-"""Quantizes a checkpoint ahead of serving: the same weights that loading would make, so that it has less to read.
+"""Quantizes a checkpoint ahead of serving, as loading would but in the dtype that it is stored in.
 
 What it writes is in optimum-quanto's own form (its `QuantizedModelForCausalLM` reads it too), with the tokenizer and
 configs of the source beside it, and a card that says what was done.
@@ -16,11 +16,11 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.files import WEIGHTS, WEIGHTS_INDEX, weight_files
 from service.checkpoints.int8 import STORED_NAMES, STORED_ONES, layers_to_quantize, quantize_matrix
+from service.checkpoints.memory import in_gb, read_weights, weights_bytes
 from service.checkpoints.quantization import QUANTO_MAP, int8_folder, read_quantization
 
-_WEIGHTS = "model.safetensors"
-_INDEX = "model.safetensors.index.json"
 _OTHER_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "LICENSE*")
 
 _CARD = """# {name} with weights of 8 bits
@@ -51,13 +51,14 @@ def quantize_checkpoint(source: Path, report: Callable[[int, int], None]) -> Pat
     if target.exists():
         raise FileExistsError(f"{target} is there already: delete it to quantize {source} again")
     names = _layers(source)
-    files = _files(source)
+    files = weight_files(source)
+    if not files:
+        raise CheckpointError(f"{source} has neither {WEIGHTS} nor {WEIGHTS_INDEX}: only safetensors can be quantized")
     num_bytes = sum(file.stat().st_size for file in files)
+    needed = weights_bytes(read_weights(source), quantization="int8")
     free = shutil.disk_usage(target.parent).free
-    if free < num_bytes:  # with room to spare: int8 takes a little over half
-        raise OSError(
-            f"{target.parent} has {free / 1e9:.1f} GB free, and quantizing may take {num_bytes / 1e9:.1f} GB: free some"
-        )
+    if free < needed:
+        raise OSError(f"{target.parent} has {in_gb(free)} free, and int8 weights take {in_gb(needed)}: free some")
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -86,7 +87,7 @@ def _write(source: Path, files: list[Path], target: Path, names: list[str], repo
     _copy_others(source, target)
     if len(files) > 1:
         index = {"metadata": {"total_size": written}, "weight_map": weight_map}
-        (target / _INDEX).write_text(json.dumps(index, indent=2))
+        (target / WEIGHTS_INDEX).write_text(json.dumps(index, indent=2))
     kind = {"weights": "qint8", "activations": "none"}
     (target / QUANTO_MAP).write_text(json.dumps(dict.fromkeys(names, kind), indent=4))
     card = _CARD.format(
@@ -111,16 +112,6 @@ def _layers(source: Path) -> list[str]:
     return layers_to_quantize(model)
 
 
-def _files(source: Path) -> list[Path]:
-    """The files of the weights, as transformers would choose them."""
-    if (source / _WEIGHTS).is_file():
-        return [source / _WEIGHTS]
-    if not (source / _INDEX).is_file():
-        raise CheckpointError(f"{source} has neither {_WEIGHTS} nor {_INDEX}: only safetensors can be quantized")
-    names = set(json.loads((source / _INDEX).read_text())["weight_map"].values())
-    return [source / name for name in sorted(names)]
-
-
 def _tensors(file: Path) -> Iterator[tuple[str, torch.Tensor]]:
     with safe_open(file, framework="pt") as tensors:
         for name in tensors.keys():  # noqa: SIM118 - no dict
@@ -136,5 +127,5 @@ def _quantized(layer: str, weight: torch.Tensor) -> dict[str, torch.Tensor]:
 def _copy_others(source: Path, target: Path) -> None:
     for pattern in _OTHER_FILES:
         for file in source.glob(pattern):
-            if file.name != _INDEX:
+            if file.name != WEIGHTS_INDEX:
                 shutil.copyfile(file, target / file.name)

@@ -7,7 +7,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.catalog import Catalog, CatalogModel
 from service.checkpoints.checksum import check_file, recorded_hash
-from service.checkpoints.files import UnusableCheckpointError
+from service.checkpoints.errors import CheckpointError
 from service.checkpoints.memory import read_config, read_weights
 from service.config import ServiceConfig
 from service.generation import TextGenerator
@@ -22,7 +22,7 @@ def check_files(folder: Path, report: Callable[[str], None]) -> None:
     """Compares hashes with those that the hub gave when the files were fetched, and reads config and headers.
 
     Raises:
-        UnusableCheckpointError: A file is not what it was, or no config or weights.
+        CheckpointError: A file is not what it was, or no config or weights.
         OSError: A file can't be read.
     """
     hashes = {path: recorded_hash(path) for path in sorted(folder.iterdir()) if path.is_file()}
@@ -39,8 +39,8 @@ def check_files(folder: Path, report: Callable[[str], None]) -> None:
 def _compare(path: Path, expected: str) -> None:
     try:
         check_file(path, expected)
-    except UnusableCheckpointError as error:
-        raise UnusableCheckpointError(f"{error}: delete {path.resolve()}, then pull the model again") from error
+    except CheckpointError as error:
+        raise CheckpointError(f"{error}: delete {path.resolve()}, then pull the model again") from error
 
 
 async def try_to_answer(config: ServiceConfig, catalog: Catalog, model: CatalogModel) -> str:

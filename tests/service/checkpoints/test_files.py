@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.checkpoints.files import UnusableCheckpointError, missing_files, needed_files
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.files import missing_files, needed_files, weight_files
 
 SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
 INDEX = "model.safetensors.index.json"
@@ -35,7 +36,7 @@ def test_one_file_with_all_weights_goes_before_shards() -> None:
     ],
 )
 def test_a_repository_without_usable_weights_is_refused(names: list[str], reason: str) -> None:
-    with pytest.raises(UnusableCheckpointError, match=reason):
+    with pytest.raises(CheckpointError, match=reason):
         needed_files(names)
 
 
@@ -46,11 +47,20 @@ def test_a_folder_lacks_the_shards_that_its_index_names(tmp_path: Path) -> None:
     assert missing_files(tmp_path) == [SHARDS[1]]
 
 
+def test_weights_of_another_name_are_not_read(tmp_path: Path) -> None:
+    """Mistral's repositories have them all once more, as consolidated.safetensors."""
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "consolidated.safetensors").write_bytes(b"")
+    assert missing_files(tmp_path) == ["model.safetensors"]
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert (missing_files(tmp_path), weight_files(tmp_path)) == ([], [tmp_path / "model.safetensors"])
+
+
 def test_an_index_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / SHARDS[0]).write_bytes(b"")
     (tmp_path / INDEX).write_text("[]")
-    with pytest.raises(UnusableCheckpointError, match=r"index\.json can't be read"):
+    with pytest.raises(CheckpointError, match=r"index\.json can't be read"):
         missing_files(tmp_path)
 
 

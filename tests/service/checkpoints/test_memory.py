@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from service.catalog import load_catalog
-from service.checkpoints.files import UnusableCheckpointError
+from service.checkpoints.errors import CheckpointError
 from service.checkpoints.load import load_model
 from service.checkpoints.memory import (
     in_gb,
@@ -51,7 +51,7 @@ def test_the_kv_cache_takes_keys_and_values_of_every_layer(tmp_path: Path) -> No
 
 
 def test_a_config_of_something_else_is_told() -> None:
-    with pytest.raises(UnusableCheckpointError, match="num_attention_heads"):
+    with pytest.raises(CheckpointError, match="num_attention_heads"):
         kv_bytes_per_token({"model_type": "mamba"})
 
 
@@ -59,7 +59,7 @@ def test_a_file_that_was_cut_is_told_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"a": torch.ones(100)}, path)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UnusableCheckpointError, match=r"model\.safetensors is no whole safetensors file"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is no whole safetensors file"):
         read_weights(tmp_path)
 
 

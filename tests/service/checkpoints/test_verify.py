@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.checkpoints.files import UnusableCheckpointError
+from service.checkpoints.errors import CheckpointError
 from service.checkpoints.verify import check_files
 from tests.checkpoints import save_tiny_model
 from tests.service.checkpoints.fake_hub import git_blob_id
@@ -46,7 +46,7 @@ def test_one_changed_byte_is_found(tmp_path: Path, name: str) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.resolve().write_bytes(content)
-    with pytest.raises(UnusableCheckpointError, match=rf"{name} has hash \w+, .*: delete {path.resolve()}, then pull"):
+    with pytest.raises(CheckpointError, match=rf"{name} has hash \w+, .*: delete {path.resolve()}, then pull"):
         lines_of(path.parent)
 
 
@@ -57,5 +57,5 @@ def test_a_folder_that_did_not_come_from_the_hub_says_that_nothing_was_compared(
 def test_a_config_that_is_no_json_is_told(tmp_path: Path) -> None:
     save_tiny_model(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(UnusableCheckpointError, match=r"config\.json is not JSON"):
+    with pytest.raises(CheckpointError, match=r"config\.json is not JSON"):
         lines_of(tmp_path)
