@@ -1,0 +1,77 @@
+"""Runs each part in a process of its own: what crashes, hangs or takes all memory there costs only its own rows."""
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Protocol, TypeVar
+
+import torch
+
+_IMPORTED_BEFORE = ["torch", "transformers.models.llama.modeling_llama", "bench.gpu.jobs"]
+"""By the process that all others are forked from, which starts CUDA in none of them."""
+
+Result = TypeVar("Result", covariant=True)
+
+
+class Job(Protocol[Result]):
+    """What can run in a process of its own; pickled on its way there."""
+
+    def run(self) -> Iterator[Result]:
+        """Gives results one by one."""
+        ...
+
+
+class JobError(RuntimeError):
+    """A job ended before its time; the message says how."""
+
+
+def run_isolated(job: Job[Result], limit_s: float) -> Iterator[Result]:
+    """Gives a job's results as they come.
+
+    Args:
+        job: The job.
+        limit_s: When its process is killed.
+
+    Raises:
+        JobError: It raised, crashed or took too long.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_IMPORTED_BEFORE)
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_send_results, args=(job, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield from _received(ours, time.monotonic() + limit_s, limit_s)
+        process.join()
+        if process.exitcode:
+            raise JobError(f"its process ended with {process.exitcode}")
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+
+
+def _received(connection: Connection, deadline_s: float, limit_s: float) -> Iterator[Result]:
+    while True:
+        if not connection.poll(max(0.0, deadline_s - time.monotonic())):
+            raise JobError(f"it was stopped after {limit_s:.0f} s")
+        try:
+            result = connection.recv()
+        except EOFError:
+            return
+        if isinstance(result, JobError):
+            raise result
+        yield result
+
+
+def _send_results(job: Job[Result], connection: Connection) -> None:
+    # Beside a GPU one thread is enough, and on a shared CPU more of them wait for each other.
+    torch.set_num_threads(1)
+    try:
+        for result in job.run():
+            connection.send(result)
+    except Exception as error:
+        first_line = (str(error).splitlines() or [""])[0]
+        connection.send(JobError(f"{type(error).__name__}: {first_line[:200]}"))

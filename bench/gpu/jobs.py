@@ -1,0 +1,68 @@
+"""What runs in one process: an engine with the cases that it serves, the peer, or the ceilings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.gpu.cases import Case
+from bench.gpu.ceilings import measure_ceilings
+from bench.gpu.engine_cases import measure, num_kv_tokens, peer_rate
+from bench.gpu.models import random_engine, random_model
+from bench.roofline import Measurement, Rates
+from service.engine.acceleration import Acceleration
+
+PLAIN = "plain"
+
+
+@dataclass(frozen=True)
+class CeilingsJob:
+    """Measures the card."""
+
+    device: str
+    is_tiny: bool
+
+    def run(self) -> Iterator[Rates]:
+        """Gives its rates."""
+        yield measure_ceilings(self.device, self.is_tiny)
+
+
+@dataclass(frozen=True)
+class EngineJob:
+    """Measures cases of one model on one engine.
+
+    Attributes:
+        device: Where.
+        cases: What; all of one shape and weights.
+        accelerations: With what.
+    """
+
+    device: str
+    cases: tuple[Case, ...]
+    accelerations: frozenset[Acceleration]
+
+    @property
+    def way(self) -> str:
+        """How the table calls its accelerations."""
+        return " ".join(way.value for way in Acceleration if way in self.accelerations) or PLAIN
+
+    def run(self) -> Iterator[Measurement]:
+        """Measures one after the other."""
+        first = self.cases[0]
+        room = max(map(num_kv_tokens, self.cases))
+        engine = random_engine(first.shape, first.weights, self.device, self.accelerations, room)
+        for case in self.cases:
+            yield Measurement(case.name, self.way, measure(engine, case))
+
+
+@dataclass(frozen=True)
+class PeerJob:
+    """Measures transformers' continuous batching on the weights that the engine had."""
+
+    device: str
+    cases: tuple[Case, ...]
+    way: str = "tuned"
+
+    def run(self) -> Iterator[Measurement]:
+        """Measures one after the other."""
+        for case in self.cases:
+            model = random_model(case.shape, case.weights, self.device)
+            yield Measurement(case.name, self.way, peer_rate(model, case, self.device))
