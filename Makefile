@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix proto demo-model bench stress parity clean setup setup-dev
+.PHONY: help run test check fix proto demo-model bench test-gpu bench-gpu stress parity clean setup setup-dev
 
 PYTHON_IN_VENV := .venv/bin/python
 
@@ -38,6 +38,12 @@ demo-model: setup-dev ## train the demo model from nothing (up to 30 minutes on 
 bench: setup-dev ## measure the engine, then the running server
 	$(PYTHON_IN_VENV) -m bench.engine
 	$(PYTHON_IN_VENV) -m bench.serving
+
+test-gpu: setup-dev ## run the tests that mean most on a GPU, on one; ARGS reaches pytest
+	@$(PYTHON_IN_VENV) -m pytest tests/gpu --device cuda $(ARGS)
+
+bench-gpu: setup-dev ## measure everything on a GPU, beside what the card allows; ARGS="--json FILE --only AWQ"
+	@$(PYTHON_IN_VENV) -m bench.gpu $(ARGS)
 
 parity: setup-dev ## compare a server with Runstream: BASE=https://api.cloudflare.com ACCOUNT=… TOKEN=… MODEL=…
 	@$(PYTHON_IN_VENV) -m tests.conformance.parity
