@@ -5,6 +5,7 @@ attention` uses in place of `DecodeGroup`s, and what a CUDA graph can replay.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -92,5 +93,10 @@ def paged_decode_reference(
 
 
 def decode_attention_for(device: torch.device) -> DecodeAttention:
-    """The way to use on a device."""
-    return paged_decode_reference
+    """The way to use on a device: the kernel on CUDA, elsewhere the definition."""
+    if device.type != "cuda":
+        return paged_decode_reference
+    # Only torch with CUDA brings Triton.
+    from service.engine.kernels.paged_attention import paged_decode
+
+    return partial(paged_decode, num_multiprocessors=torch.cuda.get_device_properties(device).multi_processor_count)
