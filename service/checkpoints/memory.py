@@ -78,9 +78,23 @@ def stored_bytes(weights: Mapping[str, Weight]) -> int:
     return sum(weight.size_bytes for weight in weights.values())
 
 
-def weights_bytes(weights: Mapping[str, Weight], dtype: str = "auto", quantization: str = "") -> int:
-    """What a checkpoint's weights take once they are loaded; see `Weight.loaded_bytes`."""
-    return sum(weight.loaded_bytes(dtype, quantization, name) for name, weight in weights.items())
+def weights_bytes(
+    weights: Mapping[str, Weight], dtype: str = "auto", quantization: str = "", num_ranks: int = 1
+) -> int:
+    """What a checkpoint's weights take once they are loaded; see `Weight.loaded_bytes`.
+
+    Of a model that is cut for several ranks, what one of them has: its part of each matrix, and all of the rest. Of
+    biases, which count as the rest here, it has less.
+    """
+    return sum(
+        weight.loaded_bytes(dtype, quantization, name) // (num_ranks if _is_cut(name, weight, num_ranks) else 1)
+        for name, weight in weights.items()
+    )
+
+
+def _is_cut(name: str, weight: Weight, num_ranks: int) -> bool:
+    """Embeddings and heads are cut by the vocabulary if that can be divided, see `service.engine.tensor_parallel`."""
+    return len(weight.shape) == 2 and (".layers." in name or weight.shape[0] % num_ranks == 0)
 
 
 def kv_bytes_per_token(config: Mapping[str, Any], dtype: str = "auto") -> int:

@@ -35,13 +35,14 @@ class Need:
 
 
 def need_of(config: EngineConfig) -> Need:
-    """What an engine will take, from the headers of its weights.
+    """What an engine will take of each of its devices, from the headers of its weights.
 
     Raises:
         CheckpointError: The weights are no whole safetensors.
         OSError: They can't be read.
     """
-    weights = weights_bytes(read_weights(config.checkpoint), config.dtype, config.quantization)
+    found = read_weights(config.checkpoint)
+    weights = weights_bytes(found, config.dtype, config.quantization, config.num_ranks)
     return Need(weights, config.kv_cache_memory_mib << 20)
 
 

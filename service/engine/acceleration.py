@@ -18,11 +18,20 @@ class AccelerationError(ValueError):
     """These ways can't be used together, or not here; the message says what to change."""
 
 
-def check_accelerations(accelerations: Set[Acceleration]) -> None:
-    """Refuses what needs something that is not asked for.
+_WITH_SEVERAL_RANKS = frozenset({Acceleration.ATTENTION})
+
+
+def check_accelerations(accelerations: Set[Acceleration], num_ranks: int = 1) -> None:
+    """Refuses what needs something that is not asked for, or does not work here.
+
+    Args:
+        accelerations: What is asked for.
+        num_ranks: How many devices share a model.
 
     Raises:
-        AccelerationError: Something is missing.
+        AccelerationError: Something is missing, or in the way.
     """
+    if num_ranks > 1 and (others := sorted(accelerations - _WITH_SEVERAL_RANKS)):
+        raise AccelerationError(f"{', '.join(others)} can't be used where several devices share a model")
     if Acceleration.GRAPHS in accelerations and Acceleration.ATTENTION not in accelerations:
         raise AccelerationError("graphs needs attention: only its kernel has the same shapes in each step")

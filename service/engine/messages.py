@@ -59,7 +59,7 @@ class EngineConfig:
         num_threads: How many CPU threads a step uses; 0 for one fewer than there are cores, and at least one.
         quantization: How the weights are to be stored, as `load_model` takes it.
         accelerations: The ways to be faster that are used.
-        tensor_parallel: How many devices share the model; the first is `device`.
+        other_devices: The devices that share the model with `device`, if it is cut for several.
     """
 
     checkpoint: Path
@@ -71,7 +71,12 @@ class EngineConfig:
     num_threads: int = 0
     quantization: str = ""
     accelerations: frozenset[Acceleration] = frozenset()
-    tensor_parallel: int = 1
+    other_devices: tuple[str, ...] = ()
+
+    @property
+    def num_ranks(self) -> int:
+        """How many devices share the model."""
+        return 1 + len(self.other_devices)
 
 
 @dataclass(frozen=True, slots=True)

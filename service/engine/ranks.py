@@ -39,7 +39,7 @@ class Join:
     """To another rank, first: what it is.
 
     Attributes:
-        config: The engine's, whose device is rank 0's.
+        config: The engine's.
         rank: Which it is.
         port: Where on this machine the ranks find each other.
     """
@@ -55,17 +55,21 @@ class ProcessRanks:
     Args:
         join: Which group, and as what.
         listener: The socket of rank 0 at which the ranks find each other; None on others.
+
+    Attributes:
+        device: Where this rank computes.
     """
 
     def __init__(self, join: Join, listener: socket.socket | None) -> None:
-        self.rank, self.size = join.rank, join.config.tensor_parallel
-        self.device = device_of(join.config, join.rank)
-        if self.device.startswith("cuda"):
-            torch.cuda.set_device(self.device)
+        self.rank, self.size = join.rank, join.config.num_ranks
+        self.device = (join.config.device, *join.config.other_devices)[join.rank]
+        is_cuda = self.device.startswith("cuda")
+        if is_cuda:
+            torch.cuda.set_device(torch.device(self.device).index or 0)
         for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
             os.environ.setdefault(name, _LOOPBACK)  # or the ranks would listen to the network
         distributed.init_process_group(
-            backend="nccl" if self.device.startswith("cuda") else "gloo",
+            backend="nccl" if is_cuda else "gloo",
             store=_store(join, listener),
             rank=self.rank,
             world_size=self.size,
@@ -84,17 +88,11 @@ class ProcessRanks:
 
 
 def _store(join: Join, listener: socket.socket | None) -> TCPStore:
-    size = join.config.tensor_parallel
+    size = join.config.num_ranks
     if listener is None:
         return TCPStore(_HOST, join.port, size)
     # A socket of our own, since the store's would listen to the network.
     return TCPStore(_HOST, join.port, size, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach())
-
-
-def device_of(config: EngineConfig, rank: int) -> str:
-    """Where a rank computes. CUDA devices follow one another, from the config's on; a CPU is shared."""
-    kind, _, number = config.device.partition(":")
-    return f"{kind}:{int(number or 0) + rank}" if kind == "cuda" else config.device
 
 
 def load_part(join: Join, tell: Callable[[Loading], None], listener: socket.socket | None = None) -> Engine:
@@ -123,7 +121,7 @@ def lead(config: EngineConfig, tell: Callable[[Loading | LoadFailed], None]) -> 
         Exception: What `load_engine` raises.
     """
     listener = socket.create_server((_HOST, 0))
-    joins = [Join(config, rank, listener.getsockname()[1]) for rank in range(config.tensor_parallel)]
+    joins = [Join(config, rank, listener.getsockname()[1]) for rank in range(config.num_ranks)]
     followers = [Follower(join, tell) for join in joins[1:]]
     try:
         engine = load_part(joins[0], tell, listener)

@@ -178,7 +178,7 @@ def num_threads(config: EngineConfig) -> int:
     """
     has_affinity = hasattr(os, "sched_getaffinity")  # macOS does not tell which cores a process may use
     num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return config.num_threads or max(1, (num_cores - 1) // config.tensor_parallel)
+    return config.num_threads or max(1, (num_cores - 1) // config.num_ranks)
 
 
 def take_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -207,7 +207,7 @@ def main() -> None:
     threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(num_threads(config))
-    load = lead if config.tensor_parallel > 1 else load_engine
+    load = lead if config.other_devices else load_engine
     try:
         engine = load(config, lambda message: send(results, message))
     except LOAD_ERRORS as error:

@@ -43,7 +43,7 @@ def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_process(checkpoint: Path) -> EngineProcess:
-    config = EngineConfig(checkpoint, kv_cache_memory_mib=1, num_threads=1, max_num_seqs=8, tensor_parallel=2)
+    config = EngineConfig(checkpoint, kv_cache_memory_mib=1, num_threads=1, max_num_seqs=8, other_devices=("cpu",))
     return EngineProcess(config)
 
 

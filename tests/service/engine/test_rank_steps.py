@@ -1,0 +1,54 @@
+"""What rank 0 tells is enough for another rank to compute the same."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.engine.engine import Engine
+from service.engine.messages import pack, unpack
+from service.engine.rank_steps import StepReader, StepWriter
+from service.engine.scheduler import ScheduledSequence
+from service.engine.sequence import SamplingParams
+from tests.checkpoints import tiny_model
+from tests.service.engine.conftest import engine_on_a_copy
+
+NUM_BLOCKS = 8
+REQUESTS = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(1, 60), st.integers(1, 20), st.integers(0, 8)), min_size=1, max_size=6
+)
+"""Ids, prompt lengths, max_tokens, and how many steps later the next one comes."""
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Engine, Engine]:
+    """Two engines with the same weights; the second computes along with the first."""
+    model = tiny_model()
+    first, second = (engine_on_a_copy(model, NUM_BLOCKS, max_num_seqs=4, max_num_batched_tokens=24) for _ in range(2))
+    writer, reader = StepWriter(), StepReader()
+
+    @contextlib.contextmanager
+    def step_scope(packed: list[ScheduledSequence]) -> Iterator[None]:
+        second.follow(reader.read(unpack(pack(writer.write(packed))[4:])))
+        yield
+
+    first.lead(step_scope)
+    return first, second
+
+
+@given(requests=REQUESTS)
+@settings(max_examples=settings().max_examples // 4)
+def test_the_caches_of_both_are_equal(pair: tuple[Engine, Engine], requests: list[tuple[int, int, int, int]]) -> None:
+    first, second = pair
+    for name, length, max_tokens, num_steps in requests:
+        first.abort(str(name))  # the same id may come again in the next step
+        first.submit(str(name), [(7 * i + name % 2) % 320 for i in range(length)], SamplingParams(max_tokens))
+        for _ in range(num_steps):
+            first.step()
+    while first.has_work:
+        first.step()
+    for ours, theirs in zip(first._runner._kv_cache, second._runner._kv_cache, strict=True):
+        assert torch.equal(ours, theirs)
