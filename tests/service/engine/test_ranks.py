@@ -7,7 +7,6 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import pytest
 import pytest_asyncio
 
@@ -17,6 +16,7 @@ from service.engine.request import EngineState
 from service.engine.sequence import SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError
 from tests.checkpoints import save_tiny_model
+from tests.launch.processes import handles_of_descendants, needs_pidfd, wait_for_the_end_of
 from tests.service.engine.conftest import finish, make_engine, tokens_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -61,10 +61,11 @@ async def process(shared: EngineProcess) -> EngineProcess:
     return shared
 
 
-def other_ranks(process: EngineProcess) -> list[psutil.Process]:
-    assert process.pid is not None
-    children: list[psutil.Process] = psutil.Process(process.pid).children()
-    return [child for child in children if "service.engine.follower" in child.cmdline()]
+def ranks_below(process: EngineProcess) -> list[int]:
+    """A handle on each rank but the first, for `wait_for_the_end_of`."""
+    handles: list[int] = handles_of_descendants(process.pid)
+    assert len(handles) == 1
+    return handles
 
 
 async def complete(process: EngineProcess, name: str, prompt: list[int], params: SamplingParams) -> list[int]:
@@ -102,28 +103,35 @@ async def test_two_ranks_give_the_tokens_of_one(process: EngineProcess, llama: P
     assert process.stats.num_free_blocks * 16 == NUM_KV_TOKENS
 
 
+@needs_pidfd
 async def test_an_engine_ends_with_its_second_rank_and_is_started_again(process: EngineProcess, llama: Path) -> None:
     ran = asyncio.create_task(complete(process, "ran", [5, 6], LONG))
     await process.wait_for(lambda: process.num_running == 1)
-    (rank,) = other_ranks(process)
-    rank.kill()
+    (rank,) = ranks_below(process)
+    signal.pidfd_send_signal(rank, signal.SIGKILL)
     with pytest.raises(EngineFailedError):
         await ran
     await process.wait_until_ready()
-    assert rank.pid not in [other.pid for other in other_ranks(process)]
     assert await complete_all(process) == completions_of_one_rank(llama)
 
 
+@needs_pidfd
+async def test_stopping_leaves_no_rank(process: EngineProcess) -> None:
+    ranks = ranks_below(process)
+    await process.stop()
+    wait_for_the_end_of(ranks)
+
+
+@needs_pidfd
 async def test_no_rank_outlives_the_first(windowed: Path) -> None:
     process = make_process(windowed)
     await process.start()
     await process.wait_until_ready()
     assert await complete_all(process) == completions_of_one_rank(windowed)
-    ranks = other_ranks(process)
+    ranks = ranks_below(process)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGKILL)
-    gone, _ = psutil.wait_procs(ranks, timeout=30)
-    assert gone == ranks
+    wait_for_the_end_of(ranks)
     await process.stop()
 
 
