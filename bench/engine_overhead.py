@@ -145,8 +145,10 @@ def run(setup: Setup, model: PreTrainedModel | None = None, count: int = 16, num
     config = EngineConfig(setup.checkpoint, kv_cache_memory_mib=setup.kv_cache_memory_mib)
     engine = Engine(model, config)
     timer = CallTimer(torch.cuda.synchronize if setup.device.startswith("cuda") else lambda: None)
-    for owner, method in [(engine, "schedule"), (engine, "run"), (engine._runner, "run"), (engine._runner, "logits")]:
-        timer.watch(owner, method)
+    for method in ("schedule", "launch", "retire"):
+        timer.watch(engine, method)
+    for method in ("_draw", "_logits"):
+        timer.watch(engine._runner, method)
     load = all_at_once(engine.info.vocab_size, count, num_new_tokens)
     with closing(PipedWorker(engine)) as worker:
         ways = {name: partial(_run, worker, timer, load, options) for name, options in SETTINGS.items()}
@@ -193,11 +195,11 @@ def _run(worker: PipedWorker, timer: CallTimer, load: Load, options: Mapping[str
 
 def _split(total_s: float, spent_s: Mapping[str, float]) -> Step:
     """A step's parts from the time in calls, of which some are made by others."""
-    run_s, runner_s = spent_s["Engine.run"], spent_s["ModelRunner.run"]
-    logits_s, schedule_s = spent_s["ModelRunner.logits"], spent_s["Engine.schedule"]
+    engine_s = sum(spent_s[f"Engine.{call}"] for call in ("schedule", "launch", "retire"))
+    model_s, sampler_s = spent_s["ModelRunner._logits"], spent_s["ModelRunner._draw"]
     return Step(
-        model_s=logits_s,
-        scheduler_s=schedule_s + run_s - runner_s,
-        sampler_s=runner_s - logits_s,
-        pipe_s=total_s - schedule_s - run_s,
+        model_s=model_s,
+        scheduler_s=engine_s - model_s - sampler_s,
+        sampler_s=sampler_s,
+        pipe_s=total_s - engine_s,
     )

@@ -58,7 +58,8 @@ def measure(engine: Engine, load: Load) -> Run:
     while engine.has_work:
         step_begun_at = time.perf_counter()
         scheduled = engine.schedule()
-        outputs = engine.run(scheduled).outputs
+        engine.launch(scheduled)
+        outputs = engine.retire().outputs
         if len(outputs) == len(load) == sum(item.num_tokens for item in scheduled):
             decode_steps_s.append(time.perf_counter() - step_begun_at)
     return Run(time.perf_counter() - begun_at, decode_steps_s)

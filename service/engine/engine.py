@@ -1,16 +1,23 @@
 """The engine: token ids in, token ids out.
 
-`step()` is where the parts meet: the scheduler chooses, the model runner computes, the sequences grow. It knows nothing
-of text, of gRPC or of asyncio.
+Here the parts meet: the scheduler chooses, the model runner launches what was chosen, and the sequences grow when the
+step is retired. With `Acceleration.OVERLAP` a step is launched before the one ahead of it is retired. The engine knows
+nothing of text, of gRPC or of asyncio.
 """
 
 import itertools
 import logging
+from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 
 from transformers import PreTrainedModel
 
+from service.engine.acceleration import Acceleration, AccelerationError
 from service.engine.block_pool import BLOCK_SIZE, BlockPool
+from service.engine.drawn import NothingLeftError, SampledToken, SamplingError
+from service.engine.errors import is_out_of_memory
+from service.engine.flight import Flight, Launched, Pending, Work
 from service.engine.grammar import GrammarError, GrammarMatcher
 from service.engine.kv_cache import bytes_per_block
 from service.engine.messages import (
@@ -22,12 +29,11 @@ from service.engine.messages import (
     StepOutput,
     StepResult,
 )
-from service.engine.model_runner import ModelRunner, StepScope, is_out_of_memory
+from service.engine.model_runner import ModelRunner, StepScope
 from service.engine.paged_decode import DecodeAttention
-from service.engine.sampling import NothingLeftError, SampledToken, SamplingError
 from service.engine.scheduler import ScheduledSequence, Scheduler
 from service.engine.self_check import SelfCheck
-from service.engine.sequence import Priority, SamplingParams, Sequence
+from service.engine.sequence import Priority, SamplingParams, Sequence, SequenceStatus
 
 _log = logging.getLogger(__name__)
 
@@ -48,10 +54,12 @@ class Engine:
         config: The bounds; the checkpoint it names is not read again.
         num_blocks: How many blocks the KV cache has; None for as many as fit `config.kv_cache_memory_mib`.
         decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
+        launch_work: How the device is given a step's work.
 
     Raises:
         ValueError: The KV cache would hold next to nothing.
         UnsupportedModelError: The engine would not compute what the model's class computes.
+        AccelerationError: A way to be faster does not work with the rest of `config`.
     """
 
     def __init__(
@@ -60,7 +68,10 @@ class Engine:
         config: EngineConfig,
         num_blocks: int | None = None,
         decode_attention: DecodeAttention | None = None,
+        launch_work: Callable[[Work], Pending] = Launched,
     ) -> None:
+        if Acceleration.OVERLAP in config.accelerations and config.tensor_parallel > 1:
+            raise AccelerationError("overlap is for one device: several are told each token from the host")
         check = SelfCheck(model)
         if num_blocks is None:
             num_blocks = config.kv_cache_memory_mib * _MIB // bytes_per_block(check.kv_shapes, model.dtype)
@@ -71,8 +82,13 @@ class Engine:
                 f"a KV cache of {config.kv_cache_memory_mib} MiB holds {num_blocks * BLOCK_SIZE} tokens of this model, "
                 f"fewer than {_MIN_BLOCKS * BLOCK_SIZE}: give it more memory"
             )
-        self._runner = ModelRunner(model, check.kv_shapes, num_blocks, config.accelerations, decode_attention)
+        self._runner = ModelRunner(
+            model, check.kv_shapes, num_blocks, config.accelerations, decode_attention, launch_work
+        )
         check.compare(self._runner)
+        self._flights: deque[Flight] = deque()
+        self._max_num_flights = 2 if Acceleration.OVERLAP in config.accelerations else 1
+        self._failed: list[Failure] = []
         self._sequences: dict[str, Sequence] = {}
         text_config = model.config.get_text_config()
         self.info = EngineInfo(
@@ -86,7 +102,7 @@ class Engine:
     @property
     def has_work(self) -> bool:
         """Whether a step would do anything."""
-        return self.scheduler.has_work
+        return bool(self._flights) or self.scheduler.has_work
 
     def submit(
         self,
@@ -137,25 +153,26 @@ class Engine:
             self.scheduler.finish(sequence)
 
     def schedule(self) -> list[ScheduledSequence]:
-        """The first half of a step: which sequences it will run."""
-        return self.scheduler.schedule()
+        """Which sequences the next step runs; empty if there is none, or none that can be launched before `retire`."""
+        if len(self._flights) == self._max_num_flights:
+            return []
+        return self.scheduler.schedule(is_ahead=bool(self._flights))
 
-    def run(self, scheduled: list[ScheduledSequence]) -> StepResult:
-        """The second half: computes the scheduled tokens and lets the sequences grow or end."""
-        result = StepResult()
+    def launch(self, scheduled: list[ScheduledSequence]) -> None:
+        """Gives the device a step to do; the newest sequences fail if memory does not suffice for all."""
         while scheduled:
-            tokens = self._try_run(scheduled)
-            if tokens is not None:
-                self._take(scheduled, tokens, result)
+            flight = self._try_launch(scheduled)
+            if flight is not None:
+                self._flights.append(flight)
+                self.scheduler.launch(scheduled)
                 break
             *scheduled, newest = scheduled
-            result.failed.append(self._end(newest.sequence, _OUT_OF_MEMORY))
-        return result
+            self._failed.append(self._end(newest.sequence, _OUT_OF_MEMORY))
 
-    def _try_run(self, scheduled: list[ScheduledSequence]) -> list[SampledToken | SamplingError | None] | None:
-        """What the model runner gives; None if memory does not suffice for so many tokens."""
+    def _try_launch(self, scheduled: list[ScheduledSequence]) -> Flight | None:
+        """The step in flight; None if memory does not suffice for so many tokens."""
         try:
-            return self._runner.run(scheduled)
+            return self._runner.launch(scheduled, self._flights[-1] if self._flights else None)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -164,23 +181,34 @@ class Engine:
         self._runner.forget()
         return None
 
-    def _take(
-        self,
-        scheduled: list[ScheduledSequence],
-        tokens: list[SampledToken | SamplingError | None],
-        result: StepResult,
-    ) -> None:
-        for item, token in zip(scheduled, tokens, strict=True):
-            if isinstance(token, SamplingError):
-                self.block_pool.forget(item.sequence.block_table)
-                result.failed.append(self._end(item.sequence, token))
-                continue
-            self.scheduler.advance(item)
-            try:
-                if token is not None:
-                    result.outputs.append(self._grow(item.sequence, token))
-            except GrammarError as error:
-                result.failed.append(self._end(item.sequence, error))
+    @property
+    def next_to_retire(self) -> list[ScheduledSequence]:
+        """The sequences of the oldest step in flight; empty if there is none."""
+        return self._flights[0].scheduled if self._flights else []
+
+    def retire(self) -> StepResult:
+        """Waits for the oldest step in flight, if there is one, and lets its sequences grow or end."""
+        result = StepResult()
+        if self._flights:
+            tokens = self._flights[0].tokens()
+            for item in self._flights.popleft().scheduled:
+                if item.sequence.status is not SequenceStatus.FINISHED:
+                    self._take(item, tokens.get(item.sequence), result)
+        result.failed.extend(self._failed)
+        self._failed.clear()
+        return result
+
+    def _take(self, item: ScheduledSequence, token: SampledToken | SamplingError | None, result: StepResult) -> None:
+        if isinstance(token, SamplingError):
+            self.block_pool.forget(item.sequence.block_table)
+            result.failed.append(self._end(item.sequence, token))
+            return
+        self.scheduler.retire(item)
+        try:
+            if token is not None:
+                result.outputs.append(self._grow(item.sequence, token))
+        except GrammarError as error:
+            result.failed.append(self._end(item.sequence, error))
 
     def _grow(self, sequence: Sequence, token: SampledToken) -> StepOutput:
         sequence.append(token.token_id)
@@ -196,19 +224,27 @@ class Engine:
         return Failure(sequence.id, str(reason), _cause(reason))
 
     def step(self) -> list[StepOutput]:
-        """Schedules and runs; the tokens drawn, at most one for each sequence."""
-        scheduled = self.schedule()
-        return self.run(scheduled).outputs if scheduled else []
+        """Launches what can be, and retires a step; the tokens that it drew, at most one for each sequence."""
+        while scheduled := self.schedule():
+            self.launch(scheduled)
+        return self.retire().outputs
 
     def fail(self, scheduled: list[ScheduledSequence]) -> list[Failure]:
-        """Recovers from an exception in `run`: ends the sequences of that step, and lets all others start over.
+        """Recovers from an exception in `launch` or `retire`: ends the sequences of that step; the others start over.
 
-        What the KV cache holds after half a step is not known, so it is forgotten and the others prefill again.
+        What the KV cache holds after half a step is not known, so it is forgotten and the others prefill again. Steps
+        in flight are given up; what they draw will be drawn again.
 
         Returns:
             The requests that ended.
         """
-        failed = [self._end(item.sequence, ENGINE_FAILED) for item in scheduled]
+        self._flights.clear()
+        failed, self._failed = self._failed, []
+        failed += [
+            self._end(item.sequence, ENGINE_FAILED)
+            for item in scheduled
+            if item.sequence.status is not SequenceStatus.FINISHED
+        ]
         self.scheduler.preempt_all()
         self.block_pool.forget(range(self.block_pool.num_blocks))
         self._runner.forget()

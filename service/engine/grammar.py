@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from service.engine.sampling import SamplingError
+from service.engine.drawn import SamplingError
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer

@@ -39,12 +39,12 @@ class StepWriter:
         self._numbers = {
             item.sequence: known[item.sequence] if item.sequence in known else next(self._unused) for item in packed
         }
-        return [self._item(item.sequence, item.num_tokens) for item in packed]
+        return [self._item(item) for item in packed]
 
-    def _item(self, sequence: Sequence, count: int) -> StepItem:
-        start = sequence.num_computed_tokens
-        token_ids = sequence.token_ids[start : start + count]
-        return StepItem(self._numbers[sequence], start, token_ids, sequence.num_tokens, sequence.block_table)
+    def _item(self, item: ScheduledSequence) -> StepItem:
+        sequence = item.sequence
+        token_ids = sequence.token_ids[item.start : item.end]
+        return StepItem(self._numbers[sequence], item.start, token_ids, sequence.num_tokens, sequence.block_table)
 
 
 class StepReader:

@@ -23,34 +23,16 @@ from dataclasses import dataclass
 
 import torch
 
-from service.engine.sequence import SamplingParams, TokenCounts, TokenLogprobs
+from service.engine.drawn import IS_EMPTY, IS_INVALID, Drawn, DrawnLogprobs
+from service.engine.sequence import SamplingParams, TokenCounts
+from service.engine.transfer import tensor_to_device, to_device
 from service.engine.truncation import truncate
-
-NO_PROBABILITIES = (
-    "The model gave no valid probabilities for the next token: its logits are NaN or infinite. The same request would "
-    "most likely meet the same."
-)
-NOTHING_LEFT = (
-    "The request leaves no token that could come next: its penalties, logit_bias, min_tokens and "
-    "response_format or tool_choice exclude each other."
-)
 
 _NUM_SUMMED = 128
 """How many neighbours in the vocabulary a draw first takes as one."""
 
 _MIN_TEMPERATURE = 1e-6
 """Below it the quotient would overflow."""
-
-
-class SamplingError(Exception):
-    """Why a row has no token, in words for its client."""
-
-
-class NothingLeftError(SamplingError):
-    """The row's own request excludes every token."""
-
-    def __init__(self) -> None:
-        super().__init__(NOTHING_LEFT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +65,6 @@ class SamplingRow:
         return self.params.temperature == 0 and not self.is_adjusted
 
 
-@dataclass(frozen=True, slots=True)
-class SampledToken:
-    """A row's token, and its log probabilities if its parameters ask for them."""
-
-    token_id: int
-    logprobs: TokenLogprobs | None = None
-
-
 def uniform(seed: int, index: int) -> float:
     """The number in [0, 1) that decides the draw of completion token `index` of a request with this seed.
 
@@ -100,60 +74,57 @@ def uniform(seed: int, index: int) -> float:
     return (int.from_bytes(digest.digest(), "little") >> 11) / (1 << 53)
 
 
-def sample(logits: torch.Tensor, rows: list[SamplingRow]) -> list[SampledToken | SamplingError]:
-    """Chooses a token for each row.
+def draw(logits: torch.Tensor, rows: list[SamplingRow]) -> Drawn:
+    """Chooses a token for each row, without waiting for the device.
 
     Args:
         logits: [rows, vocabulary], floating point; left as they are.
         rows: One for each row of `logits`.
 
     Returns:
-        A token for each row, or why it has none.
+        What was drawn, on the device of `logits`.
     """
     best = logits.max(dim=-1)
-    tokens: list[int | SamplingError] = best.indices.tolist()
-    for place, is_valid in enumerate(best.values.isfinite().tolist()):
-        if not is_valid:
-            tokens[place] = SamplingError(NO_PROBABILITIES)
-    chosen = [place for place, row in enumerate(rows) if not row.is_plain and isinstance(tokens[place], int)]
+    outcomes = best.indices
+    chosen = [place for place, row in enumerate(rows) if not row.is_plain]
     if chosen:
-        for place, token in _choose(logits[chosen], [rows[place] for place in chosen]).items():
-            tokens[chosen[place]] = token
-    logprobs = _logprobs(logits, rows, tokens)
-    return [SampledToken(t, logprobs.get(place)) if isinstance(t, int) else t for place, t in enumerate(tokens)]
+        where = to_device(chosen, logits.device)
+        outcomes = outcomes.index_copy(0, where, _choose(logits.index_select(0, where), [rows[p] for p in chosen]))
+    outcomes = outcomes.where(best.values.isfinite(), IS_INVALID)
+    return Drawn(outcomes, _logprobs(logits, rows, outcomes))
 
 
-def _choose(logits: torch.Tensor, rows: list[SamplingRow]) -> dict[int, int | SamplingError]:
-    """The tokens of rows that do not all take the most likely one, by their place; `logits` may be changed."""
+def _choose(logits: torch.Tensor, rows: list[SamplingRow]) -> torch.Tensor:
+    """The outcomes of rows that do not all take the most likely one, int64 [rows]; `logits` may be changed.
+
+    What comes out for rows without valid logits means nothing.
+    """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    tokens: dict[int, int | SamplingError] = {}
-    adjusted = [place for place, row in enumerate(rows) if row.is_adjusted]
-    if adjusted:
-        _exclude(logits, rows)
-        _add_biases(logits, rows)
-        _penalize(logits, rows)
-        best = logits[adjusted].max(dim=-1)
-        is_valid = best.values.isfinite().tolist()
-        for place, token_id, has_token in zip(adjusted, best.indices.tolist(), is_valid, strict=True):
-            if not has_token:
-                tokens[place] = NothingLeftError()
-            elif rows[place].params.temperature == 0:
-                tokens[place] = token_id
-    drawn = [place for place in range(len(rows)) if place not in tokens]
+    if not any(row.is_adjusted for row in rows):
+        return _draw(logits, rows)
+    _exclude(logits, rows)
+    _add_biases(logits, rows)
+    _penalize(logits, rows)
+    best = logits.max(dim=-1)
+    outcomes = best.indices
+    drawn = [place for place, row in enumerate(rows) if row.params.temperature > 0]
     if drawn:
-        rest = logits if len(drawn) == len(rows) else logits[drawn]
-        tokens.update(zip(drawn, _draw(rest, [rows[place] for place in drawn]), strict=True))
-    return tokens
+        where = to_device(drawn, logits.device)
+        rest = logits if len(drawn) == len(rows) else logits.index_select(0, where)
+        outcomes = outcomes.index_copy(0, where, _draw(rest, [rows[place] for place in drawn]))
+    return outcomes.where(best.values.isfinite(), IS_EMPTY)
 
 
 def _exclude(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
     """Gives tokens that must not be chosen the logit -inf, in place."""
     masked = {place: row.allowed for place, row in enumerate(rows) if row.allowed is not None}
     if masked:
-        forbidden = _unpack_forbidden(torch.stack(list(masked.values())).to(logits.device))[:, : logits.shape[-1]]
-        kept = logits[list(masked), : forbidden.shape[1]].masked_fill_(forbidden, -torch.inf)
-        logits[list(masked)] = -torch.inf
-        logits[list(masked), : forbidden.shape[1]] = kept
+        words = tensor_to_device(torch.stack(list(masked.values())), logits.device)
+        forbidden = _unpack_forbidden(words)[:, : logits.shape[-1]]
+        where = to_device(list(masked), logits.device)
+        kept = logits[where, : forbidden.shape[1]].masked_fill_(forbidden, -torch.inf)
+        logits.index_fill_(0, where, -torch.inf)
+        logits[where, : forbidden.shape[1]] = kept
     early = [
         (place, token_id)
         for place, row in enumerate(rows)
@@ -162,7 +133,7 @@ def _exclude(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
         if token_id < logits.shape[-1]
     ]
     if early:
-        logits[torch.tensor(early, device=logits.device).unbind(dim=1)] = -torch.inf
+        logits[to_device(early, logits.device).unbind(dim=1)] = -torch.inf
 
 
 def _unpack_forbidden(words: torch.Tensor) -> torch.Tensor:
@@ -177,8 +148,8 @@ def _add_biases(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
     biases = [(place, *bias) for place, row in enumerate(rows) for bias in row.params.logit_bias]
     if biases:
         places, token_ids, values = zip(*biases, strict=True)
-        where = torch.tensor([places, token_ids], device=logits.device).unbind()
-        logits[where] += torch.tensor(values, dtype=logits.dtype, device=logits.device)
+        where = to_device([places, token_ids], logits.device).unbind()
+        logits[where] += to_device(values, logits.device, logits.dtype)
 
 
 def _penalize(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
@@ -198,17 +169,19 @@ def _penalize(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
         return
 
     def spread(of_rows: torch.Tensor) -> torch.Tensor:
-        return of_rows.repeat_interleave(torch.tensor(lengths), dim=0).to(logits.device)
+        return tensor_to_device(of_rows.repeat_interleave(torch.tensor(lengths), dim=0), logits.device)
 
-    where = spread(torch.tensor(places)), torch.frombuffer(token_ids, dtype=torch.int64).to(logits.device)
-    count = torch.frombuffer(counts, dtype=torch.int64).to(logits.device)
+    def buffered(numbers: "array[int]") -> torch.Tensor:
+        return tensor_to_device(torch.frombuffer(numbers, dtype=torch.int64), logits.device)
+
+    where, count = (spread(torch.tensor(places)), buffered(token_ids)), buffered(counts)
     repetition, frequency, presence = spread(torch.tensor(penalties, dtype=logits.dtype)).unbind(dim=1)
     values = logits[where]
     values = torch.where(values > 0, values / repetition, values * repetition)
     logits[where] = values - count * frequency - (count > 0) * presence
 
 
-def _draw(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:
+def _draw(logits: torch.Tensor, rows: list[SamplingRow]) -> torch.Tensor:
     params = [row.params for row in rows]
     temperatures = _column([max(p.temperature, _MIN_TEMPERATURE) for p in params], logits)
     probabilities = torch.softmax(logits.div_(temperatures), dim=-1)
@@ -216,10 +189,11 @@ def _draw(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:
     return _invert(probabilities, [uniform(row.params.seed, row.index) for row in rows])
 
 
-def _invert(probabilities: torch.Tensor, uniforms: list[float]) -> list[int]:
+def _invert(probabilities: torch.Tensor, uniforms: list[float]) -> torch.Tensor:
     """The tokens on which numbers in [0, 1) fall in the rows' cumulative distributions, in the vocabulary's order.
 
-    Looks first among the sums of neighbours: the running sum of a whole vocabulary in float64 takes most of a draw.
+    int64 [rows]. Looks first among the sums of neighbours: the running sum of a whole vocabulary in float64 takes most
+    of a draw.
     """
     vocabulary = probabilities.shape[-1]
     num_sums, num_left = divmod(vocabulary, _NUM_SUMMED)
@@ -227,44 +201,41 @@ def _invert(probabilities: torch.Tensor, uniforms: list[float]) -> list[int]:
     left = probabilities[:, vocabulary - num_left :]
     sums = whole.sum(dim=-1, dtype=torch.float64), left.sum(dim=-1, keepdim=True, dtype=torch.float64)
     cumulative = torch.cat(sums, dim=1).cumsum(dim=1)
-    targets = torch.tensor(uniforms, dtype=torch.float64, device=probabilities.device)[:, None] * cumulative[:, -1:]
+    targets = to_device(uniforms, probabilities.device, torch.float64)[:, None] * cumulative[:, -1:]
     found = _first_above(cumulative, targets)
     before = torch.nn.functional.pad(cumulative, (1, 0)).gather(1, found)
     token_ids = found * _NUM_SUMMED + torch.arange(_NUM_SUMMED, device=probabilities.device)
     neighbours = probabilities.gather(1, token_ids.clamp(max=vocabulary - 1)).masked_fill_(token_ids >= vocabulary, 0)
     places = _first_above(neighbours.cumsum(dim=1, dtype=torch.float64), targets - before)
-    drawn: list[int] = token_ids.gather(1, places)[:, 0].tolist()
-    return drawn
+    return token_ids.gather(1, places)[:, 0]
 
 
 def _first_above(cumulative: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Where each row's running sum first is above its target: never at a summand of 0. int64 [rows, 1]."""
+    """Where each row's running sum first is above its target: never at a summand of 0. int64 [rows, 1].
+
+    No sum of NaN is above anything; such a row gets its last place, so that it can be looked up.
+    """
     total = cumulative[:, -1:]
     below_total = torch.minimum(targets, torch.nextafter(total, torch.zeros_like(total)))
-    return torch.searchsorted(cumulative, below_total, right=True)
+    return torch.searchsorted(cumulative, below_total, right=True).clamp_(max=cumulative.shape[1] - 1)
 
 
-def _logprobs(
-    logits: torch.Tensor, rows: list[SamplingRow], tokens: list[int | SamplingError]
-) -> dict[int, TokenLogprobs]:
-    """The log probabilities of the rows that ask for them, by their place."""
-    asking = {
-        place: (token, min(row.params.num_logprobs, logits.shape[-1]))
-        for place, (row, token) in enumerate(zip(rows, tokens, strict=True))
-        if row.params.num_logprobs is not None and isinstance(token, int)
+def _logprobs(logits: torch.Tensor, rows: list[SamplingRow], outcomes: torch.Tensor) -> DrawnLogprobs | None:
+    """The log probabilities of the rows that ask for them."""
+    counts = {
+        place: min(row.params.num_logprobs, logits.shape[-1])
+        for place, row in enumerate(rows)
+        if row.params.num_logprobs is not None
     }
-    if not asking:
-        return {}
+    if not counts:
+        return None
+    where = to_device(list(counts), logits.device)
     precision = torch.promote_types(logits.dtype, torch.float32)
-    logprobs = torch.log_softmax(logits[list(asking)].to(precision), dim=-1)
-    token_ids = torch.tensor([[token_id] for token_id, _ in asking.values()], device=logits.device)
-    chosen = logprobs.gather(1, token_ids)[:, 0].tolist()
-    top = logprobs.topk(max(count for _, count in asking.values()), dim=-1)
-    likely = [tuple(zip(*row, strict=True)) for row in zip(top.indices.tolist(), top.values.tolist(), strict=True)]
-    return {
-        place: TokenLogprobs(chosen[row], likely[row][:count]) for row, (place, (_, count)) in enumerate(asking.items())
-    }
+    logprobs = torch.log_softmax(logits.index_select(0, where).to(precision), dim=-1)
+    chosen = logprobs.gather(1, outcomes.index_select(0, where).clamp(min=0)[:, None])
+    top = logprobs.topk(max(counts.values()), dim=-1)
+    return DrawnLogprobs(counts, chosen, top.values, top.indices)
 
 
 def _column(numbers: list[float], like: torch.Tensor) -> torch.Tensor:
-    return torch.tensor(numbers, dtype=like.dtype, device=like.device)[:, None]
+    return to_device(numbers, like.device, like.dtype)[:, None]

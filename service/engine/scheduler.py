@@ -11,6 +11,10 @@ something else meanwhile, it goes on where it was.
 Sequences of PRIORITY_BATCH give way: they are admitted only while no online one waits, they prefill with what online
 ones leave, and they are preempted first, also to let an online one in. So they wait for as long as the online load
 fills the engine; as soon as it does not, they run in the order of their arrival.
+
+A step may be scheduled while the one before it is in flight. Then a sequence has a token whose value nobody knows here,
+and nobody is preempted. Blocks can be given back at any time, also those of a step in flight: the device runs steps in
+order, so whoever takes a block next writes to it in a later one.
 """
 
 import bisect
@@ -22,17 +26,30 @@ from service.engine.block_pool import BLOCK_SIZE, BlockPool, num_blocks_for
 from service.engine.sequence import Priority, Sequence, SequenceStatus
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ScheduledSequence:
-    """A sequence and how many of its uncomputed tokens the step computes, at least 1."""
+    """A sequence and which of its tokens a step computes.
+
+    Attributes:
+        sequence: The sequence.
+        num_tokens: How many of its uncomputed tokens, at least 1.
+        start: The place of the first of them.
+        is_last_chunk: Whether that is all that there is to compute, so that the step draws the next token.
+    """
 
     sequence: Sequence
     num_tokens: int
+    start: int = field(init=False)
+    is_last_chunk: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start = self.sequence.num_computed_tokens
+        self.is_last_chunk = self.num_tokens == self.sequence.num_uncomputed_tokens
 
     @property
-    def is_last_chunk(self) -> bool:
-        """Whether the step computes all that there is to compute, so that the next token can be drawn."""
-        return self.num_tokens == self.sequence.num_uncomputed_tokens
+    def end(self) -> int:
+        """The place behind the last of them."""
+        return self.start + self.num_tokens
 
 
 @dataclass(slots=True)
@@ -40,6 +57,7 @@ class _Step:
     """A step while it is being put together: what is left of its budget, and each sequence's tokens."""
 
     budget: int
+    may_preempt: bool
     num_tokens: dict[Sequence, int] = field(default_factory=dict)
 
     def add(self, sequence: Sequence) -> None:
@@ -99,11 +117,22 @@ class Scheduler:
         """Puts a sequence behind the waiting ones. Its prompt and max_tokens must fit the whole pool."""
         self.waiting[sequence.priority].append(sequence)
 
-    def schedule(self) -> list[ScheduledSequence]:
-        """Chooses the next step's sequences; empty only if there is no work."""
-        step = _Step(self._max_num_batched_tokens)
+    def schedule(self, is_ahead: bool = False) -> list[ScheduledSequence]:
+        """Chooses the next step's sequences.
+
+        Args:
+            is_ahead: Whether the step before it is still in flight.
+
+        Returns:
+            Empty only if there is no work, or none before the step in flight is retired.
+        """
+        if is_ahead and not self._can_go_ahead():
+            return []
+        step = _Step(self._max_num_batched_tokens, may_preempt=not is_ahead)
         prefilling: list[Sequence] = []
         for sequence in list(self.running):
+            if sequence.has_all_tokens:
+                continue
             if not sequence.is_decoding:
                 prefilling.append(sequence)
             elif sequence.status is SequenceStatus.RUNNING and self._reserve(sequence):
@@ -117,12 +146,20 @@ class Scheduler:
         assert all(map(self._writes_to_its_own, scheduled)), "a step would write to a block that others read"
         return scheduled
 
-    def advance(self, item: ScheduledSequence) -> None:
-        """Takes note that a step has computed a sequence's tokens, and lets others find the blocks that they filled."""
+    def launch(self, scheduled: list[ScheduledSequence]) -> None:
+        """Takes note that a step is in flight: what it computes and draws counts from now on."""
+        for item in scheduled:
+            item.sequence.num_computed_tokens += item.num_tokens
+            item.sequence.num_drawing += item.is_last_chunk
+
+    def retire(self, item: ScheduledSequence) -> None:
+        """Takes note that a step has computed a sequence's tokens, and lets others find the blocks that they filled.
+
+        The token that it drew, the caller appends.
+        """
         sequence, pool = item.sequence, self.block_pool
-        num_full = sequence.num_computed_tokens // BLOCK_SIZE
-        sequence.num_computed_tokens += item.num_tokens
-        for place in range(num_full, sequence.num_computed_tokens // BLOCK_SIZE):
+        sequence.num_drawing -= item.is_last_chunk
+        for place in range(item.start // BLOCK_SIZE, item.end // BLOCK_SIZE):
             parent = sequence.block_table[place - 1] if place else None
             token_ids = sequence.token_ids[place * BLOCK_SIZE : (place + 1) * BLOCK_SIZE]
             block = pool.cache(sequence.block_table[place], parent, token_ids, sequence.cache_salt)
@@ -142,9 +179,23 @@ class Scheduler:
         while self.running:
             self._preempt(self.running[-1])
 
+    def _can_go_ahead(self) -> bool:
+        """Whether a step can be scheduled while another is in flight.
+
+        It can't where a sequence must know the token that is being drawn for it. All others wait with it then: were
+        only that one left out, it would run in every second step. And it can't where somebody would be preempted, for
+        blocks or for an online request that waits: what a sequence in flight has computed is not in its table yet.
+        """
+        going_on = [s for s in self.running if not s.has_all_tokens]
+        if any(s.num_drawing and s.must_know_its_tokens for s in going_on):
+            return False
+        if self.running and any(self.waiting[other] for other in Priority if other < self.running[-1].priority):
+            return False
+        return sum(_num_missing_blocks(s) for s in going_on) <= self.block_pool.num_free
+
     def _reserve(self, sequence: Sequence) -> bool:
         """Gives a running sequence the blocks its tokens need, preempting the last ones; False if it was preempted."""
-        missing = num_blocks_for(len(sequence.token_ids)) - len(sequence.block_table)
+        missing = _num_missing_blocks(sequence)
         if missing == 0:
             return True
         while missing > self.block_pool.num_free:
@@ -160,18 +211,18 @@ class Scheduler:
         if any(self.waiting[other] for other in Priority if other < priority):
             return
         queue = self.waiting[priority]
-        while queue and step.budget and (shared := self._find_room(queue[0])) is not None:
+        while queue and step.budget and (shared := self._find_room(queue[0], step.may_preempt)) is not None:
             sequence = queue.popleft()
             self._admit(sequence, shared)
             step.add(sequence)
 
-    def _find_room(self, sequence: Sequence) -> list[int] | None:
+    def _find_room(self, sequence: Sequence, may_preempt: bool) -> list[int] | None:
         """The cached blocks that a waiting sequence can share; None if there is no room for it.
 
-        Those that must give way to it are preempted until there is.
+        Those that must give way to it are preempted until there is, if anybody may be.
         """
         while (shared := self._shared_if_it_fits(sequence)) is None:
-            if not self.running or self.running[-1].priority <= sequence.priority:
+            if not may_preempt or not self.running or self.running[-1].priority <= sequence.priority:
                 return None
             self._preempt(self.running[-1])
         return shared
@@ -203,9 +254,14 @@ class Scheduler:
     def _free(self, sequence: Sequence) -> None:
         self.block_pool.give_back(sequence.block_table)
         sequence.block_table = []
-        sequence.num_computed_tokens = 0
+        sequence.num_computed_tokens = sequence.num_drawing = 0
 
     def _writes_to_its_own(self, item: ScheduledSequence) -> bool:
         """Whether nobody else reads the block that a step goes on with; only full ones before it are shared."""
         sequence = item.sequence
         return self.block_pool.is_writable(sequence.block_table[sequence.num_computed_tokens // BLOCK_SIZE])
+
+
+def _num_missing_blocks(sequence: Sequence) -> int:
+    """How many blocks more its tokens need."""
+    return num_blocks_for(sequence.num_tokens) - len(sequence.block_table)

@@ -123,7 +123,10 @@ class Sequence:
         params: How its tokens are chosen.
         priority: Whether it gives way to others.
         cache_salt: Only sequences of the same salt share blocks.
-        num_computed_tokens: How many of `token_ids` have their keys and values in the KV cache.
+        num_computed_tokens: How many of its tokens have their keys and values in the KV cache, or will have when the
+            steps in flight are done.
+        num_drawing: How many tokens the steps in flight draw for it. They follow `token_ids`, and only the device knows
+            their values; `num_tokens` and what is reckoned from it count them.
         num_cached_tokens: How many of the prompt's tokens the prefix cache had when it first ran; None before.
         block_table: The ids of the blocks that hold them, in order. Full blocks may be shared with other sequences.
         grammar: Follows the completion through the form that it must have; None if any will do.
@@ -138,6 +141,7 @@ class Sequence:
     cache_salt: str = ""
     status: SequenceStatus = SequenceStatus.WAITING
     num_computed_tokens: int = 0
+    num_drawing: int = 0
     num_cached_tokens: int | None = None
     block_table: list[int] = field(default_factory=list)
     grammar: "GrammarMatcher | None" = None
@@ -149,23 +153,38 @@ class Sequence:
 
     @property
     def num_tokens(self) -> int:
-        """Prompt and completion tokens."""
-        return len(self.token_ids)
+        """Prompt and completion tokens, with those being drawn."""
+        return len(self.token_ids) + self.num_drawing
 
     @property
     def num_completion_tokens(self) -> int:
-        """Tokens generated so far, which is also the index of the next one to draw."""
+        """Completion tokens whose values are known."""
         return len(self.token_ids) - self.num_prompt_tokens
+
+    @property
+    def next_index(self) -> int:
+        """The index in the completion of the token that the next step draws."""
+        return self.num_tokens - self.num_prompt_tokens
+
+    @property
+    def has_all_tokens(self) -> bool:
+        """Whether the last token that it may have is drawn, or being drawn."""
+        return self.next_index >= self.params.max_tokens
+
+    @property
+    def must_know_its_tokens(self) -> bool:
+        """Whether a step can draw a token only when the values of those before it are known on the host."""
+        return self.grammar is not None or self.params.has_penalties
 
     @property
     def num_uncomputed_tokens(self) -> int:
         """Tokens that the model has not read yet: 1 while decoding, more while prefilling."""
-        return len(self.token_ids) - self.num_computed_tokens
+        return self.num_tokens - self.num_computed_tokens
 
     @property
     def is_decoding(self) -> bool:
         """Whether a single token is left to compute, so that a step that runs it draws the next one."""
-        return len(self.token_ids) - self.num_computed_tokens == 1
+        return self.num_uncomputed_tokens == 1
 
     def append(self, token_id: int) -> None:
         """Lets the completion grow by a token.

@@ -7,6 +7,7 @@ as likely as the last one that stays, stay too. `sampling` tells the definitions
 import torch
 
 from service.engine.sequence import SamplingParams
+from service.engine.transfer import to_device
 
 _NUM_PREFILTERED = 128
 """How many of the most likely tokens are sorted at first."""
@@ -29,11 +30,12 @@ def truncate(probabilities: torch.Tensor, params: list[SamplingParams]) -> None:
         return
     thresholds = torch.zeros_like(probabilities[:, :1])
     if cut:
-        rows = probabilities if len(cut) == len(params) else probabilities[cut]
-        thresholds[cut] = _thresholds(rows, [params[row] for row in cut])
+        where = to_device(cut, probabilities.device)
+        rows = probabilities if len(cut) == len(params) else probabilities.index_select(0, where)
+        thresholds.index_copy_(0, where, _thresholds(rows, [params[row] for row in cut]))
     if has_floor:
-        floors = probabilities.new_tensor([[p.min_p] for p in params]) * probabilities.amax(dim=-1, keepdim=True)
-        thresholds = torch.maximum(thresholds, floors)
+        shares = to_device([p.min_p for p in params], probabilities.device, probabilities.dtype)[:, None]
+        thresholds = torch.maximum(thresholds, shares * probabilities.amax(dim=-1, keepdim=True))
     probabilities.masked_fill_(probabilities < thresholds, 0)
 
 
@@ -42,9 +44,11 @@ def _thresholds(
 ) -> torch.Tensor:
     """The least probability that top_k and top_p let through, [rows, 1], from each row's `num_sorted` most likely."""
     device, vocabulary = probabilities.device, probabilities.shape[-1]
-    num_sorted = min(num_sorted, vocabulary)
-    top_k = torch.tensor([min(p.top_k or vocabulary, vocabulary) for p in params], device=device)
-    top_p = torch.tensor([p.top_p for p in params], dtype=torch.float64, device=device)
+    is_enough = all(0 < p.top_k <= num_sorted for p in params)
+    # Whether more must be sorted is found on the device, and only a CPU may be asked: others are never waited for here.
+    num_sorted = min(num_sorted, vocabulary) if is_enough or device.type == "cpu" else vocabulary
+    top_k = to_device([min(p.top_k or vocabulary, vocabulary) for p in params], device)
+    top_p = to_device([p.top_p for p in params], device, torch.float64)
     ordered = probabilities.topk(num_sorted, dim=-1).values
     cumulative = ordered.cumsum(dim=-1, dtype=torch.float64)
     last = top_k.clamp(max=num_sorted)[:, None] - 1
@@ -53,6 +57,8 @@ def _thresholds(
     totals = cumulative.gather(1, last).where(is_known, 1.0)
     crossing = torch.searchsorted(cumulative, top_p[:, None] * totals)
     thresholds = ordered.gather(1, torch.minimum(crossing, last))
+    if is_enough or num_sorted == vocabulary:
+        return thresholds
     is_open = ~is_known & ((crossing == num_sorted) | (top_k < vocabulary)[:, None])
     for row in is_open[:, 0].nonzero()[:, 0].tolist():
         thresholds[row] = _thresholds(probabilities[row : row + 1], [params[row]], num_sorted * _PREFILTER_GROWTH)

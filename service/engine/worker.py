@@ -56,7 +56,7 @@ Command = Submit | Abort | Compiled
 
 
 class Worker:
-    """Repeats schedule, run and report, and sleeps while there is nothing to run.
+    """Repeats schedule, launch, retire and report, and sleeps while there is nothing to run.
 
     A request with a grammar joins the waiting ones when that is compiled, which happens beside the steps.
 
@@ -87,13 +87,17 @@ class Worker:
             self.turn()
 
     def turn(self) -> None:
-        """Carries out the commands that have come, then one step."""
+        """Carries out the commands that have come, launches what can be, and reports a step."""
         result = StepResult()
         self._obey(result)
         scheduled = self._engine.schedule()
-        self._start([item.sequence.id for item in scheduled])
         try:
-            done = self._engine.run(scheduled)
+            while scheduled:
+                self._start([item.sequence.id for item in scheduled])
+                self._engine.launch(scheduled)
+                scheduled = self._engine.schedule()
+            scheduled = self._engine.next_to_retire
+            done = self._engine.retire()
             result.outputs.extend(done.outputs)
             result.failed.extend(done.failed)
         except torch.AcceleratorError:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import torch
 from hypothesis import strategies as st
 
-from service.engine.sampling import SampledToken, SamplingRow, sample
+from service.engine.drawn import SampledToken, SamplingError
+from service.engine.sampling import SamplingRow, draw
 from service.engine.sequence import SamplingParams, Sequence
 
 VOCABULARY = 200
@@ -73,6 +74,10 @@ def with_seeds(one: Case, num_draws: int) -> list[SamplingRow]:
     """The same row with other seeds, for as many draws as show its distribution."""
     params = one.row.params
     return [replace(one.row, params=replace(params, seed=params.seed // 2 + draw)) for draw in range(num_draws)]
+
+
+def sample(logits: torch.Tensor, rows: list[SamplingRow]) -> list[SampledToken | SamplingError]:
+    return draw(logits, rows).tokens()
 
 
 def token_ids(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:

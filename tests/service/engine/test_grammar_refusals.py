@@ -90,7 +90,8 @@ def test_a_dead_end_ends_its_own_request_only(eight_letters: Model) -> None:
     failed: list[Failure] = []
     outputs: list[StepOutput] = []
     while scheduled := model.engine.schedule():
-        result = model.engine.run(scheduled)
+        model.engine.launch(scheduled)
+        result = model.engine.retire()
         failed += result.failed
         outputs += result.outputs
     message = "can't be met: the model has no token that could go on"

@@ -11,9 +11,9 @@ from transformers import PreTrainedModel
 
 from service.checkpoints.load import load_model
 from service.engine.acceleration import Acceleration
+from service.engine.drawn import NO_PROBABILITIES, NOTHING_LEFT
 from service.engine.engine import Engine
 from service.engine.messages import ENGINE_FAILED, EngineConfig, Failure, FailureCause, StepResult, Submit
-from service.engine.sampling import NO_PROBABILITIES, NOTHING_LEFT
 from service.engine.sequence import SamplingParams
 from tests.checkpoints import save_tiny_model
 from tests.service.engine.conftest import finish, make_engine, tokens_of
@@ -55,7 +55,8 @@ def run_all(engine: Engine) -> StepResult:
     """Runs until nothing is left; every output and failure."""
     total = StepResult()
     while engine.has_work:
-        result = engine.run(engine.schedule())
+        engine.launch(engine.schedule())
+        result = engine.retire()
         total.outputs.extend(result.outputs)
         total.failed.extend(result.failed)
     assert engine.block_pool.num_free == engine.block_pool.num_blocks

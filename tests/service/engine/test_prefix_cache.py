@@ -27,7 +27,8 @@ def run_counted(engine: Engine) -> tuple[list[StepOutput], int]:
     while engine.has_work:
         scheduled = engine.schedule()
         num_computed += sum(item.num_tokens for item in scheduled)
-        outputs += engine.run(scheduled).outputs
+        engine.launch(scheduled)
+        outputs += engine.retire().outputs
     return outputs, num_computed
 
 

@@ -21,15 +21,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from service.engine.sampling import (
-    NO_PROBABILITIES,
-    NOTHING_LEFT,
-    SampledToken,
-    SamplingError,
-    SamplingRow,
-    sample,
-    uniform,
-)
+from service.engine.drawn import NO_PROBABILITIES, NOTHING_LEFT, SampledToken, SamplingError
+from service.engine.sampling import SamplingRow, uniform
 from service.engine.sequence import TokenCounts
 from tests.service.engine import naive_sampling
 from tests.service.engine.sampling_cases import (
@@ -40,12 +33,13 @@ from tests.service.engine.sampling_cases import (
     cases,
     params,
     random_logits,
+    sample,
     token_ids,
     with_seeds,
 )
 
 
-def draw(logits: list[float], num_draws: int, **changes: Any) -> Counter[int]:
+def draws(logits: list[float], num_draws: int, **changes: Any) -> Counter[int]:
     rows = [SamplingRow(params(**changes), index) for index in range(num_draws)]
     return Counter(token_ids(torch.tensor(logits).expand(num_draws, -1), rows))
 
@@ -68,49 +62,49 @@ def test_temperature_0_takes_the_most_likely_token() -> None:
 
 
 def test_draws_follow_the_probabilities() -> None:
-    counts = draw([math.log(0.5), math.log(0.3), math.log(0.2)], 10_000)
+    counts = draws([math.log(0.5), math.log(0.3), math.log(0.2)], 10_000)
     assert [round(counts[token] / 10_000, 1) for token in range(3)] == [0.5, 0.3, 0.2]
 
 
 @pytest.mark.parametrize("vocabulary", [1, 127, 128, 129, 256])
 def test_draws_reach_every_token_of_a_vocabulary_of_any_size(vocabulary: int) -> None:
-    assert set(draw([0.0] * vocabulary, 12 * vocabulary)) == set(range(vocabulary))
+    assert set(draws([0.0] * vocabulary, 12 * vocabulary)) == set(range(vocabulary))
 
 
 def test_top_k_leaves_the_k_most_likely() -> None:
-    assert set(draw([1.0, 4.0, 3.0, 2.0], 500, top_k=2)) == {1, 2}
+    assert set(draws([1.0, 4.0, 3.0, 2.0], 500, top_k=2)) == {1, 2}
 
 
 def test_top_p_leaves_the_smallest_set_that_reaches_p() -> None:
     logits = [math.log(p) for p in (0.1, 0.5, 0.25, 0.15)]
-    assert set(draw(logits, 500, top_p=0.5)) == {1}
-    assert set(draw(logits, 500, top_p=0.6)) == {1, 2}
+    assert set(draws(logits, 500, top_p=0.5)) == {1}
+    assert set(draws(logits, 500, top_p=0.6)) == {1, 2}
 
 
 def test_top_p_applies_to_what_top_k_leaves() -> None:
     logits = [math.log(p) for p in (0.1, 0.5, 0.25, 0.15)]
-    assert set(draw(logits, 500, top_k=2, top_p=0.66)) == {1}, "0.5 of 0.75 is two thirds"
+    assert set(draws(logits, 500, top_k=2, top_p=0.66)) == {1}, "0.5 of 0.75 is two thirds"
 
 
 def test_top_p_that_reaches_past_the_prefilter_sorts_the_row() -> None:
-    counts = draw([0.0] * 1000, 4000, top_p=0.999)
+    counts = draws([0.0] * 1000, 4000, top_p=0.999)
     assert len(counts) > 900
 
 
 def test_top_k_may_reach_past_the_prefilter() -> None:
-    assert 600 < max(draw([-0.001 * token for token in range(1000)], 2000, top_k=700)) < 700
+    assert 600 < max(draws([-0.001 * token for token in range(1000)], 2000, top_k=700)) < 700
 
 
 @pytest.mark.parametrize("tail", [-1e9, -torch.inf])
 def test_a_token_of_probability_0_is_never_drawn(tail: float) -> None:
-    assert set(draw([tail, 0.0, tail, 0.0, tail], 1000)) == {1, 3}
+    assert set(draws([tail, 0.0, tail, 0.0, tail], 1000)) == {1, 3}
 
 
 def test_min_p_leaves_what_is_likely_enough_beside_the_most_likely() -> None:
     logits = [math.log(p) for p in (0.1, 0.5, 0.25, 0.15)]
-    assert set(draw(logits, 500, min_p=0.29)) == {1, 2, 3}
-    assert set(draw(logits, 500, min_p=0.49)) == {1, 2}
-    assert set(draw(logits, 500, min_p=1)) == {1}
+    assert set(draws(logits, 500, min_p=0.29)) == {1, 2, 3}
+    assert set(draws(logits, 500, min_p=0.49)) == {1, 2}
+    assert set(draws(logits, 500, min_p=1)) == {1}
 
 
 @given(cases())

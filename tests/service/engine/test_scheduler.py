@@ -33,10 +33,10 @@ def make_scheduler(num_blocks: int = 64, max_num_seqs: int = 8, max_num_batched_
 def play(scheduler: Scheduler) -> dict[Sequence, int]:
     """Plays a step: each scheduled sequence with the number of its tokens."""
     scheduled = scheduler.schedule()
+    scheduler.launch(scheduled)
     for item in scheduled:
-        is_last_chunk = item.is_last_chunk
-        scheduler.advance(item)
-        if is_last_chunk:
+        scheduler.retire(item)
+        if item.is_last_chunk:
             item.sequence.append(7)
     return {item.sequence: item.num_tokens for item in scheduled}
 

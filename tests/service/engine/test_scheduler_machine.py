@@ -17,9 +17,16 @@ REQUEST = st.tuples(
     st.integers(0, 60),  # how many tokens of it
     st.integers(1, 20),  # how many of its own follow
     st.integers(1, 50),  # max_tokens
+    st.integers(0, 50),  # the index of a token that ends it
+    st.booleans(),  # whether it must know its tokens
     st.sampled_from(Priority),
     st.sampled_from(SALTS),
 )
+
+
+def drawn_at(position: int) -> int:
+    """The token that any sequence draws for a place."""
+    return 1000 + position
 
 
 class KVCache:
@@ -36,7 +43,7 @@ class KVCache:
         """Computes a sequence's scheduled tokens; it reads what is there for those before."""
         sequence = item.sequence
         number = self._read(sequence)
-        for position in range(sequence.num_computed_tokens, sequence.num_computed_tokens + item.num_tokens):
+        for position in range(item.start, item.end):
             number = self._number(number, sequence, position)
             block, offset = sequence.block_table[position // BLOCK_SIZE], position % BLOCK_SIZE
             self._places[block, offset] = number
@@ -51,7 +58,9 @@ class KVCache:
         return number
 
     def _number(self, before: int, sequence: Sequence, position: int) -> int:
-        key = (before, sequence.cache_salt, sequence.token_ids[position])
+        is_known = position < len(sequence.token_ids)
+        token_id = sequence.token_ids[position] if is_known else drawn_at(position)
+        key = (before, sequence.cache_salt, token_id)
         return self._numbers.setdefault(key, len(self._numbers))
 
 
@@ -63,32 +72,40 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.pool = BlockPool(0)
         self.live: list[Sequence] = []
         self.ended: list[Sequence] = []
+        self.flights: list[list[ScheduledSequence]] = []
 
     @initialize(
         num_blocks=st.integers(7, 24),
         max_num_seqs=st.integers(1, 6),
         more_tokens=st.integers(0, 100),
+        max_num_flights=st.integers(1, 2),
     )
-    def start(self, num_blocks: int, max_num_seqs: int, more_tokens: int) -> None:
+    def start(self, num_blocks: int, max_num_seqs: int, more_tokens: int, max_num_flights: int) -> None:
+        self.max_num_flights = max_num_flights
         self.pool = BlockPool(num_blocks)
         self.max_num_seqs, self.budget = max_num_seqs, max_num_seqs + more_tokens
         self.scheduler = Scheduler(self.pool, max_num_seqs, self.budget)
         self.kv_cache = KVCache()
 
     @rule(requests=st.lists(REQUEST, min_size=1, max_size=4))
-    def arrive(self, requests: list[tuple[list[int], int, int, int, Priority, str]]) -> None:
-        for prefix, num_shared, num_own, max_tokens, priority, salt in requests:
-            self._submit(prefix[:num_shared] + [num_own] * num_own, max_tokens, priority, salt)
+    def arrive(self, requests: list[tuple[list[int], int, int, int, int, bool, Priority, str]]) -> None:
+        for prefix, num_shared, num_own, max_tokens, last_index, must_know, priority, salt in requests:
+            prompt = prefix[:num_shared] + [num_own] * num_own
+            params = SamplingParams(
+                max_tokens,
+                eos_token_ids=frozenset({drawn_at(len(prompt) + last_index)}),
+                presence_penalty=float(must_know),
+            )
+            self._submit(prompt, params, priority, salt)
 
     @precondition(lambda self: self.ended)
     @rule(data=st.data(), num_own=st.integers(0, 20), salt=st.sampled_from(SALTS), priority=st.sampled_from(Priority))
     def go_on_with_a_conversation(self, data: st.DataObject, num_own: int, salt: str, priority: Priority) -> None:
         turn = data.draw(st.sampled_from(self.ended))
-        self._submit(turn.token_ids[:70] + [num_own] * num_own, 10, priority, salt)
+        self._submit(turn.token_ids[:70] + [num_own] * num_own, SamplingParams(10), priority, salt)
 
-    def _submit(self, prompt: list[int], max_tokens: int, priority: Priority, salt: str) -> None:
-        prompt = prompt[: self.pool.num_blocks * BLOCK_SIZE - max_tokens]
-        params = SamplingParams(max_tokens)
+    def _submit(self, prompt: list[int], params: SamplingParams, priority: Priority, salt: str) -> None:
+        prompt = prompt[: self.pool.num_blocks * BLOCK_SIZE - params.max_tokens]
         self.live.append(Sequence("id", prompt, len(prompt), params, priority=priority, cache_salt=salt))
         self.scheduler.add(self.live[-1])
 
@@ -109,6 +126,7 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @rule()
     def fail_a_step(self) -> None:
+        self.flights.clear()
         self.scheduler.preempt_all()
         assert self.pool.num_free == self.pool.num_blocks
         self.pool.forget(range(self.pool.num_blocks))
@@ -120,12 +138,26 @@ class SchedulerMachine(RuleBasedStateMachine):
             self._step()
 
     def _step(self) -> None:
+        while len(self.flights) < self.max_num_flights and self._launch():
+            pass
+        self._retire()
+
+    def _launch(self) -> bool:
         waiting = {priority: list(queue) for priority, queue in self.scheduler.waiting.items()}
         decoding = [sequence for sequence in self.scheduler.running if sequence.is_decoding]
-        scheduled = self.scheduler.schedule()
-        self._check_step(scheduled, decoding, waiting)
-        for item in scheduled:
-            self._compute(item)
+        num_preemptions, is_ahead = self.scheduler.num_preemptions, bool(self.flights)
+        scheduled = self.scheduler.schedule(is_ahead)
+        if is_ahead:
+            assert self.scheduler.num_preemptions == num_preemptions, "blocks of a step in flight are taken away"
+        else:
+            assert bool(scheduled) == bool(self.live), "there is work, and nothing of it is done"
+        if scheduled:
+            self._check_step(scheduled, decoding, waiting)
+            for item in scheduled:
+                self._compute(item)
+            self.scheduler.launch(scheduled)
+            self.flights.append(scheduled)
+        return bool(scheduled)
 
     def _check_step(
         self, scheduled: list[ScheduledSequence], decoding: list[Sequence], waiting: dict[Priority, list[Sequence]]
@@ -136,8 +168,10 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert sum(item.num_tokens for item in scheduled) <= self.budget
         for item in scheduled:
             assert 1 <= item.num_tokens <= item.sequence.num_uncomputed_tokens
+            assert not (item.sequence.must_know_its_tokens and item.sequence.num_drawing)
         for sequence in decoding:
-            assert sequence in sequences or sequence.status is SequenceStatus.WAITING, "a stream stands still"
+            is_out = sequence.has_all_tokens or sequence.status is SequenceStatus.WAITING
+            assert is_out != (sequence in sequences), "a stream stands still, or has more tokens than it may"
         admitted = [sequence for sequence in self.scheduler.running if sequence in waiting[sequence.priority]]
         for priority, queue in waiting.items():
             in_turn = [sequence for sequence in admitted if sequence.priority is priority]
@@ -146,19 +180,29 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert not self.scheduler.waiting[Priority.ONLINE], "a batch request goes before an online one"
 
     def _compute(self, item: ScheduledSequence) -> None:
-        start, sequence = item.sequence.num_computed_tokens, item.sequence
-        for block in sequence.block_table[start // BLOCK_SIZE : num_blocks_for(start + item.num_tokens)]:
+        """What the device will do; it keeps the order of the launches."""
+        sequence = item.sequence
+        for block in sequence.block_table[item.start // BLOCK_SIZE : num_blocks_for(item.end)]:
             assert self.pool.num_holders(block) == 1, "a step writes to a shared block"
         self.kv_cache.write(item)
-        is_last_chunk = item.is_last_chunk
-        self.scheduler.advance(item)
-        if not is_last_chunk:
-            return
-        sequence.append(1000 + sequence.num_tokens)
-        if sequence.finish_reason():
-            self.live.remove(sequence)
-            self.ended.append(sequence)
-            self.scheduler.finish(sequence)
+
+    def _retire(self) -> None:
+        for item in self.flights.pop(0) if self.flights else []:
+            sequence = item.sequence
+            if sequence.status is SequenceStatus.FINISHED:
+                continue
+            self.scheduler.retire(item)
+            if not item.is_last_chunk:
+                continue
+            sequence.append(drawn_at(len(sequence.token_ids)))
+            if sequence.finish_reason():
+                self.live.remove(sequence)
+                self.ended.append(sequence)
+                self.scheduler.finish(sequence)
+
+    def _num_in_flight(self, sequence: Sequence) -> int:
+        """How many of its tokens the steps in flight compute."""
+        return sum(item.num_tokens for flight in self.flights for item in flight if item.sequence is sequence)
 
     @invariant()
     def every_block_is_free_or_held_by_as_many_sequences_as_it_counts(self) -> None:
@@ -176,14 +220,15 @@ class SchedulerMachine(RuleBasedStateMachine):
                 if self.pool.num_holders(block) == 1:
                     continue
                 end = (place + 1) * BLOCK_SIZE
-                assert end <= sequence.num_computed_tokens, "a shared block is not full"
+                num_computed = sequence.num_computed_tokens - self._num_in_flight(sequence)
+                assert end <= num_computed, "a shared block is not full"
                 mine = (sequence.cache_salt, sequence.token_ids[:end])
                 assert meaning.setdefault(block, mine) == mine, "a block is shared by unlike sequences"
 
     @invariant()
     def a_running_sequences_full_blocks_are_found_by_others(self) -> None:
         for sequence in self.scheduler.running:
-            num_full = sequence.num_computed_tokens // BLOCK_SIZE
+            num_full = (sequence.num_computed_tokens - self._num_in_flight(sequence)) // BLOCK_SIZE
             assert all(map(self.pool.is_cached, sequence.block_table[:num_full]))
             assert not any(map(self.pool.is_cached, sequence.block_table[num_full:]))
 
@@ -203,7 +248,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         # The oldest of the first priority gets a token in every step and is never preempted, and so the next.
         bound = sum(sequence.num_prompt_tokens + sequence.params.max_tokens for sequence in self.live)
-        for _ in range(bound):
+        for _ in range(bound + len(self.flights)):
             if self.live:
                 self._step()
         assert not self.live, "a request starved"

@@ -1,0 +1,57 @@
+"""Draws the next tokens of sequences; a request whose own fault it is fails alone."""
+
+import logging
+from dataclasses import replace
+
+import torch
+
+from service.engine.drawn import Drawn, SamplingError
+from service.engine.errors import is_out_of_memory
+from service.engine.sampling import SamplingRow, draw
+from service.engine.sequence import SamplingParams, Sequence
+
+_log = logging.getLogger(__name__)
+
+_SAMPLING_FAILED = (
+    "The engine could not choose the next token of this request. The same request may make it fail again."
+)
+
+_PLAIN = SamplingRow(SamplingParams(1), 0)
+"""In the place of a row that can't be drawn for."""
+
+
+def draw_for(logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]]) -> Drawn:
+    """Draws for all sequences together; if that raises, without those for which it raises alone.
+
+    Args:
+        logits: [sequences, vocabulary].
+        next_tokens: Each sequence, and the index that its token will have in its completion.
+    """
+    try:
+        return draw(logits, [_row(*one) for one in next_tokens])
+    except Exception as error:
+        if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
+            raise
+    faults = [_fault(logits[place : place + 1], *one) for place, one in enumerate(next_tokens)]
+    rows = [_row(*one) if fault is None else _PLAIN for one, fault in zip(next_tokens, faults, strict=True)]
+    return replace(draw(logits, rows), errors={place: fault for place, fault in enumerate(faults) if fault is not None})
+
+
+def _fault(logits: torch.Tensor, sequence: Sequence, index: int) -> SamplingError | None:
+    """Why nothing can be drawn for a sequence by itself; None if something can."""
+    try:
+        draw(logits, [_row(sequence, index)])
+    except SamplingError as error:
+        return error
+    except Exception as error:
+        if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
+            raise
+        _log.exception("sampling failed for %s", sequence.id)
+        return SamplingError(_SAMPLING_FAILED)
+    return None
+
+
+def _row(sequence: Sequence, index: int) -> SamplingRow:
+    # A grammar computes its bitmask here, while a GPU still computes the logits.
+    allowed = None if sequence.grammar is None else sequence.grammar.allowed(sequence.params.eos_token_ids)
+    return SamplingRow(sequence.params, index, sequence.token_counts, allowed)

@@ -1,0 +1,67 @@
+"""A step between its launch, when the device is given its work, and its retirement, when the host sees its tokens."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from service.engine.drawn import Drawn, SampledToken, SamplingError
+from service.engine.scheduler import ScheduledSequence
+from service.engine.sequence import Sequence
+from service.engine.transfer import to_host
+
+Work = Callable[[], Drawn]
+"""What a step has to do on the device."""
+
+
+class Pending(Protocol):
+    """Work that the device was given."""
+
+    @property
+    def drawn(self) -> Drawn:
+        """What it draws, on the device, for work that is launched later."""
+        ...
+
+    def on_host(self) -> Drawn:
+        """What it has drawn, on the CPU; waits until it is done."""
+        ...
+
+
+class Launched:
+    """Work of which each operation is given to the device at once. A CPU has then done it.
+
+    On CUDA a copy of what is drawn follows the work, and nothing else is waited for than that this copy is there.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.drawn = work()
+        self._on_host = self.drawn.moved(to_host)
+        device = self.drawn.outcomes.device
+        self._event = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
+
+    def on_host(self) -> Drawn:
+        """What it has drawn, on the CPU; waits until it is done."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self._on_host
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A step in flight.
+
+    Attributes:
+        scheduled: Its sequences.
+        rows: Which row of what it draws is each sequence's token; none where a prefill has more chunks to come.
+        pending: Its work.
+    """
+
+    scheduled: list[ScheduledSequence]
+    rows: dict[Sequence, int]
+    pending: Pending
+
+    def tokens(self) -> dict[Sequence, SampledToken | SamplingError]:
+        """The token of each sequence that got one, or why it has none; waits for the device."""
+        tokens = self.pending.on_host().tokens()
+        return {sequence: tokens[row] for sequence, row in self.rows.items()}
