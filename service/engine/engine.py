@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from transformers import PreTrainedModel
 
-from service.engine.acceleration import Acceleration, AccelerationError
+from service.engine.acceleration import Acceleration
 from service.engine.block_pool import BLOCK_SIZE, BlockPool
 from service.engine.drawn import NothingLeftError, SampledToken, SamplingError
 from service.engine.errors import is_out_of_memory
@@ -59,7 +59,6 @@ class Engine:
     Raises:
         ValueError: The KV cache would hold next to nothing.
         UnsupportedModelError: The engine would not compute what the model's class computes.
-        AccelerationError: A way to be faster does not work with the rest of `config`.
     """
 
     def __init__(
@@ -70,8 +69,6 @@ class Engine:
         decode_attention: DecodeAttention | None = None,
         launch_work: Callable[[Work], Pending] = Launched,
     ) -> None:
-        if Acceleration.OVERLAP in config.accelerations and config.tensor_parallel > 1:
-            raise AccelerationError("overlap is for one device: several are told each token from the host")
         check = SelfCheck(model)
         if num_blocks is None:
             num_blocks = config.kv_cache_memory_mib * _MIB // bytes_per_block(check.kv_shapes, model.dtype)
