@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 from runstream.v1 import text_generation_pb2 as pb
@@ -133,11 +134,17 @@ async def run_clients(ask: Ask, streams: Streams) -> Took:
     return took
 
 
+def _sampling(params: SamplingParams) -> dict[str, Any]:
+    """What a question's parameters are called on the wire; a greedy one draws nothing and has no seed."""
+    seed = {"seed": params.seed} if params.temperature else {}
+    return {"max_tokens": params.max_tokens, "temperature": params.temperature, **seed}
+
+
 def over_grpc(stub: "text_generation_pb2_grpc.TextGenerationServiceAsyncStub", model: str) -> Ask:
     """Asks the service."""
 
     async def ask(question: Question, took: Took) -> None:
-        params = pb.SamplingParams(max_tokens=NUM_NEW_TOKENS, temperature=TEMPERATURE, seed=question.params.seed)
+        params = pb.SamplingParams(**_sampling(question.params))
         prompt = pb.Prompt(text=question.text, raw=True)
         asked_at, first_at, num_tokens = time.perf_counter(), 0.0, 0
         async for part in stub.RunStream(pb.RunRequest(model=model, prompt=prompt, sampling_params=params)):
@@ -153,8 +160,7 @@ def over_rest(http: aiohttp.ClientSession, url: str, model: str) -> Ask:
     run_url = f"{url}/client/v4/accounts/bench/ai/run/{model}"
 
     async def ask(question: Question, took: Took) -> None:
-        sampling = {"max_tokens": NUM_NEW_TOKENS, "temperature": TEMPERATURE, "seed": question.params.seed}
-        body = {"prompt": question.text, "raw": True, "stream": True, **sampling}
+        body = {"prompt": question.text, "raw": True, "stream": True, **_sampling(question.params)}
         asked_at, first_at, last = time.perf_counter(), 0.0, b""
         async with http.post(run_url, json=body) as response:
             response.raise_for_status()

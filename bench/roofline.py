@@ -112,7 +112,7 @@ def is_met(case: Case, value: float, floor: float | None, other: float | None) -
         return None
     if goal.times:
         return _times(case, value, other) >= goal.times
-    return value <= other + (goal.seconds_above or 0.0)
+    return value <= other + goal.seconds_above
 
 
 def _times(case: Case, value: float, other: float) -> float:
@@ -146,8 +146,9 @@ def lines(
     rows = []
     for case in cases:
         other = named.get(case.goal.other)
-        best_other = None if other is None else best(other, measurements)
         for found in [one for one in measurements if one.case == case.name] or [Measurement(case.name, "", [])]:
+            counted = [one for one in measurements if not case.is_served or one.way == found.way]
+            best_other = None if other is None else best(other, counted)
             rows.append(_line(case, found, (datasheet(device_name), ceilings), best_other))
     return rows
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +32,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server(model: str, catalog: Path | None, num_threads: int) -> Iterator[Server]:
+def running_server(
+    model: str, catalog: Path | None, num_threads: int, service_options: Sequence[str] = ()
+) -> Iterator[Server]:
     """Starts service and bridge on free ports, as `make run` does but for the ports, and ends them."""
     options = ["--port", "0", "--metrics-port", "0", "--batch-db", "none"]
     options += ["--models", model, "--num-threads", str(num_threads)]
     if catalog:
         options += ["--catalog", str(catalog)]
+    options += service_options
     with contextlib.ExitStack() as stack:
         service, target = stack.enter_context(_started("service", *options))
         options = ["--port", "0", "--service", target, "--log-level", "WARNING"]

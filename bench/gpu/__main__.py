@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.utils import logging as transformers_logging
 
 from bench import machine, roofline
 from bench.gpu.isolation import Job, JobError, run_isolated
-from bench.gpu.jobs import CeilingsJob, EngineJob, PeerJob
-from bench.gpu.plan import engine_jobs, fit
+from bench.gpu.jobs import CeilingsJob
+from bench.gpu.plan import SomeJob, fit, jobs
+from bench.gpu.serving import ServingJob
 from bench.roofline import Measurement, Rates
 
 _LIMIT_S = 150.0
@@ -101,6 +101,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures, after each row")
     parser.add_argument("--budget-s", type=float, default=540.0, help="what comes later is left out (%(default)g)")
     parser.add_argument("--only", default="", metavar="TEXT", help="only rows whose name has it, such as 'AWQ'")
+    parser.add_argument("--no-serving", action="store_true", help="leave out what goes through gRPC and REST")
     parser.add_argument("--tiny", action="store_true", help="tiny shapes, to see that it runs")
     options = parser.parse_args(arguments)
     if options.device == "cpu" and not options.tiny:
@@ -116,10 +117,15 @@ def _memory_bytes(device: str) -> float:
     return torch.cuda.mem_get_info(device)[0] if device.startswith("cuda") else float("inf")
 
 
-def chosen(jobs: list[EngineJob | PeerJob], text: str) -> list[EngineJob | PeerJob]:
-    """The jobs with only the cases whose name has a text."""
-    left = [replace(job, cases=tuple(case for case in job.cases if text.lower() in case.name.lower())) for job in jobs]
-    return [job for job in left if job.cases]
+def chosen(options: argparse.Namespace) -> list[SomeJob]:
+    """The jobs with the cases that are asked for."""
+    text = options.only.lower()
+    left = []
+    for job in jobs(options.device, options.tiny):
+        cases = tuple(case for case in job.cases if text in case.name.lower())
+        if cases and not (options.no_serving and isinstance(job, ServingJob)):
+            left.append(replace(job, cases=cases))
+    return left
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -127,11 +133,9 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         sys.exit("no CUDA device: python -m bench.gpu measures one; --tiny --device cpu tries the benchmark itself")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     run = Run(options)
     run.measure_ceilings(CeilingsJob(options.device, options.tiny))
-    for whole in chosen(engine_jobs(options.device, options.tiny), options.only):
+    for whole in chosen(options):
         job, too_large = fit(whole, _memory_bytes(options.device))
         for measurement in too_large:
             run.add(measurement)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from transformers import PreTrainedModel
 
-from bench.engine_load import Load, all_at_once, new_salt, over_time, random_prompt, serve
+from bench.engine_load import Load, TimedRequest, all_at_once, new_salt, over_time, random_prompt, serve
 from bench.engine_peer import TUNED, peer_config, running_manager, serve_with_manager
 from bench.gpu.cases import Case, Kind
 from service.engine.engine import Engine
@@ -23,6 +23,7 @@ _NUM_PREFILLS = 20
 _NUM_WARM_UP_PREFILLS = 3
 _PEER_MAX_BATCH_TOKENS, _PEER_MAX_REQUESTS = 256, 8  # on the CPU, as bench.engine has them
 _LEAST_PROMPT = 8
+NUM_STREAM_ROUNDS = 5
 
 
 def num_kv_tokens(case: Case) -> int:
@@ -38,6 +39,8 @@ def measure(engine: Engine, case: Case) -> list[float]:
         Kind.DECODE: decode_steps_s,
         Kind.PREFILL: prefills_s,
         Kind.MIXED: mixed_rate,
+        Kind.SERVING: streams_rates,
+        Kind.LATENCY: prefills_s,
     }
     return measures[case.kind](engine, case)
 
@@ -83,6 +86,16 @@ def _prefill_s(engine: Engine, prompts: list[list[int]]) -> float:
     while engine.has_work:
         engine.step()
     return time.perf_counter() - begun_at
+
+
+def streams_rates(engine: Engine, case: Case) -> list[float]:
+    """Tokens per second of requests that come at once, all of one size, from the first prompt to the last token."""
+    source = random.Random(0)
+    rates = []
+    for _ in range(1 + NUM_STREAM_ROUNDS):
+        prompts = [random_prompt(source, case.num_tokens, engine.info.vocab_size) for _ in range(case.num_sequences)]
+        rates.append(serve(engine, [TimedRequest(prompt, case.num_new_tokens) for prompt in prompts]).rate)
+    return rates[1:]
 
 
 def mixed_load(case: Case) -> Load:

@@ -1,12 +1,16 @@
 """Runs each part in a process of its own: what crashes, hangs or takes all memory there costs only its own rows."""
 
+import contextlib
 import multiprocessing
+import os
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from multiprocessing.connection import Connection
 from typing import Protocol, TypeVar
 
 import torch
+from transformers.utils import logging as transformers_logging
 
 _IMPORTED_BEFORE = ["torch", "transformers.models.llama.modeling_llama", "bench.gpu.jobs"]
 """By the process that all others are forked from, which starts CUDA in none of them."""
@@ -26,7 +30,7 @@ class JobError(RuntimeError):
     """A job ended before its time; the message says how."""
 
 
-def run_isolated(job: Job[Result], limit_s: float) -> Iterator[Result]:
+def run_isolated(job: Job[Result], limit_s: float) -> Generator[Result, None, None]:
     """Gives a job's results as they come.
 
     Args:
@@ -49,6 +53,10 @@ def run_isolated(job: Job[Result], limit_s: float) -> Iterator[Result]:
             raise JobError(f"its process ended with {process.exitcode}")
     finally:
         process.kill()
+        # What it has started, such as a service, is in its group.
+        assert process.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.join()
         ours.close()
 
@@ -67,8 +75,11 @@ def _received(connection: Connection, deadline_s: float, limit_s: float) -> Iter
 
 
 def _send_results(job: Job[Result], connection: Connection) -> None:
+    os.setsid()
     # Beside a GPU one thread is enough, and on a shared CPU more of them wait for each other.
     torch.set_num_threads(1)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         for result in job.run():
             connection.send(result)

@@ -10,7 +10,10 @@ from bench.gpu.models import random_engine, random_model
 from bench.roofline import Measurement, Rates
 from service.engine.acceleration import Acceleration
 
-PLAIN = "plain"
+
+def way_of(accelerations: frozenset[Acceleration]) -> str:
+    """How the table calls them."""
+    return " ".join(way.value for way in Acceleration if way in accelerations) or "plain"
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class EngineJob:
     @property
     def way(self) -> str:
         """How the table calls its accelerations."""
-        return " ".join(way.value for way in Acceleration if way in self.accelerations) or PLAIN
+        return way_of(self.accelerations)
 
     def run(self) -> Iterator[Measurement]:
         """Measures one after the other."""

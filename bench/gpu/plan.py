@@ -20,6 +20,7 @@ from bench.gpu.cases import (
 )
 from bench.gpu.engine_cases import num_kv_tokens
 from bench.gpu.jobs import EngineJob, PeerJob
+from bench.gpu.serving import ServingJob
 from bench.roofline import Measurement, kv_bytes_per_token, weight_bytes
 from service.engine.acceleration import Acceleration
 
@@ -41,13 +42,19 @@ def all_ways(device: str) -> frozenset[Acceleration]:
     return frozenset(Acceleration) if device.startswith("cuda") else _ON_A_CPU
 
 
-def engine_jobs(device: str, is_tiny: bool) -> list[EngineJob | PeerJob]:
-    """Jobs that need nothing but an engine: without accelerations, with all, the peer, and with single ones."""
+SomeJob = EngineJob | PeerJob | ServingJob
+
+
+def jobs(device: str, is_tiny: bool) -> list[SomeJob]:
+    """Engines without accelerations and with all, the peer, the service, and engines with single accelerations."""
     usable = all_ways(device)
     together = [job for way in (frozenset(), usable) for job in _jobs(device, way, _ENGINE_CASES, is_tiny)]
     peer = PeerJob(device, (PEER.shrunk() if is_tiny else PEER,))
+    served = tuple(case.shrunk() if is_tiny else case for case in SERVED)
+    plain_service, whole_service = (ServingJob(device, way, served) for way in (frozenset(), usable))
     singles = [(frozenset(ways), cases) for ways, cases in _SINGLES if ways <= usable]
-    return [*together, peer, *(job for way, cases in singles for job in _jobs(device, way, cases, is_tiny))]
+    alone = (job for way, cases in singles for job in _jobs(device, way, cases, is_tiny))
+    return [*together, peer, plain_service, *alone, whole_service]
 
 
 def _jobs(
@@ -64,7 +71,7 @@ def _first_of_model(case: Case) -> Case:
     return next(one for one in _ENGINE_CASES if (one.shape, one.weights) == (case.shape, case.weights))
 
 
-def fit(job: EngineJob | PeerJob, memory_bytes: float) -> tuple[EngineJob | PeerJob, list[Measurement]]:
+def fit(job: SomeJob, memory_bytes: float) -> tuple[SomeJob, list[Measurement]]:
     """Leaves out cases that there is no memory for; the job that is left, and a row for each that is not."""
     too_large = {case: need for case in job.cases if (need := _need_bytes(job, case)) > _USABLE_SHARE * memory_bytes}
     left = replace(job, cases=tuple(case for case in job.cases if case not in too_large))
@@ -74,7 +81,7 @@ def fit(job: EngineJob | PeerJob, memory_bytes: float) -> tuple[EngineJob | Peer
     ]
 
 
-def _need_bytes(job: EngineJob | PeerJob, case: Case) -> float:
+def _need_bytes(job: SomeJob, case: Case) -> float:
     weights = max(weight_bytes(case.shape, case.weights), 2 * case.shape.num_parameters)  # random ones begin plain
     kv_cache = num_kv_tokens(case) * kv_bytes_per_token(case.shape)
     is_gathered = isinstance(job, EngineJob) and Acceleration.ATTENTION not in job.accelerations

@@ -2,6 +2,8 @@
 
 import json
 import os
+import select
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from bench.gpu import __main__ as gpu
 from bench.gpu.cases import CASES, LLAMA_2_MANY, LLAMA_3_ALONE, LLAMA_3_MOST, PEER, SERVED
 from bench.gpu.isolation import JobError, run_isolated
 from bench.gpu.jobs import EngineJob, PeerJob
-from bench.gpu.plan import engine_jobs, fit
+from bench.gpu.plan import fit, jobs
 from service.engine.acceleration import Acceleration, check_accelerations
 
 GB = 1e9
@@ -49,9 +51,32 @@ def test_a_job_that_breaks_keeps_what_it_gave(way, limit_s, reason):
         next(results)
 
 
-def test_everything_is_measured_on_tiny_models(tmp_path, capsys):
+@dataclass(frozen=True)
+class Parent:
+    """Starts a process that holds a FIFO open, and then hangs."""
+
+    fifo: str
+
+    def run(self) -> Iterator[str]:
+        subprocess.Popen(["sh", "-c", 'exec sleep 600 > "$0"', self.fifo])
+        yield "started"
+        threading.Event().wait()
+
+
+def test_what_a_job_has_started_ends_with_it(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    results = run_isolated(Parent(str(fifo)), 60)
+    assert next(results) == "started"
+    with fifo.open("rb") as held:
+        results.close()
+        is_closed, _, _ = select.select([held], [], [], 30)
+        assert is_closed
+
+
+def test_engines_and_peer_are_measured_on_tiny_models(tmp_path, capsys):
     file = tmp_path / "figures.json"
-    gpu.main(["--tiny", "--device", "cpu", "--json", str(file)])
+    gpu.main(["--tiny", "--device", "cpu", "--no-serving", "--json", str(file)])
     found = json.loads(file.read_text())
     lacking = {one["case"]: one["note"] for one in found["measurements"] if not one["values"]}
     assert lacking == {}
@@ -60,6 +85,18 @@ def test_everything_is_measured_on_tiny_models(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "no speed" in printed
     assert f"| {PEER.name} | tuned |" in printed
+
+
+@pytest.mark.stress
+def test_the_service_is_measured_with_a_tiny_model(tmp_path):
+    file = tmp_path / "figures.json"
+    gpu.main(["--tiny", "--device", "cpu", "--only", ", REST", "--json", str(file)])
+    found = json.loads(file.read_text())["measurements"]
+    assert [(one["way"], len(one["values"]), one["note"]) for one in found[:3]] == [
+        ("plain", 5, ""),
+        ("plain", 20, ""),
+        ("plain", 20, ""),
+    ]
 
 
 def test_what_there_is_no_time_for_is_left_out_with_a_word(capsys):
@@ -74,20 +111,20 @@ def test_without_a_gpu_it_says_so():
 
 
 def test_on_a_gpu_each_case_is_measured_plain_and_with_everything():
-    jobs = [job for job in engine_jobs("cuda", is_tiny=False) if isinstance(job, EngineJob)]
+    engines = [job for job in jobs("cuda", is_tiny=False) if isinstance(job, EngineJob)]
     for accelerations in (frozenset(), frozenset(Acceleration)):
-        measured = {case for job in jobs if job.accelerations == accelerations for case in job.cases}
+        measured = {case for job in engines if job.accelerations == accelerations for case in job.cases}
         assert measured == {case for case in CASES if case not in (PEER, *SERVED)}
 
 
 def test_only_accelerations_that_go_together_are_measured():
-    for job in engine_jobs("cuda", is_tiny=False):
+    for job in jobs("cuda", is_tiny=False):
         if isinstance(job, EngineJob):
             check_accelerations(job.accelerations)
 
 
 def test_a_job_has_cases_of_one_model():
-    for job in engine_jobs("cuda", is_tiny=False):
+    for job in jobs("cuda", is_tiny=False):
         assert len({(case.shape, case.weights) for case in job.cases}) == 1
 
 
