@@ -43,7 +43,9 @@ def model_config(shape: ModelShape) -> Any:
     )
 
 
-def random_model(shape: ModelShape, weights: Weights, device: str) -> PreTrainedModel:
+def random_model(
+    shape: ModelShape, weights: Weights, device: str, accelerations: frozenset[Acceleration] = frozenset()
+) -> PreTrainedModel:
     """A model whose weights are the same in each process on the same device."""
     torch.manual_seed(0)
     with torch.device(device):
@@ -52,6 +54,7 @@ def random_model(shape: ModelShape, weights: Weights, device: str) -> PreTrained
         )
         if weights in (Weights.INT8, Weights.AWQ):
             _quantize(model, weights)
+    unpack_layers(model, accelerations)
     model.train(mode=False)
     return model
 
@@ -61,7 +64,6 @@ def _quantize(model: PreTrainedModel, weights: Weights) -> None:
     layers = model.model.layers
     for name, linear in [(name, one) for name, one in layers.named_modules() if isinstance(one, nn.Linear)]:
         layers.set_submodule(name, _random_int8(linear) if weights is Weights.INT8 else _random_awq(linear))
-    unpack_layers(model)
 
 
 def _random_int8(linear: nn.Linear) -> nn.Module:
@@ -92,4 +94,6 @@ def random_engine(
         max_num_batched_tokens=_MAX_NUM_BATCHED_TOKENS,
         accelerations=accelerations,
     )
-    return Engine(random_model(shape, weights, device), config, -(-num_kv_tokens // BLOCK_SIZE) + _MAX_NUM_SEQS)
+    return Engine(
+        random_model(shape, weights, device, accelerations), config, -(-num_kv_tokens // BLOCK_SIZE) + _MAX_NUM_SEQS
+    )

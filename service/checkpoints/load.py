@@ -1,5 +1,6 @@
 """A checkpoint's weights, as one of transformers' model classes on a device."""
 
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,18 @@ from service.checkpoints.int8 import RENAMED, STORED_ONES, can_quantize
 from service.checkpoints.packed_loading import PackedConfig, unpack_layers
 from service.checkpoints.placing import conversion_shown, place
 from service.checkpoints.quantization import Quantization, read_quantization
+from service.engine.acceleration import Acceleration
 from service.engine.cut_layers import Ranks
 from service.engine.tensor_parallel import cut
 
 
 def load_model(
-    checkpoint: Path, device: str, dtype: str, quantization: str = "", ranks: Ranks | None = None
+    checkpoint: Path,
+    device: str,
+    dtype: str,
+    quantization: str = "",
+    ranks: Ranks | None = None,
+    accelerations: Set[Acceleration] = frozenset(),
 ) -> PreTrainedModel:
     """Loads a checkpoint from a folder, never from the network. Quantized weights stay packed in memory.
 
@@ -27,6 +34,7 @@ def load_model(
         quantization: "int8", "awq" or "gptq", as the catalog has it; empty for whatever the checkpoint has. "int8"
             quantizes plain weights.
         ranks: Who shares the model, of which this process then has a part; None if nobody does.
+        accelerations: The ways to be faster that are used.
 
     Raises:
         OSError: The folder is not there or is not a checkpoint. A pickle is not taken for one: it can run code.
@@ -44,7 +52,7 @@ def load_model(
     if ranks is not None:
         cut(model, ranks)
     place(model, device)
-    unpack_layers(model)
+    unpack_layers(model, accelerations)
     model.train(mode=False)
     return model
 

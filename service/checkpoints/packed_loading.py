@@ -4,7 +4,7 @@ Its own quantizers of AWQ and GPTQ need gptqmodel, that of quanto needs accelera
 shapes into a model that has no memory yet, so that the weights come straight from the mapped files.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 import torch
@@ -19,7 +19,10 @@ from service.checkpoints.errors import CheckpointError
 from service.checkpoints.int8 import STORED_NAMES, QuantizeAtLoad, layers_to_quantize
 from service.checkpoints.packed_weights import AwqWeights, GptqWeights
 from service.checkpoints.quantization import Quantization
-from service.engine.quantized_linear import Int8Linear
+from service.engine.acceleration import Acceleration
+from service.engine.linear_kernels import use_kernels
+from service.engine.quantized_linear import GroupedLinear, Int8Linear
+from service.engine.tinygemm_linear import make_grouped_linear
 
 _NAME = "runstream"
 _PACKED_NAME = {"awq": ".qweight", "gptq": ".qweight", "int8": STORED_NAMES["weight"]}
@@ -88,21 +91,29 @@ class PackedLoader(HfQuantizer):
         return False
 
 
-def unpack_layers(model: PreTrainedModel) -> None:
+def unpack_layers(model: PreTrainedModel, accelerations: Set[Acceleration] = frozenset()) -> None:
     """Exchanges the tensors of AWQ and GPTQ layers for layers that compute, one by one, on the model's device.
+
+    Args:
+        model: The model, whose layers are exchanged.
+        accelerations: With LINEARS, they and int8 layers get kernels.
 
     Raises:
         CheckpointError: A layer can't be used.
     """
+    has_kernels = Acceleration.LINEARS in accelerations
+    make = GroupedLinear if has_kernels else make_grouped_linear
     # By name, so that nothing holds a layer's tensors once it is exchanged.
     for name in [name for name, module in model.named_modules() if isinstance(module, AwqWeights | GptqWeights)]:
         packed: Any = model.get_submodule(name)
         if packed.bias is not None and not packed.bias.any():
             packed.register_parameter("bias", None)
         try:
-            model.set_submodule(name, packed.to_linear(model.dtype))
+            model.set_submodule(name, packed.to_linear(model.dtype, make))
         except CheckpointError as error:
             raise CheckpointError(f"{name}: {error}") from error
+    if has_kernels:
+        use_kernels(model)
 
 
 def _tensor_names(files: Iterable[str]) -> set[str]:

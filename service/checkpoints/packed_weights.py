@@ -4,15 +4,19 @@ Both formats keep codes, scales and zeros of a linear layer in tensors of these 
 word of 32 bits, lowest bits first.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.quantization import Quantization
 from service.engine.quantized_linear import GroupedLinear
-from service.engine.tinygemm_linear import Int4KernelLinear, make_grouped_linear
+from service.engine.tinygemm_linear import Int4KernelLinear
 
 PackedLinear = GroupedLinear | Int4KernelLinear
+MakeLinear = Callable[..., PackedLinear]
+"""`GroupedLinear`, or what takes its arguments."""
 
 _AWQ_PLACES = (0, 4, 1, 5, 2, 6, 3, 7)
 """In which nibble of its word each of eight neighbouring outputs is (AutoAWQ's `gemm` layout)."""
@@ -45,10 +49,10 @@ class AwqWeights(nn.Module):
         self.register_buffer("qzeros", torch.empty((groups, outputs // 8), dtype=torch.int32))
         self.register_buffer("scales", torch.empty((groups, outputs), dtype=torch.float32))
 
-    def to_linear(self, dtype: torch.dtype) -> PackedLinear:
+    def to_linear(self, dtype: torch.dtype, make: MakeLinear) -> PackedLinear:
         """The layer that computes with these weights, in memory of its own."""
         codes, zeros = (_unpacked_columns(words, 4, _AWQ_PLACES) for words in (self.qweight, self.qzeros))
-        return make_grouped_linear(codes.t().contiguous(), self.scales.t(), zeros.t(), 4, self.bias, None, dtype)
+        return make(codes.t().contiguous(), self.scales.t(), zeros.t(), 4, self.bias, None, dtype)
 
 
 class GptqWeights(nn.Module):
@@ -81,7 +85,7 @@ class GptqWeights(nn.Module):
         self.register_buffer("scales", torch.empty((groups, outputs), dtype=torch.float32))
         self.register_buffer("g_idx", torch.empty((inputs,), dtype=torch.int32))
 
-    def to_linear(self, dtype: torch.dtype) -> PackedLinear:
+    def to_linear(self, dtype: torch.dtype, make: MakeLinear) -> PackedLinear:
         """The layer that computes with these weights, in memory of its own.
 
         Raises:
@@ -95,7 +99,7 @@ class GptqWeights(nn.Module):
         order = self._order()
         if order is not None:
             codes = codes.index_select(1, order)
-        return make_grouped_linear(codes, self.scales.t(), zeros, self._bits, self.bias, order, dtype)
+        return make(codes, self.scales.t(), zeros, self._bits, self.bias, order, dtype)
 
     def _order(self) -> torch.Tensor | None:
         """The inputs sorted by group; None if they are so already."""

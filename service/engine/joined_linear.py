@@ -35,6 +35,8 @@ def joined(*parts: nn.Module) -> Sequence[nn.Module]:
 def _take_over(first: Int8Linear | GroupedLinear, others: Sequence[nn.Module]) -> nn.Module:
     parts: list[Int8Linear | GroupedLinear] = [first, *others]  # type: ignore[list-item]  # `joined` has looked
     first.bias = _joined_bias(parts)
+    kernels = [part.kernel for part in parts if part.kernel is not None]
+    first.kernel = min(kernels, key=lambda kernel: kernel.max_rows) if len(kernels) == len(parts) else None
     for name, dimension in first.OUTPUT_DIMENSIONS.items():
         buffers = [getattr(part, name) for part in parts]
         for other in others:

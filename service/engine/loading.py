@@ -44,7 +44,9 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
     check_room(config)
     progress = told_now_and_then(tell)
     with progress_told(progress):
-        model = load_model(config.checkpoint, config.device, config.dtype, config.quantization, ranks)
+        model = load_model(
+            config.checkpoint, config.device, config.dtype, config.quantization, ranks, config.accelerations
+        )
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
     return Engine(model, config)

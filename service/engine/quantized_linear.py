@@ -8,6 +8,8 @@ float32 and 3.3 ms instead of 0.3 ms in float16 (torch 2.13, one thread of an AM
 
 import functools
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -24,6 +26,19 @@ _KERNEL_TOLERANCE = 1e-2
 """In norm(kernel - unpacked) / norm(unpacked); bfloat16 has 2e-3."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A product with a packed matrix as it is, for a few rows.
+
+    Attributes:
+        multiply: Takes rows [rows, inputs], a layer's packed tensors and its bias; gives [rows, outputs].
+        max_rows: With more rows than this, unpacking is quicker or the kernel can't.
+    """
+
+    multiply: Callable[..., torch.Tensor]
+    max_rows: int
+
+
 class Int8Linear(nn.Module):
     """Weights of 8 bits with one scale for each output: weight = scale * code.
 
@@ -35,6 +50,7 @@ class Int8Linear(nn.Module):
     Attributes:
         weight: The codes, int8 [out_features, in_features].
         scale: [out_features, 1].
+        kernel: What multiplies few rows, if it has been found to be right and worth it (`linear_kernels`).
     """
 
     OUTPUT_DIMENSIONS: ClassVar = {"weight": 0, "scale": 0}
@@ -48,10 +64,19 @@ class Int8Linear(nn.Module):
         self.in_features, self.out_features, self.bias = in_features, out_features, bias
         self.register_buffer("weight", torch.empty((out_features, in_features), dtype=torch.int8))
         self.register_buffer("scale", torch.empty((out_features, 1), dtype=dtype))
+        self.kernel: Kernel | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+        return self.scale.dtype
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
         rows = hidden.reshape(-1, self.in_features)
+        if self.kernel is not None and rows.shape[0] <= self.kernel.max_rows:
+            product = self.kernel.multiply(rows.contiguous(), self.weight, self.scale, self.bias)
+            return product.view(*hidden.shape[:-1], -1)
         if rows.shape[0] > _MAX_KERNEL_ROWS or not self._has_kernel():
             return _plain_product(hidden, self.dequantized(_plain_dtype(hidden)), self.bias)
         product = torch._weight_int8pack_mm(rows.contiguous(), self.weight, self.scale.flatten())
@@ -75,6 +100,9 @@ class GroupedLinear(nn.Module):
         bias: [outputs], or None.
         order: Which input each column of `codes` is for, int64 [inputs]; None if they are in order.
         dtype: What it computes in.
+
+    Attributes:
+        kernel: As `Int8Linear`'s.
     """
 
     OUTPUT_DIMENSIONS: ClassVar = {"_codes": 0, "_scales": 1, "_zeros": 1}
@@ -98,7 +126,8 @@ class GroupedLinear(nn.Module):
         super().__init__()
         self.out_features, self.in_features = codes.shape
         self.bias = bias
-        self._bits = bits
+        self.bits, self.group_size = bits, codes.shape[1] // scales.shape[1]
+        self.kernel: Kernel | None = None
         half = self.in_features // 2
         # Halves of a row, not neighbours, share a byte, so that unpacking writes in order.
         self.register_buffer("_codes", codes[:, :half] | codes[:, half:] << 4 if bits == 4 else codes)
@@ -106,20 +135,30 @@ class GroupedLinear(nn.Module):
         self.register_buffer("_zeros", zeros.t().to(dtype).contiguous())
         self.register_buffer("_order", order)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+        return self._scales.dtype
+
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
-        return _plain_product(ordered(hidden, self._order), self.dequantized(_plain_dtype(hidden)), self.bias)
+        inputs = ordered(hidden, self._order)
+        rows = inputs.reshape(-1, self.in_features)
+        if self.kernel is not None and rows.shape[0] <= self.kernel.max_rows:
+            product = self.kernel.multiply(rows.contiguous(), self._codes, self._scales, self._zeros, self.bias)
+            return product.view(*hidden.shape[:-1], -1)
+        return _plain_product(inputs, self.dequantized(_plain_dtype(hidden)), self.bias)
 
     def dequantized(self, dtype: torch.dtype) -> torch.Tensor:
         """The matrix in plain numbers, [out_features, in_features], its columns in the order of the codes."""
-        codes = torch.cat((self._codes & 15, self._codes >> 4), dim=1) if self._bits == 4 else self._codes
+        codes = torch.cat((self._codes & 15, self._codes >> 4), dim=1) if self.bits == 4 else self._codes
         groups = codes.to(dtype).view(self.out_features, self._scales.shape[0], -1)
         zeros, scales = self._zeros.t()[:, :, None], self._scales.t()[:, :, None]
         return groups.sub_(zeros).mul_(scales).view(self.out_features, self.in_features)
 
     def has_groups_of(self, other: "GroupedLinear") -> bool:
         """Whether the two could be rows of one matrix."""
-        if self._bits != other._bits or self._scales.shape[0] != other._scales.shape[0]:
+        if self.bits != other.bits or self.group_size != other.group_size:
             return False
         if self._order is None or other._order is None:
             return self._order is other._order

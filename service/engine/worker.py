@@ -203,6 +203,7 @@ def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:
 def main() -> None:
     """Loads the checkpoint that the first message names and serves it."""
     logging.basicConfig(format="%(asctime)s engine %(levelname)s %(message)s")
+    logging.getLogger("service").setLevel(logging.INFO)
     source, results = take_pipes()
     config = receive(source)
     if not isinstance(config, EngineConfig):
