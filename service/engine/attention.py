@@ -16,6 +16,7 @@ from transformers import AttentionInterface
 
 from service.engine.errors import UnsupportedModelError
 from service.engine.paged_decode import PagedDecode
+from service.engine.prefill_attention import PrefillChunk, additive, gather, prefill, softcapped
 
 ATTENTION_NAME = "runstream_paged"
 _HARMLESS_KEYWORDS = frozenset(
@@ -33,7 +34,7 @@ class DecodeGroup:
             What stands behind a sequence's tokens is masked, but must be finite: 0 times NaN is NaN.
         lengths: Tokens of each sequence with the new one, int64 [end - start].
         max_length: The longest of them.
-        gathered: What `_gather` gave for each layer. The next step's group of the same sequences takes it over and only
+        gathered: What `gather` gave for each layer. The next step's group of the same sequences takes it over and only
             adds its own tokens, instead of reading all blocks again. It takes as much memory as the blocks.
         gathered_slots: Where in it each sequence's new token goes, sequence * tokens + token, int64 [end - start].
     """
@@ -65,23 +66,7 @@ class DecodeGroup:
         hidden = positions >= lengths
         if window is not None:
             hidden |= positions < lengths - window
-        return _additive(hidden, dtype)[:, None, None]
-
-
-@dataclass(frozen=True, slots=True)
-class PrefillChunk:
-    """A sequence that prefills.
-
-    Attributes:
-        start, end: Its tokens' places in the packed row.
-        num_computed_tokens: How many of its tokens are in the KV cache already.
-        block_table: Block ids, int64 [blocks].
-    """
-
-    start: int
-    end: int
-    num_computed_tokens: int
-    block_table: torch.Tensor
+        return additive(hidden, dtype)[:, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +111,7 @@ def paged_attention(
         batch: The step's sequences.
         scaling: What scores are multiplied by.
         sliding_window: How many tokens, itself the last, a token sees; None for all.
-        softcap: What the size of a score is kept below, see `_softcapped`; None for no bound.
+        softcap: What the size of a score is kept below, see `softcapped`; None for no bound.
 
     Returns:
         [1, T, heads, head size], and None for the attention weights.
@@ -177,7 +162,7 @@ def attend(
         gathered = _gather_group(cache, group, layer, keys_values)
         outputs.append(_decode(query, gathered, group, scaling, sliding_window, softcap))
     for chunk in batch.prefill_chunks:
-        outputs.append(_prefill(query, keys_values, cache, chunk, scaling, sliding_window, softcap))
+        outputs.append(prefill(query, keys_values, cache, chunk, scaling, sliding_window, softcap))
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
@@ -200,95 +185,18 @@ def _decode(
     if softcap is None:
         output = scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scaling)
     else:
-        output = _softcapped(rows, keys, values, mask, scaling, softcap)
+        output = softcapped(rows, keys, values, mask, scaling, softcap)
     return output.reshape(num_sequences, num_heads, -1)
 
 
-def _prefill(
-    query: torch.Tensor,
-    keys_values: torch.Tensor,
-    cache: torch.Tensor,
-    chunk: PrefillChunk,
-    scaling: float,
-    sliding_window: int | None,
-    softcap: float | None,
-) -> torch.Tensor:
-    """A chunk attends to its sequence so far and, causally, to itself: [end - start, heads, head size]."""
-    num_tokens = chunk.end - chunk.start
-    if chunk.num_computed_tokens == 0:
-        context = keys_values[None, chunk.start : chunk.end]
-    else:
-        context = _gather(cache, chunk.block_table[None])[:, : chunk.num_computed_tokens + num_tokens]
-    queries = query[None, chunk.start : chunk.end].transpose(1, 2)
-    keys, values = context.transpose(1, 2).chunk(2, dim=1)
-    is_windowed = sliding_window is not None and keys.shape[2] > sliding_window
-    is_plain = chunk.num_computed_tokens == 0 and not is_windowed and softcap is None
-    mask = None if is_plain else _prefill_mask(num_tokens, keys.shape[2], sliding_window, query)
-    if softcap is not None:
-        rows = queries.reshape(1, keys.shape[1], -1, num_tokens, queries.shape[-1])
-        output = _softcapped(rows, keys[:, :, None], values[:, :, None], mask, scaling, softcap).flatten(1, 2)
-        return output[0].transpose(0, 1)
-    output = scaled_dot_product_attention(
-        queries, keys, values, attn_mask=mask, is_causal=is_plain, scale=scaling, enable_gqa=True
-    )
-    return output[0].transpose(0, 1)
-
-
-def _softcapped(
-    queries: torch.Tensor,
-    keys: torch.Tensor,
-    values: torch.Tensor,
-    mask: torch.Tensor | None,
-    scaling: float,
-    softcap: float,
-) -> torch.Tensor:
-    """Attention with scores softcap * tanh(score / softcap) (Gemma 2, arXiv:2408.00118), which SDPA does not offer.
-
-    Args:
-        queries: [..., queries, head size].
-        keys, values: [..., tokens, head size]; leading dimensions are broadcast.
-        mask: What is added to scores, [..., queries, tokens].
-
-    Returns:
-        [..., queries, head size].
-    """
-    scores = (queries @ keys.transpose(-1, -2)).to(torch.promote_types(queries.dtype, torch.float32))
-    scores = torch.tanh(scores * (scaling / softcap)) * softcap
-    if mask is not None:
-        scores = scores + mask
-    return torch.softmax(scores, dim=-1).to(queries.dtype) @ values
-
-
-def _prefill_mask(num_tokens: int, num_context: int, sliding_window: int | None, query: torch.Tensor) -> torch.Tensor:
-    """What each of the last `num_tokens` of `num_context` tokens must not see, additive [num_tokens, num_context]."""
-    context = torch.arange(num_context, device=query.device)
-    own = context[num_context - num_tokens :, None]
-    hidden = context > own
-    if sliding_window is not None:
-        hidden |= context <= own - sliding_window
-    return _additive(hidden, query.dtype)
-
-
-def _additive(hidden: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """A mask to be added to scores: minus infinity where `hidden` is true, otherwise 0."""
-    return torch.zeros(hidden.shape, dtype=dtype, device=hidden.device).masked_fill_(hidden, -torch.inf)
-
-
 def _gather_group(cache: torch.Tensor, group: DecodeGroup, layer: int, rows: torch.Tensor) -> torch.Tensor:
-    """What `_gather` gives for a group, or what it gave in the step before with this step's tokens put in."""
+    """What `gather` gives for a group, or what it gave in the step before with this step's tokens put in."""
     gathered = group.gathered.get(layer)
     if gathered is None:
-        gathered = group.gathered[layer] = _gather(cache, group.block_table)
+        gathered = group.gathered[layer] = gather(cache, group.block_table)
     else:
         gathered.flatten(0, 1).index_copy_(0, group.gathered_slots, rows[group.start : group.end])
     return gathered
-
-
-def _gather(cache: torch.Tensor, block_table: torch.Tensor) -> torch.Tensor:
-    """Keys' heads, then values', of each sequence: [sequences, blocks * BLOCK_SIZE, 2 * KV heads, head size]."""
-    num_sequences, num_blocks = block_table.shape
-    gathered = cache.index_select(0, block_table.flatten())
-    return gathered.view(num_sequences, num_blocks * cache.shape[1], *cache.shape[2:])
 
 
 AttentionInterface.register(ATTENTION_NAME, paged_attention)

@@ -37,6 +37,7 @@ class ModelRunner:
         launch_work: How the device is given a step's work.
 
     Attributes:
+        accelerations: The ways to be faster that are used.
         step_scope: What each step is computed within; where several devices share the model, the others compute along.
     """
 
@@ -50,6 +51,7 @@ class ModelRunner:
         launch_work: Callable[[Work], Pending] = Launched,
     ) -> None:
         model.set_attn_implementation(ATTENTION_NAME)
+        self.accelerations = accelerations
         self._kv_cache = make_kv_cache(shapes, num_blocks + 1, model.dtype, model.device)
         if Acceleration.ATTENTION not in accelerations:
             decode_attention = None

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from service.engine.attention import DecodeGroup, PackedBatch, PrefillChunk
+from service.engine.attention import DecodeGroup, PackedBatch
 from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
 from service.engine.paged_decode import DecodeAttention, PagedDecode
+from service.engine.prefill_attention import PrefillChunk
 from service.engine.scheduler import ScheduledSequence
 from service.engine.sequence import Sequence
 from service.engine.transfer import tensor_to_device, to_device

@@ -4,13 +4,14 @@ The packed forward relies on what a model's class does with the arguments it is 
 adds something of its own, would give wrong tokens without any error, so a checkpoint is compared before it is served.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
+from service.engine.acceleration import Acceleration
 from service.engine.errors import UnsupportedModelError
 from service.engine.kv_cache import kv_shapes
 from service.engine.model_runner import ModelRunner
@@ -89,7 +90,7 @@ class SelfCheck:
             if not error <= self._tolerance:
                 raise UnsupportedModelError(
                     f"its logits differ from those of its class in transformers by {error:.1e}, "
-                    f"more than {self._tolerance:.1e}"
+                    f"more than {self._tolerance:.1e}{_blaming(runner.accelerations)}"
                 )
 
     def _step(
@@ -116,6 +117,12 @@ class SelfCheck:
             raise UnsupportedModelError(
                 f"a model of type {self._model.config.model_type} can't be served: {error}"
             ) from None
+
+
+def _blaming(accelerations: Set[Acceleration]) -> str:
+    """What a user can try without, if anything."""
+    names = ",".join(sorted(accelerations))
+    return f", with --accelerate {names}: it may be served without" if names else ""
 
 
 def _check_class(model: PreTrainedModel) -> None:

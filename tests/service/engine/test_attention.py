@@ -7,9 +7,11 @@ import pytest
 import torch
 from transformers.models.gemma2.modeling_gemma2 import eager_attention_forward
 
-from service.engine.attention import DecodeGroup, PackedBatch, PrefillChunk, paged_attention
+from service.engine.attention import DecodeGroup, PackedBatch, paged_attention
 from service.engine.block_pool import BLOCK_SIZE
 from service.engine.errors import UnsupportedModelError
+from service.engine.paged_decode import PagedDecode, paged_decode_reference
+from service.engine.prefill_attention import PrefillChunk
 
 NUM_KV_HEADS, HEAD_SIZE, NUM_TOKENS = 2, 8, 45
 BLOCK_TABLE = torch.tensor([5, 1, 3])
@@ -22,9 +24,12 @@ def states(num_heads: int, seed: int, dtype: torch.dtype) -> torch.Tensor:
     return 2 * torch.randn(1, num_heads, NUM_TOKENS, HEAD_SIZE, generator=generator, dtype=torch.float64).to(dtype)
 
 
-def step(cache: torch.Tensor, start: int, end: int) -> PackedBatch:
+def step(cache: torch.Tensor, start: int, end: int, is_paged: bool = False) -> PackedBatch:
     """Computes tokens `start` to `end` of one sequence: decodes one, or prefills many."""
     groups, chunks = [], []
+    if is_paged and end - start == 1:
+        paged = PagedDecode(paged_decode_reference, BLOCK_TABLE[None].int(), torch.tensor([end], dtype=torch.int32))
+        return PackedBatch([cache], SLOTS[start:end], [], [], paged)
     if end - start == 1:
         lengths = torch.tensor([end])
         groups = [DecodeGroup(0, 1, BLOCK_TABLE[None], lengths, end, gathered={}, gathered_slots=lengths - 1)]
@@ -51,15 +56,16 @@ def expected(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, window: int | No
 @pytest.mark.parametrize("window", [None, 5, 24])
 @pytest.mark.parametrize("softcap", [None, 2.0])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize("is_paged", [False, True])
 def test_a_sequence_in_pieces_attends_as_the_class_does_at_once(
-    num_heads: int, window: int | None, softcap: float | None, dtype: torch.dtype, tolerance: float
+    num_heads: int, window: int | None, softcap: float | None, dtype: torch.dtype, tolerance: float, is_paged: bool
 ) -> None:
     q, k, v = (states(heads, seed, dtype) for seed, heads in enumerate((num_heads, NUM_KV_HEADS, NUM_KV_HEADS)))
-    cache = torch.zeros(6, BLOCK_SIZE, 2 * NUM_KV_HEADS, HEAD_SIZE, dtype=dtype)
+    cache = torch.full((6, BLOCK_SIZE, 2 * NUM_KV_HEADS, HEAD_SIZE), torch.nan if is_paged else 0.0, dtype=dtype)
     pieces = []
     for start, end in [(0, 19), (19, 40), (40, 41), (41, 42), (42, 45)]:
         here = slice(None), slice(None), slice(start, end)
-        batch = step(cache, start, end)
+        batch = step(cache, start, end, is_paged)
         pieces.append(attend(q[here], k[here], v[here], batch, scaling=0.3, sliding_window=window, softcap=softcap))
     whole = expected(q, k, v, window, softcap)
     assert (torch.cat(pieces, dim=1) - whole).float().norm() < tolerance * whole.float().norm()

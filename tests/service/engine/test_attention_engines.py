@@ -10,6 +10,7 @@ import torch
 from service.checkpoints.load import load_model
 from service.engine.acceleration import Acceleration
 from service.engine.engine import Engine
+from service.engine.errors import UnsupportedModelError
 from service.engine.messages import EngineConfig
 from service.engine.sequence import SamplingParams
 from tests.service.engine.conftest import make_engine
@@ -44,7 +45,7 @@ def test_tokens_are_those_of_the_plain_engine(
     assert engine.scheduler.num_preemptions > 0 or requests is COMING_AND_GOING
 
 
-def test_decoding_is_left_to_the_attention_that_is_given(checkpoint: Callable[[str], Path]) -> None:
+def test_an_attention_that_is_wrong_is_refused_with_the_flag_to_leave_out(checkpoint: Callable[[str], Path]) -> None:
     called_with: list[int] = []
 
     def attention(query: torch.Tensor, *rest: Any, **_: Any) -> torch.Tensor:
@@ -53,6 +54,6 @@ def test_decoding_is_left_to_the_attention_that_is_given(checkpoint: Callable[[s
 
     model = load_model(checkpoint("llama"), "cpu", "float32")
     config = EngineConfig(Path("unused"), accelerations=ATTENTION)
-    with pytest.raises(Exception, match="differ"):
+    with pytest.raises(UnsupportedModelError, match="with --accelerate attention: it may be served without"):
         Engine(model, config, 64, attention)
     assert called_with == [2, 2] * 3  # two layers, two sequences, the three decoding steps of the check

@@ -4,14 +4,23 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from service.checkpoints.load import load_model
+from service.engine.acceleration import Acceleration
+from service.engine.engine import Engine
 from service.engine.errors import UnsupportedModelError
+from service.engine.messages import EngineConfig
+from service.engine.sequence import SamplingParams
 from tests.service.engine.attention_cases import TOLERANCES, Case, cases, make_inputs, relative_error
+from tests.service.engine.conftest import make_engine
+from tests.service.engine.test_families import PROMPTS, Request, play
 
 pytest.importorskip("triton", reason="Triton exists for Linux only")
 
@@ -26,6 +35,18 @@ FEW, MANY = 1, 200
 def test_it_gives_what_the_definition_gives(case: Case, num_multiprocessors: int) -> None:
     attention = partial(paged_decode, num_multiprocessors=num_multiprocessors)
     assert relative_error(case, attention, "cpu") < TOLERANCES[case.dtype]
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "gemma2"])
+def test_an_engine_gives_the_tokens_that_it_gives_without(checkpoint: Callable[[str], Path], family: str) -> None:
+    requests = [Request(PROMPTS[10], 4), Request(PROMPTS[2], 6, arrival=1), Request(PROMPTS[12], 3, arrival=3)]
+    params = [SamplingParams(request.max_tokens) for request in requests]
+    bounds: dict[str, Any] = {"max_num_seqs": 3, "max_num_batched_tokens": 24}
+    plain = play(make_engine(checkpoint(family), **bounds), requests, params)
+    config = EngineConfig(Path("unused"), **bounds, accelerations=frozenset({Acceleration.ATTENTION}))
+    attention = partial(paged_decode, num_multiprocessors=FEW)
+    engine = Engine(load_model(checkpoint(family), "cpu", "float32"), config, 64, attention)
+    assert play(engine, requests, params) == plain
 
 
 @pytest.mark.parametrize(
