@@ -66,6 +66,8 @@ class Chat:
         Raises:
             OSError, ValueError: The folder holds no tokenizer, or one that can't be read; or the template can't be.
         """
+        if not (checkpoint / "tokenizer.json").is_file():
+            raise FileNotFoundError(f"{checkpoint} has no tokenizer.json, the one form of a tokenizer that is read")
         with _importing:
             from transformers import PreTrainedTokenizerFast  # slow to import, and the engine should be started first
 

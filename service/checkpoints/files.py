@@ -23,10 +23,12 @@ def needed_files(names: Collection[str]) -> list[str]:
         names: All its files, as paths relative to its root.
 
     Raises:
-        CheckpointError: It has no config, or no weights in safetensors.
+        CheckpointError: It has no config, no tokenizer, or no weights in safetensors.
     """
     if "config.json" not in names:
         raise CheckpointError("it has no config.json, so it is no checkpoint of transformers")
+    if "tokenizer.json" not in names:
+        raise CheckpointError("it has no tokenizer.json, the one form of a tokenizer that is read")
     configs = [name for name in names if name.endswith(".json") and "/" not in name and not _OTHER_FORMS.match(name)]
     return sorted([*_weights(names), *configs, *filter(_TOKENIZER.fullmatch, names)])
 

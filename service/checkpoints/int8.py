@@ -17,7 +17,7 @@ RENAMED = {r"\.weight\._data$": ".weight", r"\.weight\._scale$": ".scale"}
 """transformers' `key_mapping` from them."""
 
 STORED_ONES = (".input_scale", ".output_scale")
-"""Two more that quanto stores, both 1 where activations are not quantized."""
+"""Two more that quanto stores, both 1 where activations are not quantized. They are not read."""
 
 
 def can_quantize() -> bool:

@@ -1,14 +1,16 @@
 """A checkpoint's weights, as one of transformers' model classes on a device."""
 
 from collections.abc import Set
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.int8 import RENAMED, STORED_ONES, can_quantize
+from service.checkpoints.int8 import RENAMED, can_quantize
+from service.checkpoints.memory import read_config
 from service.checkpoints.packed_loading import PackedConfig, unpack_layers
 from service.checkpoints.placing import conversion_shown, place
 from service.checkpoints.quantization import Quantization, read_quantization
@@ -40,7 +42,7 @@ def load_model(
         OSError: The folder is not there or is not a checkpoint. A pickle is not taken for one: it can run code.
         CheckpointError: Weights are missing, or there are some that the model would not use, or the config is wrong.
         UnsupportedModelError: It can't be shared by so many ranks.
-        ValueError: transformers has no decoder of this type.
+        ValueError: The model is no decoder.
     """
     try:
         with conversion_shown(checkpoint):
@@ -57,9 +59,23 @@ def load_model(
     return model
 
 
+def read_model_config(checkpoint: Path) -> Any:
+    """A checkpoint's config as transformers' class for it, without which nothing here can use the checkpoint.
+
+    Raises:
+        CheckpointError: transformers has no such class of its own, or the config is no JSON object.
+        OSError: There is no config.
+    """
+    config = read_config(checkpoint)
+    if (kind := config.get("model_type")) not in CONFIG_MAPPING:
+        brought = ", and the code that the checkpoint brings along is never run" if "auto_map" in config else ""
+        raise CheckpointError(f"transformers {version('transformers')} has no model type {kind!r}{brought}")
+    return AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
+
+
 def _load(checkpoint: Path, dtype: str, wanted: str) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model, and what was found of its weights."""
-    config = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
+    config = read_model_config(checkpoint)
     if config.is_encoder_decoder:
         raise CheckpointError(f"models of type {config.model_type} have an encoder, and only decoders are served")
     quantization = read_quantization(checkpoint, getattr(config, "quantization_config", None), wanted)
@@ -75,7 +91,6 @@ def _load(checkpoint: Path, dtype: str, wanted: str) -> tuple[PreTrainedModel, d
         **_quantized(config, quantization),
     )
     model, found = loaded
-    found["unexpected_keys"] = {name for name in found["unexpected_keys"] if not name.endswith(STORED_ONES)}
     return model, found
 
 

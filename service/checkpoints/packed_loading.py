@@ -4,6 +4,7 @@ Its own quantizers of AWQ and GPTQ need gptqmodel, that of quanto needs accelera
 shapes into a model that has no memory yet, so that the weights come straight from the mapped files.
 """
 
+import re
 from collections.abc import Iterable, Set
 from typing import Any
 
@@ -16,7 +17,7 @@ from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.int8 import STORED_NAMES, QuantizeAtLoad, layers_to_quantize
+from service.checkpoints.int8 import STORED_NAMES, STORED_ONES, QuantizeAtLoad, layers_to_quantize
 from service.checkpoints.packed_weights import AwqWeights, GptqWeights
 from service.checkpoints.quantization import Quantization
 from service.engine.acceleration import Acceleration
@@ -66,6 +67,9 @@ class PackedLoader(HfQuantizer):
                     # AutoGPTQ gives every layer one, of zeros where the class has none.
                     linear.bias = nn.Parameter(linear.weight.new_empty(linear.out_features), requires_grad=False)
                 model.set_submodule(name, _place(linear, quantization))
+        if quantization.method == "int8":
+            ignored = model._keys_to_ignore_on_load_unexpected or ()
+            model._keys_to_ignore_on_load_unexpected = {*ignored, *(rf"{re.escape(name)}$" for name in STORED_ONES)}
         self._shapes = {name: _shapes(model.get_submodule(name)) for name in names}
 
     def _process_model_after_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:

@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoModelForCausalLM
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.files import WEIGHTS, WEIGHTS_INDEX, weight_files
 from service.checkpoints.int8 import STORED_NAMES, STORED_ONES, layers_to_quantize, quantize_matrix
+from service.checkpoints.load import read_model_config
 from service.checkpoints.memory import in_gb, read_weights, weights_bytes
 from service.checkpoints.quantization import QUANTO_MAP, int8_folder, read_quantization
 
@@ -29,7 +30,7 @@ Made from `{source}` by `python -m service quantize` with optimum-quanto {quanto
 
 - The matrices of {num_layers} linear layers are int8 (`qint8`): each output has one scale, its largest weight / 127.
 - Embeddings, norms, biases and the language-model head are as they were.
-- Weights take {after_gb:.2f} GB instead of {before_gb:.2f} GB.
+- Weights take {after} instead of {before}.
 - Nothing was trained or calibrated. The licence is the source's.
 """
 
@@ -96,14 +97,14 @@ def _write(source: Path, files: list[Path], target: Path, names: list[str], repo
         quanto=version("optimum-quanto"),
         torch=torch.__version__,
         num_layers=len(names),
-        after_gb=written / 1e9,
-        before_gb=done / 1e9,
+        after=in_gb(written),
+        before=in_gb(done),
     )
     (target / "README.md").write_text(card)
 
 
 def _layers(source: Path) -> list[str]:
-    config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
+    config = read_model_config(source)
     stored = read_quantization(source, getattr(config, "quantization_config", None), "")
     if stored is not None:
         raise CheckpointError(f"the weights of {source} are {stored.method} already: name a checkpoint of plain ones")

@@ -17,6 +17,7 @@ import torch
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
+from service.checkpoints.errors import CheckpointError
 from service.engine.engine import Engine
 from service.engine.grammar import GrammarError, GrammarMatcher
 from service.engine.grammar_compiler import GrammarCompiler
@@ -196,6 +197,8 @@ def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:
     """What the edge is told when a checkpoint can't be loaded."""
     if isinstance(error, NoRoomError):
         return LoadFailed(str(error), error.free_bytes)
+    if isinstance(error, CheckpointError):
+        return LoadFailed(str(error))
     _log.error("loading %s failed", config.checkpoint, exc_info=error)
     return LoadFailed(f"{type(error).__name__}: {error}")
 

@@ -91,6 +91,11 @@ async def test_a_checkpoint_without_a_template_takes_raw_prompts_only(tmp_path):
         await chat.encode(prompt("Hello"))
 
 
+def test_a_checkpoint_without_a_tokenizer_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} has no tokenizer.json, the one form of a tokenizer"):
+        Chat.load(tmp_path)
+
+
 async def test_a_long_prompt_is_encoded_beside_the_event_loop(chat):
     encoding = asyncio.create_task(chat.encode(prompt("Hello, World. " * 20_000, raw=True)))
     turns = 0

@@ -23,16 +23,18 @@ def test_one_form_of_the_weights_is_fetched_with_configs_and_tokenizer() -> None
 
 
 def test_one_file_with_all_weights_goes_before_shards() -> None:
-    assert needed_files(["config.json", "model.safetensors", INDEX, *SHARDS]) == ["config.json", "model.safetensors"]
+    needed = ["config.json", "model.safetensors", "tokenizer.json"]
+    assert needed_files([*needed, INDEX, *SHARDS]) == needed
 
 
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
         (["model.safetensors"], "no config.json"),
-        (["config.json", "pytorch_model.bin"], "only there as pickles"),
-        (["config.json", "consolidated.safetensors"], "neither model.safetensors nor"),
-        (["config.json", *SHARDS], "neither model.safetensors nor"),
+        (["config.json", "model.safetensors", "tokenizer.model"], "no tokenizer.json, the one form"),
+        (["config.json", "tokenizer.json", "pytorch_model.bin"], "only there as pickles"),
+        (["config.json", "tokenizer.json", "consolidated.safetensors"], "neither model.safetensors nor"),
+        (["config.json", "tokenizer.json", *SHARDS], "neither model.safetensors nor"),
     ],
 )
 def test_a_repository_without_usable_weights_is_refused(names: list[str], reason: str) -> None:

@@ -1,6 +1,7 @@
 """int8 weights are those that optimum-quanto makes, whether at load or ahead."""
 
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,17 @@ def test_optimum_reads_what_was_quantized_ahead(source: Path, by_quanto: PreTrai
     model: Any = AutoModelForCausalLM.from_config(by_quanto.config, dtype=torch.float32)
     requantize(model, tensors, json.loads((target / "quanto_qmap.json").read_text()))
     assert difference(logits(model.train(mode=False)), logits(by_quanto)) < 1e-5
+
+
+def test_the_scales_of_activations_that_quanto_stores_are_left_out_without_a_word(
+    source: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = quantize_checkpoint(source, lambda done, total: None)
+    logger = logging.getLogger("transformers")  # hands nothing on to the root
+    logger.addHandler(caplog.handler)
+    load_model(target, "cpu", "float32", "int8")
+    logger.removeHandler(caplog.handler)
+    assert not caplog.records
 
 
 def test_what_optimum_quantized_and_saved_is_served(tmp_path: Path, by_quanto: PreTrainedModel) -> None:

@@ -164,7 +164,14 @@ def test_code_from_a_checkpoint_is_never_run(tmp_path: Path, model: PreTrainedMo
     model.save_pretrained(tmp_path)
     edit_config(tmp_path, model_type="its_own", auto_map={"AutoConfig": "own.Config"})
     (tmp_path / "own.py").write_text("raise SystemExit('this ran')")
-    with pytest.raises(ValueError, match="trust_remote_code"):
+    with pytest.raises(CheckpointError, match=r"no model type 'its_own', and the code that .* is never run"):
+        load(tmp_path)
+
+
+def test_a_model_type_that_transformers_does_not_know_is_told(tmp_path: Path, model: PreTrainedModel) -> None:
+    model.save_pretrained(tmp_path)
+    edit_config(tmp_path, model_type="of_tomorrow")
+    with pytest.raises(CheckpointError, match=r"transformers \S+ has no model type 'of_tomorrow'$"):
         load(tmp_path)
 
 
