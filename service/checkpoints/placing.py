@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +11,17 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from service.checkpoints.memory import read_weights
+from service.engine.progress import tell_progress
 
-Progress = Callable[[str, int, int], None]
-"""Takes what is done with the weights, the bytes that it is done with, and all there are."""
-
-_told: ContextVar[Progress | None] = ContextVar("told", default=None)
 _PAGE_BYTES = 4096
 _SHOWN_AFTER_S = 1.0  # a toy is there before anybody would look
-
-
-@contextmanager
-def progress_told(tell: Progress) -> Iterator[None]:
-    """Calls `tell` whenever a bar of this module gets on, shown or not."""
-    token = _told.set(tell)
-    try:
-        yield
-    finally:
-        _told.reset(token)
 
 
 class _Bar(tqdm):  # type: ignore[misc]  # tqdm has no types here
     def update(self, n: float = 1) -> Any:
         shown = super().update(n)
-        if (tell := _told.get()) is not None and not self.disable:  # by TQDM_DISABLE, which leaves it without a count
-            tell(self.desc, int(self.n), int(self.total))
+        if not self.disable:  # by TQDM_DISABLE, which leaves it without a count
+            tell_progress(self.desc, int(self.n), int(self.total))
         return shown
 
 

@@ -20,6 +20,7 @@ import torch
 
 from service.engine.fused_decoder import FusedDecoder
 from service.engine.layer_functions import PLAIN, LayerFunctions
+from service.engine.progress import tell_progress
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def _warm_up(decoder: FusedDecoder, functions: LayerFunctions, clock: Callable[[
         spent_s = clock() - start_s
         if spent_s > BUDGET_S:
             raise _LeftOutError(f"{num_done} of {len(pairs)} took {spent_s:.0f} s, and {BUDGET_S:.0f} s are allowed")
-        _log.info("compiling layers: %d of %d, %.0f s", num_done, len(pairs), spent_s)
+        tell_progress("compiling layers", num_done, len(pairs))
 
 
 def _compare(name: str, ours: Any, expected: Any) -> None:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from service.engine.acceleration import Acceleration
 from service.engine.block_pool import BLOCK_SIZE, BlockPool
+from service.engine.decode_graphs import Capture, capture_for
 from service.engine.drawn import NothingLeftError, SampledToken, SamplingError
 from service.engine.errors import is_out_of_memory
 from service.engine.flight import Flight, Launched, Pending, Work
@@ -55,8 +56,10 @@ class Engine:
         num_blocks: How many blocks the KV cache has; None for as many as fit `config.kv_cache_memory_mib`.
         decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
         launch_work: How the device is given a step's work.
+        capture: What records steps with `Acceleration.GRAPHS`; None for the device's own way.
 
     Raises:
+        AccelerationError: A way to be faster does not work with this model, or on this device.
         ValueError: The KV cache would hold next to nothing.
         UnsupportedModelError: The engine would not compute what the model's class computes.
     """
@@ -68,6 +71,7 @@ class Engine:
         num_blocks: int | None = None,
         decode_attention: DecodeAttention | None = None,
         launch_work: Callable[[Work], Pending] = Launched,
+        capture: Capture | None = None,
     ) -> None:
         check = SelfCheck(model)
         if num_blocks is None:
@@ -83,6 +87,9 @@ class Engine:
             model, check.kv_shapes, num_blocks, config.accelerations, decode_attention, launch_work
         )
         check.compare(self._runner)
+        if Acceleration.GRAPHS in config.accelerations:
+            # Not before: the check changes windows, which a graph would keep.
+            self._runner.capture_graphs(capture or capture_for(model.device), config.max_num_seqs)
         self._flights: deque[Flight] = deque()
         self._max_num_flights = 2 if Acceleration.OVERLAP in config.accelerations else 1
         self._failed: list[Failure] = []

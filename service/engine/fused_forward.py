@@ -1,22 +1,18 @@
 """The forward of models that `fused_decoder` covers, as fast as `--accelerate` asks for."""
 
-from collections.abc import Callable, Set
+from collections.abc import Set
 
-import torch
 from transformers import PreTrainedModel
 
 from service.engine.acceleration import Acceleration, AccelerationError
-from service.engine.attention import PackedBatch
+from service.engine.class_forward import Forward
 from service.engine.compiled_layers import compile_layers
 from service.engine.fused_decoder import FusedDecoder, can_fuse
 
 _NEED_FUSED = (Acceleration.LAYERS, Acceleration.GRAPHS)
 
-FusedForward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, PackedBatch], torch.Tensor]
-"""Takes what `FusedDecoder` takes."""
 
-
-def fused_forward(model: PreTrainedModel, accelerations: Set[Acceleration]) -> FusedForward | None:
+def fused_forward(model: PreTrainedModel, accelerations: Set[Acceleration]) -> Forward | None:
     """A fused decoder, compiled if that is asked for; None for a model that only its class can run.
 
     Raises:

@@ -8,10 +8,10 @@ import torch
 from service.checkpoints.load import load_model
 from service.checkpoints.memory import in_gb
 from service.checkpoints.need import need_of
-from service.checkpoints.placing import Progress, progress_told
 from service.engine.cut_layers import Ranks
 from service.engine.engine import Engine
 from service.engine.messages import EngineConfig, Loading
+from service.engine.progress import Progress, progress_told
 
 _PERIOD_S = 1.0
 _LEAST_SHARE = 0.05
@@ -49,7 +49,8 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
         )
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
-    return Engine(model, config)
+    with progress_told(told_now_and_then(tell, is_bytes=False)):
+        return Engine(model, config)
 
 
 def check_room(config: EngineConfig, measure: Callable[[str], tuple[int, int]] = torch.cuda.mem_get_info) -> None:
@@ -69,16 +70,18 @@ def check_room(config: EngineConfig, measure: Callable[[str], tuple[int, int]] =
         raise NoRoomError(f"it needs {need}, and {config.device} has {in_gb(free_bytes)} free", free_bytes)
 
 
-def told_now_and_then(tell: Callable[[Loading], None], clock: Callable[[], float] = time.monotonic) -> Progress:
+def told_now_and_then(
+    tell: Callable[[Loading], None], clock: Callable[[], float] = time.monotonic, is_bytes: bool = True
+) -> Progress:
     """Tells of progress at most once in a second, and only of a twentieth more."""
     next_at_s = clock() + _PERIOD_S
     told: tuple[str, int] = ("", 0)
 
-    def take(what: str, done_bytes: int, total_bytes: int) -> None:
+    def take(what: str, done: int, total: int) -> None:
         nonlocal next_at_s, told
-        grown_bytes = done_bytes - told[1] if what == told[0] else done_bytes
-        if clock() >= next_at_s and grown_bytes >= _LEAST_SHARE * total_bytes:
-            next_at_s, told = clock() + _PERIOD_S, (what, done_bytes)
-            tell(Loading(what, done_bytes, total_bytes))
+        grown = done - told[1] if what == told[0] else done
+        if clock() >= next_at_s and grown >= _LEAST_SHARE * total:
+            next_at_s, told = clock() + _PERIOD_S, (what, done)
+            tell(Loading(what, done, total, is_bytes))
 
     return take

@@ -163,16 +163,20 @@ class Loading:
     """From the engine, now and then before `Ready`: how far it is.
 
     Attributes:
-        what: What it does with the weights, in a word.
-        done_bytes, total_bytes: How many of them that is done with.
+        what: What it does, in a word or two.
+        done, total: How much of it is done, and how much there is.
+        is_bytes: Whether these are bytes of the weights; otherwise they are pieces.
     """
 
     what: str
-    done_bytes: int
-    total_bytes: int
+    done: int
+    total: int
+    is_bytes: bool = True
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.done_bytes / 1e9:.1f} of {self.total_bytes / 1e9:.1f} GB"
+        if self.is_bytes:
+            return f"{self.what}: {self.done / 1e9:.1f} of {self.total / 1e9:.1f} GB"
+        return f"{self.what}: {self.done} of {self.total}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from service.engine.acceleration import Acceleration
 from service.engine.attention import ATTENTION_NAME
 from service.engine.block_pool import num_blocks_for
 from service.engine.class_forward import Forward, class_forward
+from service.engine.decode_graphs import Capture, DecodeGraphs
 from service.engine.drawing import draw_for
 from service.engine.drawn import Drawn
 from service.engine.flight import Flight, Launched, Pending, Work
@@ -58,11 +59,18 @@ class ModelRunner:
         elif decode_attention is None:
             decode_attention = decode_attention_for(model.device)
         max_num_tokens = model.config.get_text_config().max_position_embeddings
-        num_columns = min(num_blocks_for(max_num_tokens), num_blocks)
-        self._packer = Packer(self._kv_cache, model.device, decode_attention, num_columns)
+        self._decode_attention, self._num_columns = decode_attention, min(num_blocks_for(max_num_tokens), num_blocks)
+        self._packer = Packer(self._kv_cache, model.device, decode_attention, self._num_columns)
         self._forward: Forward = fused_forward(model, accelerations) or class_forward(model)
         self._launch_work = launch_work
         self.step_scope: StepScope = lambda packed: nullcontext()
+
+    def capture_graphs(self, capture: Capture, max_num_seqs: int) -> None:
+        """Records the steps that only decode, and from now on replays them; see `DecodeGraphs`."""
+        assert self._decode_attention is not None, "graphs needs attention"
+        self._forward = DecodeGraphs(
+            self._forward, capture, self._kv_cache, self._decode_attention, self._num_columns, max_num_seqs
+        )
 
     def launch(self, scheduled: list[ScheduledSequence], before: Flight | None = None) -> Flight:
         """Gives the device a step to do: to compute the scheduled tokens, and to draw the next ones.

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from service.engine.acceleration import Acceleration
+from service.engine.decode_graphs import Capture
 from service.engine.engine import Engine
 from service.engine.messages import EngineConfig
 from tests.checkpoints import tiny_model
@@ -26,7 +27,13 @@ def small_model(family: str, device: str, dtype: torch.dtype = torch.float32, **
     return moved
 
 
-def make_engine(model: PreTrainedModel, accelerations: frozenset[Acceleration], num_blocks: int = 512) -> Engine:
+def make_engine(
+    model: PreTrainedModel,
+    accelerations: frozenset[Acceleration],
+    num_blocks: int = 512,
+    max_num_seqs: int = 64,
+    capture: Capture | None = None,
+) -> Engine:
     """An engine that leaves `model` as it is."""
-    config = EngineConfig(Path("unused"), str(model.device), max_num_seqs=64, accelerations=accelerations)
-    return Engine(copy.deepcopy(model), config, num_blocks)
+    config = EngineConfig(Path("unused"), str(model.device), max_num_seqs=max_num_seqs, accelerations=accelerations)
+    return Engine(copy.deepcopy(model), config, num_blocks, capture=capture)

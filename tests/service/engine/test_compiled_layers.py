@@ -1,6 +1,5 @@
 """What stands between matrix products may be compiled, computes the same then, and is left out where it can't be."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from service.engine.engine import Engine
 from service.engine.fused_decoder import FusedDecoder
 from service.engine.messages import EngineConfig
 from service.engine.model_runner import ModelRunner
+from service.engine.progress import progress_told
 from service.engine.sequence import SamplingParams
 from tests.checkpoints import tiny_model
 from tests.service.engine.conftest import finish, make_engine, tokens_of
@@ -120,10 +120,11 @@ def test_compiling_ends_when_its_time_is_over(caplog: pytest.LogCaptureFixture) 
 
         return call
 
-    caplog.set_level(logging.INFO)
-    Compiled(tiny_model().train(mode=False), slow, clock=clock)
+    told: list[tuple[str, int, int]] = []
+    with progress_told(lambda *progress: told.append(progress)):
+        Compiled(tiny_model().train(mode=False), slow, clock=clock)
     assert calls == ["rotate", "gate", "add_and_norm"]
-    assert "compiling layers: 2 of 6, 96 s" in caplog.text
+    assert told == [("compiling layers", 1, 6), ("compiling layers", 2, 6)]
     assert "3 of 6 took 144 s, and 120 s are allowed" in caplog.text
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from service.checkpoints.need import Need, need_of
-from service.checkpoints.placing import place, progress_told
+from service.checkpoints.placing import place
 from service.engine.loading import NoRoomError, check_room, told_now_and_then
 from service.engine.messages import EngineConfig, Loading
+from service.engine.progress import progress_told
 from tests.checkpoints import tiny_model
 from tests.service.fake_engine import Clock
 
@@ -51,10 +52,11 @@ def test_progress_is_told_once_in_a_second_and_in_twentieths() -> None:
         *((2.1, "reading", 25), (9.0, "reading", 100), (9.5, "loading", 20), (10.0, "loading", 21)),
     ):
         take(what, done_bytes, 100)
-    assert [(loading.what, loading.done_bytes) for loading in told] == [
+    assert [(loading.what, loading.done) for loading in told] == [
         *(("reading", 20), ("reading", 25), ("reading", 100), ("loading", 21))
     ]
 
 
-def test_progress_is_told_in_gigabytes() -> None:
+def test_progress_is_told_in_gigabytes_or_pieces() -> None:
     assert str(Loading("loading", 4_210_000_000, 13_480_000_000)) == "loading: 4.2 of 13.5 GB"
+    assert str(Loading("capturing graphs", 3, 35, is_bytes=False)) == "capturing graphs: 3 of 35"
