@@ -34,7 +34,8 @@ memory at most (measured on what it compiles). So 4 programs fit one multiproces
 _PROGRAMS_PER_MULTIPROCESSOR = 4
 """Contexts are split until there are so many."""
 
-_MAX_SPLITS = 64
+MAX_SPLITS = 64
+"""One program merges all parts of a head at once."""
 
 _NUM_ROWS = 16
 """Query heads are padded to as many at least, which tensor cores multiply at once. In 16 bits a token of a KV head then
@@ -78,7 +79,7 @@ def paged_decode(
     window = _NO_WINDOW if sliding_window is None else sliding_window
     inputs = (query, cache, block_table, lengths, parts, logs, query.stride(0), query.stride(1), block_table.stride(0))
     # In the interpreter, on a CPU, a product of bfloat16 is computed of the bits as integers.
-    constants = attend_constants(num_heads // num_kv_heads, head_size, tile, num_splits, softcap, not query.is_cuda)
+    constants = attend_constants(num_heads // num_kv_heads, head_size, tile, num_splits > 1, softcap, not query.is_cuda)
     # Triton starts kernels on the current device.
     with torch.cuda.device_of(query), _refusing():  # type: ignore[no-untyped-call]
         # Heads first: those of one token stand side by side in memory, and programs side by side run together.
@@ -86,8 +87,10 @@ def paged_decode(
             *inputs, scale_of(scaling, softcap), window, **constants, **OPTIONS
         )
         if num_splits > 1:
-            sizes = {name: constants[name] for name in ("HEAD_SIZE", "SIZE", "TILE", "NUM_SPLITS")}
-            merge_kernel[num_heads, num_sequences](lengths, parts, logs, output, window, **sizes, **OPTIONS)
+            sizes = {name: constants[name] for name in ("HEAD_SIZE", "SIZE", "TILE")}
+            merge_kernel[num_heads, num_sequences](
+                lengths, parts, logs, output, window, num_splits, **sizes, MAX_SPLITS=MAX_SPLITS, **OPTIONS
+            )
     return output
 
 
@@ -107,7 +110,7 @@ def tile_of(head_size: int, element_size: int) -> int:
 
 
 def choose_num_splits(num_programs: int, num_tiles: int, num_multiprocessors: int) -> int:
-    """Into how many parts contexts are split: a power of two, so that few variants are compiled.
+    """Into how many parts contexts are split.
 
     Args:
         num_programs: How many there are without splitting.
@@ -115,8 +118,7 @@ def choose_num_splits(num_programs: int, num_tiles: int, num_multiprocessors: in
         num_multiprocessors: The GPU's.
     """
     wanted = num_multiprocessors * _PROGRAMS_PER_MULTIPROCESSOR // num_programs
-    power = max(1, min(wanted, num_tiles, _MAX_SPLITS)).bit_length() - 1
-    return 1 << power
+    return max(1, min(wanted, num_tiles, MAX_SPLITS))
 
 
 def scale_of(scaling: float, softcap: float | None) -> float:
@@ -125,9 +127,9 @@ def scale_of(scaling: float, softcap: float | None) -> float:
 
 
 def attend_constants(
-    group: int, head_size: int, tile: int, num_splits: int, softcap: float | None, in_float32: bool
+    group: int, head_size: int, tile: int, is_split: bool, softcap: float | None, in_float32: bool
 ) -> dict[str, int | float | bool]:
-    """What a variant of `attend_kernel` is compiled for.
+    """What a variant of `attend_kernel` is compiled for. A model needs two: with contexts split, and not.
 
     Args:
         group: How many query heads share a KV head.
@@ -140,17 +142,17 @@ def attend_constants(
         "SIZE": triton.next_power_of_2(head_size),
         "BLOCK": BLOCK_SIZE,
         "TILE": tile,
-        "NUM_SPLITS": num_splits,
+        "IS_SPLIT": is_split,
         "CAP": 0.0 if softcap is None else softcap * _LOG2_E,
         "IN_FLOAT32": in_float32,
     }
 
 
 @triton.jit
-def _part(length, window, split, NUM_SPLITS: tl.constexpr, TILE: tl.constexpr):
+def _part(length, window, split, num_splits, TILE: tl.constexpr):
     """Where a part begins and ends: whole tiles of what is seen, but for the last; empty where no more are left."""
     first = tl.maximum(length - window, 0)
-    share = tl.cdiv(tl.cdiv(length - first, NUM_SPLITS), TILE) * TILE
+    share = tl.cdiv(tl.cdiv(length - first, num_splits), TILE) * TILE
     start = first + split * share
     return start, tl.minimum(start + share, length)
 
@@ -180,7 +182,7 @@ def _scores(queries, keys, scale, CAP: tl.constexpr):
     return scores
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["window"])  # or a window of another length would be compiled for anew
 def attend_kernel(
     query,
     cache,
@@ -199,14 +201,14 @@ def attend_kernel(
     SIZE: tl.constexpr,
     BLOCK: tl.constexpr,
     TILE: tl.constexpr,
-    NUM_SPLITS: tl.constexpr,
+    IS_SPLIT: tl.constexpr,
     CAP: tl.constexpr,
     IN_FLOAT32: tl.constexpr,
 ):
     """Writes each part's output, and the logarithm of its softmax's denominator if there are several."""
-    num_kv_heads = tl.num_programs(0)
+    num_kv_heads, num_splits = tl.num_programs(0), tl.num_programs(2)
     kv_head, sequence, split = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    start, end = _part(tl.load(lengths + sequence), window, split, NUM_SPLITS, TILE)
+    start, end = _part(tl.load(lengths + sequence), window, split, num_splits, TILE)
     rows, columns = tl.arange(0, ROWS), tl.arange(0, SIZE)
     heads = kv_head * GROUP + rows
     is_column = (columns < HEAD_SIZE)[None, :]
@@ -233,34 +235,35 @@ def attend_kernel(
         best = new_best
     # A sequence of no tokens has seen nothing, and its output is 0.
     total = tl.where(total == 0, 1.0, total)
-    part = (sequence * num_kv_heads * GROUP + heads) * NUM_SPLITS + split
+    part = (sequence * num_kv_heads * GROUP + heads) * num_splits + split
     is_written = rows < GROUP
-    if NUM_SPLITS > 1:
+    if IS_SPLIT:
         is_written = is_written & (start < end)
         tl.store(logs + part, best + tl.log2(total), mask=is_written)
     output_places = part[:, None] * HEAD_SIZE + columns[None, :]
     tl.store(parts + output_places, sums / total[:, None], mask=is_written[:, None] & is_column)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["window", "num_splits"])
 def merge_kernel(
     lengths,
     parts,
     logs,
     output,
     window,
+    num_splits,
     HEAD_SIZE: tl.constexpr,
     SIZE: tl.constexpr,
     TILE: tl.constexpr,
-    NUM_SPLITS: tl.constexpr,
+    MAX_SPLITS: tl.constexpr,
 ):
     """Weighs the parts of one head of one sequence by their shares of the whole softmax's denominator."""
     head, sequence = tl.program_id(0), tl.program_id(1)
-    splits, columns = tl.arange(0, NUM_SPLITS), tl.arange(0, SIZE)
-    start, end = _part(tl.load(lengths + sequence), window, splits, NUM_SPLITS, TILE)
-    is_part = start < end
+    splits, columns = tl.arange(0, MAX_SPLITS), tl.arange(0, SIZE)
+    start, end = _part(tl.load(lengths + sequence), window, splits, num_splits, TILE)
+    is_part = start < end  # never beyond num_splits, whose parts have all there is
     output_row = sequence * tl.num_programs(0) + head
-    part = output_row * NUM_SPLITS + splits
+    part = output_row * num_splits + splits
     log = tl.load(logs + part, mask=is_part, other=float("-inf"))
     # Of no parts at all the largest would be infinite, and infinite minus infinite is NaN.
     weights = tl.exp2(log - tl.maximum(tl.max(log, 0), -1e38))
