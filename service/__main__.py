@@ -14,6 +14,7 @@ import click
 from service import commands
 from service.catalog import DTYPES, CatalogError
 from service.config import ConfigError, ServiceConfig, check_exposure, read_token
+from service.devices import DeviceError, parse_devices
 from service.engine.acceleration import Acceleration
 from service.errors import RunstreamError
 from service.server import serve
@@ -22,11 +23,19 @@ _option = functools.partial(click.option, show_envvar=True, show_default=True)
 _optional = functools.partial(click.option, show_envvar=True, default="")
 _PORT = click.IntRange(0, 65535)
 _ONE_OR_MORE = click.IntRange(min=1)
+_ZERO_OR_MORE = click.IntRange(min=0)
 _SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 def _split(context: click.Context, parameter: click.Parameter, values: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _devices(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    try:
+        return parse_devices(value)
+    except DeviceError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def _accelerations(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Acceleration]:
@@ -70,9 +79,9 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
 )
 @_option(
     "--memory-budget-mib",
-    type=click.IntRange(min=0),
+    type=_ZERO_OR_MORE,
     default=0,
-    help="The most memory that the models take together on their device, in MiB; 0 for what is free there.",
+    help="The most memory that the models take together on each device, in MiB; 0 for what is free there.",
 )
 @_optional("--stand-in", metavar="MODEL", help="A model that answers for those not loaded, and says so.")
 @_option(
@@ -83,7 +92,17 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A catalog that adds models or replaces them. May be given again.",
 )
-@_option("--device", default="cpu", help="Where the models run: cpu, cuda, cuda:1, ...")
+@_option(
+    "--device",
+    "--devices",
+    "devices",
+    envvar=["RUNSTREAM_SERVICE_DEVICES", "RUNSTREAM_SERVICE_DEVICE"],
+    default="cpu",
+    metavar="NAMES",
+    callback=_devices,
+    help="Where the models run: cpu, cuda, cuda:1, ... With several, such as 0,1 for two GPUs, each model has an "
+    "engine on each; that was never tried on several GPUs.",
+)
 @_optional("--dtype", type=click.Choice(DTYPES), default=None, help="Computes in it instead of the catalog's dtypes.")
 @_option(
     "--max-waiting",
@@ -97,17 +116,34 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     default=262_144,
     help="The most tokens that the prompts waiting for one model have together; more get RESOURCE_EXHAUSTED.",
 )
-@_option("--max-num-seqs", type=_ONE_OR_MORE, default=64, help="The most requests that one model answers at once.")
+@_option(
+    "--max-num-seqs",
+    type=_ZERO_OR_MORE,
+    default=0,
+    help="The most requests that one engine answers at once; 0 for 64, on CUDA 256.",
+)
 @_option(
     "--max-num-batched-tokens",
-    type=_ONE_OR_MORE,
-    default=512,
-    help="The most tokens that one step of a model computes.",
+    type=_ZERO_OR_MORE,
+    default=0,
+    help="The most tokens that one step of an engine computes; 0 for 512, on CUDA 2048.",
 )
-@_option("--kv-cache-memory-mib", type=_ONE_OR_MORE, default=512, help="The memory of each model's KV cache, in MiB.")
+@_option(
+    "--kv-cache-memory-mib",
+    type=_ZERO_OR_MORE,
+    default=0,
+    help="The memory of each engine's KV cache, in MiB; 0 for 512, on CUDA for what --gpu-memory-utilization leaves.",
+)
+@_option(
+    "--gpu-memory-utilization",
+    type=click.FloatRange(min=0, max=1, min_open=True),
+    default=0.9,
+    help="The part of a GPU's memory that may be in use, if no --kv-cache-memory-mib is given; several models divide "
+    "it evenly.",
+)
 @_option(
     "--num-threads",
-    type=click.IntRange(min=0),
+    type=_ZERO_OR_MORE,
     default=0,
     help="The CPU threads of each model; 0 for one fewer than there are cores.",
 )

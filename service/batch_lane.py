@@ -100,7 +100,7 @@ class Lane:
             if not self._running:
                 self._start(self._suspects.popleft(), is_suspect=True)
             return
-        num_free = self._model.engine.config.max_num_seqs - len(self._running)
+        num_free = self._model.engine.max_num_seqs - len(self._running)
         again, self._returned = self._returned[:num_free], self._returned[num_free:]
         for item in again:
             self._start(item)

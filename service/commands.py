@@ -16,6 +16,7 @@ from service.checkpoints.errors import CheckpointError
 from service.checkpoints.locate import locate
 from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, stored_bytes, weights_bytes
 from service.config import ConfigError, ServiceConfig
+from service.devices import parse_devices
 from service.errors import RunstreamError
 
 _FOLDER_TOKENS = 1024  # a folder has no limits of its own, and a question and its answer are short
@@ -165,7 +166,7 @@ def verify(
     folder = locate(model)
     click.echo(f"{model_id}: {folder}")
     check_files(folder, click.echo)
-    config = _config(context, models=(model_id,), device=device, dtype=dtype)
+    config = _config(context, models=(model_id,), devices=parse_devices(device)[:1], dtype=dtype)
     click.echo(asyncio.run(try_to_answer(config, catalog, model)))
     click.echo(f"{model_id} can be served")
 

@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from service.devices import CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
 from service.engine.acceleration import Acceleration, AccelerationError, check_accelerations
 
 
@@ -22,11 +23,14 @@ class ServiceConfig:
         models: The catalog ids of the models to load.
         stand_in: The model that answers for those of the catalog that are not loaded; empty for none.
         catalog_files: Catalogs read after the built-in one.
-        device: The torch device of the engines.
+        devices: The torch devices of the engines: each model has an engine on each.
         dtype: The torch dtype of the engines; None for the catalog's.
         max_waiting: The most requests that wait in front of one engine.
         max_waiting_tokens: The most tokens that their prompts have together.
-        max_num_seqs, max_num_batched_tokens, kv_cache_memory_mib, num_threads: See `EngineConfig`.
+        max_num_seqs, max_num_batched_tokens, kv_cache_memory_mib: See `EngineConfig`; 0 for the device's own, see
+            `EngineBounds`.
+        gpu_memory_utilization: See `MemoryShare`.
+        num_threads: See `EngineConfig`.
         accelerations: The ways to be faster that are used.
         stall_timeout_s: How long an engine may be silent while it has work.
         default_timeout_s: The deadline of calls that set none.
@@ -36,7 +40,7 @@ class ServiceConfig:
         load: When models are loaded: "at-start", or "on-use" when a request asks for them.
         load_wait_s: How long a request waits for its model to be loaded.
         unload_idle_s: After how long without a request a model is unloaded; 0 for never.
-        memory_budget_mib: What the models take together at most, on their device; 0 for what is free there.
+        memory_budget_mib: What the models take together at most, on each device; 0 for what is free there.
         token: What callers must send as `authorization: Bearer <token>`; empty for no check.
     """
 
@@ -46,13 +50,14 @@ class ServiceConfig:
     models: tuple[str, ...]
     stand_in: str
     catalog_files: tuple[Path, ...]
-    device: str
+    devices: tuple[str, ...]
     dtype: str | None
     max_waiting: int
     max_waiting_tokens: int
     max_num_seqs: int
     max_num_batched_tokens: int
     kv_cache_memory_mib: int
+    gpu_memory_utilization: float
     num_threads: int
     accelerations: frozenset[Acceleration]
     stall_timeout_s: float
@@ -73,11 +78,27 @@ class ServiceConfig:
             check_accelerations(self.accelerations)
         except AccelerationError as error:
             raise ConfigError(f"--accelerate: {error}") from error
-        if self.max_num_batched_tokens < self.max_num_seqs:
+        bounds = self.engine_bounds
+        if bounds.max_num_batched_tokens < bounds.max_num_seqs:
             raise ConfigError(
-                f"--max-num-batched-tokens {self.max_num_batched_tokens} is less than --max-num-seqs "
-                f"{self.max_num_seqs}: each running request needs a token of every step"
+                f"--max-num-batched-tokens {bounds.max_num_batched_tokens} is less than --max-num-seqs "
+                f"{bounds.max_num_seqs}: each running request needs a token of every step"
             )
+
+    @property
+    def is_on_cuda(self) -> bool:
+        """Whether the engines run on CUDA devices."""
+        return is_cuda(self.devices[0])
+
+    @property
+    def engine_bounds(self) -> EngineBounds:
+        """The bounds of each engine, with the device's own where none is given."""
+        own = CUDA_BOUNDS if self.is_on_cuda else CPU_BOUNDS
+        return EngineBounds(
+            self.max_num_seqs or own.max_num_seqs,
+            self.max_num_batched_tokens or own.max_num_batched_tokens,
+            self.kv_cache_memory_mib or own.kv_cache_memory_mib,
+        )
 
     @property
     def models_to_load(self) -> tuple[str, ...]:

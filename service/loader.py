@@ -6,9 +6,11 @@ import functools
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.need import Budget, read_need
+from service.devices import is_cuda
 from service.engine.request import EngineState
 from service.engine.sequence import Priority
 from service.errors import ModelNotReadyError, QueueFullError, RunstreamError
@@ -42,7 +44,7 @@ class Loader:
         self._turn = asyncio.Lock()  # who was asked for first takes room first, whoever is read sooner
         self._is_stopping = False
         # CUDA's memory is known to the engines alone, and each asks before it takes any: one after the other.
-        self._device = asyncio.Lock() if budget.device.startswith("cuda") else contextlib.nullcontext()
+        self._device = asyncio.Lock() if is_cuda(budget.devices[0]) else contextlib.nullcontext()
 
     def add(self, model: Model) -> None:
         """Has it load and unload a model."""
@@ -206,7 +208,8 @@ class Loader:
         started_s = self._clock()
         try:
             async with self._turn:
-                model.need = await read_need(model.engine.config)
+                need = await read_need(model.engine.config)
+                model.need = replace(need, num_engines=model.engine.engines_per_device)
             async with self._device:
                 await self._load_into_room(model)
         except NoRoomError as error:

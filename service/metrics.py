@@ -6,22 +6,22 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from service.engine.process import EngineProcess
+from service.engine.handle import EngineHandle
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
 class _Preemptions(Collector):
-    """Reads the engines' own counts whenever somebody asks; an engine that is started again begins at 0."""
+    """Reads the engines' own counts whenever somebody asks."""
 
     def __init__(self) -> None:
-        self.engines: dict[str, EngineProcess] = {}
+        self.engines: dict[str, EngineHandle] = {}
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         text = "Times that a request gave its blocks to another and waited again."
         family = CounterMetricFamily("runstream_num_preemptions", text, labels=["model"])
         for model, engine in self.engines.items():
-            family.add_metric([model], engine.stats.num_preemptions)
+            family.add_metric([model], engine.num_preemptions)
         yield family
 
 
@@ -36,6 +36,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._num_running = self._gauge("num_requests_running", "Requests that an engine is answering.")
         self._num_waiting = self._gauge("num_requests_waiting", "Requests that wait for an engine.")
+        self._num_serving = self._gauge("num_engines_serving", "Engines of a model that serve; one for each device.")
         self._prompt_tokens = self._counter("prompt_tokens", "Prompt tokens of requests that an engine took.")
         self._prefix_queries = self._counter("prefix_cache_queries", "Prompt tokens looked up in the prefix cache.")
         self._prefix_hits = self._counter("prefix_cache_hits", "Prompt tokens found in the prefix cache.")
@@ -55,11 +56,12 @@ class Metrics:
             "runstream_num_batch_items_waiting", "Items of batches without a result.", registry=self.registry
         )
 
-    def watch(self, model: str, engine: EngineProcess) -> None:
-        """Reads an engine's queue and preemptions whenever somebody asks."""
+    def watch(self, model: str, engine: EngineHandle) -> None:
+        """Reads an engine's queue, preemptions and health whenever somebody asks."""
         self._preemptions.engines[model] = engine
         self._num_running.labels(model).set_function(lambda: engine.num_running)
         self._num_waiting.labels(model).set_function(lambda: engine.num_waiting)
+        self._num_serving.labels(model).set_function(lambda: engine.num_serving)
 
     def watch_batches(self, num_waiting: Callable[[], int]) -> None:
         """Reads the number of items without a result whenever somebody asks."""

@@ -5,19 +5,21 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.catalog import CatalogModel
 from service.chat import Chat
 from service.checkpoints.need import Need
 from service.conversion import Room
+from service.engine.handle import EngineHandle
 from service.engine.messages import EngineInfo
-from service.engine.process import EngineProcess
 from service.engine.request import EngineState
 from service.engine.sequence import Priority
 from service.errors import ModelNotReadyError
 
 _log = logging.getLogger(__name__)
+
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Use:
 
 
 class Model:
-    """A model with an engine of its own, which is started and ended again as the loader says.
+    """A model with an engine, or several, of its own, which is started and ended again as the loader says.
 
     Args:
         entry: What the catalog says of it.
@@ -73,7 +75,7 @@ class Model:
         has_reserved: Whether that memory is its own.
     """
 
-    def __init__(self, entry: CatalogModel, engine: EngineProcess, *, loads_on_use: bool = False) -> None:
+    def __init__(self, entry: CatalogModel, engine: EngineHandle, *, loads_on_use: bool = False) -> None:
         self.entry = entry
         self.engine = engine
         self.loads_on_use = loads_on_use
@@ -149,7 +151,8 @@ class Model:
         try:
             chat = await self._load_chat()
             info = await self.engine.wait_until_ready()
-            self._parts = LoadedParts(chat, _room(self.entry, info, self.engine.config.kv_cache_memory_mib))
+            self._parts = LoadedParts(chat, _room(self.entry, info))
+            self.need = replace(self.need, kv_cache_bytes=info.kv_cache_bytes)
         except BaseException:
             await self.engine.stop("it could not be loaded")
             raise
@@ -187,13 +190,18 @@ class Model:
             callback()
 
 
-def _room(entry: CatalogModel, info: EngineInfo, kv_cache_memory_mib: int) -> Room:
-    if info.num_kv_tokens < (wanted := min(entry.context_window, info.max_position_embeddings)):
-        enough_mib = math.ceil(kv_cache_memory_mib * wanted / info.num_kv_tokens)
+def _room(entry: CatalogModel, info: EngineInfo) -> Room:
+    wanted = min(entry.context_window, info.max_position_embeddings)
+    _log.info(
+        "KV cache of %s on %s: %s tokens, %.1f requests of %s tokens at once",
+        *(entry.id, info.device, f"{info.num_kv_tokens:,}", info.num_kv_tokens / wanted, f"{wanted:,}"),
+    )
+    if info.num_kv_tokens < wanted:
+        enough_mib = math.ceil(info.kv_cache_bytes * wanted / info.num_kv_tokens / _MIB)
         _log.warning(
             "the KV cache of %s holds %d tokens, fewer than its context window of %d: "
             "--kv-cache-memory-mib %d is enough",
             *(entry.id, info.num_kv_tokens, wanted, enough_mib),
         )
-    context_window = min(entry.context_window, info.max_position_embeddings, info.num_kv_tokens)
+    context_window = min(wanted, info.num_kv_tokens)
     return Room(entry.max_prompt_tokens, entry.max_completion_tokens, context_window, info.vocab_size)

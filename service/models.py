@@ -2,15 +2,19 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.catalog import Catalog, CatalogModel
 from service.checkpoints.locate import locate
 from service.checkpoints.need import Budget
 from service.checkpoints.quantization import best_stored
 from service.config import ConfigError, ServiceConfig
+from service.devices import CPU_BOUNDS
+from service.engine.handle import EngineHandle
+from service.engine.memory_share import MemoryShare
 from service.engine.messages import EngineConfig
 from service.engine.process import EngineProcess
+from service.engine.replicas import Replicas
 from service.engine.sequence import Priority
 from service.errors import ModelNotFoundError, ModelNotReadyError, RunstreamError, WeightsMissingError
 from service.load_policy import LoadPolicy
@@ -199,7 +203,7 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
     def open_model(entry: CatalogModel) -> Model:
         return _open_model(config, entry)
 
-    loader = Loader(policy, Budget(config.device, config.memory_budget_mib))
+    loader = Loader(policy, Budget(config.devices, config.memory_budget_mib))
     models = Models(catalog, config.stand_in, loader, open_model)
     for model_id in config.models_to_load:
         if model_id not in catalog:
@@ -211,17 +215,39 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
 
 
 def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
-    checkpoint = best_stored(locate(entry), entry.quantization)
-    engine_config = EngineConfig(
-        checkpoint=checkpoint,
-        device=config.device,
+    engines = [
+        EngineProcess(engine_config, config.max_waiting, config.max_waiting_tokens, config.stall_timeout_s)
+        for engine_config in engine_configs(config, entry)
+    ]
+    engine: EngineHandle = engines[0] if len(engines) == 1 else Replicas(engines)
+    return Model(entry, engine, loads_on_use=config.load == "on-use")
+
+
+def engine_configs(config: ServiceConfig, entry: CatalogModel) -> list[EngineConfig]:
+    """What a model's engines load, one on each device.
+
+    Raises:
+        WeightsMissingError: It has no weights here.
+    """
+    bounds = config.engine_bounds
+    kv_cache_memory_mib = bounds.kv_cache_memory_mib
+    if entry.id not in config.models and entry.id == config.stand_in:
+        # It is a help and not what the GPU is for: it takes no share of it from the models that are.
+        kv_cache_memory_mib = kv_cache_memory_mib or CPU_BOUNDS.kv_cache_memory_mib
+    one = EngineConfig(
+        checkpoint=best_stored(locate(entry), entry.quantization),
         dtype=config.dtype or entry.dtype,
         quantization=entry.quantization,
-        max_num_seqs=config.max_num_seqs,
-        max_num_batched_tokens=config.max_num_batched_tokens,
-        kv_cache_memory_mib=config.kv_cache_memory_mib,
+        max_num_seqs=bounds.max_num_seqs,
+        max_num_batched_tokens=bounds.max_num_batched_tokens,
+        kv_cache_memory_mib=kv_cache_memory_mib,
         num_threads=config.num_threads,
         accelerations=config.accelerations,
+        memory_share=MemoryShare(
+            utilization=config.gpu_memory_utilization,
+            budget_mib=config.memory_budget_mib,
+            num_engines=max(1, len(config.models)),
+        ),
+        context_window=entry.context_window,
     )
-    engine = EngineProcess(engine_config, config.max_waiting, config.max_waiting_tokens, config.stall_timeout_s)
-    return Model(entry, engine, loads_on_use=config.load == "on-use")
+    return [replace(one, device=device) for device in config.devices]

@@ -1,4 +1,4 @@
-"""Which models fit into the memory of a device together, and what would have to change for one that does not."""
+"""Which models fit into the memory of the devices together, and what would have to change for one that does not."""
 
 import math
 from collections.abc import Sequence
@@ -56,9 +56,10 @@ class Room:
         others = [other for other in models if _reserved(other)]
         loaded = ", ".join(f"{other.entry.id} ({in_gb(_reserved(other))})" for other in others) or "nothing"
         total = f" of {in_gb(self._budget.total_bytes)}" if self._budget.total_bytes else ""
+        where = " and ".join(self._budget.devices)
         ways = "; or ".join(self._ways(model, others, free_bytes)) or "a smaller model, or more memory"
         return (
-            f"{model.entry.id} needs {model.need}, and {in_gb(free_bytes)}{total} are left on {self._budget.device}. "
+            f"{model.entry.id} needs {model.need}, and {in_gb(free_bytes)}{total} are left on {where}. "
             f"Loaded: {loaded}. What would fit: {ways}"
         )
 
@@ -72,11 +73,11 @@ class Room:
             ways.append(f"it, with {' or '.join(other.entry.id for other in enough)} unloaded")
         elif sum(map(_reserved, others)) >= missing_bytes:
             ways.append(f"it, with {' and '.join(other.entry.id for other in others)} unloaded")
-        if (left_mib := (free_bytes - need.weights_bytes) // _MIB) >= 1:
+        if (left_mib := (free_bytes // need.num_engines - need.weights_bytes) // _MIB) >= 1:
             ways.append(f"it, with --kv-cache-memory-mib {left_mib} or less")
         if self._budget.is_given:
             enough_mib = math.ceil((self._budget.total_bytes + missing_bytes) / _MIB)
-            ways.append(f"it, with --memory-budget-mib {enough_mib}, if {self._budget.device} has that")
+            ways.append(f"it, with --memory-budget-mib {enough_mib}, if {' and '.join(self._budget.devices)} has that")
         return ways
 
 

@@ -111,7 +111,7 @@ class Service:
     async def _load(self) -> None:
         if self._config.load == "at-start":
             for model in self.models.opened:
-                self._report(f"loading {model.entry.id} on {self._config.device} ...")
+                self._report(f"loading {model.entry.id} on {', '.join(self._config.devices)} ...")
         for model_id, failure in (await self.models.load_all()).items():
             self._report(f"NOT LOADED: {model_id}: {failure.message}")
 

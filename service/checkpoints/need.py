@@ -1,6 +1,7 @@
 """The memory that an engine takes, known before it is loaded, and what of it there is on this machine."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,24 +15,28 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What an engine takes on its device.
+    """What a model takes on a device.
 
     Attributes:
-        weights_bytes: Its weights, as they are once they are loaded.
-        kv_cache_bytes: Its KV cache, which it takes as a whole.
+        weights_bytes: An engine's weights, as they are once they are loaded.
+        kv_cache_bytes: Its KV cache, which it takes as a whole; 0 if that gets what is left, once that is known.
+        num_engines: How many engines the device has of the model.
     """
 
     weights_bytes: int = 0
     kv_cache_bytes: int = 0
+    num_engines: int = 1
 
     @property
     def total_bytes(self) -> int:
-        """Both together; what a step and the process itself take comes on top."""
-        return self.weights_bytes + self.kv_cache_bytes
+        """All together; what steps and the processes themselves take comes on top."""
+        return self.num_engines * (self.weights_bytes + self.kv_cache_bytes)
 
     def __str__(self) -> str:
         weights, kv_cache = in_gb(self.weights_bytes), in_gb(self.kv_cache_bytes)
-        return f"{in_gb(self.total_bytes)} (weights {weights}, KV cache {kv_cache})"
+        parts = f"weights {weights}, KV cache {kv_cache if self.kv_cache_bytes else 'what is left'}"
+        times = f", in each of {self.num_engines} engines" if self.num_engines > 1 else ""
+        return f"{in_gb(self.total_bytes)} ({parts}{times})"
 
 
 def need_of(config: EngineConfig) -> Need:
@@ -57,22 +62,24 @@ def available_ram_bytes() -> int:
 
 
 class Budget:
-    """The memory of one device that engines may take together.
+    """The memory of each device that engines may take together.
+
+    Every model has its engines on all devices alike, so that the same is left on each.
 
     Args:
-        device: "cpu", "cuda", "cuda:1", ...
+        devices: "cpu", "cuda", "cuda:1", ...
         budget_mib: How much; 0 for what is free. For CUDA only the engine knows that, and refuses by itself.
 
     Attributes:
-        device: As given.
+        devices: As given, each once.
         is_given: Whether somebody has decided on it.
         total_bytes: How much it is; 0 if only the engines know.
     """
 
-    def __init__(self, device: str, budget_mib: int) -> None:
-        self.device = device
+    def __init__(self, devices: Iterable[str], budget_mib: int) -> None:
+        self.devices = tuple(dict.fromkeys(devices))
         self.is_given = bool(budget_mib)
-        self._is_measured = not budget_mib and device == "cpu"
+        self._is_measured = not budget_mib and self.devices == ("cpu",)
         self.total_bytes = available_ram_bytes() if self._is_measured else budget_mib << 20
 
     def free_bytes(self, loading_bytes: int, loaded_bytes: int) -> int | None:

@@ -21,6 +21,7 @@ from service.engine.errors import is_out_of_memory
 from service.engine.flight import Flight, Launched, Pending, Work
 from service.engine.grammar import GrammarError, GrammarMatcher
 from service.engine.kv_cache import bytes_per_block
+from service.engine.memory_profile import MIN_BLOCKS, MemoryMeter, blocks_that_fit
 from service.engine.messages import (
     ENGINE_FAILED,
     EngineConfig,
@@ -44,7 +45,6 @@ _OUT_OF_MEMORY = (
 )
 
 _MIB = 1 << 20
-_MIN_BLOCKS = 4
 
 
 class Engine:
@@ -57,6 +57,7 @@ class Engine:
         decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
         launch_work: How the device is given a step's work.
         capture: What records steps with `Acceleration.GRAPHS`; None for the device's own way.
+        meter: Measures how many blocks fit instead; None on devices whose KV cache has a size of its own.
 
     Raises:
         AccelerationError: A way to be faster does not work with this model, or on this device.
@@ -72,20 +73,34 @@ class Engine:
         decode_attention: DecodeAttention | None = None,
         launch_work: Callable[[Work], Pending] = Launched,
         capture: Capture | None = None,
+        meter: MemoryMeter | None = None,
     ) -> None:
         check = SelfCheck(model)
+        text_config = model.config.get_text_config()
+        max_position_embeddings = text_config.max_position_embeddings
+        max_num_tokens = min(max_position_embeddings, config.context_window or max_position_embeddings)
+        block_bytes = bytes_per_block(check.kv_shapes, model.dtype)
         if num_blocks is None:
-            num_blocks = config.kv_cache_memory_mib * _MIB // bytes_per_block(check.kv_shapes, model.dtype)
+            num_blocks = config.kv_cache_memory_mib * _MIB // block_bytes
+        self._runner = ModelRunner(
+            model,
+            check.kv_shapes,
+            MIN_BLOCKS if meter else num_blocks,
+            config.accelerations,
+            decode_attention,
+            launch_work,
+            max_num_tokens,
+        )
+        if meter is not None:
+            num_blocks = blocks_that_fit(self._runner, meter, config, max_num_tokens, block_bytes)
+            self._runner.resize_kv_cache(num_blocks)
         self.block_pool = BlockPool(num_blocks)
         self.scheduler = Scheduler(self.block_pool, config.max_num_seqs, config.max_num_batched_tokens)
-        if num_blocks < _MIN_BLOCKS:
+        if num_blocks < MIN_BLOCKS:
             raise ValueError(
                 f"a KV cache of {config.kv_cache_memory_mib} MiB holds {num_blocks * BLOCK_SIZE} tokens of this model, "
-                f"fewer than {_MIN_BLOCKS * BLOCK_SIZE}: give it more memory"
+                f"fewer than {MIN_BLOCKS * BLOCK_SIZE}: give it more memory"
             )
-        self._runner = ModelRunner(
-            model, check.kv_shapes, num_blocks, config.accelerations, decode_attention, launch_work
-        )
         check.compare(self._runner)
         if Acceleration.GRAPHS in config.accelerations:
             # Not before: the check changes windows, which a graph would keep.
@@ -94,11 +109,12 @@ class Engine:
         self._max_num_flights = 2 if Acceleration.OVERLAP in config.accelerations else 1
         self._failed: list[Failure] = []
         self._sequences: dict[str, Sequence] = {}
-        text_config = model.config.get_text_config()
+        self._max_num_tokens = min(max_num_tokens, num_blocks * BLOCK_SIZE)
         self.info = EngineInfo(
             vocab_size=text_config.vocab_size,
-            max_position_embeddings=text_config.max_position_embeddings,
+            max_position_embeddings=max_position_embeddings,
             num_kv_tokens=num_blocks * BLOCK_SIZE,
+            kv_cache_bytes=num_blocks * block_bytes,
             device=str(model.device),
             dtype=str(model.dtype).removeprefix("torch."),
         )
@@ -142,9 +158,10 @@ class Engine:
         if not prompt_token_ids or params.max_tokens < 1:
             raise ValueError("a request has at least one prompt token and max_tokens is at least 1")
         num_tokens = len(prompt_token_ids) + params.max_tokens
-        max_num_tokens = min(self.info.num_kv_tokens, self.info.max_position_embeddings)
-        if num_tokens > max_num_tokens:
-            raise ValueError(f"prompt and max_tokens are {num_tokens} tokens, and there is room for {max_num_tokens}")
+        if num_tokens > self._max_num_tokens:
+            raise ValueError(
+                f"prompt and max_tokens are {num_tokens} tokens, and there is room for {self._max_num_tokens}"
+            )
         # Such a token would fail the whole step, and on CUDA the process.
         for token_id in itertools.chain(prompt_token_ids, (token_id for token_id, _ in params.logit_bias)):
             if not 0 <= token_id < self.info.vocab_size:

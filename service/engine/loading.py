@@ -10,6 +10,7 @@ from service.checkpoints.memory import in_gb
 from service.checkpoints.need import need_of
 from service.engine.cut_layers import Ranks
 from service.engine.engine import Engine
+from service.engine.memory_profile import CudaMeter
 from service.engine.messages import EngineConfig, Loading
 from service.engine.progress import Progress, progress_told
 
@@ -49,8 +50,9 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
         )
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
+    is_measured = config.device.startswith("cuda") and not config.kv_cache_memory_mib
     with progress_told(told_now_and_then(tell, is_bytes=False)):
-        return Engine(model, config)
+        return Engine(model, config, meter=CudaMeter(config.device) if is_measured else None)
 
 
 def check_room(config: EngineConfig, measure: Callable[[str], tuple[int, int]] = torch.cuda.mem_get_info) -> None:

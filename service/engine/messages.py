@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from service.engine.acceleration import Acceleration
+from service.engine.memory_share import MemoryShare
 from service.engine.sequence import FinishReason, Priority, SamplingParams, TokenLogprobs
 
 HEADER = struct.Struct("!I")
@@ -55,11 +56,14 @@ class EngineConfig:
         dtype: The name of a torch dtype, or "auto" for the checkpoint's own.
         max_num_seqs: The most sequences that run at once.
         max_num_batched_tokens: The most tokens of one step, at least `max_num_seqs`.
-        kv_cache_memory_mib: How much memory the KV cache takes.
+        kv_cache_memory_mib: How much memory the KV cache takes; 0 for what `memory_share` leaves, on CUDA only.
         num_threads: How many CPU threads a step uses; 0 for one fewer than there are cores, and at least one.
         quantization: How the weights are to be stored, as `load_model` takes it.
         accelerations: The ways to be faster that are used.
         other_devices: The devices that share the model with `device`, if it is cut for several.
+        memory_share: What the engine may take if the KV cache gets what is left.
+        context_window: The most tokens that a sequence will have; 0 for as many as the checkpoint was built for. What
+            the largest step takes depends on it.
     """
 
     checkpoint: Path
@@ -72,6 +76,8 @@ class EngineConfig:
     quantization: str = ""
     accelerations: frozenset[Acceleration] = frozenset()
     other_devices: tuple[str, ...] = ()
+    memory_share: MemoryShare = field(default_factory=MemoryShare)
+    context_window: int = 0
 
     @property
     def num_ranks(self) -> int:
@@ -87,12 +93,14 @@ class EngineInfo:
         vocab_size: Token ids are below this.
         max_position_embeddings: The most tokens of one sequence that the checkpoint was built for.
         num_kv_tokens: How many tokens the KV cache holds.
+        kv_cache_bytes: What it takes.
         device, dtype: Where and in which precision it computes.
     """
 
     vocab_size: int
     max_position_embeddings: int
     num_kv_tokens: int
+    kv_cache_bytes: int
     device: str
     dtype: str
 

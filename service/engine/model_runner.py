@@ -36,6 +36,7 @@ class ModelRunner:
         accelerations: The ways to be faster that are used.
         decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
         launch_work: How the device is given a step's work.
+        max_num_tokens: The most tokens of a sequence; 0 for as many as the checkpoint was built for.
 
     Attributes:
         accelerations: The ways to be faster that are used.
@@ -50,17 +51,18 @@ class ModelRunner:
         accelerations: Set[Acceleration] = frozenset(),
         decode_attention: DecodeAttention | None = None,
         launch_work: Callable[[Work], Pending] = Launched,
+        max_num_tokens: int = 0,
     ) -> None:
         model.set_attn_implementation(ATTENTION_NAME)
         self.accelerations = accelerations
-        self._kv_cache = make_kv_cache(shapes, num_blocks + 1, model.dtype, model.device)
+        self._device, self._dtype, self._shapes = model.device, model.dtype, shapes
         if Acceleration.ATTENTION not in accelerations:
             decode_attention = None
         elif decode_attention is None:
             decode_attention = decode_attention_for(model.device)
-        max_num_tokens = model.config.get_text_config().max_position_embeddings
-        self._decode_attention, self._num_columns = decode_attention, min(num_blocks_for(max_num_tokens), num_blocks)
-        self._packer = Packer(self._kv_cache, model.device, decode_attention, self._num_columns)
+        self._decode_attention = decode_attention
+        self._max_num_tokens = max_num_tokens or model.config.get_text_config().max_position_embeddings
+        self.resize_kv_cache(num_blocks)
         self._forward: Forward = fused_forward(model, accelerations) or class_forward(model)
         self._launch_work = launch_work
         self.step_scope: StepScope = lambda packed: nullcontext()
@@ -71,6 +73,12 @@ class ModelRunner:
         self._forward = DecodeGraphs(
             self._forward, capture, self._kv_cache, self._decode_attention, self._num_columns, max_num_seqs
         )
+
+    def resize_kv_cache(self, num_blocks: int) -> None:
+        """Makes a new, empty KV cache, elsewhere in memory: whatever knows its addresses is made after this."""
+        self._kv_cache = make_kv_cache(self._shapes, num_blocks + 1, self._dtype, self._device)
+        self._num_columns = min(num_blocks_for(self._max_num_tokens), num_blocks)
+        self._packer = Packer(self._kv_cache, self._device, self._decode_attention, self._num_columns)
 
     def launch(self, scheduled: list[ScheduledSequence], before: Flight | None = None) -> Flight:
         """Gives the device a step to do: to compute the scheduled tokens, and to draw the next ones.

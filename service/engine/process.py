@@ -9,10 +9,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
 from service.engine.child import end, spawn
+from service.engine.deaths import Deaths
 from service.engine.messages import (
     ENGINE_FAILED,
     HEADER,
@@ -29,13 +29,10 @@ from service.engine.messages import (
     unpack,
 )
 from service.engine.request import EngineOutput, EngineState, QueueBounds, Request, to_error
+from service.engine.watchers import Watchers
 from service.errors import EngineFailedError, ModelNotReadyError, RunstreamError
 
 _log = logging.getLogger(__name__)
-
-_MAX_DEATHS = 5
-_DEATHS_WINDOW_S = 60.0
-_FIRST_PAUSE_S = 0.1
 
 
 class EngineProcess:
@@ -48,6 +45,7 @@ class EngineProcess:
 
     Attributes:
         config: As given.
+        max_num_seqs, engines_per_device: How many requests it runs at once, and itself; see `Replicas`.
         state, state_detail: Whether it takes requests, and why not or how far it is.
         info: What the loaded engine can do; None before.
         stats: What it has told last.
@@ -62,6 +60,8 @@ class EngineProcess:
         stall_timeout_s: float = 30.0,
     ) -> None:
         self.config = config
+        self.max_num_seqs = config.max_num_seqs
+        self.engines_per_device = 1
         self.state = EngineState.STOPPED
         self.state_detail = ""
         self.info: EngineInfo | None = None
@@ -70,13 +70,13 @@ class EngineProcess:
         self._bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
         self._stall_timeout_s = stall_timeout_s
         self._requests: dict[str, Request] = {}
-        self._callbacks: list[Callable[[], None]] = []
-        self._waiting_for: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        self._watchers = Watchers()
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._deaths: deque[float] = deque(maxlen=_MAX_DEATHS)
+        self._deaths = Deaths()
         self._last_sign_s = time.monotonic()
         self._is_stalled = False
+        self._num_past_preemptions = 0
 
     @property
     def pid(self) -> int | None:
@@ -94,10 +94,19 @@ class EngineProcess:
         return len(self._requests) - self.num_running
 
     @property
+    def num_preemptions(self) -> int:
+        """How many times a sequence was preempted, in this process and those before it."""
+        return self._num_past_preemptions + self.stats.num_preemptions
+
+    @property
+    def num_serving(self) -> int:
+        """Whether it serves, as a number of engines."""
+        return int(self.is_serving)
+
+    @property
     def num_recent_deaths(self) -> int:
         """How often its process has died within a minute; after five times it stays down."""
-        now_s = time.monotonic()
-        return sum(now_s - death_s < _DEATHS_WINDOW_S for death_s in self._deaths)
+        return self._deaths.num_recent
 
     @property
     def is_serving(self) -> bool:
@@ -106,7 +115,7 @@ class EngineProcess:
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Calls `callback` in the event loop whenever `state` or `is_serving` may have changed."""
-        self._callbacks.append(callback)
+        self._watchers.add(callback)
 
     async def start(self) -> None:
         """Starts the process, for the first time or after `stop`, and returns while it loads."""
@@ -121,9 +130,9 @@ class EngineProcess:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._process, self.info, self.stats = None, None, StepResult()
+        self._process, self.info = None, None
         self._fail_all(ModelNotReadyError(reason))
-        self._notify()
+        self._watchers.notify()
 
     async def wait_until_ready(self) -> EngineInfo:
         """Waits until the checkpoint is loaded.
@@ -138,13 +147,14 @@ class EngineProcess:
 
     async def wait_for(self, predicate: Callable[[], bool]) -> None:
         """Waits until `predicate` has held; it is asked after each message and each change of state, none left out."""
-        if not predicate():
-            future = asyncio.get_running_loop().create_future()
-            self._waiting_for.append((predicate, future))
-            await future
+        await self._watchers.wait_for(predicate)
 
-    async def generate(self, submit: Submit) -> AsyncGenerator[EngineOutput, None]:
+    async def generate(self, submit: Submit, *, was_accepted: bool = False) -> AsyncGenerator[EngineOutput, None]:
         """Generates a completion; closing the generator before its end aborts the request.
+
+        Args:
+            submit: The request.
+            was_accepted: Whether it has waited for another engine already, so that no bound refuses it any more.
 
         Yields:
             The tokens as they come, at least one in each output.
@@ -155,7 +165,7 @@ class EngineProcess:
             UnsatisfiableFormatError: The grammar can't be met.
             EngineFailedError: The engine failed while the request was running.
         """
-        request = self._submit(submit)
+        request = self._submit(submit, was_accepted)
         try:
             while True:
                 await request.news.wait()
@@ -171,10 +181,17 @@ class EngineProcess:
             if not request.has_ended:
                 self._send(Abort(submit.id))
 
-    def _submit(self, submit: Submit) -> Request:
+    def release_waiting(self) -> None:
+        """Ends the requests that it has not begun with ModelNotReadyError, so that another engine can have them."""
+        for request in self._requests.values():
+            if not request.has_started:
+                request.fail(self._not_ready())
+
+    def _submit(self, submit: Submit, was_accepted: bool) -> Request:
         if self.state is not EngineState.READY:
-            raise ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")
-        self._bounds.check(submit, self._requests.values())
+            raise self._not_ready()
+        if not was_accepted:
+            self._bounds.check(submit, self._requests.values())
         if not self._requests:
             self._last_sign_s = time.monotonic()  # an idle engine's silence is no stall
         request = self._requests[submit.id] = Request(submit)
@@ -189,11 +206,13 @@ class EngineProcess:
     async def _supervise(self) -> None:
         while True:
             self._process = await spawn()
-            self._notify()
+            self._watchers.notify()
             try:
                 await self._converse(self._process)
             finally:
                 await end(self._process)
+                self._num_past_preemptions += self.stats.num_preemptions
+                self.stats = StepResult()
             if self.state is EngineState.FAILED or not await self._mourn():
                 return
 
@@ -209,7 +228,7 @@ class EngineProcess:
                 self._last_sign_s = time.monotonic()
                 self._is_stalled = False
                 self._take(message)
-                self._notify()
+                self._watchers.notify()
 
     def _take(self, message: Loading | Ready | LoadFailed | Started | StepResult) -> None:
         match message:
@@ -222,7 +241,7 @@ class EngineProcess:
                     self._send(request.submit)
             case LoadFailed(reason, self.free_bytes):
                 self._set_state(EngineState.FAILED, f"the checkpoint can't be loaded: {reason}")
-                self._fail_all(ModelNotReadyError(f"The model is not ready: {self.state_detail}."))
+                self._fail_all(self._not_ready())
             case Started(ids):
                 for request_id in ids:
                     if started := self._requests.get(request_id):
@@ -233,14 +252,8 @@ class EngineProcess:
     def _take_result(self, result: StepResult) -> None:
         self.stats = result
         for output in result.outputs:
-            request = self._requests.get(output.id)
-            if request and not request.has_ended:
-                request.token_ids.append(output.token_id)
-                if output.logprobs is not None:
-                    request.logprobs.append(output.logprobs)
-                request.num_cached_tokens = output.num_cached_tokens
-                request.finish_reason = output.finish_reason
-                request.news.set()
+            if request := self._requests.get(output.id):
+                request.grow(output)
         for failure in result.failed:
             if failed := self._requests.get(failure.id):
                 failed.fail(to_error(failure, failed.submit))
@@ -250,18 +263,18 @@ class EngineProcess:
         for request in self._requests.values():
             if request.has_started:
                 request.fail(EngineFailedError(ENGINE_FAILED))
-        self._deaths.append(time.monotonic())
-        num_deaths = self.num_recent_deaths
+        self._deaths.add()
+        num_deaths = self._deaths.num_recent
         code = self._process.returncode if self._process else None
         _log.error("the engine process ended with status %s, time %d within a minute", code, num_deaths)
-        if num_deaths >= _MAX_DEATHS:
+        if self._deaths.are_too_many:
             self._set_state(EngineState.FAILED, f"the engine ended {num_deaths} times within a minute; see the log")
-            self._fail_all(ModelNotReadyError(f"The model is not ready: {self.state_detail}."))
-            self._notify()
+            self._fail_all(self._not_ready())
+            self._watchers.notify()
             return False
         self._set_state(EngineState.LOADING, "the engine failed and is being started again")
-        self._notify()
-        await asyncio.sleep(0 if num_deaths == 1 else _FIRST_PAUSE_S * 2**num_deaths)
+        self._watchers.notify()
+        await asyncio.sleep(self._deaths.pause_s)
         return True
 
     async def _watch(self) -> None:
@@ -272,7 +285,10 @@ class EngineProcess:
             if self._requests and not self._is_stalled and silence_s > self._stall_timeout_s:
                 _log.error("the engine has given no sign of life for %.0f s", silence_s)
                 self._is_stalled = True
-                self._notify()
+                self._watchers.notify()
+
+    def _not_ready(self) -> ModelNotReadyError:
+        return ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")
 
     def _fail_all(self, error: RunstreamError) -> None:
         for request in self._requests.values():
@@ -280,16 +296,4 @@ class EngineProcess:
 
     def _set_state(self, state: EngineState, detail: str) -> None:
         self.state, self.state_detail = state, detail
-        for callback in self._callbacks:
-            callback()
-
-    def _notify(self) -> None:
-        for callback in self._callbacks:
-            callback()
-        # Not a condition variable: what is buffered is read without a break, and who waits would see only the last.
-        for waiting in list(self._waiting_for):
-            predicate, future = waiting
-            if future.done() or predicate():
-                self._waiting_for.remove(waiting)
-                if not future.done():
-                    future.set_result(None)
+        self._watchers.call()

@@ -5,7 +5,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from service.engine.messages import Failure, FailureCause, Submit
+from service.engine.messages import Failure, FailureCause, StepOutput, Submit
 from service.engine.sequence import FinishReason, TokenLogprobs
 from service.errors import (
     EngineFailedError,
@@ -68,6 +68,17 @@ class Request:
     def has_ended(self) -> bool:
         """Whether its one end has come."""
         return self.finish_reason is not None or self.error is not None
+
+    def grow(self, output: StepOutput) -> None:
+        """Takes the engine's next token, unless it has ended."""
+        if self.has_ended:
+            return
+        self.token_ids.append(output.token_id)
+        if output.logprobs is not None:
+            self.logprobs.append(output.logprobs)
+        self.num_cached_tokens = output.num_cached_tokens
+        self.finish_reason = output.finish_reason
+        self.news.set()
 
     def fail(self, error: RunstreamError) -> None:
         """Ends it with an error, unless it has ended."""

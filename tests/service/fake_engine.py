@@ -32,12 +32,12 @@ class FakeEngine:
     def __init__(self, checkpoint: Path) -> None:
         self.config = EngineConfig(checkpoint, kv_cache_memory_mib=KV_CACHE_MIB)
         self.state, self.state_detail = EngineState.STOPPED, ""
-        self.is_serving = True
+        self.is_serving, self.engines_per_device = True, 1
         self.free_bytes: int | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure = ""
-        self.info = EngineInfo(512, 1024, 1024, "cpu", "float32")
+        self.info = EngineInfo(512, 1024, 1024, KV_CACHE_MIB << 20, "cpu", "float32")
         self.device_bytes: int | None = None
         self.num_starts = 0
         self.has_started = asyncio.Event()
@@ -94,7 +94,7 @@ def make_model(name: str, checkpoint: Path, *, loads_on_use: bool = True) -> Mod
 
 def make_loader(*models: Model, budget_mib: int = 1000, clock: Clock | None = None, **policy: Any) -> Loader:
     """A loader of models, on use."""
-    loader = Loader(LoadPolicy(**({"on_use": True} | policy)), Budget("cpu", budget_mib), clock or Clock())
+    loader = Loader(LoadPolicy(**({"on_use": True} | policy)), Budget(["cpu"], budget_mib), clock or Clock())
     for model in models:
         loader.add(model)
     return loader

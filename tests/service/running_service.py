@@ -81,7 +81,9 @@ class RunningService(Stubs):
     @property
     def engine(self) -> EngineProcess:
         """Its engine."""
-        return self.model.engine
+        engine = self.model.engine
+        assert isinstance(engine, EngineProcess)
+        return engine
 
     @property
     def engine_pid(self) -> int:
@@ -113,13 +115,14 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "models": (MODEL,),
         "stand_in": "",
         "catalog_files": (catalog,),
-        "device": "cpu",
+        "devices": ("cpu",),
         "dtype": None,
         "max_waiting": 4,
         "max_waiting_tokens": 32_000,
         "max_num_seqs": 16,
         "max_num_batched_tokens": 256,
         "kv_cache_memory_mib": 64,
+        "gpu_memory_utilization": 0.9,
         "num_threads": 1,
         "accelerations": frozenset(),
         "stall_timeout_s": 30.0,
@@ -154,7 +157,7 @@ def models_with(catalog: Catalog, *models: Model, stand_in: str = "") -> Models:
     def refuse(entry: CatalogModel) -> Model:
         raise WeightsMissingError(f"{entry.id} is not here")
 
-    made = Models(catalog, stand_in, Loader(LoadPolicy(), Budget("cpu", 0)), refuse)
+    made = Models(catalog, stand_in, Loader(LoadPolicy(), Budget(["cpu"], 0)), refuse)
     for model in models:
         made.add(model)
     return made

@@ -73,7 +73,7 @@ def store(tmp_path):
 @contextlib.asynccontextmanager
 async def running_lane(answers, thread, num_items, num_recent_deaths=0):
     """A lane for 3 items at once with a batch of some, "0", "1", ...; gives the engine and the results to come."""
-    engine = SimpleNamespace(num_recent_deaths=num_recent_deaths, config=SimpleNamespace(max_num_seqs=3))
+    engine = SimpleNamespace(num_recent_deaths=num_recent_deaths, max_num_seqs=3)
     model: Any = SimpleNamespace(entry=SimpleNamespace(id="model"), engine=engine)
     requests = [pb.RunRequest(prompt=pb.Prompt(text=str(number))) for number in range(num_items)]
     items = [NewItem(None, request.SerializeToString()) for request in requests]

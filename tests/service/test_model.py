@@ -9,6 +9,8 @@ from service.engine.request import EngineState
 from service.errors import ModelNotReadyError
 from tests.service.fake_engine import make_model, save_checkpoint
 
+MIB = 1 << 20
+
 
 @pytest.fixture
 def model(tmp_path):
@@ -22,16 +24,25 @@ async def test_the_context_window_is_the_least_of_the_catalogs_the_checkpoints_a
     model, catalog, checkpoint, kv_cache, fits
 ):
     model.entry = dataclasses.replace(model.entry, context_window=catalog)
-    model.engine.info = EngineInfo(512, checkpoint, kv_cache, "cpu", "float32")
+    model.engine.info = EngineInfo(512, checkpoint, kv_cache, 10 * MIB, "cpu", "float32")
     await model.load()
     assert model.loaded().room.context_window == fits
 
 
 async def test_a_kv_cache_that_bounds_the_context_window_is_warned_of(model, caplog):
     model.entry = dataclasses.replace(model.entry, context_window=300)
-    model.engine.info = EngineInfo(512, 1000, 64, "cpu", "float32")
+    model.engine.info = EngineInfo(512, 1000, 64, 10 * MIB, "cpu", "float32")
     await model.load()
     assert "holds 64 tokens, fewer than its context window of 300: --kv-cache-memory-mib 47 is enough" in caplog.text
+
+
+async def test_what_the_kv_cache_holds_is_told_once_it_is_known(model, caplog):
+    caplog.set_level("INFO")
+    model.engine.info = EngineInfo(512, 1000, 123_456, 10 * MIB, "cuda:0", "float32")
+    model.entry = dataclasses.replace(model.entry, context_window=1200)
+    await model.load()
+    assert "KV cache of it on cuda:0: 123,456 tokens, 123.5 requests of 1,000 tokens at once" in caplog.text
+    assert model.need.kv_cache_bytes == 10 * MIB
 
 
 async def test_a_model_that_is_not_loaded_tells_what_loads_it(model):

@@ -16,6 +16,7 @@ from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.config import ServiceConfig
+from service.engine.process import EngineProcess
 from service.errors import ModelNotReadyError, WeightsMissingError
 from tests.checkpoints import save_tiny_model
 from tests.service.batch_requests import batch_of, created, done
@@ -108,9 +109,10 @@ async def rest_of(stream: AsyncIterator[pb.RunStreamResponse]) -> list[pb.RunStr
 
 
 def pid_of(running: RunningService, model: str) -> int:
-    (pid,) = [opened.engine.pid for opened in running.service.models.opened if opened.entry.id == model]
-    assert pid is not None
-    return pid
+    (engine,) = [opened.engine for opened in running.service.models.opened if opened.entry.id == model]
+    assert isinstance(engine, EngineProcess)
+    assert engine.pid is not None
+    return engine.pid
 
 
 async def test_two_models_answer_interleaved_requests_each_as_it_does_alone(both):
