@@ -7,7 +7,6 @@ import functools
 import logging
 import subprocess
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import nn
@@ -46,14 +45,15 @@ def use_kernels(model: nn.Module, timer: Timer | None = None) -> None:
             events. On a CPU, where kernels run in Triton's interpreter only, nothing is timed by default.
     """
     layers = _packed_layers(model)
-    if timer is None and layers and _device(layers[0]).type == "cuda":
-        timer = _cuda_timer()
+    is_cuda = any(_device(layer).type == "cuda" for layer in layers)
     found: dict[tuple[object, ...], Kernel | None] = {}
     for layer in layers:
         key = (type(layer), layer.in_features, layer.out_features, getattr(layer, "group_size", None))
         if key not in found:
             found[key] = _find_kernel(layer, timer)
         layer.kernel = found[key]
+    if is_cuda:
+        torch.cuda.empty_cache()  # of unpacked matrices
 
 
 def tried_kernel(layer: Layer, multiply: Callable[..., torch.Tensor], timer: Timer | None) -> Kernel | None:
@@ -89,6 +89,8 @@ def _packed_layers(model: nn.Module) -> list[Layer]:
 def _find_kernel(layer: Layer, timer: Timer | None) -> Kernel | None:
     try:
         multiply = make_product(layer)
+        if timer is None and _device(layer).type == "cuda":
+            timer = cuda_timer()
     except ImportError as error:
         _log.warning("%s goes without a kernel: %s", _name(layer), error)
         return None
@@ -149,14 +151,24 @@ def _device(layer: Layer) -> torch.device:
     return next(layer.buffers()).device
 
 
-def _cuda_timer() -> Timer:
-    """Times with CUDA's events; between calls the cache is overwritten."""
-    try:
-        from triton.testing import do_bench
-    except ImportError:
-        return lambda call: 0.0
-    timer: Any = functools.partial(do_bench, warmup=1, rep=_TIMED_MS, return_mode="median")
-    return timer  # type: ignore[no-any-return]
+def cuda_timer() -> Timer:
+    """Times replays of a CUDA graph with events, in ms, so that starting kernels does not count; between replays the
+    cache is overwritten.
+
+    Raises:
+        ImportError: Triton is not installed.
+    """
+    from triton.testing import do_bench
+
+    def timer(call: Callable[[], object]) -> float:
+        call()
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            call()
+        return float(do_bench(graph.replay, warmup=1, rep=_TIMED_MS, return_mode="median"))
+
+    return timer
 
 
 def _name(layer: Layer) -> str:

@@ -77,7 +77,7 @@ class Int8Linear(nn.Module):
         if self.kernel is not None and rows.shape[0] <= self.kernel.max_rows:
             product = self.kernel.multiply(rows.contiguous(), self.weight, self.scale, self.bias)
             return product.view(*hidden.shape[:-1], -1)
-        if rows.shape[0] > _MAX_KERNEL_ROWS or not self._has_kernel():
+        if rows.shape[0] > _MAX_KERNEL_ROWS or not self.can_use_torch_kernel():
             return _plain_product(hidden, self.dequantized(_plain_dtype(hidden)), self.bias)
         product = torch._weight_int8pack_mm(rows.contiguous(), self.weight, self.scale.flatten())
         return finished(product, self.bias, hidden)
@@ -86,7 +86,8 @@ class Int8Linear(nn.Module):
         """The matrix in plain numbers, [out_features, in_features]."""
         return self.weight.to(dtype).mul_(self.scale)
 
-    def _has_kernel(self) -> bool:
+    def can_use_torch_kernel(self) -> bool:
+        """Whether PyTorch's product with packed weights is right for this shape, on this device."""
         return _int8_kernel_works(self.weight.device, self.scale.dtype, self.in_features, self.out_features)
 
 
