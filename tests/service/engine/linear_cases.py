@@ -30,24 +30,23 @@ class Case:
     is_act_order: bool = False
 
     def error(self, device: str) -> float:
-        """Computes it with the kernel on a device, and tells how far it is from what float32 gives on the CPU."""
-        generator = torch.Generator().manual_seed(0)
-        layer, weight = self._int8(generator) if self.group_size == 0 else self._int4(generator)
-        hidden = torch.randn(1, self.rows, self.inputs, generator=generator).to(self.dtype)
-        expected = hidden.float() @ weight.t()
-        if self.has_bias:
-            bias = torch.randn(self.outputs, generator=generator).to(self.dtype)
-            layer.bias = nn.Parameter(bias, requires_grad=False)
-            expected += bias.float()
-        layer = layer.to(device)
-        multiply = make_product(layer)
-        assert multiply is not None
-        layer.kernel = Kernel(multiply, MAX_ROWS)
-        with torch.inference_mode():
-            output = layer(hidden.to(device))
+        """Computes it with the kernel on a device, and tells how far it is from the product in float32 there."""
+        generator = torch.Generator(device).manual_seed(0)
+        with torch.inference_mode(), torch.device(device):
+            layer, weight = self._int8(generator) if self.group_size == 0 else self._int4(generator)
+            hidden = torch.randn(1, self.rows, self.inputs, generator=generator).to(self.dtype)
+            expected = hidden.float() @ weight.t()
+            if self.has_bias:
+                bias = torch.randn(self.outputs, generator=generator).to(self.dtype)
+                layer.bias = nn.Parameter(bias, requires_grad=False)
+                expected += bias.float()
+            multiply = make_product(layer)
+            assert multiply is not None
+            layer.kernel = Kernel(multiply, MAX_ROWS)
+            output = layer(hidden)
         assert output.shape == expected.shape
         assert output.dtype == self.dtype
-        return float((output.cpu().float() - expected).norm() / expected.norm())
+        return float((output.float() - expected).norm() / expected.norm())
 
     def _int8(self, generator: torch.Generator) -> tuple[Int8Linear | GroupedLinear, torch.Tensor]:
         layer = Int8Linear(self.inputs, self.outputs, None, self.dtype)
