@@ -40,10 +40,12 @@ def run_isolated(job: Job[Result], limit_s: float) -> Generator[Result, None, No
     Raises:
         JobError: It raised, crashed or took too long.
     """
+    # PyTorch asks the driver otherwise, and what is forked after that can't use CUDA.
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_IMPORTED_BEFORE)
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_send_results, args=(job, theirs), daemon=True)
+    process = context.Process(target=_send_results, args=(job, theirs))
     process.start()
     theirs.close()
     try:
