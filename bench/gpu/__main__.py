@@ -26,9 +26,6 @@ from bench.gpu.plan import SomeJob, fit, jobs
 from bench.gpu.serving import ServingJob
 from bench.roofline import Measurement, Rates
 
-_LIMIT_S = 150.0
-"""For one job. Compiling layers may take two minutes, where nothing was compiled before."""
-
 _LEAST_S = 10.0
 """A job is not begun with less time left."""
 
@@ -67,7 +64,7 @@ class Run:
     def measure_ceilings(self, job: CeilingsJob) -> None:
         """Measures the card itself."""
         try:
-            for rates in run_isolated(job, _LIMIT_S):
+            for rates in run_isolated(job):
                 assert isinstance(rates, Rates)
                 self.found["ceilings"] = vars(rates)
         except JobError as error:
@@ -79,7 +76,7 @@ class Run:
         reason = "no time was left for it"
         if left_s > _LEAST_S:
             try:
-                for measurement in run_isolated(job, min(_LIMIT_S, left_s)):
+                for measurement in run_isolated(job, left_s):
                     cases.remove(measurement.case)
                     self.add(measurement)
             except JobError as error:

@@ -1,6 +1,7 @@
 """Runs each part in a process of its own: what crashes, hangs or takes all memory there costs only its own rows."""
 
 import contextlib
+import math
 import multiprocessing
 import os
 import signal
@@ -19,7 +20,14 @@ Result = TypeVar("Result", covariant=True)
 
 
 class Job(Protocol[Result]):
-    """What can run in a process of its own; pickled on its way there."""
+    """What can run in a process of its own; pickled on its way there.
+
+    Attributes:
+        limit_s: When its process is killed.
+    """
+
+    @property
+    def limit_s(self) -> float: ...
 
     def run(self) -> Iterator[Result]:
         """Gives results one by one."""
@@ -30,12 +38,12 @@ class JobError(RuntimeError):
     """A job ended before its time; the message says how."""
 
 
-def run_isolated(job: Job[Result], limit_s: float) -> Generator[Result, None, None]:
+def run_isolated(job: Job[Result], left_s: float = math.inf) -> Generator[Result, None, None]:
     """Gives a job's results as they come.
 
     Args:
         job: The job.
-        limit_s: When its process is killed.
+        left_s: When its process is killed, if its own limit is later.
 
     Raises:
         JobError: It raised, crashed or took too long.
@@ -49,6 +57,7 @@ def run_isolated(job: Job[Result], limit_s: float) -> Generator[Result, None, No
     process.start()
     theirs.close()
     try:
+        limit_s = min(job.limit_s, left_s)
         yield from _received(ours, time.monotonic() + limit_s, limit_s)
         process.join()
         if process.exitcode:

@@ -22,6 +22,7 @@ class CeilingsJob:
 
     device: str
     is_tiny: bool
+    limit_s: float = 60.0
 
     def run(self) -> Iterator[Rates]:
         """Gives its rates."""
@@ -36,11 +37,13 @@ class EngineJob:
         device: Where.
         cases: What; all of one shape and weights.
         accelerations: With what.
+        limit_s: When it is stopped. To compile layers may take two minutes, where nothing was compiled before.
     """
 
     device: str
     cases: tuple[Case, ...]
     accelerations: frozenset[Acceleration]
+    limit_s: float = 240.0
 
     @property
     def way(self) -> str:
@@ -63,6 +66,7 @@ class PeerJob:
     device: str
     cases: tuple[Case, ...]
     way: str = "tuned"
+    limit_s: float = 120.0
 
     def run(self) -> Iterator[Measurement]:
         """Measures one after the other."""

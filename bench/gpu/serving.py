@@ -35,6 +35,7 @@ class ServingJob:
     device: str
     accelerations: frozenset[Acceleration]
     cases: tuple[Case, ...] = SERVED
+    limit_s: float = 240.0
 
     @property
     def way(self) -> str:

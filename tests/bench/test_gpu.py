@@ -26,6 +26,7 @@ class Broken:
     """Gives one result and then does what a kernel that never ran may do."""
 
     way: str
+    limit_s: float
 
     def run(self) -> Iterator[str]:
         yield "first"
@@ -45,7 +46,7 @@ class Broken:
     ],
 )
 def test_a_job_that_breaks_keeps_what_it_gave(way, limit_s, reason):
-    results = run_isolated(Broken(way), limit_s)
+    results = run_isolated(Broken(way, limit_s))
     assert next(results) == "first"
     with pytest.raises(JobError, match=reason):
         next(results)
@@ -56,6 +57,7 @@ class Parent:
     """Starts a process that holds a FIFO open, and then hangs."""
 
     fifo: str
+    limit_s: float = 60.0
 
     def run(self) -> Iterator[str]:
         subprocess.Popen(["sh", "-c", 'exec sleep 600 > "$0"', self.fifo])
@@ -66,7 +68,7 @@ class Parent:
 def test_what_a_job_has_started_ends_with_it(tmp_path):
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    results = run_isolated(Parent(str(fifo)), 60)
+    results = run_isolated(Parent(str(fifo)))
     assert next(results) == "started"
     with fifo.open("rb") as held:
         results.close()

@@ -50,5 +50,6 @@ def device(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
+def one_thread(device: str) -> None:
+    if device == "cpu":
+        torch.set_num_threads(1)
