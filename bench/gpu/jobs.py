@@ -54,7 +54,8 @@ class EngineJob:
         """Measures one after the other."""
         first = self.cases[0]
         room = max(map(num_kv_tokens, self.cases))
-        engine = random_engine(first.shape, first.weights, self.device, self.accelerations, room)
+        most = max(case.num_sequences for case in self.cases)
+        engine = random_engine(first.shape, first.weights, self.device, self.accelerations, room, most)
         for case in self.cases:
             yield Measurement(case.name, self.way, measure(engine, case))
 

@@ -21,7 +21,6 @@ _STD = 0.02
 _GROUP_SIZE = 128
 _GROUP_SIZE_OF_TINY = 32
 _MAX_NUM_BATCHED_TOKENS = 8192
-_MAX_NUM_SEQS = 256
 
 
 def model_config(shape: ModelShape) -> Any:
@@ -83,17 +82,24 @@ def _random_awq(linear: nn.Linear) -> nn.Module:
 
 
 def random_engine(
-    shape: ModelShape, weights: Weights, device: str, accelerations: frozenset[Acceleration], num_kv_tokens: int
+    shape: ModelShape,
+    weights: Weights,
+    device: str,
+    accelerations: frozenset[Acceleration],
+    num_kv_tokens: int,
+    max_num_seqs: int,
 ) -> Engine:
-    """An engine on such a model, with room for so many tokens in its KV cache."""
+    """An engine on such a model, with room for so many tokens in its KV cache.
+
+    Each number of sequences up to `max_num_seqs` may be one that is recorded at the start, which takes time.
+    """
     config = EngineConfig(
         Path("random"),
         device,
         weights.dtype,
-        max_num_seqs=_MAX_NUM_SEQS,
+        max_num_seqs=max_num_seqs,
         max_num_batched_tokens=_MAX_NUM_BATCHED_TOKENS,
         accelerations=accelerations,
     )
-    return Engine(
-        random_model(shape, weights, device, accelerations), config, -(-num_kv_tokens // BLOCK_SIZE) + _MAX_NUM_SEQS
-    )
+    num_blocks = -(-num_kv_tokens // BLOCK_SIZE) + max_num_seqs + 1
+    return Engine(random_model(shape, weights, device, accelerations), config, num_blocks)
