@@ -104,11 +104,14 @@ class Puller:
             self._check_room(missing)
             total = sum(file.size_bytes for file in files)
             self._report(f"{model.checkpoint} at commit {commit}: {len(files)} files, {in_gb(total)}")
-            with tqdm(total=total, unit="B", unit_scale=True, delay=0.5) as bar:
-                bar.update(sum(file.num_fetched_bytes for file in files))
+            here = sum(file.num_fetched_bytes for file in files)
+            with tqdm(total=total, initial=here, unit="B", unit_scale=True, delay=0.5) as bar:
                 for file in sorted(missing, key=lambda file: file.size_bytes):
                     self._fetch(model.checkpoint, commit, file, bar)
-            return self._link(model, [file.name for file in files])
+            snapshot = self._link(model, [file.name for file in files])
+            if snapshot.name != commit:
+                raise PullError(f"{model.checkpoint} has another commit as {model.revision} since then: pull again")
+            return snapshot
 
     def _files(self, model: CatalogModel, commit: str) -> list[_File]:
         tree = self._api.list_repo_tree(model.checkpoint, revision=commit, recursive=True)

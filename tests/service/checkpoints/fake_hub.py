@@ -31,6 +31,8 @@ class FakeHub:
         storage_tokens: The authorization headers that came there.
         ranges: The range headers of requests for large files; None of one without.
         address: Where it listens, once it does.
+        main: The commit that main is.
+        later_commit: What main is once somebody has asked for it; empty for no change.
         has_cut: Set when an answer stopped after `cut_after` bytes.
     """
 
@@ -45,6 +47,8 @@ class FakeHub:
         self.storage_tokens: list[str | None] = []
         self.ranges: list[str | None] = []
         self.address = ""
+        self.later_commit = ""
+        self.main = COMMIT
         self.has_cut = asyncio.Event()
 
     def app(self) -> web.Application:
@@ -59,12 +63,14 @@ class FakeHub:
     def _refusal(self, request: web.Request) -> web.Response | None:
         if request.match_info["repo"] != "someone/model":
             return web.json_response({"error": "Repository not found"}, status=404, headers=_code("RepoNotFound"))
-        if request.match_info["revision"] not in ("main", COMMIT):
+        if request.match_info["revision"] not in ("main", COMMIT, self.main):
             return web.json_response({"error": "Invalid rev id"}, status=404, headers=_code("RevisionNotFound"))
         return None
 
     async def _info(self, request: web.Request) -> web.Response:
-        return self._refusal(request) or web.json_response({"_id": "1", "id": "someone/model", "sha": COMMIT})
+        found = {"_id": "1", "id": "someone/model", "sha": self.main}
+        self.main = self.later_commit or self.main
+        return self._refusal(request) or web.json_response(found)
 
     async def _tree(self, request: web.Request) -> web.Response:
         return self._refusal(request) or web.json_response([self._entry(name) for name in self.files])

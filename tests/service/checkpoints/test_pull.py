@@ -193,6 +193,13 @@ async def test_a_file_with_another_hash_is_thrown_away(hub, tmp_path, name):
     assert (await pull(hub, tmp_path))[0].is_dir()
 
 
+async def test_a_branch_that_moves_meanwhile_is_to_be_pulled_again(hub, tmp_path):
+    hub.later_commit = "beef" + "0" * 36
+    assert "someone/model has another commit as main since then: pull again" in await refusal(hub, tmp_path)
+    snapshot, _ = await pull(hub, tmp_path)
+    assert snapshot.name == hub.later_commit
+
+
 async def test_room_is_looked_for_before_anything_is_fetched(hub, tmp_path):
     hub.claimed["model.safetensors"] = 10**18
     assert "1000000000.00 GB are to be fetched, but" in await refusal(hub, tmp_path)
