@@ -116,10 +116,13 @@ async def test_an_engine_ends_with_its_second_rank_and_is_started_again(process:
 
 
 @needs_pidfd
-async def test_stopping_leaves_no_rank(process: EngineProcess) -> None:
-    ranks = ranks_below(process)
+async def test_an_idle_engine_ends_with_its_second_rank_too(process: EngineProcess) -> None:
+    (rank,) = ranks_below(process)
+    assert process.pid is not None
+    first = os.pidfd_open(process.pid)
+    signal.pidfd_send_signal(rank, signal.SIGKILL)
+    wait_for_the_end_of([first])
     await process.stop()
-    wait_for_the_end_of(ranks)
 
 
 @needs_pidfd

@@ -65,9 +65,11 @@ def test_ranks_attend_straight_from_their_blocks(checkpoint: Checkpoint, referen
     assert in_ranks(2, lambda ranks: completions(checkpoint("mistral"), ranks, **changes)) == [expected] * 2
 
 
-@pytest.mark.parametrize("kind", ["tied", "odd"])
-def test_embeddings_may_be_shared_and_need_not_be_divisible(kind: str, tmp_path: Path) -> None:
-    folder = save_tiny_model(tmp_path, **KINDS[kind])
+@pytest.mark.parametrize(
+    "changes", [KINDS["tied"], KINDS["odd"], {"attention_bias": True, "mlp_bias": True}], ids=["tied", "odd", "biased"]
+)
+def test_each_rank_computes_the_logits_of_the_whole_model(changes: dict[str, Any], tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path, **changes)
     whole = load_model(folder, "cpu", "float32")
     ids = torch.tensor([[5, 319, 7, 200]])
     with torch.inference_mode():
