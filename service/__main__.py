@@ -103,6 +103,12 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     help="Where the models run: cpu, cuda, cuda:1, ... With several, such as 0,1 for two GPUs, each model has an "
     "engine on each; that was never tried on several GPUs.",
 )
+@_option(
+    "--tensor-parallel",
+    type=_ONE_OR_MORE,
+    default=1,
+    help="How many devices share a model that does not fit one: 2 with --devices 0,1. Never run on several GPUs yet.",
+)
 @_optional("--dtype", type=click.Choice(DTYPES), default=None, help="Computes in it instead of the catalog's dtypes.")
 @_option(
     "--max-waiting",

@@ -166,7 +166,7 @@ def verify(
     folder = locate(model)
     click.echo(f"{model_id}: {folder}")
     check_files(folder, click.echo)
-    config = _config(context, models=(model_id,), devices=parse_devices(device)[:1], dtype=dtype)
+    config = _config(context, models=(model_id,), devices=parse_devices(device)[:1], tensor_parallel=1, dtype=dtype)
     click.echo(asyncio.run(try_to_answer(config, catalog, model)))
     click.echo(f"{model_id} can be served")
 

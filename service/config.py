@@ -24,6 +24,7 @@ class ServiceConfig:
         stand_in: The model that answers for those of the catalog that are not loaded; empty for none.
         catalog_files: Catalogs read after the built-in one.
         devices: The torch devices of the engines: each model has an engine on each.
+        tensor_parallel: How many of them, that follow one another, have an engine together and share the model.
         dtype: The torch dtype of the engines; None for the catalog's.
         max_waiting: The most requests that wait in front of one engine.
         max_waiting_tokens: The most tokens that their prompts have together.
@@ -51,6 +52,7 @@ class ServiceConfig:
     stand_in: str
     catalog_files: tuple[Path, ...]
     devices: tuple[str, ...]
+    tensor_parallel: int
     dtype: str | None
     max_waiting: int
     max_waiting_tokens: int
@@ -75,9 +77,14 @@ class ServiceConfig:
         if not self.models_to_load:
             raise ConfigError("--models is empty: name at least one model to load")
         try:
-            check_accelerations(self.accelerations)
+            check_accelerations(self.accelerations, self.tensor_parallel)
         except AccelerationError as error:
             raise ConfigError(f"--accelerate: {error}") from error
+        if len(self.devices) % self.tensor_parallel:
+            raise ConfigError(
+                f"--tensor-parallel {self.tensor_parallel} needs that many --devices for each engine, and there are "
+                f"{len(self.devices)}: {', '.join(self.devices)}"
+            )
         bounds = self.engine_bounds
         if bounds.max_num_batched_tokens < bounds.max_num_seqs:
             raise ConfigError(

@@ -224,7 +224,7 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
 
 
 def engine_configs(config: ServiceConfig, entry: CatalogModel) -> list[EngineConfig]:
-    """What a model's engines load, one on each device.
+    """What a model's engines load, one on each device, or on several that share the model.
 
     Raises:
         WeightsMissingError: It has no weights here.
@@ -250,4 +250,6 @@ def engine_configs(config: ServiceConfig, entry: CatalogModel) -> list[EngineCon
         ),
         context_window=entry.context_window,
     )
-    return [replace(one, device=device) for device in config.devices]
+    starts = range(0, len(config.devices), config.tensor_parallel)
+    groups = [config.devices[start : start + config.tensor_parallel] for start in starts]
+    return [replace(one, device=first, other_devices=tuple(others)) for first, *others in groups]

@@ -47,7 +47,7 @@ def need_of(config: EngineConfig) -> Need:
         OSError: They can't be read.
     """
     found = read_weights(config.checkpoint)
-    weights = weights_bytes(found, config.dtype, config.quantization, config.num_ranks)
+    weights = weights_bytes(found, config.dtype, config.quantization, len(config.devices))
     return Need(weights, config.kv_cache_memory_mib << 20)
 
 

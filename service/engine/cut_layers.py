@@ -20,6 +20,9 @@ class Ranks(Protocol):
     def add_up(self, part: torch.Tensor) -> None:
         """Makes `part` the sum of all ranks' parts, in place."""
 
+    def least(self, number: int) -> int:
+        """The least of all ranks' numbers."""
+
     def join(self, part: torch.Tensor) -> torch.Tensor:
         """All ranks' parts, of one shape, side by side in the last dimension."""
 

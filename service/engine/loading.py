@@ -10,7 +10,7 @@ from service.checkpoints.memory import in_gb
 from service.checkpoints.need import need_of
 from service.engine.cut_layers import Ranks
 from service.engine.engine import Engine
-from service.engine.memory_profile import CudaMeter
+from service.engine.memory_profile import CudaMeter, MemoryMeter, RanksMeter
 from service.engine.messages import EngineConfig, Loading
 from service.engine.progress import Progress, progress_told
 
@@ -42,6 +42,7 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
         NoRoomError: It does not fit on the device.
         Exception: Whatever torch, transformers and safetensors raise for a checkpoint that they can't load.
     """
+    use_device(config.device)
     check_room(config)
     progress = told_now_and_then(tell)
     with progress_told(progress):
@@ -50,9 +51,22 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
         )
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
-    is_measured = config.device.startswith("cuda") and not config.kv_cache_memory_mib
     with progress_told(told_now_and_then(tell, is_bytes=False)):
-        return Engine(model, config, meter=CudaMeter(config.device) if is_measured else None)
+        return Engine(model, config, meter=_meter(config, ranks))
+
+
+def use_device(device: str) -> None:
+    """Makes a CUDA device this process's own: there Triton's kernels run and graphs are captured, whatever they get."""
+    if device.startswith("cuda"):
+        torch.cuda.set_device(torch.device(device).index or 0)
+
+
+def _meter(config: EngineConfig, ranks: Ranks | None) -> MemoryMeter | None:
+    """What measures how large the KV cache can be; None if that is known."""
+    if not config.device.startswith("cuda") or config.kv_cache_memory_mib:
+        return None
+    meter = CudaMeter(config.device)
+    return meter if ranks is None else RanksMeter(meter, ranks)
 
 
 def check_room(config: EngineConfig, measure: Callable[[str], tuple[int, int]] = torch.cuda.mem_get_info) -> None:

@@ -6,6 +6,7 @@ from typing import Protocol
 import torch
 
 from service.engine.block_pool import BLOCK_SIZE, num_blocks_for
+from service.engine.cut_layers import Ranks
 from service.engine.memory_share import DeviceMemory, kv_cache_bytes
 from service.engine.messages import EngineConfig
 from service.engine.model_runner import ModelRunner
@@ -49,6 +50,28 @@ class CudaMeter:
         free_bytes, total_bytes = torch.cuda.mem_get_info(self._device)
         return DeviceMemory(
             total_bytes=total_bytes, free_bytes=free_bytes, weights_bytes=weights_bytes, step_bytes=step_bytes
+        )
+
+
+class RanksMeter:
+    """Measures for ranks that share a model, and so have caches of equally many blocks: the worst of each.
+
+    Args:
+        meter: Measures this rank's device.
+        ranks: Who shares the model; all measure at the same time.
+    """
+
+    def __init__(self, meter: MemoryMeter, ranks: Ranks) -> None:
+        self._meter, self._ranks = meter, ranks
+
+    def measure(self, run: Callable[[], None]) -> DeviceMemory:
+        """Runs it, and tells how the fullest device stands after it."""
+        own, least = self._meter.measure(run), self._ranks.least
+        return DeviceMemory(
+            total_bytes=least(own.total_bytes),
+            free_bytes=least(own.free_bytes),
+            weights_bytes=-least(-own.weights_bytes),
+            step_bytes=-least(-own.step_bytes),
         )
 
 

@@ -80,9 +80,9 @@ class EngineConfig:
     context_window: int = 0
 
     @property
-    def num_ranks(self) -> int:
-        """How many devices share the model."""
-        return 1 + len(self.other_devices)
+    def devices(self) -> tuple[str, ...]:
+        """Where it computes; more than one if these share the model."""
+        return self.device, *self.other_devices
 
 
 @dataclass(frozen=True, slots=True)

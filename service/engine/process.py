@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 
 from service.engine.child import end, spawn
@@ -61,7 +62,7 @@ class EngineProcess:
     ) -> None:
         self.config = config
         self.max_num_seqs = config.max_num_seqs
-        self.engines_per_device = 1
+        self.engines_per_device = max(Counter(config.devices).values())
         self.state = EngineState.STOPPED
         self.state_detail = ""
         self.info: EngineInfo | None = None

@@ -20,7 +20,7 @@ from torch import distributed
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is there, and documented
 
 from service.engine.engine import Engine
-from service.engine.loading import load_engine
+from service.engine.loading import load_engine, use_device
 from service.engine.messages import EngineConfig, LoadFailed, Loading, pack, receive
 from service.engine.rank_steps import StepWriter
 from service.engine.scheduler import ScheduledSequence
@@ -61,11 +61,10 @@ class ProcessRanks:
     """
 
     def __init__(self, join: Join, listener: socket.socket | None) -> None:
-        self.rank, self.size = join.rank, join.config.num_ranks
-        self.device = (join.config.device, *join.config.other_devices)[join.rank]
+        self.rank, self.size = join.rank, len(join.config.devices)
+        self.device = join.config.devices[join.rank]
         is_cuda = self.device.startswith("cuda")
-        if is_cuda:
-            torch.cuda.set_device(torch.device(self.device).index or 0)
+        use_device(self.device)
         for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
             os.environ.setdefault(name, _LOOPBACK)  # or the ranks would listen to the network
         distributed.init_process_group(
@@ -79,6 +78,12 @@ class ProcessRanks:
         """Makes `part` the sum of all ranks' parts, in place."""
         distributed.all_reduce(part)
 
+    def least(self, number: int) -> int:
+        """The least of all ranks' numbers."""
+        numbers = torch.tensor(number, device=self.device)
+        distributed.all_reduce(numbers, distributed.ReduceOp.MIN)
+        return int(numbers)
+
     def join(self, part: torch.Tensor) -> torch.Tensor:
         """All ranks' parts, of one shape, side by side in the last dimension."""
         part = part.contiguous()
@@ -88,7 +93,7 @@ class ProcessRanks:
 
 
 def _store(join: Join, listener: socket.socket | None) -> TCPStore:
-    size = join.config.num_ranks
+    size = len(join.config.devices)
     if listener is None:
         return TCPStore(_HOST, join.port, size)
     # A socket of our own, since the store's would listen to the network.
@@ -121,7 +126,7 @@ def lead(config: EngineConfig, tell: Callable[[Loading | LoadFailed], None]) -> 
         Exception: What `load_engine` raises.
     """
     listener = socket.create_server((_HOST, 0))
-    joins = [Join(config, rank, listener.getsockname()[1]) for rank in range(config.num_ranks)]
+    joins = [Join(config, rank, listener.getsockname()[1]) for rank in range(len(config.devices))]
     followers = [Follower(join, tell) for join in joins[1:]]
     try:
         engine = load_part(joins[0], tell, listener)

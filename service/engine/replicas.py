@@ -63,8 +63,8 @@ class Replicas:
 
     @property
     def engines_per_device(self) -> int:
-        """How many of the engines are on one device."""
-        return max(Counter(engine.config.device for engine in self.engines).values())
+        """How many of the engines, or of their ranks, are on one device."""
+        return max(Counter(device for engine in self.engines for device in engine.config.devices).values())
 
     @property
     def max_num_seqs(self) -> int:

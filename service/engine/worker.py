@@ -183,7 +183,7 @@ def num_threads(config: EngineConfig) -> int:
     """
     has_affinity = hasattr(os, "sched_getaffinity")  # macOS does not tell which cores a process may use
     num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return config.num_threads or max(1, (num_cores - 1) // config.num_ranks)
+    return config.num_threads or max(1, (num_cores - 1) // len(config.devices))
 
 
 def take_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -122,6 +122,7 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "max_num_seqs": 16,
         "max_num_batched_tokens": 256,
         "kv_cache_memory_mib": 64,
+        "tensor_parallel": 1,
         "gpu_memory_utilization": 0.9,
         "num_threads": 1,
         "accelerations": frozenset(),

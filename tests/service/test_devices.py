@@ -7,6 +7,7 @@ import pytest
 from service.catalog import load_catalog
 from service.config import ConfigError
 from service.devices import DeviceError, parse_devices
+from service.engine.acceleration import Acceleration
 from service.engine.memory_share import MemoryShare
 from service.models import engine_configs
 from tests.service.running_service import MODEL, config
@@ -82,3 +83,20 @@ def test_each_device_has_an_engine_and_they_differ_in_nothing_else(engines_of):
     first, second = engines_of(devices=("cuda:0", "cuda:1"))
     assert (first.device, second.device) == ("cuda:0", "cuda:1")
     assert dataclasses.replace(first, device="cuda:1") == second
+
+
+def test_devices_can_share_a_model_in_groups(engines_of):
+    first, second = engines_of(devices=("cuda:0", "cuda:1", "cuda:2", "cuda:3"), tensor_parallel=2)
+    assert (first.devices, second.devices) == (("cuda:0", "cuda:1"), ("cuda:2", "cuda:3"))
+
+
+def test_devices_that_do_not_make_whole_groups_are_refused(catalog_file):
+    with pytest.raises(ConfigError, match="there are 3: cpu, cpu, cpu"):
+        config(catalog_file, devices=("cpu", "cpu", "cpu"), tensor_parallel=2)
+
+
+@pytest.mark.parametrize("way", [way for way in Acceleration if way is not Acceleration.ATTENTION])
+def test_what_was_never_tried_with_a_shared_model_is_refused(catalog_file, way):
+    ways = frozenset({way, Acceleration.ATTENTION})
+    with pytest.raises(ConfigError, match=f"--accelerate: {way} can't be used where several devices share a model"):
+        config(catalog_file, devices=("cpu", "cpu"), tensor_parallel=2, accelerations=ways)

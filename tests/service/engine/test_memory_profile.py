@@ -9,11 +9,12 @@ from service.checkpoints.load import load_model
 from service.engine.acceleration import Acceleration
 from service.engine.block_pool import BLOCK_SIZE
 from service.engine.engine import Engine
-from service.engine.memory_profile import largest_steps
+from service.engine.memory_profile import RanksMeter, largest_steps
 from service.engine.memory_share import DeviceMemory, MemoryShare
 from service.engine.messages import EngineConfig
 from service.engine.sequence import SamplingParams
 from tests.service.engine.conftest import finish, tokens_of
+from tests.service.engine.thread_ranks import in_ranks
 
 Checkpoint = Callable[[str], Path]
 BLOCK_BYTES = 2 * 2 * 2 * 16 * BLOCK_SIZE * 4
@@ -80,3 +81,9 @@ def test_the_largest_steps_have_as_many_tokens_and_rows_as_may_be_and_end_at_the
     assert [item.sequence.num_computed_tokens for item in prefilling] == [0, 0, 50]
     assert [item.num_tokens for item in decoding] == [1, 1, 1]
     assert all(item.is_last_chunk and set(item.sequence.block_table) == {0} for item in prefilling + decoding)
+
+
+def test_ranks_that_share_a_model_all_measure_the_worst_of_their_devices() -> None:
+    meters = FixedMeter(total_bytes=100, step_bytes=3), FixedMeter(total_bytes=90, step_bytes=7)
+    measured = in_ranks(2, lambda ranks: RanksMeter(meters[ranks.rank], ranks).measure(lambda: None))
+    assert measured == [DeviceMemory(total_bytes=90, free_bytes=90, weights_bytes=0, step_bytes=7)] * 2

@@ -26,6 +26,9 @@ class ThreadRanks:
     def add_up(self, part: torch.Tensor) -> None:
         part.copy_(torch.stack(self._parts(part)).sum(dim=0))
 
+    def least(self, number: int) -> int:
+        return min(int(part) for part in self._parts(torch.tensor(number)))
+
     def join(self, part: torch.Tensor) -> torch.Tensor:
         return torch.cat(self._parts(part), dim=-1)
 
