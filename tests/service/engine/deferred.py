@@ -1,9 +1,20 @@
 """A device on the CPU that does its work later, as a GPU does."""
 
+import copy
 from collections import deque
+from pathlib import Path
+from typing import Any
 
+from transformers import PreTrainedModel
+
+from service.engine.acceleration import Acceleration
 from service.engine.drawn import Drawn
+from service.engine.engine import Engine
 from service.engine.flight import Work
+from service.engine.messages import EngineConfig
+from service.engine.paged_decode import paged_decode_reference
+
+OVERLAP = frozenset({Acceleration.OVERLAP})
 
 
 class DeferredWork:
@@ -58,3 +69,10 @@ class DeferredDevice:
     def run_until(self, work: DeferredWork) -> None:
         while not work.is_done:
             self._queue.popleft().run()
+
+
+def overlapping_engine(model: PreTrainedModel, num_blocks: int = 128, **config: Any) -> tuple[Engine, DeferredDevice]:
+    """An engine on a copy of a model that launches steps ahead, and its device."""
+    device = DeferredDevice()
+    settings = EngineConfig(Path("unused"), **({"accelerations": OVERLAP} | config))
+    return Engine(copy.deepcopy(model), settings, num_blocks, paged_decode_reference, device.launch), device

@@ -13,6 +13,7 @@ from service.checkpoints.load import load_model
 from service.engine.acceleration import Acceleration
 from service.engine.drawn import NO_PROBABILITIES, NOTHING_LEFT
 from service.engine.engine import Engine
+from service.engine.flight import Launched, Pending, Work
 from service.engine.messages import ENGINE_FAILED, EngineConfig, Failure, FailureCause, StepResult, Submit
 from service.engine.sequence import SamplingParams
 from tests.checkpoints import save_tiny_model
@@ -37,10 +38,15 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make_hooked_engine(checkpoint: Path, hook: Callable[[torch.Tensor], None], **bounds: Any) -> Engine:
+def make_hooked_engine(
+    checkpoint: Path,
+    hook: Callable[[torch.Tensor], None],
+    launch_work: Callable[[Work], Pending] = Launched,
+    **bounds: Any,
+) -> Engine:
     """An engine whose embedding calls a hook with the token ids before each step's forward."""
     model = load_model(checkpoint, "cpu", "float32")
-    engine = Engine(model, EngineConfig(checkpoint, **bounds), num_blocks=64)
+    engine = Engine(model, EngineConfig(checkpoint, **bounds), num_blocks=64, launch_work=launch_work)
     embedding_of(model).register_forward_pre_hook(lambda module, inputs: hook(inputs[0]))
     return engine
 
@@ -55,7 +61,8 @@ def run_all(engine: Engine) -> StepResult:
     """Runs until nothing is left; every output and failure."""
     total = StepResult()
     while engine.has_work:
-        engine.launch(engine.schedule())
+        while scheduled := engine.schedule():
+            engine.launch(scheduled)
         result = engine.retire()
         total.outputs.extend(result.outputs)
         total.failed.extend(result.failed)

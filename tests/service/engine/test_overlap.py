@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -18,17 +18,16 @@ from service.engine.block_pool import BlockPool
 from service.engine.engine import Engine
 from service.engine.grammar_compiler import GrammarCompiler
 from service.engine.kv_cache import KVShape
-from service.engine.messages import EngineConfig, GrammarSpec, StepOutput
+from service.engine.messages import GrammarSpec, StepOutput
 from service.engine.model_runner import ModelRunner
 from service.engine.paged_decode import paged_decode_reference
 from service.engine.scheduler import ScheduledSequence, Scheduler
 from service.engine.sequence import Priority, SamplingParams, Sequence
 from tests.service.engine.conftest import engine_on_a_copy, finish
-from tests.service.engine.deferred import DeferredDevice
+from tests.service.engine.deferred import OVERLAP, overlapping_engine
 from tests.service.engine.grammars import choice, regex, save_model
 from tests.tokenizers import byte_level_tokenizer
 
-OVERLAP = frozenset({Acceleration.OVERLAP})
 PREFIX = [3 + (step * 7) % 300 for step in range(40)]
 
 
@@ -51,13 +50,6 @@ class Tiny:
         self.compiler = GrammarCompiler(checkpoint)
         self._plain = engine_on_a_copy(self.model)
         self.alone = cache(self._alone)
-
-    def overlapping(self, num_blocks: int = 128, **bounds: Any) -> tuple[Engine, DeferredDevice]:
-        """An engine that overlaps steps, and its device."""
-        device = DeferredDevice()
-        config = EngineConfig(Path("unused"), **({"accelerations": OVERLAP} | bounds))
-        model = copy.deepcopy(self.model)
-        return Engine(model, config, num_blocks, paged_decode_reference, device.launch), device
 
     def submit(self, engine: Engine, name: str, request: Request) -> None:
         grammar = None if request.grammar is None else self.compiler.compile(request.grammar).result()
@@ -117,7 +109,8 @@ def test_every_request_gets_what_it_would_get_alone_and_ends_once(
     more_tokens: int,
     accelerations: frozenset[Acceleration],
 ) -> None:
-    engine, _ = tiny.overlapping(
+    engine, _ = overlapping_engine(
+        tiny.model,
         num_blocks,
         max_num_seqs=max_num_seqs,
         max_num_batched_tokens=max_num_seqs + more_tokens,
