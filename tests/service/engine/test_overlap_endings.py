@@ -111,7 +111,7 @@ def test_nan_fails_its_request_alone_though_the_next_step_was_launched(
     model: PreTrainedModel, reference: Reference
 ) -> None:
     poisoned = copy.deepcopy(model)
-    embedding_of(poisoned).weight.data[POISON] = torch.nan
+    embedding_of(poisoned).weight.data[POISON] = torch.nan  # type: ignore[operator]  # a parameter
     engine, _ = overlapping_engine(poisoned)
     engine.submit("poisoned", [5, POISON, 7], SamplingParams(20, temperature=1.0, top_p=0.9, num_logprobs=2))
     engine.submit("beside", [5] * 20, SamplingParams(20, num_logprobs=0))
