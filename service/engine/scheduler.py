@@ -57,7 +57,6 @@ class _Step:
     """A step while it is being put together: what is left of its budget, and each sequence's tokens."""
 
     budget: int
-    may_preempt: bool
     num_tokens: dict[Sequence, int] = field(default_factory=dict)
 
     def add(self, sequence: Sequence) -> None:
@@ -128,7 +127,7 @@ class Scheduler:
         """
         if is_ahead and not self._can_go_ahead():
             return []
-        step = _Step(self._max_num_batched_tokens, may_preempt=not is_ahead)
+        step = _Step(self._max_num_batched_tokens)
         prefilling: list[Sequence] = []
         for sequence in list(self.running):
             if sequence.has_all_tokens:
@@ -211,18 +210,18 @@ class Scheduler:
         if any(self.waiting[other] for other in Priority if other < priority):
             return
         queue = self.waiting[priority]
-        while queue and step.budget and (shared := self._find_room(queue[0], step.may_preempt)) is not None:
+        while queue and step.budget and (shared := self._find_room(queue[0])) is not None:
             sequence = queue.popleft()
             self._admit(sequence, shared)
             step.add(sequence)
 
-    def _find_room(self, sequence: Sequence, may_preempt: bool) -> list[int] | None:
+    def _find_room(self, sequence: Sequence) -> list[int] | None:
         """The cached blocks that a waiting sequence can share; None if there is no room for it.
 
-        Those that must give way to it are preempted until there is, if anybody may be.
+        Those that must give way to it are preempted until there is.
         """
         while (shared := self._shared_if_it_fits(sequence)) is None:
-            if not may_preempt or not self.running or self.running[-1].priority <= sequence.priority:
+            if not self.running or self.running[-1].priority <= sequence.priority:
                 return None
             self._preempt(self.running[-1])
         return shared
