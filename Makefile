@@ -44,6 +44,7 @@ test-gpu: setup-dev ## run the tests that mean most on a GPU, on one; ARGS reach
 
 bench-gpu: setup-dev ## measure everything on a GPU, beside what the card allows; ARGS="--json FILE --only AWQ"
 	@$(PYTHON_IN_VENV) -m bench.gpu $(ARGS)
+	@$(PYTHON_IN_VENV) -m bench.quantized_linears
 
 parity: setup-dev ## compare a server with Runstream: BASE=https://api.cloudflare.com ACCOUNT=… TOKEN=… MODEL=…
 	@$(PYTHON_IN_VENV) -m tests.conformance.parity

@@ -1,6 +1,6 @@
 """Everything about speed on a GPU in one command: `make bench-gpu`.
 
-    python -m bench.gpu [--json FILE] [--budget-s 540] [--only TEXT]
+    python -m bench.gpu [--json FILE] [--budget-s 480] [--only TEXT]
     python -m bench.gpu --tiny --device cpu
 
 Prints the table of docs/benchmarks.md for the card that is here, and writes all figures to a file after each row, so
@@ -96,7 +96,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1, ...; cpu only with --tiny")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write all figures, after each row")
-    parser.add_argument("--budget-s", type=float, default=540.0, help="what comes later is left out (%(default)g)")
+    parser.add_argument("--budget-s", type=float, default=480.0, help="what comes later is left out (%(default)g)")
     parser.add_argument("--only", default="", metavar="TEXT", help="only rows whose name has it, such as 'AWQ'")
     parser.add_argument("--no-serving", action="store_true", help="leave out what goes through gRPC and REST")
     parser.add_argument("--tiny", action="store_true", help="tiny shapes, to see that it runs")

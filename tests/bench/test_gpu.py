@@ -6,16 +6,18 @@ import select
 import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
 from bench.gpu import __main__ as gpu
-from bench.gpu.cases import CASES, LLAMA_2_MANY, LLAMA_3_ALONE, LLAMA_3_MOST, PEER, SERVED
+from bench.gpu.cases import CASES, CODELLAMA_7B, LLAMA_2_MANY, LLAMA_3_ALONE, LLAMA_3_MOST, PEER, SERVED, Weights
 from bench.gpu.isolation import JobError, run_isolated
 from bench.gpu.jobs import EngineJob, PeerJob
+from bench.gpu.models import random_model
 from bench.gpu.plan import fit, jobs
+from bench.roofline import weight_bytes
 from service.engine.acceleration import Acceleration, check_accelerations
 
 GB = 1e9
@@ -110,6 +112,18 @@ def test_what_there_is_no_time_for_is_left_out_with_a_word(capsys):
 def test_without_a_gpu_it_says_so():
     with pytest.raises(SystemExit, match="no CUDA device"):
         gpu.main([])
+
+
+@pytest.mark.parametrize("weights", [Weights.INT8, Weights.AWQ])
+def test_a_model_is_made_on_its_device_and_takes_what_its_weights_take(weights):
+    shape = replace(CODELLAMA_7B, num_layers=2)
+    model = random_model(shape, weights, "meta")
+    tensors = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}.values()
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+    # The head and the embeddings stay in 16 bits, and a zero of 4 bits takes as many as a scale.
+    extra = shape.num_other_weights if weights is Weights.INT8 else shape.num_layer_weights * 12 / 128 / 8
+    expected = weight_bytes(shape, weights) + extra
+    assert sum(tensor.nbytes for tensor in tensors) == pytest.approx(expected, rel=1e-3)
 
 
 def test_on_a_gpu_each_case_is_measured_plain_and_with_everything():

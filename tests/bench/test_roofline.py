@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from bench.gpu import cases
 from bench.gpu.cases import CASES, Case, Goal, Kind, Weights
 from bench.roofline import DATASHEETS, Measurement, Rates
 
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 H200 = DATASHEETS["H200"]
 ALONE = cases.LLAMA_3_ALONE
 
@@ -130,6 +132,14 @@ def test_a_case_without_a_figure_says_why():
 
 def test_each_goal_names_a_case_of_the_table():
     assert {case.goal.other for case in CASES} <= {"", *(case.name for case in CASES)}
+
+
+def test_the_documentation_has_each_row_with_its_floor():
+    rows = DOCUMENTATION.read_text().splitlines()
+    for case in CASES:
+        floor_s = roofline.floor_s(case, H200)
+        floor = "" if floor_s is None else f" {floor_s * 1e3:.2f} ms"
+        assert [row for row in rows if row.startswith(f"| {case.name} | {case.goal} |{floor}")], case.name
 
 
 def test_a_shrunk_case_keeps_what_it_is_called():
