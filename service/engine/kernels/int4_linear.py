@@ -111,7 +111,7 @@ def _multiply(
     column = tl.program_id(0) * OUTPUTS + tl.arange(0, OUTPUTS)
     is_column = column < num_outputs
     codes += column.to(tl.int64)[:, None] * num_bytes
-    sums = tl.zeros([OUTPUTS, ROWS], tl.float32)
+    sums = tl.zeros([OUTPUTS, BYTES // 16 if ROWS == 1 else ROWS], tl.float32)
     last = tl.minimum((split + 1) * num_steps, tl.cdiv(num_bytes, BYTES))
     for step in range(split * num_steps, last):
         place = step * BYTES + tl.arange(0, BYTES)[None, :]

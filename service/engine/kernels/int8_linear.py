@@ -78,7 +78,7 @@ def _multiply(
     column = tl.program_id(0) * OUTPUTS + tl.arange(0, OUTPUTS)
     is_column = column < num_outputs
     weight += column.to(tl.int64)[:, None] * num_inputs
-    sums = tl.zeros([OUTPUTS, ROWS], tl.float32)
+    sums = tl.zeros([OUTPUTS, INPUTS // 16 if ROWS == 1 else ROWS], tl.float32)
     last = tl.minimum((split + 1) * num_steps, tl.cdiv(num_inputs, INPUTS))
     for step in range(split * num_steps, last):
         place = step * INPUTS + tl.arange(0, INPUTS)[None, :]

@@ -79,8 +79,10 @@ def _add_splits(sums, bias, output, size, num_outputs, num_splits, HAS_BIAS: tl.
 
 @triton.jit
 def store_sums(sums, bias, output, column, split, num_rows, num_outputs, ROWS: tl.constexpr, HAS_BIAS: tl.constexpr):
-    """Stores a split's sums [N, R]; with the bias, if there is one and this is the only split."""
+    """Stores what `multiply_block` gave in all of a split's steps; with the bias, if there is only this split."""
     row = tl.arange(0, ROWS)[None, :]
+    if ROWS == 1:
+        sums = tl.sum(sums, axis=1)[:, None]
     is_column = column < num_outputs
     if HAS_BIAS:
         sums += tl.load(bias + column, mask=is_column, other=0).to(tl.float32)[:, None]
@@ -101,22 +103,31 @@ def multiply_block(
     HAS_ZEROS: tl.constexpr,
     OPERAND: tl.constexpr,
 ):
-    """(codes [N, K] - zeros [N]) times rows [R, K], [N, R] in float32.
+    """(codes [N, K] - zeros [N]) times rows [R, K], in float32: [N, R], or for one row parts of its sums, [N, K / 16].
 
-    A zero is taken off a sum, once, instead of off every code. A single row is multiplied and added up without tensor
-    cores: that takes fewer instructions, and the codes stay with the threads that have read them.
+    A zero is taken off a sum, once, instead of off every code. A single row is multiplied without tensor cores, and a
+    thread adds up what it has read itself: that takes fewer instructions. `store_sums` adds the parts up.
     """
     row = tl.arange(0, ROWS)[:, None]
     inputs = tl.load(rows + row * num_inputs + place, mask=is_place & (row < num_rows), other=0)
     if ROWS == 1:
         inputs = inputs.to(tl.float32)
-        sums = tl.sum(inputs * codes.to(tl.float32), axis=1)[:, None]
+        sums = _sums_of_16(inputs * codes.to(tl.float32))
     else:
         inputs = inputs.to(OPERAND)
         sums = tl.dot(codes.to(OPERAND), tl.trans(inputs), input_precision="ieee")
     if HAS_ZEROS:
-        sums -= zeros[:, None] * tl.sum(inputs.to(tl.float32), axis=1)[None, :]
+        if ROWS == 1:
+            sums -= zeros[:, None] * _sums_of_16(inputs)
+        else:
+            sums -= zeros[:, None] * tl.sum(inputs.to(tl.float32), axis=1)[None, :]
     return sums
+
+
+@triton.jit
+def _sums_of_16(numbers):
+    """[N, K] to [N, K / 16]."""
+    return tl.sum(tl.reshape(numbers, (numbers.shape[0], numbers.shape[1] // 16, 16)), axis=2)
 
 
 def block_options(rows: torch.Tensor) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Compiles the kernels of packed weights for GPUs that need not be there; started by test_linear_compilation.
 
-    python -m tests.service.engine.compile_linears CAPABILITY ROWS...
+    python -m tests.service.engine.compile_linears CAPABILITY DTYPES ROWS...
 
 Writes a line of JSON for each kernel. In a process of its own, where Triton does not interpret.
 """
@@ -19,17 +19,18 @@ from triton.compiler import ASTSource
 from service.engine.kernels import int4_linear, int8_linear, splits
 from service.engine.kernels.splits import block_options
 
-NAMES = {torch.float16: "fp16", torch.bfloat16: "bf16"}
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 POINTERS = {"weight": "i8", "codes": "u8", "output": "fp32", "sums": "fp32"}
 ODD = ("num_rows", "num_steps", "num_splits", "size")
 """Numbers that need not be multiples of 16."""
 
 
-def kernels(counts: list[int]) -> Iterator[tuple[str, Any, dict[str, Any], str]]:
+def kernels(names: list[str], counts: list[int]) -> Iterator[tuple[str, Any, dict[str, Any], str]]:
     """Name, kernel, what it is compiled for, and the type of its rows."""
     yield "sum", splits._add_splits, {"HAS_BIAS": True, "BLOCK": 1024, "num_warps": 4}, "fp16"
     for count in counts:
-        for dtype, name in NAMES.items():
+        for name in names:
+            dtype = DTYPES[name]
             rows = torch.empty((count, 4096), dtype=dtype, device="meta")
             options = block_options(rows) | {"HAS_BIAS": count == 1}
             yield (
@@ -45,7 +46,7 @@ def kernels(counts: list[int]) -> Iterator[tuple[str, Any, dict[str, Any], str]]
 def main() -> None:
     """Compiles and tells what came out."""
     target = GPUTarget("cuda", int(sys.argv[1]), 32)
-    for name, kernel, options, element in kernels([int(count) for count in sys.argv[2:]]):
+    for name, kernel, options, element in kernels(sys.argv[2].split(","), [int(count) for count in sys.argv[3:]]):
         constants = {key: value for key, value in options.items() if key.isupper()}
         is_pointer = ["num" not in key and "size" not in key for key in kernel.arg_names]
         signature = {
