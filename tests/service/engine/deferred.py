@@ -13,6 +13,7 @@ from service.engine.engine import Engine
 from service.engine.flight import Work
 from service.engine.messages import EngineConfig
 from service.engine.paged_decode import paged_decode_reference
+from tests.service.engine.recorded_operations import RecordedOperations
 
 OVERLAP = frozenset({Acceleration.OVERLAP})
 
@@ -75,4 +76,6 @@ def overlapping_engine(model: PreTrainedModel, num_blocks: int = 128, **config: 
     """An engine on a copy of a model that launches steps ahead, and its device."""
     device = DeferredDevice()
     settings = EngineConfig(Path("unused"), **({"accelerations": OVERLAP} | config))
-    return Engine(copy.deepcopy(model), settings, num_blocks, paged_decode_reference, device.launch), device
+    capture = RecordedOperations()
+    engine = Engine(copy.deepcopy(model), settings, num_blocks, paged_decode_reference, device.launch, capture=capture)
+    return engine, device

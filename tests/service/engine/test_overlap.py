@@ -98,7 +98,7 @@ REQUEST = st.builds(
     num_blocks=st.integers(5, 20),
     max_num_seqs=st.integers(1, 6),
     more_tokens=st.integers(0, 40),
-    accelerations=st.sampled_from([OVERLAP, OVERLAP | {Acceleration.ATTENTION}]),
+    accelerations=st.sampled_from([OVERLAP, OVERLAP | {Acceleration.ATTENTION, Acceleration.GRAPHS}]),
 )
 def test_every_request_gets_what_it_would_get_alone_and_ends_once(
     tiny: Tiny,
