@@ -9,6 +9,7 @@ from service.checkpoints.load import load_model
 from service.engine.acceleration import Acceleration
 from service.engine.block_pool import BLOCK_SIZE
 from service.engine.engine import Engine
+from service.engine.flight import Launched, Work
 from service.engine.memory_profile import RanksMeter, largest_steps
 from service.engine.memory_share import DeviceMemory, MemoryShare
 from service.engine.messages import EngineConfig
@@ -28,11 +29,17 @@ class FixedMeter:
         self.memory = DeviceMemory(
             total_bytes=total_bytes, free_bytes=total_bytes, weights_bytes=0, step_bytes=step_bytes
         )
-        self.num_measured = 0
+        self.num_launched = self.num_measured = 0
+
+    def launch(self, work: Work) -> Launched:
+        """How the engine's device is given its work."""
+        self.num_launched += 1
+        return Launched(work)
 
     def measure(self, run: Callable[[], None]) -> DeviceMemory:
+        num_before = self.num_launched
         run()
-        self.num_measured += 1
+        self.num_measured += self.num_launched - num_before
         return self.memory
 
 
@@ -45,7 +52,7 @@ def measured_engine(checkpoint: Path, meter: FixedMeter) -> Engine:
         accelerations=frozenset({Acceleration.ATTENTION}),
         memory_share=MemoryShare(utilization=1.0),
     )
-    return Engine(load_model(checkpoint, "cpu", "float32"), config, meter=meter)
+    return Engine(load_model(checkpoint, "cpu", "float32"), config, launch_work=meter.launch, meter=meter)
 
 
 def test_an_engine_makes_its_kv_cache_of_what_its_largest_step_leaves(
@@ -53,7 +60,7 @@ def test_an_engine_makes_its_kv_cache_of_what_its_largest_step_leaves(
 ) -> None:
     meter = FixedMeter(total_bytes=100 * BLOCK_BYTES - 1, step_bytes=10 * BLOCK_BYTES)
     engine = measured_engine(checkpoint("llama"), meter)
-    assert (meter.num_measured, engine.info.num_kv_tokens) == (1, 89 * BLOCK_SIZE)
+    assert (meter.num_measured, engine.info.num_kv_tokens) == (2, 89 * BLOCK_SIZE)
     assert engine.info.kv_cache_bytes == 89 * BLOCK_BYTES
     assert engine.block_pool.num_free == 89
     engine.submit("it", [5, 6, 7] * 50, SamplingParams(20))

@@ -25,6 +25,7 @@ Completion = asyncio.Task[list[int]]
 LONG = SamplingParams(900)
 PROMPT = [5, 6, 7] * 20
 MAX_NUM_SEQS, MAX_WAITING = 3, 2
+PATIENCE_S = 120.0
 
 
 def make_replicas(*checkpoints: Path) -> Replicas:
@@ -80,7 +81,8 @@ def new_prompt() -> list[int]:
 
 
 async def until(engine: EngineProcess, running: int, waiting: int = 0) -> None:
-    await engine.wait_for(lambda: (engine.num_running, engine.num_waiting) == (running, waiting))
+    async with asyncio.timeout(PATIENCE_S):
+        await engine.wait_for(lambda: (engine.num_running, engine.num_waiting) == (running, waiting))
 
 
 async def run_on_both(replicas: Replicas, per_engine: int) -> tuple[list[list[int]], list[Completion]]:
