@@ -157,6 +157,13 @@ def test_memory_that_runs_out_at_a_launch_fails_the_newest_and_nobody_in_flight(
     assert tokens_of(outputs + result.outputs, "oldest") == reference("llama", [5, 6, 7], 20)
 
 
+def test_a_request_that_found_no_memory_is_told_though_another_step_raises(checkpoint: Checkpoint) -> None:
+    engine = make_hooked_engine(checkpoint("llama"), run_out_above(20, raise_as_cuda_does), accelerations=OVERLAP)
+    engine.submit("large", [7] * 22, SamplingParams(20))
+    engine.launch(engine.schedule())
+    assert [failure.id for failure in engine.fail(engine.next_to_retire)] == ["large"]
+
+
 def test_a_lone_request_has_its_first_token_with_the_first_turn(model: PreTrainedModel) -> None:
     desk = Desk(overlapping_engine(model)[0])
     started, result = desk.turn(Submit("it", [5, 6], SamplingParams(3)))
