@@ -49,7 +49,7 @@ _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Limits:
     """The bounds of the model that answers.
 
     Attributes:
@@ -81,7 +81,7 @@ def check_request(request: pb.RunRequest) -> None:
 def to_sampling_params(
     params: pb.SamplingParams,
     model: CatalogModel,
-    room: Room,
+    limits: Limits,
     num_prompt_tokens: int,
     eos_token_ids: frozenset[int],
     *,
@@ -91,16 +91,16 @@ def to_sampling_params(
 
     Args:
         model: The model that the request names; its limit and its default hold for `max_tokens`.
-        room: The bounds of the model that answers.
-        stands_in: Whether that is another one. Its room then clamps `max_tokens` and `min_tokens` instead of refusing.
+        limits: The bounds of the model that answers.
+        stands_in: Whether that is another one. Its limits then clamp `max_tokens` and `min_tokens` instead of refusing.
 
     Raises:
         InvalidRequestError: `max_tokens` is over the model's limit, `min_tokens` over `max_tokens`, or a token of
             `logit_bias` is not in the vocabulary.
         ContextWindowExceededError: The prompt is too long, or an explicit `max_tokens` doesn't fit beside it.
     """
-    _check_prompt(num_prompt_tokens, room)
-    max_tokens = _max_tokens(params, model, room, num_prompt_tokens, stands_in)
+    _check_prompt(num_prompt_tokens, limits)
+    max_tokens = _max_tokens(params, model, limits, num_prompt_tokens, stands_in)
     if params.min_tokens > max_tokens and not stands_in:
         raise _out_of_range("min_tokens", params.min_tokens, f"0 to max_tokens, which is {max_tokens}")
     return SamplingParams(
@@ -112,7 +112,7 @@ def to_sampling_params(
         repetition_penalty=params.repetition_penalty if params.HasField("repetition_penalty") else 1.0,
         frequency_penalty=params.frequency_penalty,
         presence_penalty=params.presence_penalty,
-        logit_bias=_logit_bias(params, room.vocab_size),
+        logit_bias=_logit_bias(params, limits.vocab_size),
         seed=params.seed if params.HasField("seed") else secrets.randbits(63),
         eos_token_ids=frozenset() if params.ignore_eos else eos_token_ids,
         min_tokens=min(params.min_tokens, max_tokens),
@@ -214,24 +214,25 @@ def _logit_bias(params: pb.SamplingParams, vocab_size: int) -> tuple[tuple[int, 
     return tuple(params.logit_bias.items())
 
 
-def _check_prompt(num_prompt_tokens: int, room: Room) -> None:
+def _check_prompt(num_prompt_tokens: int, limits: Limits) -> None:
     if num_prompt_tokens < 1:
         raise InvalidRequestError("the prompt has no tokens", "input")
-    if num_prompt_tokens > room.max_prompt_tokens:
+    if num_prompt_tokens > limits.max_prompt_tokens:
         raise ContextWindowExceededError(
-            f"The number of input tokens ({num_prompt_tokens}) exceeded this model's limit ({room.max_prompt_tokens}).",
+            f"The number of input tokens ({num_prompt_tokens}) exceeded this model's limit "
+            f"({limits.max_prompt_tokens}).",
             "input",
             num_prompt_tokens=num_prompt_tokens,
-            max_prompt_tokens=room.max_prompt_tokens,
+            max_prompt_tokens=limits.max_prompt_tokens,
         )
-    if num_prompt_tokens >= room.context_window:
-        raise _too_many_tokens(num_prompt_tokens, 1, room.context_window, "input")
+    if num_prompt_tokens >= limits.context_window:
+        raise _too_many_tokens(num_prompt_tokens, 1, limits.context_window, "input")
 
 
 def _max_tokens(
-    params: pb.SamplingParams, model: CatalogModel, room: Room, num_prompt_tokens: int, stands_in: bool
+    params: pb.SamplingParams, model: CatalogModel, limits: Limits, num_prompt_tokens: int, stands_in: bool
 ) -> int:
-    left = min(room.context_window - num_prompt_tokens, room.max_completion_tokens)
+    left = min(limits.context_window - num_prompt_tokens, limits.max_completion_tokens)
     if not params.HasField("max_tokens"):
         return min(model.default_max_tokens, left)
     if params.max_tokens_is_default:
@@ -240,9 +241,9 @@ def _max_tokens(
         raise _out_of_range("max_tokens", params.max_tokens, f"1 to {model.max_completion_tokens} for {model.id}")
     if stands_in:
         return min(params.max_tokens, left)
-    if num_prompt_tokens + params.max_tokens > room.context_window:
+    if num_prompt_tokens + params.max_tokens > limits.context_window:
         field = "sampling_params.max_tokens"
-        raise _too_many_tokens(num_prompt_tokens, params.max_tokens, room.context_window, field)
+        raise _too_many_tokens(num_prompt_tokens, params.max_tokens, limits.context_window, field)
     return params.max_tokens
 
 

@@ -84,7 +84,7 @@ class TextGenerator:
         params = to_sampling_params(
             request.sampling_params,
             answering.named,
-            loaded.room,
+            loaded.limits,
             len(prompt_token_ids),
             loaded.chat.eos_token_ids,
             stands_in=answering.stands_in,

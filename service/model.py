@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from service.catalog import CatalogModel
 from service.chat import Chat
 from service.checkpoints.need import Need
-from service.conversion import Room
+from service.conversion import Limits
 from service.engine.handle import EngineHandle
 from service.engine.messages import EngineInfo
 from service.engine.request import EngineState
@@ -28,11 +28,11 @@ class LoadedParts:
 
     Attributes:
         chat: Turns requests into token ids and these into text.
-        room: The bounds of its requests.
+        limits: The bounds of its requests.
     """
 
     chat: Chat
-    room: Room
+    limits: Limits
 
 
 @dataclass(slots=True)
@@ -151,7 +151,7 @@ class Model:
         try:
             chat = await self._load_chat()
             info = await self.engine.wait_until_ready()
-            self._parts = LoadedParts(chat, _room(self.entry, info))
+            self._parts = LoadedParts(chat, _limits(self.entry, info))
             self.need = replace(self.need, kv_cache_bytes=info.kv_cache_bytes)
         except BaseException:
             await self.engine.stop("it could not be loaded")
@@ -190,7 +190,7 @@ class Model:
             callback()
 
 
-def _room(entry: CatalogModel, info: EngineInfo) -> Room:
+def _limits(entry: CatalogModel, info: EngineInfo) -> Limits:
     wanted = min(entry.context_window, info.max_position_embeddings)
     _log.info(
         "KV cache of %s on %s: %s tokens, %.1f requests of %s tokens at once",
@@ -204,4 +204,4 @@ def _room(entry: CatalogModel, info: EngineInfo) -> Room:
             *(entry.id, info.num_kv_tokens, wanted, enough_mib),
         )
     context_window = min(wanted, info.num_kv_tokens)
-    return Room(entry.max_prompt_tokens, entry.max_completion_tokens, context_window, info.vocab_size)
+    return Limits(entry.max_prompt_tokens, entry.max_completion_tokens, context_window, info.vocab_size)

@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 _OUT_OF_MEMORY = (
     "The engine ran out of memory while it was running this request. A shorter prompt may fit; otherwise the service's "
-    "--max-num-batched-tokens or --kv-cache-memory-mib must be lowered."
+    "--max-num-batched-tokens, --kv-cache-memory-mib or --gpu-memory-utilization must be lowered."
 )
 
 _MIB = 1 << 20

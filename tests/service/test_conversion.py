@@ -7,7 +7,7 @@ import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.catalog import CatalogModel
-from service.conversion import Room, check_request, to_sampling_params
+from service.conversion import Limits, check_request, to_sampling_params
 from service.engine.sequence import SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
 
@@ -21,7 +21,7 @@ NAMED = CatalogModel(
     default_max_tokens=100,
     default_max_tokens_streamed=150,
 )
-ROOM = Room(max_prompt_tokens=300, max_completion_tokens=200, context_window=400, vocab_size=50)
+LIMITS = Limits(max_prompt_tokens=300, max_completion_tokens=200, context_window=400, vocab_size=50)
 
 
 def prompt(**fields) -> pb.RunRequest:
@@ -36,9 +36,9 @@ def spoken(**fields) -> pb.RunRequest:
     return pb.RunRequest(conversation=pb.Conversation(messages=[pb.Message(**({"role": "user"} | fields))]))
 
 
-def max_tokens(num_prompt_tokens: int, *, room: Room = ROOM, stands_in: bool = False, **params) -> int:
+def max_tokens(num_prompt_tokens: int, *, limits: Limits = LIMITS, stands_in: bool = False, **params) -> int:
     asked = pb.SamplingParams(**params)
-    return to_sampling_params(asked, NAMED, room, num_prompt_tokens, frozenset(), stands_in=stands_in).max_tokens
+    return to_sampling_params(asked, NAMED, limits, num_prompt_tokens, frozenset(), stands_in=stands_in).max_tokens
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_limits_are_inclusive(request_):
 
 def converted(num_prompt_tokens: int = 10, *, stands_in: bool = False, **params) -> SamplingParams:
     asked = pb.SamplingParams(**params)
-    return to_sampling_params(asked, NAMED, ROOM, num_prompt_tokens, frozenset({2}), stands_in=stands_in)
+    return to_sampling_params(asked, NAMED, LIMITS, num_prompt_tokens, frozenset({2}), stands_in=stands_in)
 
 
 def test_unset_params_get_their_documented_defaults():
@@ -139,7 +139,7 @@ def test_a_bias_on_a_token_that_the_model_does_not_have_is_refused(token_id):
 
 
 def test_a_default_max_tokens_shrinks_to_the_room_beside_the_prompt():
-    assert max_tokens(290, room=Room(300, 200, 350, 50)) == 60
+    assert max_tokens(290, limits=Limits(300, 200, 350, 50)) == 60
 
 
 def test_a_callers_default_shrinks_too():
@@ -165,7 +165,7 @@ def test_a_prompt_over_the_limit_or_without_room_for_a_token_is_refused():
     with pytest.raises(ContextWindowExceededError, match=r"\(301\) exceeded .* \(300\)"):
         max_tokens(301)
     with pytest.raises(ContextWindowExceededError, match=r"\(301\) exceeded .* \(300\)"):
-        max_tokens(300, room=Room(300, 200, 300, 50))
+        max_tokens(300, limits=Limits(300, 200, 300, 50))
 
 
 def test_a_prompt_without_tokens_is_refused():

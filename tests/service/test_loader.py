@@ -51,7 +51,7 @@ async def test_the_first_request_loads_its_model_and_all_that_come_meanwhile_wai
     loader = make_loader(one)
     assert (one.state, one.is_serving) == (EngineState.STOPPED, True)
     parts = await asyncio.gather(*(use(loader, one) for _ in range(5)))
-    assert {part.room.vocab_size for part in parts} == {512}
+    assert {part.limits.vocab_size for part in parts} == {512}
     assert (one.engine.num_starts, one.use.is_idle) == (1, True)
 
 

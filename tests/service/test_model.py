@@ -26,7 +26,7 @@ async def test_the_context_window_is_the_least_of_the_catalogs_the_checkpoints_a
     model.entry = dataclasses.replace(model.entry, context_window=catalog)
     model.engine.info = EngineInfo(512, checkpoint, kv_cache, 10 * MIB, "cpu", "float32")
     await model.load()
-    assert model.loaded().room.context_window == fits
+    assert model.loaded().limits.context_window == fits
 
 
 async def test_a_kv_cache_that_bounds_the_context_window_is_warned_of(model, caplog):

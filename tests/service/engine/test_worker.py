@@ -97,7 +97,7 @@ def test_a_request_that_cannot_run_fails_alone(checkpoint: Checkpoint) -> None:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
-    model = Model(save_model(tmp_path_factory.mktemp("tiny"), byte_level_tokenizer(512)), timeout_s=0.5)
+    model = Model(save_model(tmp_path_factory.mktemp("tiny"), byte_level_tokenizer(512)), timeout_s=3.0)
     yield model
     model.compiler.close()
 
@@ -110,6 +110,7 @@ def test_a_request_joins_the_waiting_ones_when_its_grammar_is_compiled(tiny: Mod
     token_ids: list[int] = []
     while not result.outputs or result.outputs[-1].finish_reason is None:
         (result,) = desk.turn()
+        assert not result.failed
         token_ids += [output.token_id for output in result.outputs]
     assert tiny.text(token_ids) in ("yes", "no")
 
