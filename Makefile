@@ -11,8 +11,8 @@ help: ## list the targets
 run: setup ## start service and bridge with the demo model; PORT=8081 and ARGS="--help" reach the launcher
 	@exec $(PYTHON_IN_VENV) -m scripts.up $(if $(PORT),--port $(PORT)) $(ARGS)
 
-test: setup-dev ## run the tests; ARGS="tests/bridge -k stream" reaches pytest
-	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
+test: setup-dev ## run the tests, in two processes; ARGS="-n 0 tests/bridge -k stream" reaches pytest
+	@$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)
 
 stress: setup-dev ## run the long tests, and the property tests with many more examples
 	@HYPOTHESIS_PROFILE=stress $(PYTHON_IN_VENV) -m pytest -m 'stress or hypothesis' $(ARGS)

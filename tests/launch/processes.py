@@ -2,8 +2,8 @@
 
 import os
 import select
-from pathlib import Path
 
+import psutil
 import pytest
 
 needs_pidfd = pytest.mark.skipif(
@@ -11,16 +11,9 @@ needs_pidfd = pytest.mark.skipif(
 )
 
 
-def descendants(pid):
-    """The ids of the processes that a process has started, and of those that they have."""
-    lists = [(task / "children").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-    children = [int(child) for text in lists for child in text.split()]
-    return [*children, *(grandchild for child in children for grandchild in descendants(child))]
-
-
 def handles_of_descendants(pid):
-    """A file descriptor for each descendant, which becomes readable when it ends."""
-    return [os.pidfd_open(descendant) for descendant in descendants(pid)]
+    """A file descriptor for each process that a process or its descendants started; it is readable when that ends."""
+    return [os.pidfd_open(descendant.pid) for descendant in psutil.Process(pid).children(recursive=True)]
 
 
 def wait_for_the_end_of(handles):
