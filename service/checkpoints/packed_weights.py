@@ -12,9 +12,9 @@ from torch import nn
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.quantization import Quantization
 from service.engine.quantized_linear import GroupedLinear
-from service.engine.tinygemm_linear import Int4KernelLinear
+from service.engine.tinygemm_linear import HalvesKernelLinear, Int4KernelLinear
 
-PackedLinear = GroupedLinear | Int4KernelLinear
+PackedLinear = GroupedLinear | Int4KernelLinear | HalvesKernelLinear
 MakeLinear = Callable[..., PackedLinear]
 """`GroupedLinear`, or what takes its arguments."""
 

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from service.engine.quantized_linear import GroupedLinear, Int8Linear
-from service.engine.tinygemm_linear import Int4KernelLinear
+from service.engine.tinygemm_linear import HalvesKernelLinear, Int4KernelLinear
 
-QUANTIZED = (Int8Linear, GroupedLinear, Int4KernelLinear)
+QUANTIZED = (Int8Linear, GroupedLinear, Int4KernelLinear, HalvesKernelLinear)
 """All kinds of layers whose matrix stays packed."""
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from service.engine.quantized_linear import GroupedLinear, Int8Linear
-from service.engine.tinygemm_linear import Int4KernelLinear, int4_kernel_works, make_grouped_linear
+from service.engine.tinygemm_linear import HalvesKernelLinear, Int4KernelLinear, int4_kernel_works, make_grouped_linear
 
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}
 """In norm(error) / norm(product), beside the product in float32 of what the layer was given."""
@@ -80,7 +80,8 @@ LAYERS = [
     ("int8", lambda: Int8Linear(1024, 256, None, torch.float16), 1 + 2 / 1024),
     ("4 bit, unpacked for each product", lambda: made(torch.float16, 4), 0.5 + (2 + 2) / 128),
     ("4 bit, read by a kernel", lambda: made(torch.bfloat16, 4), 0.5 + (2 + 2) / 128),
-    ("8 bit in groups", lambda: made(torch.float16, 8), 1 + (2 + 2) / 128),
+    ("8 bit in groups, unpacked for each product", lambda: made(torch.float16, 8), 1 + (2 + 2) / 128),
+    ("8 bit in groups, read by a kernel", lambda: made(torch.bfloat16, 8), 1 + 2 * (2 + 2) / 128),
 ]
 
 
@@ -93,6 +94,7 @@ def test_memory_is_what_the_format_promises(name: str, make, promised: float) ->
 
 def test_the_cpu_reads_packed_codes_in_bfloat16_only() -> None:
     assert isinstance(made(torch.bfloat16, 4), Int4KernelLinear)
+    assert isinstance(made(torch.bfloat16, 8), HalvesKernelLinear)
     assert isinstance(made(torch.float32, 4), GroupedLinear)
 
 
