@@ -30,6 +30,10 @@ class NoRoomError(Exception):
         self.free_bytes = free_bytes
 
 
+class NoDeviceError(Exception):
+    """The device that the engine is to run on is not there."""
+
+
 def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ranks | None = None) -> Engine:
     """Loads the checkpoint that a config names.
 
@@ -39,6 +43,7 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
         ranks: Who shares the model, and loads its own part at the same time; None if nobody does.
 
     Raises:
+        NoDeviceError: The device is not there.
         NoRoomError: It does not fit on the device.
         Exception: Whatever torch, transformers and safetensors raise for a checkpoint that they can't load.
     """
@@ -56,9 +61,20 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
 
 
 def use_device(device: str) -> None:
-    """Makes a CUDA device this process's own: there Triton's kernels run and graphs are captured, whatever they get."""
-    if device.startswith("cuda"):
-        torch.cuda.set_device(torch.device(device).index or 0)
+    """Makes a CUDA device this process's own: there Triton's kernels run and graphs are captured, whatever they get.
+
+    Raises:
+        NoDeviceError: It is not there.
+    """
+    if not device.startswith("cuda"):
+        return
+    index, num_devices = torch.device(device).index or 0, torch.cuda.device_count()
+    if index >= num_devices:
+        raise NoDeviceError(
+            f"there is no {device}: PyTorch {torch.__version__} sees {num_devices} CUDA devices here; nvidia-smi shows "
+            "those that the driver has"
+        )
+    torch.cuda.set_device(index)
 
 
 def _meter(config: EngineConfig, ranks: Ranks | None) -> MemoryMeter | None:

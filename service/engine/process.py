@@ -241,7 +241,7 @@ class EngineProcess:
                 for request in self._requests.values():
                     self._send(request.submit)
             case LoadFailed(reason, self.free_bytes):
-                self._set_state(EngineState.FAILED, f"the checkpoint can't be loaded: {reason}")
+                self._set_state(EngineState.FAILED, reason)
                 self._fail_all(self._not_ready())
             case Started(ids):
                 for request_id in ids:

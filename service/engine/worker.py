@@ -18,10 +18,11 @@ from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
 from service.checkpoints.errors import CheckpointError
+from service.engine.acceleration import AccelerationError
 from service.engine.engine import Engine
 from service.engine.grammar import GrammarError, GrammarMatcher
 from service.engine.grammar_compiler import GrammarCompiler
-from service.engine.loading import NoRoomError, load_engine
+from service.engine.loading import NoDeviceError, NoRoomError, load_engine
 from service.engine.messages import (
     ENGINE_FAILED,
     Abort,
@@ -41,7 +42,11 @@ from service.engine.ranks import lead
 
 _log = logging.getLogger(__name__)
 
-LOAD_ERRORS = (OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError, SafetensorError, NoRoomError)
+_OWN_ERRORS = (AccelerationError, CheckpointError, NoDeviceError)
+LOAD_ERRORS = (
+    *(*_OWN_ERRORS, NoRoomError),
+    *(OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError, SafetensorError),
+)
 """What is raised for a checkpoint that can't be loaded, by torch, transformers and safetensors too."""
 
 
@@ -197,7 +202,7 @@ def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:
     """What the edge is told when a checkpoint can't be loaded."""
     if isinstance(error, NoRoomError):
         return LoadFailed(str(error), error.free_bytes)
-    if isinstance(error, CheckpointError):
+    if isinstance(error, _OWN_ERRORS):
         return LoadFailed(str(error))
     _log.error("loading %s failed", config.checkpoint, exc_info=error)
     return LoadFailed(f"{type(error).__name__}: {error}")

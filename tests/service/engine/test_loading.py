@@ -7,7 +7,7 @@ import pytest
 
 from service.checkpoints.need import Need, need_of
 from service.checkpoints.placing import place
-from service.engine.loading import NoRoomError, check_room, told_now_and_then
+from service.engine.loading import NoDeviceError, NoRoomError, check_room, load_engine, told_now_and_then
 from service.engine.messages import EngineConfig, Loading
 from service.engine.progress import progress_told
 from tests.checkpoints import tiny_model
@@ -31,6 +31,11 @@ def test_a_cuda_device_with_too_little_memory_is_refused_with_what_it_has(checkp
     with pytest.raises(NoRoomError, match=r"it needs 0\.54 GB .*, and cuda:1 has 0\.54 GB free") as caught:
         check_room(config, lambda device: (need.total_bytes - 1, 1 << 40))
     assert caught.value.free_bytes == need.total_bytes - 1
+
+
+def test_a_device_that_is_not_there_is_told_by_its_name(checkpoint: Checkpoint) -> None:
+    with pytest.raises(NoDeviceError, match=r"there is no cuda:99: PyTorch 2\..* sees \d+ CUDA devices here"):
+        load_engine(EngineConfig(checkpoint("llama"), device="cuda:99"), lambda loading: None)
 
 
 def test_all_weights_are_told_of_when_a_model_is_placed() -> None:
