@@ -54,17 +54,6 @@ ODD_TURNS: dict[str, Turns] = {
     "nobody but a system": [(SYSTEM, "Be nice.")],
     "an empty text": [(USER, ""), (USER, "Hello")],
 }
-PUBLISHED_TURNS: Turns = [
-    (SYSTEM, "{{ system_prompt }}"),
-    (USER, "{{ user_message_1 }}"),
-    (ASSISTANT, "{{ model_answer_1 }}"),
-    (USER, "{{ user_message_2 }}"),
-]
-GOLDEN = Path(__file__).with_name("golden_prompts")
-"""Prompts as Meta has published them (https://www.llama.com/docs/model-cards-and-prompt-formats/, meta-llama-2 and
-llama3_1), but for two things: the line break that the first shows between turns and Meta's code does not write, and the
-date of the second, which is the one that its chat template has by default.
-"""
 WITHOUT_SYSTEM = Path(CATALOG[MISTRAL].chat_template).read_text().replace("== 'system'", "== 'nobody'")
 DEMO_TEMPLATE = Path(CATALOG["@runstream/demo"].checkpoint, "chat_template.jinja").read_text()
 each_conversation = pytest.mark.parametrize("turns", CONVERSATIONS.values(), ids=CONVERSATIONS)
@@ -127,22 +116,6 @@ async def test_llama_3_gets_what_metas_code_encodes(tmp_path: Path, turns: Turns
     chat = load(tmp_path, LLAMA_3, tokenizer)
     expected = as_meta_encodes_llama_3(encoder(tokenizer), tokenizer.get_vocab(), turns)
     assert await chat.encode(conversation(turns)) == expected
-
-
-@pytest.mark.parametrize(
-    ("model_id", "file"), [(LLAMA_2, "llama-2.txt"), (CODE_LLAMA, "llama-2.txt"), (LLAMA_3, "llama-3.1.txt")]
-)
-async def test_metas_models_get_the_prompt_that_meta_has_published(tmp_path: Path, model_id: str, file: str) -> None:
-    published = (GOLDEN / file).read_text().removesuffix("\n")
-    tokenizer = byte_fallback_tokenizer(512) if file == "llama-2.txt" else byte_level_tokenizer(512)
-    if file == "llama-3.1.txt":
-        published = published.removeprefix("<|begin_of_text|>")
-        tokenizer.add_special_tokens([f"<|{name}|>" for name in ("start_header_id", "end_header_id", "eot_id")])
-    chat = load(tmp_path, model_id, tokenizer)
-    expected = tokenizer.encode(published, add_special_tokens=False).ids
-    token_ids = await chat.encode(conversation(PUBLISHED_TURNS))
-    assert token_ids[-len(expected) :] == expected
-    assert token_ids[: -len(expected)] == ([] if file == "llama-2.txt" else [1])
 
 
 @pytest.fixture(scope="module")
