@@ -22,12 +22,15 @@ class Answers:
 
     Attributes:
         errors: What is raised next for a prompt, in order.
+        num_begun_first: How many prompts must have begun before any is answered.
         runs: The prompts being answered whenever one begins, that one last.
     """
 
     def __init__(self):
         self.errors = {}
+        self.num_begun_first = 0
         self.runs = []
+        self._have_begun = asyncio.Event()
         self._running = []
 
     async def generate(self, request, request_id):
@@ -38,6 +41,9 @@ class Answers:
         try:
             for _ in range(10):
                 await asyncio.sleep(0)
+            if len(self.runs) >= self.num_begun_first:
+                self._have_begun.set()
+            await self._have_begun.wait()
             if self.errors.get(prompt):
                 raise self.errors[prompt].pop(0)
             yield pb.RunStreamResponse(id=request_id, text=prompt, finish_reason=pb.FINISH_REASON_STOP)
@@ -102,7 +108,8 @@ async def running_lane(answers, thread, num_items, num_recent_deaths=0):
 
 
 async def test_items_are_answered_oldest_first_and_no_more_at_once_than_run(answers, store):
-    async with running_lane(answers, StoreThread(store), 8) as (_, results):
+    answers.num_begun_first = 3
+    async with asyncio.timeout(60), running_lane(answers, StoreThread(store), 8) as (_, results):
         texts = [result.response.text for result in await results()]
     assert texts == [str(number) for number in range(8)]
     assert [run[-1] for run in answers.runs] == texts
