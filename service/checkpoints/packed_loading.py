@@ -100,18 +100,18 @@ def unpack_layers(model: PreTrainedModel, accelerations: Set[Acceleration] = fro
 
     Args:
         model: The model, whose layers are exchanged.
-        accelerations: With LINEARS, they and int8 layers get kernels.
+        accelerations: With LINEARS, those of 4 bits and int8 layers get kernels.
 
     Raises:
         CheckpointError: A layer can't be used.
     """
     has_kernels = Acceleration.LINEARS in accelerations
-    make = GroupedLinear if has_kernels else make_grouped_linear
     # By name, so that nothing holds a layer's tensors once it is exchanged.
     for name in [name for name, module in model.named_modules() if isinstance(module, AwqWeights | GptqWeights)]:
         packed: Any = model.get_submodule(name)
         if packed.bias is not None and not packed.bias.any():
             packed.register_parameter("bias", None)
+        make = GroupedLinear if has_kernels and packed.bits == 4 else make_grouped_linear
         try:
             model.set_submodule(name, packed.to_linear(model.dtype, make))
         except CheckpointError as error:

@@ -35,11 +35,13 @@ class AwqWeights(nn.Module):
         qweight: Codes of 8 outputs in a word, int32 [inputs, outputs / 8].
         qzeros: Zeros in the same order, int32 [groups, outputs / 8].
         scales: [groups, outputs].
+        bits: Of a code.
     """
 
     qweight: torch.Tensor
     qzeros: torch.Tensor
     scales: torch.Tensor
+    bits = 4
 
     def __init__(self, linear: nn.Linear, quantization: Quantization) -> None:
         super().__init__()
@@ -67,6 +69,7 @@ class GptqWeights(nn.Module):
         qzeros: Zeros of 32 / bits outputs in a word, int32 [groups, outputs * bits / 32].
         scales: [groups, outputs].
         g_idx: Each input's group, int32 [inputs]. "Act order" spreads a group over all inputs.
+        bits: Of a code.
     """
 
     qweight: torch.Tensor
@@ -77,8 +80,8 @@ class GptqWeights(nn.Module):
     def __init__(self, linear: nn.Linear, quantization: Quantization) -> None:
         super().__init__()
         inputs, outputs, groups = _sizes(linear, quantization)
-        self._bits, self._is_zero_less_one = quantization.bits, quantization.is_zero_less_one
-        per_word = 32 // self._bits
+        self.bits, self._is_zero_less_one = quantization.bits, quantization.is_zero_less_one
+        per_word = 32 // self.bits
         self.bias = linear.bias
         self.register_buffer("qweight", torch.empty((inputs // per_word, outputs), dtype=torch.int32))
         self.register_buffer("qzeros", torch.empty((groups, outputs // per_word), dtype=torch.int32))
@@ -91,15 +94,15 @@ class GptqWeights(nn.Module):
         Raises:
             CheckpointError: Groups are of different sizes.
         """
-        places = tuple(range(32 // self._bits))
+        places = tuple(range(32 // self.bits))
         # As gptqmodel does it: the one is added to the word, so that a zero of 0, stored with a borrow, comes back.
-        words = self.qzeros + _ONES[self._bits] if self._is_zero_less_one else self.qzeros
-        codes = _unpacked_columns(self.qweight.t(), self._bits, places)
-        zeros = _unpacked_columns(words, self._bits, places).t()
+        words = self.qzeros + _ONES[self.bits] if self._is_zero_less_one else self.qzeros
+        codes = _unpacked_columns(self.qweight.t(), self.bits, places)
+        zeros = _unpacked_columns(words, self.bits, places).t()
         order = self._order()
         if order is not None:
             codes = codes.index_select(1, order)
-        return make(codes, self.scales.t(), zeros, self._bits, self.bias, order, dtype)
+        return make(codes, self.scales.t(), zeros, self.bits, self.bias, order, dtype)
 
     def _order(self) -> torch.Tensor | None:
         """The inputs sorted by group; None if they are so already."""

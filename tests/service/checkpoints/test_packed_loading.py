@@ -11,8 +11,9 @@ from transformers import PreTrainedModel
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.load import load_model
+from service.engine.acceleration import Acceleration
 from service.engine.quantized_linear import GroupedLinear
-from service.engine.tinygemm_linear import Int4KernelLinear
+from service.engine.tinygemm_linear import HalvesKernelLinear, Int4KernelLinear
 from tests.quantized_checkpoints import AWQ_CONFIG, GPTQ_CONFIG, save_awq, save_gptq
 
 TOKEN_IDS = torch.tensor([[(step * 37 + 5) % 320 for step in range(40)]])
@@ -98,6 +99,13 @@ def test_the_kernel_is_used_where_it_is_quick(tmp_path: Path) -> None:
     name = "model.layers.0.mlp.up_proj"
     assert isinstance(load_model(tmp_path, "cpu", "bfloat16").get_submodule(name), Int4KernelLinear)
     assert isinstance(load_model(tmp_path, "cpu", "float32").get_submodule(name), GroupedLinear)
+
+
+@pytest.mark.parametrize("accelerations", [frozenset(), frozenset({Acceleration.LINEARS})], ids=["plain", "linears"])
+def test_gptq_of_8_bits_is_read_packed_in_either_way(tmp_path: Path, accelerations: frozenset[Acceleration]) -> None:
+    save_gptq(tmp_path, 64, bits=8)
+    model = load_model(tmp_path, "cpu", "bfloat16", accelerations=accelerations)
+    assert isinstance(model.get_submodule("model.layers.0.mlp.up_proj"), HalvesKernelLinear)
 
 
 def test_the_dtype_of_the_checkpoint_is_auto(tmp_path: Path) -> None:
