@@ -50,6 +50,19 @@ def test_a_step_is_launched_before_the_one_ahead_is_waited_for(model: PreTrained
     assert device.most_in_flight == 2
 
 
+@pytest.mark.parametrize("num_blocks", [6, 8])
+def test_nobody_is_preempted_while_a_step_is_in_flight(
+    model: PreTrainedModel, reference: Reference, num_blocks: int
+) -> None:
+    engine, _ = overlapping_engine(model, num_blocks=num_blocks)
+    prompts = {str(number): [5 + number] * 20 for number in range(3)}
+    for request_id, prompt in prompts.items():
+        engine.submit(request_id, prompt, SamplingParams(60))
+    outputs = finish(engine)
+    assert engine.scheduler.num_preemptions > 0
+    assert all(tokens_of(outputs, it) == reference("llama", prompt, 60) for it, prompt in prompts.items())
+
+
 def test_a_request_that_must_know_its_tokens_is_never_ahead_of_them(model: PreTrainedModel) -> None:
     engine, device = overlapping_engine(model)
     engine.submit("it", [5, 6, 7], SamplingParams(9, presence_penalty=0.5))
