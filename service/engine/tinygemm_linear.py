@@ -62,6 +62,8 @@ class HalvesKernelLinear(nn.Module):
     Args: as `Int4KernelLinear`'s.
     """
 
+    _order: torch.Tensor | None
+
     def __init__(
         self,
         codes: torch.Tensor,
@@ -73,11 +75,13 @@ class HalvesKernelLinear(nn.Module):
         super().__init__()
         self.out_features, self.in_features = codes.shape
         high_zeros = (zeros.float() / 16).floor()
-        self._high = Int4KernelLinear(codes >> 4, 16 * scales, high_zeros, None, order)
-        self._low = Int4KernelLinear(codes & 15, scales, zeros.float() - 16 * high_zeros, bias, order)
+        self._high = Int4KernelLinear(codes >> 4, 16 * scales, high_zeros, None, None)
+        self._low = Int4KernelLinear(codes & 15, scales, zeros.float() - 16 * high_zeros, bias, None)
+        self.register_buffer("_order", order)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
+        hidden = ordered(hidden, self._order)
         product: torch.Tensor = self._high(hidden)
         product += self._low(hidden)
         return product
