@@ -4,6 +4,8 @@ import os
 import platform
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -23,7 +25,7 @@ class Machine:
         device: The processor's name, and the accelerator's where one is used.
         num_cores: Logical cores that this process may use.
         num_threads: Threads of a tensor operation on the CPU.
-        versions: Python's, torch's and transformers' versions.
+        versions: Python's, torch's and transformers' versions, and on CUDA Triton's.
         load_average: Processes that ran or waited to run, over the last 1, 5 and 15 minutes.
     """
 
@@ -54,6 +56,7 @@ def describe(device: str) -> Machine:
             "Python": platform.python_version(),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
+            **({"triton": version("triton")} if device.startswith("cuda") and find_spec("triton") else {}),
         },
         load_average=os.getloadavg(),
     )

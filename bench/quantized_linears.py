@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -28,6 +29,7 @@ from bench import machine
 from bench.gpu.ceilings import measure_ceilings
 from bench.report import Report, table
 from service.engine.linear_kernels import MAX_ROWS, Layer, Timer, cuda_timer, make_product
+from service.engine.loading import NoDeviceError, use_device
 from service.engine.quantized_linear import GroupedLinear, Int8Linear, Kernel
 from service.engine.tinygemm_linear import Int4KernelLinear, int4_kernel_works
 
@@ -186,6 +188,10 @@ def main(arguments: list[str] | None = None) -> None:
         if not options.tiny:
             parser.error("the kernels are for CUDA: add --tiny")
         os.environ.setdefault("TRITON_INTERPRET", "1")
+    try:
+        use_device(options.device)
+    except NoDeviceError as error:
+        sys.exit(f"{error}; --tiny --device cpu tries the benchmark itself")
     report = run(options.device, getattr(torch, options.dtype), options.tiny)
     host = machine.describe(options.device)
     print(f"{host.line()}\n\n{report.markdown('')}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 
 from bench.roofline import Rates
+from service.engine.loading import use_device
 
 _NUM_ROUNDS = 20
 _NUM_WARM_UP_ROUNDS = 3
@@ -16,8 +17,7 @@ _PRODUCT_SIZE = 8192
 
 def measure_ceilings(device: str, is_tiny: bool = False) -> Rates:
     """A copy within the device's memory, and a square product of random bfloat16 matrices."""
-    if device.startswith("cuda"):
-        torch.cuda.set_device(device)  # events are the current device's
+    use_device(device)  # events are the current device's
     num_bytes, size = (1 << 20, 128) if is_tiny else (_COPY_BYTES, _PRODUCT_SIZE)
     source = torch.randint(256, (num_bytes,), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)

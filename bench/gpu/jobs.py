@@ -9,6 +9,7 @@ from bench.gpu.engine_cases import measure, num_kv_tokens, peer_rate
 from bench.gpu.models import random_engine, random_model
 from bench.roofline import Measurement, Rates
 from service.engine.acceleration import Acceleration
+from service.engine.loading import use_device
 
 
 def way_of(accelerations: frozenset[Acceleration]) -> str:
@@ -52,6 +53,7 @@ class EngineJob:
 
     def run(self) -> Iterator[Measurement]:
         """Measures one after the other."""
+        use_device(self.device)
         first = self.cases[0]
         room = max(map(num_kv_tokens, self.cases))
         most = max(case.num_sequences for case in self.cases)
@@ -71,6 +73,7 @@ class PeerJob:
 
     def run(self) -> Iterator[Measurement]:
         """Measures one after the other."""
+        use_device(self.device)
         for case in self.cases:
             model = random_model(case.shape, case.weights, self.device)
             yield Measurement(case.name, self.way, peer_rate(model, case, self.device))

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -39,6 +40,8 @@ def save_checkpoint(folder: Path, case: Case, device: str) -> Path:
         raise OSError(f"the checkpoint to serve takes {need / 1e9:.0f} GB in {folder}: set TMPDIR to another place")
     model: Any = random_model(case.shape, case.weights, device)
     model.save_pretrained(folder / "random")
+    del model
+    torch.cuda.empty_cache()  # the engine is another process
     fast = PreTrainedTokenizerFast(tokenizer_object=_byte_tokenizer(case.shape), bos_token="<s>", eos_token="</s>")
     fast.save_pretrained(folder / "random")
     catalog = folder / "catalog.toml"

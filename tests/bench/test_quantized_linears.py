@@ -21,3 +21,9 @@ def test_every_way_to_multiply_is_measured(tmp_path: Path, capsys: pytest.Captur
         assert product["times_ms"].keys() == ways
         assert min(product["times_ms"].values()) > 0
     assert "| tiny | 64 x 256 | int4 | 128 |" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="it would measure")
+def test_without_a_gpu_it_says_so() -> None:
+    with pytest.raises(SystemExit, match=r"there is no cuda: .* --tiny --device cpu"):
+        main([])

@@ -1,6 +1,6 @@
 """Tests that mean most on a GPU. They need torch, transformers, numpy and pytest only.
 
-    python -m pytest tests/gpu --confcutdir=tests/gpu --device cuda
+    python -m pytest tests/gpu --device cuda
 
 Without `--device` they run on CUDA where it is, otherwise small on the CPU, so that none runs for the first time on
 somebody's GPU.

@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
 from service.engine.acceleration import Acceleration
 from service.engine.decode_graphs import Capture
 from service.engine.engine import Engine
+from service.engine.linear_kernels import use_kernels
 from service.engine.messages import EngineConfig
+from service.engine.quantized_linear import GroupedLinear, Int8Linear
+from service.engine.tinygemm_linear import make_grouped_linear
 from tests.checkpoints import tiny_model
 
 FAMILIES = ("llama", "mistral")
@@ -25,6 +29,45 @@ def small_model(family: str, device: str, dtype: torch.dtype = torch.float32, **
     model.train(mode=False)
     moved: PreTrainedModel = model.to(device, dtype)
     return moved
+
+
+def pack_layers(model: Any, bits: int, accelerations: frozenset[Acceleration]) -> PreTrainedModel:
+    """Exchanges the matrices of a model's layers for packed ones, with kernels if these are asked for.
+
+    Returns:
+        A model of the packed numbers in float32, in transformers' own layers.
+    """
+    reference = copy.deepcopy(model).float()
+    for name, linear in [(name, one) for name, one in model.named_modules() if type(one) is nn.Linear]:
+        if name != "lm_head":
+            packed, weight = (_int8 if bits == 8 else _int4)(linear, Acceleration.LINEARS in accelerations)
+            model.set_submodule(name, packed)
+            reference.get_submodule(name).weight.data = weight
+    if Acceleration.LINEARS in accelerations:
+        use_kernels(model, timer=lambda call: 0.0)  # whether they pay or not
+        assert all(it.kernel for it in model.modules() if isinstance(it, Int8Linear | GroupedLinear))
+    whole: PreTrainedModel = reference
+    return whole
+
+
+def _int8(linear: nn.Linear, has_kernel: bool) -> tuple[nn.Module, torch.Tensor]:
+    layer = Int8Linear(linear.in_features, linear.out_features, None, linear.weight.dtype).to(linear.weight.device)
+    weight = linear.weight.detach()
+    layer.scale.copy_(weight.abs().amax(dim=1, keepdim=True) / 127)
+    layer.weight.copy_((weight / layer.scale).round().clamp(-127, 127))
+    return layer, layer.dequantized(torch.float32)
+
+
+def _int4(linear: nn.Linear, has_kernel: bool) -> tuple[nn.Module, torch.Tensor]:
+    """In groups of 32, whose zeros differ."""
+    groups = linear.weight.detach().float().unflatten(1, (-1, 32))
+    least = groups.amin(dim=2, keepdim=True)
+    scales = (groups.amax(dim=2, keepdim=True) - least) / 15
+    zeros = (-least / scales).round().clamp(0, 15)
+    codes = (groups / scales + zeros).round().clamp(0, 15).flatten(1).byte()
+    arguments: Any = (codes, scales[..., 0], zeros[..., 0].byte(), 4, None, None, linear.weight.dtype)
+    layer = GroupedLinear(*arguments)
+    return layer if has_kernel else make_grouped_linear(*arguments), layer.dequantized(torch.float32)
 
 
 def make_engine(

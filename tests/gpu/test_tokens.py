@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from service.engine.sequence import SamplingParams
-from tests.gpu.engines import FAMILIES, make_engine, small_model
+from tests.gpu.engines import FAMILIES, make_engine, pack_layers, small_model
 
 _NUM_NEW_TOKENS = 24
 _LEAST_GAP = 1e-3
@@ -68,9 +68,10 @@ def test_greedy_tokens_are_those_of_generate_in_float32(family, accelerations, d
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_log_probabilities_agree_in_bfloat16(family, accelerations, device):
+@pytest.mark.parametrize("bits", [16, 8, 4])
+def test_log_probabilities_agree_in_bfloat16(family, bits, accelerations, device):
     model = small_model(family, device, torch.bfloat16, initializer_range=_STD)
-    reference = copy.deepcopy(model).float()
+    reference = copy.deepcopy(model).float() if bits == 16 else pack_layers(model, bits, accelerations)
     engine = make_engine(model, accelerations)
     prompts = make_prompts([1, 17, 40])
     for number, prompt in enumerate(prompts):

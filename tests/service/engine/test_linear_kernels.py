@@ -46,11 +46,15 @@ def test_logits_are_those_without_kernels(tmp_path: Path, name: str) -> None:
     assert (ours - theirs).norm() < 2e-3 * theirs.norm()
 
 
-def test_an_engine_with_kernels_gives_the_tokens_of_one_without(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "others", [set(), {Acceleration.ATTENTION, Acceleration.OVERLAP}], ids=["alone", "with others"]
+)
+def test_an_engine_with_kernels_gives_the_tokens_of_one_without(tmp_path: Path, others: set[Acceleration]) -> None:
     SAVED["int8"](tmp_path)
     tokens = []
-    for accelerations in (LINEARS, frozenset[Acceleration]()):
-        engine = Engine(loaded(tmp_path, "int8", "float32", accelerations), EngineConfig(tmp_path), 128)
+    for accelerations in (LINEARS | others, frozenset[Acceleration]()):
+        config = EngineConfig(tmp_path, accelerations=accelerations)
+        engine = Engine(loaded(tmp_path, "int8", "float32", accelerations), config, 128)
         engine.submit("it", PROMPT, SamplingParams(3, temperature=0.0))
         tokens.append(tokens_of(finish(engine), "it"))
     assert tokens[0] == tokens[1]
