@@ -1,6 +1,6 @@
 """Weights of 32, 16, 8 and 4 bits side by side: tokens per second and memory of a Llama of 110 million parameters.
 
-    python -m bench.quantization [--rounds N] [--num-threads N] [--device cpu] [--json FILE]
+    python -m bench.quantization [--wide] [--rounds N] [--num-threads N] [--device cpu] [--json FILE]
 
 The weights are random, and all are loaded as the service loads them: those of 8 bits are quantized by optimum-quanto at
 load, those of 4 bits come from a checkpoint in AWQ's format with groups of 128. Rounds are interleaved. Memory is what
@@ -15,20 +15,22 @@ import random
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from transformers import PreTrainedModel
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from bench import machine
 from bench.engine_load import TimedRequest, all_at_once, random_prompt, serve
 from bench.engine_overhead import llama_of_100_million
 from bench.engine_scaling import measure
+from bench.gpu.cases import LLAMA_2_7B
+from bench.gpu.models import model_config
 from bench.report import Report, Spread, interleave, table
 from service.checkpoints.load import load_model
 from service.engine.engine import Engine
@@ -57,6 +59,13 @@ class Weights:
         """An engine with a small cache."""
         model = load_model(self.checkpoint, self.device, self.dtype, self.quantization)
         return Engine(model, EngineConfig(self.checkpoint, kv_cache_memory_mib=_KV_CACHE_MIB))
+
+
+def two_wide_layers() -> LlamaForCausalLM:
+    """Two layers as wide as those of Llama 2 7B, whose matrices no cache holds, with few tokens to embed."""
+    torch.manual_seed(0)
+    config: LlamaConfig = model_config(replace(LLAMA_2_7B, num_layers=2, vocab_size=2048))
+    return LlamaForCausalLM(config)
 
 
 def save_checkpoints(folder: Path, model: PreTrainedModel) -> tuple[Path, Path]:
@@ -165,6 +174,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m bench.quantization", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--wide", action="store_true", help="two layers as wide as those of Llama 2 7B instead")
     parser.add_argument("--rounds", type=int, default=5, help="after one that warms up")
     parser.add_argument("--num-threads", type=int, default=1, help="of a tensor operation on the CPU")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
@@ -173,7 +183,7 @@ def main() -> None:
     torch.set_num_threads(options.num_threads)
     transformers_logging.disable_progress_bar()
     host, watch = machine.describe(options.device), machine.Watch()
-    report = run(llama_of_100_million(), options.device, options.rounds)
+    report = run(two_wide_layers() if options.wide else llama_of_100_million(), options.device, options.rounds)
     warning = machine.warning(host.load_average[0], watch.cores_of_others())
     print(f"{host.line()}\n\n{report.markdown(warning)}")
     if options.json:

@@ -12,7 +12,9 @@ from service.engine.tinygemm_linear import HalvesKernelLinear, Int4KernelLinear,
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}
 """In norm(error) / norm(product), beside the product in float32 of what the layer was given."""
 
-ROWS = (1, 3, 16, 17, 100)
+ROWS = (1, 3, 24, 25, 100)
+WIDE = (80, 32768)
+"""Outputs and inputs of a matrix that is unpacked in pieces, the last of them smaller."""
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,7 @@ def error(layer: nn.Module, weight: torch.Tensor, bias: torch.Tensor, rows: int,
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
-@pytest.mark.parametrize(("outputs", "inputs"), [(64, 128), (33, 64), (40, 72), (7, 50), (1, 192)])
+@pytest.mark.parametrize(("outputs", "inputs"), [(64, 128), (33, 64), (40, 72), (7, 50), (1, 192), WIDE])
 def test_int8_is_within_its_tolerance(outputs: int, inputs: int, dtype: torch.dtype) -> None:
     bias = torch.randn(outputs)
     layer = Int8Linear(inputs, outputs, nn.Parameter(bias.to(dtype)), dtype)
@@ -44,7 +46,7 @@ def test_int8_is_within_its_tolerance(outputs: int, inputs: int, dtype: torch.dt
 
 
 GROUPED = [(64, 256, 128, 4), (48, 128, 32, 4), (40, 96, 32, 4), (33, 64, 16, 4), (80, 384, 384, 4), (24, 48, 8, 4)]
-GROUPED += [(64, 256, 128, 8), (33, 72, 24, 8)]
+GROUPED += [(64, 256, 128, 8), (33, 72, 24, 8), (*WIDE, 128, 4), (*WIDE, 128, 8)]
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES, ids=str)
