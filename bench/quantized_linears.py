@@ -28,8 +28,8 @@ from torch.nn.functional import linear
 from bench import machine
 from bench.gpu.ceilings import measure_ceilings
 from bench.report import Report, table
+from service.engine.device import NoDeviceError, use_device
 from service.engine.linear_kernels import MAX_ROWS, Layer, Timer, cuda_timer, make_product
-from service.engine.loading import NoDeviceError, use_device
 from service.engine.quantized_linear import GroupedLinear, Int8Linear, Kernel
 from service.engine.tinygemm_linear import Int4KernelLinear, int4_kernel_works
 

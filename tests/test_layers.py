@@ -17,20 +17,27 @@ BRIDGE = [path for path in CONTENTS if path.parts[0] == "bridge"]
 
 def imported_by(path):
     """The top-level packages that a file imports, anywhere in it."""
-    nodes = list(ast.walk(ast.parse(CONTENTS[path].read_text())))
+    return imported_in(list(ast.walk(ast.parse(CONTENTS[path].read_text()))))
+
+
+def imported_in(nodes):
+    """The top-level packages that some statements import."""
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return {
         name.split(".")[0] for name in plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     }
 
 
-def loaded_with(module):
-    """The top-level packages that a fresh interpreter has loaded from a file once it has imported a module."""
-    loaded = "{name.split('.')[0] for name, module in sys.modules.items() if getattr(module, '__file__', None)}"
-    script = f"import sys, {module}; print(*{loaded})"
-    return set(
-        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    )
+def loaded_with(*modules):
+    """The modules that a fresh interpreter has loaded from a file once it has imported some."""
+    loaded = "{name for name, module in sys.modules.items() if getattr(module, '__file__', None)}"
+    script = f"import sys, {', '.join(modules)}; print(*{loaded})"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def packages(modules):
+    return {module.split(".")[0] for module in modules}
 
 
 @pytest.mark.parametrize("path", ENGINE, ids=str)
@@ -48,8 +55,20 @@ def test_the_service_does_not_import_the_bridge():
 
 
 def test_a_running_bridge_has_loaded_nothing_of_the_models():
-    assert not loaded_with("bridge.__main__") & MODELS
+    assert not packages(loaded_with("bridge.__main__")) & MODELS
 
 
 def test_a_running_engine_has_loaded_nothing_of_the_wire():
-    assert not loaded_with("service.engine.worker") & WIRE
+    assert not packages(loaded_with("service.engine.worker")) & WIRE
+
+
+def test_what_runs_on_a_gpu_needs_torch_and_transformers_only():
+    """docs/benchmarks.md promises it to those who have an image with these."""
+    needed = {"torch", "transformers", "tokenizers", "safetensors", "numpy", "tqdm"}
+    found = set()
+    for module in loaded_with("bench.gpu.__main__", "bench.gpu.jobs", "bench.quantized_linears", "tests.gpu.engines"):
+        path = ROOT / f"{module.replace('.', '/')}.py"
+        if path.exists():
+            found |= imported_in(ast.parse(path.read_text()).body)
+    assert {"torch", "transformers"} < found
+    assert found - needed <= {"bench", "service", "tests", *sys.stdlib_module_names}

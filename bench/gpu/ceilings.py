@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from bench.roofline import Rates
-from service.engine.loading import use_device
+from service.engine.device import use_device
 
 _NUM_ROUNDS = 20
 _NUM_WARM_UP_ROUNDS = 3

@@ -9,7 +9,7 @@ from bench.gpu.engine_cases import measure, num_kv_tokens, peer_rate
 from bench.gpu.models import random_engine, random_model
 from bench.roofline import Measurement, Rates
 from service.engine.acceleration import Acceleration
-from service.engine.loading import use_device
+from service.engine.device import use_device
 
 
 def way_of(accelerations: frozenset[Acceleration]) -> str:

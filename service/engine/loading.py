@@ -9,6 +9,7 @@ from service.checkpoints.load import load_model
 from service.checkpoints.memory import in_gb
 from service.checkpoints.need import need_of
 from service.engine.cut_layers import Ranks
+from service.engine.device import use_device
 from service.engine.engine import Engine
 from service.engine.memory_profile import CudaMeter, MemoryMeter, RanksMeter
 from service.engine.messages import EngineConfig, Loading
@@ -28,10 +29,6 @@ class NoRoomError(Exception):
     def __init__(self, message: str, free_bytes: int) -> None:
         super().__init__(message)
         self.free_bytes = free_bytes
-
-
-class NoDeviceError(Exception):
-    """The device that the engine is to run on is not there."""
 
 
 def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ranks | None = None) -> Engine:
@@ -58,23 +55,6 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
     progress("checking", num_bytes, num_bytes)
     with progress_told(told_now_and_then(tell, is_bytes=False)):
         return Engine(model, config, meter=_meter(config, ranks))
-
-
-def use_device(device: str) -> None:
-    """Makes a CUDA device this process's own: there Triton's kernels run and graphs are captured, whatever they get.
-
-    Raises:
-        NoDeviceError: It is not there.
-    """
-    if not device.startswith("cuda"):
-        return
-    index, num_devices = torch.device(device).index or 0, torch.cuda.device_count()
-    if index >= num_devices:
-        raise NoDeviceError(
-            f"there is no {device}: PyTorch {torch.__version__} sees {num_devices} CUDA devices here; nvidia-smi shows "
-            "those that the driver has"
-        )
-    torch.cuda.set_device(index)
 
 
 def _meter(config: EngineConfig, ranks: Ranks | None) -> MemoryMeter | None:

@@ -19,8 +19,9 @@ import torch
 from torch import distributed
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is there, and documented
 
+from service.engine.device import use_device
 from service.engine.engine import Engine
-from service.engine.loading import load_engine, use_device
+from service.engine.loading import load_engine
 from service.engine.messages import EngineConfig, LoadFailed, Loading, pack, receive
 from service.engine.rank_steps import StepWriter
 from service.engine.scheduler import ScheduledSequence

@@ -19,10 +19,11 @@ from transformers.utils import logging as transformers_logging
 
 from service.checkpoints.errors import CheckpointError
 from service.engine.acceleration import AccelerationError
+from service.engine.device import NoDeviceError
 from service.engine.engine import Engine
 from service.engine.grammar import GrammarError, GrammarMatcher
 from service.engine.grammar_compiler import GrammarCompiler
-from service.engine.loading import NoDeviceError, NoRoomError, load_engine
+from service.engine.loading import NoRoomError, load_engine
 from service.engine.messages import (
     ENGINE_FAILED,
     Abort,

@@ -7,7 +7,8 @@ import pytest
 
 from service.checkpoints.need import Need, need_of
 from service.checkpoints.placing import place
-from service.engine.loading import NoDeviceError, NoRoomError, check_room, load_engine, told_now_and_then
+from service.engine.device import NoDeviceError
+from service.engine.loading import NoRoomError, check_room, load_engine, told_now_and_then
 from service.engine.messages import EngineConfig, Loading
 from service.engine.progress import progress_told
 from tests.checkpoints import tiny_model
