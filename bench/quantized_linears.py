@@ -27,10 +27,11 @@ from torch.nn.functional import linear
 
 from bench import machine
 from bench.gpu.ceilings import measure_ceilings
+from bench.gpu.models import random_int8
 from bench.report import Report, table
 from service.engine.device import NoDeviceError, use_device
 from service.engine.linear_kernels import MAX_ROWS, Layer, Timer, cuda_timer, make_product
-from service.engine.quantized_linear import GroupedLinear, Int8Linear, Kernel
+from service.engine.quantized_linear import GroupedLinear, Kernel
 from service.engine.tinygemm_linear import Int4KernelLinear, int4_kernel_works
 
 _SHAPES = {
@@ -141,9 +142,7 @@ def _unpacked_product(layer: Layer, rows: torch.Tensor) -> torch.Tensor:
 
 def _random_int8(outputs: int, inputs: int, dtype: torch.dtype) -> tuple[Layer, Callable[..., torch.Tensor] | None]:
     """The layer, and PyTorch's product with the same weights if there is one."""
-    layer = Int8Linear(inputs, outputs, None, dtype)
-    layer.weight.random_(-127, 128)
-    layer.scale.uniform_(0.5, 1.5)
+    layer = random_int8(outputs, inputs, dtype)
 
     def multiply(rows: torch.Tensor) -> torch.Tensor:
         return torch._weight_int8pack_mm(rows, layer.weight, layer.scale.flatten())

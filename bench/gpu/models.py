@@ -62,11 +62,14 @@ def _quantize(model: PreTrainedModel, weights: Weights) -> None:
     """Puts random codes in the places of the layers' matrices, one after the other."""
     layers = model.model.layers
     for name, linear in [(name, one) for name, one in layers.named_modules() if isinstance(one, nn.Linear)]:
-        layers.set_submodule(name, _random_int8(linear) if weights is Weights.INT8 else _random_awq(linear))
+        sizes = linear.out_features, linear.in_features
+        is_int8 = weights is Weights.INT8
+        layers.set_submodule(name, random_int8(*sizes, linear.weight.dtype) if is_int8 else _random_awq(linear))
 
 
-def _random_int8(linear: nn.Linear) -> nn.Module:
-    layer = Int8Linear(linear.in_features, linear.out_features, None, linear.weight.dtype)
+def random_int8(outputs: int, inputs: int, dtype: torch.dtype) -> Int8Linear:
+    """A layer whose weights are as wide as a real model's."""
+    layer = Int8Linear(inputs, outputs, None, dtype)
     layer.weight.random_(-127, 128)
     layer.scale.uniform_(0.5, 1.5).mul_(_STD / 127)
     return layer

@@ -1,6 +1,7 @@
 """Small random models whose heads are as large as real ones', and engines on them."""
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from service.checkpoints.int8 import layers_to_quantize
 from service.engine.acceleration import Acceleration
 from service.engine.decode_graphs import Capture
 from service.engine.engine import Engine
@@ -38,11 +40,12 @@ def pack_layers(model: Any, bits: int, accelerations: frozenset[Acceleration]) -
         A model of the packed numbers in float32, in transformers' own layers.
     """
     reference = copy.deepcopy(model).float()
-    for name, linear in [(name, one) for name, one in model.named_modules() if type(one) is nn.Linear]:
-        if name != "lm_head":
-            packed, weight = (_int8 if bits == 8 else _int4)(linear, Acceleration.LINEARS in accelerations)
-            model.set_submodule(name, packed)
-            reference.get_submodule(name).weight.data = weight
+    make = GroupedLinear if Acceleration.LINEARS in accelerations else make_grouped_linear
+    for name in layers_to_quantize(model):
+        linear = model.get_submodule(name)
+        packed, weight = _int8(linear) if bits == 8 else _int4(linear, make)
+        model.set_submodule(name, packed)
+        reference.get_submodule(name).weight.data = weight
     if Acceleration.LINEARS in accelerations:
         use_kernels(model, timer=lambda call: 0.0)  # whether they pay or not
         assert all(it.kernel for it in model.modules() if isinstance(it, Int8Linear | GroupedLinear))
@@ -50,7 +53,7 @@ def pack_layers(model: Any, bits: int, accelerations: frozenset[Acceleration]) -
     return whole
 
 
-def _int8(linear: nn.Linear, has_kernel: bool) -> tuple[nn.Module, torch.Tensor]:
+def _int8(linear: nn.Linear) -> tuple[nn.Module, torch.Tensor]:
     layer = Int8Linear(linear.in_features, linear.out_features, None, linear.weight.dtype).to(linear.weight.device)
     weight = linear.weight.detach()
     layer.scale.copy_(weight.abs().amax(dim=1, keepdim=True) / 127)
@@ -58,7 +61,7 @@ def _int8(linear: nn.Linear, has_kernel: bool) -> tuple[nn.Module, torch.Tensor]
     return layer, layer.dequantized(torch.float32)
 
 
-def _int4(linear: nn.Linear, has_kernel: bool) -> tuple[nn.Module, torch.Tensor]:
+def _int4(linear: nn.Linear, make: Callable[..., nn.Module]) -> tuple[nn.Module, torch.Tensor]:
     """In groups of 32, whose zeros differ."""
     groups = linear.weight.detach().float().unflatten(1, (-1, 32))
     least = groups.amin(dim=2, keepdim=True)
@@ -66,8 +69,7 @@ def _int4(linear: nn.Linear, has_kernel: bool) -> tuple[nn.Module, torch.Tensor]
     zeros = (-least / scales).round().clamp(0, 15)
     codes = (groups / scales + zeros).round().clamp(0, 15).flatten(1).byte()
     arguments: Any = (codes, scales[..., 0], zeros[..., 0].byte(), 4, None, None, linear.weight.dtype)
-    layer = GroupedLinear(*arguments)
-    return layer if has_kernel else make_grouped_linear(*arguments), layer.dequantized(torch.float32)
+    return make(*arguments), GroupedLinear(*arguments).dequantized(torch.float32)
 
 
 def make_engine(
