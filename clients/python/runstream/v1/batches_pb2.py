@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from runstream.v1 import text_generation_pb2 as runstream_dot_v1_dot_text__generation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1arunstream/v1/batches.proto\x12\x0crunstream.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"runstream/v1/text_generation.proto\"\\\n\x12\x43reateBatchRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12&\n\x05items\x18\x03 \x03(\x0b\x32\x17.runstream.v1.BatchItem\"n\n\tBatchItem\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.runstream.v1.RunRequest\x12\x1f\n\x12\x65xternal_reference\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x15\n\x13_external_reference\"9\n\x13\x43reateBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Batch\"4\n\x0fGetBatchRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"6\n\x10GetBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Batch\">\n\x19StreamBatchResultsRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"H\n\x1aStreamBatchResultsResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.runstream.v1.BatchResult\"7\n\x12\x44\x65leteBatchRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteBatchResponse\"\x99\x02\n\x05\x42\x61tch\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.runstream.v1.BatchState\x12\x11\n\tnum_items\x18\x04 \x01(\x05\x12\x15\n\rnum_succeeded\x18\x05 \x01(\x05\x12\x12\n\nnum_failed\x18\x06 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xea\x01\n\x0b\x42\x61tchResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x1f\n\x12\x65xternal_reference\x18\x02 \x01(\tH\x01\x88\x01\x01\x12-\n\x08response\x18\x03 \x01(\x0b\x32\x19.runstream.v1.RunResponseH\x00\x12\x31\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x1e.runstream.v1.BatchItemFailureH\x00\x12\x0f\n\x07is_json\x18\x05 \x01(\x08\x12\x16\n\x0eis_call_forced\x18\x06 \x01(\x08\x42\t\n\x07outcomeB\x15\n\x13_external_reference\"3\n\x10\x42\x61tchItemFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*p\n\nBatchState\x12\x1b\n\x17\x42\x41TCH_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42\x41TCH_STATE_QUEUED\x10\x01\x12\x17\n\x13\x42\x41TCH_STATE_RUNNING\x10\x02\x12\x14\n\x10\x42\x41TCH_STATE_DONE\x10\x03\x32\xec\x02\n\x0c\x42\x61tchService\x12R\n\x0b\x43reateBatch\x12 .runstream.v1.CreateBatchRequest\x1a!.runstream.v1.CreateBatchResponse\x12I\n\x08GetBatch\x12\x1d.runstream.v1.GetBatchRequest\x1a\x1e.runstream.v1.GetBatchResponse\x12i\n\x12StreamBatchResults\x12\'.runstream.v1.StreamBatchResultsRequest\x1a(.runstream.v1.StreamBatchResultsResponse0\x01\x12R\n\x0b\x44\x65leteBatch\x12 .runstream.v1.DeleteBatchRequest\x1a!.runstream.v1.DeleteBatchResponseBu\n\x10\x64\x65v.runstream.v1B\x0c\x42\x61tchesProtoP\x01ZBgithub.com/runstream/runstream/clients/go/runstream/v1;runstreamv1\xaa\x02\x0cRunstream.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1arunstream/v1/batches.proto\x12\x0crunstream.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"runstream/v1/text_generation.proto\"p\n\x12\x43reateBatchRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12&\n\x05items\x18\x03 \x03(\x0b\x32\x17.runstream.v1.BatchItem\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"n\n\tBatchItem\x12)\n\x07request\x18\x01 \x01(\x0b\x32\x18.runstream.v1.RunRequest\x12\x1f\n\x12\x65xternal_reference\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x15\n\x13_external_reference\"9\n\x13\x43reateBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Batch\"4\n\x0fGetBatchRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"6\n\x10GetBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Batch\">\n\x19StreamBatchResultsRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"H\n\x1aStreamBatchResultsResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.runstream.v1.BatchResult\"L\n\x12ListBatchesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"T\n\x13ListBatchesResponse\x12$\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x13.runstream.v1.Batch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x12\x43\x61ncelBatchRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"9\n\x13\x43\x61ncelBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Batch\"7\n\x12\x44\x65leteBatchRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteBatchResponse\"\x99\x02\n\x05\x42\x61tch\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.runstream.v1.BatchState\x12\x11\n\tnum_items\x18\x04 \x01(\x05\x12\x15\n\rnum_succeeded\x18\x05 \x01(\x05\x12\x12\n\nnum_failed\x18\x06 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xea\x01\n\x0b\x42\x61tchResult\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x1f\n\x12\x65xternal_reference\x18\x02 \x01(\tH\x01\x88\x01\x01\x12-\n\x08response\x18\x03 \x01(\x0b\x32\x19.runstream.v1.RunResponseH\x00\x12\x31\n\x07\x66\x61ilure\x18\x04 \x01(\x0b\x32\x1e.runstream.v1.BatchItemFailureH\x00\x12\x0f\n\x07is_json\x18\x05 \x01(\x08\x12\x16\n\x0eis_call_forced\x18\x06 \x01(\x08\x42\t\n\x07outcomeB\x15\n\x13_external_reference\"3\n\x10\x42\x61tchItemFailure\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t*\x8b\x01\n\nBatchState\x12\x1b\n\x17\x42\x41TCH_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42\x41TCH_STATE_QUEUED\x10\x01\x12\x17\n\x13\x42\x41TCH_STATE_RUNNING\x10\x02\x12\x14\n\x10\x42\x41TCH_STATE_DONE\x10\x03\x12\x19\n\x15\x42\x41TCH_STATE_CANCELLED\x10\x04\x32\x94\x04\n\x0c\x42\x61tchService\x12R\n\x0b\x43reateBatch\x12 .runstream.v1.CreateBatchRequest\x1a!.runstream.v1.CreateBatchResponse\x12I\n\x08GetBatch\x12\x1d.runstream.v1.GetBatchRequest\x1a\x1e.runstream.v1.GetBatchResponse\x12i\n\x12StreamBatchResults\x12\'.runstream.v1.StreamBatchResultsRequest\x1a(.runstream.v1.StreamBatchResultsResponse0\x01\x12R\n\x0bListBatches\x12 .runstream.v1.ListBatchesRequest\x1a!.runstream.v1.ListBatchesResponse\x12R\n\x0b\x43\x61ncelBatch\x12 .runstream.v1.CancelBatchRequest\x1a!.runstream.v1.CancelBatchResponse\x12R\n\x0b\x44\x65leteBatch\x12 .runstream.v1.DeleteBatchRequest\x1a!.runstream.v1.DeleteBatchResponseBu\n\x10\x64\x65v.runstream.v1B\x0c\x42\x61tchesProtoP\x01ZBgithub.com/runstream/runstream/clients/go/runstream/v1;runstreamv1\xaa\x02\x0cRunstream.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,32 +34,40 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'runstream.v1.batches_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.runstream.v1B\014BatchesProtoP\001ZBgithub.com/runstream/runstream/clients/go/runstream/v1;runstreamv1\252\002\014Runstream.V1'
-  _globals['_BATCHSTATE']._serialized_start=1280
-  _globals['_BATCHSTATE']._serialized_end=1392
+  _globals['_BATCHSTATE']._serialized_start=1581
+  _globals['_BATCHSTATE']._serialized_end=1720
   _globals['_CREATEBATCHREQUEST']._serialized_start=113
-  _globals['_CREATEBATCHREQUEST']._serialized_end=205
-  _globals['_BATCHITEM']._serialized_start=207
-  _globals['_BATCHITEM']._serialized_end=317
-  _globals['_CREATEBATCHRESPONSE']._serialized_start=319
-  _globals['_CREATEBATCHRESPONSE']._serialized_end=376
-  _globals['_GETBATCHREQUEST']._serialized_start=378
-  _globals['_GETBATCHREQUEST']._serialized_end=430
-  _globals['_GETBATCHRESPONSE']._serialized_start=432
-  _globals['_GETBATCHRESPONSE']._serialized_end=486
-  _globals['_STREAMBATCHRESULTSREQUEST']._serialized_start=488
-  _globals['_STREAMBATCHRESULTSREQUEST']._serialized_end=550
-  _globals['_STREAMBATCHRESULTSRESPONSE']._serialized_start=552
-  _globals['_STREAMBATCHRESULTSRESPONSE']._serialized_end=624
-  _globals['_DELETEBATCHREQUEST']._serialized_start=626
-  _globals['_DELETEBATCHREQUEST']._serialized_end=681
-  _globals['_DELETEBATCHRESPONSE']._serialized_start=683
-  _globals['_DELETEBATCHRESPONSE']._serialized_end=704
-  _globals['_BATCH']._serialized_start=707
-  _globals['_BATCH']._serialized_end=988
-  _globals['_BATCHRESULT']._serialized_start=991
-  _globals['_BATCHRESULT']._serialized_end=1225
-  _globals['_BATCHITEMFAILURE']._serialized_start=1227
-  _globals['_BATCHITEMFAILURE']._serialized_end=1278
-  _globals['_BATCHSERVICE']._serialized_start=1395
-  _globals['_BATCHSERVICE']._serialized_end=1759
+  _globals['_CREATEBATCHREQUEST']._serialized_end=225
+  _globals['_BATCHITEM']._serialized_start=227
+  _globals['_BATCHITEM']._serialized_end=337
+  _globals['_CREATEBATCHRESPONSE']._serialized_start=339
+  _globals['_CREATEBATCHRESPONSE']._serialized_end=396
+  _globals['_GETBATCHREQUEST']._serialized_start=398
+  _globals['_GETBATCHREQUEST']._serialized_end=450
+  _globals['_GETBATCHRESPONSE']._serialized_start=452
+  _globals['_GETBATCHRESPONSE']._serialized_end=506
+  _globals['_STREAMBATCHRESULTSREQUEST']._serialized_start=508
+  _globals['_STREAMBATCHRESULTSREQUEST']._serialized_end=570
+  _globals['_STREAMBATCHRESULTSRESPONSE']._serialized_start=572
+  _globals['_STREAMBATCHRESULTSRESPONSE']._serialized_end=644
+  _globals['_LISTBATCHESREQUEST']._serialized_start=646
+  _globals['_LISTBATCHESREQUEST']._serialized_end=722
+  _globals['_LISTBATCHESRESPONSE']._serialized_start=724
+  _globals['_LISTBATCHESRESPONSE']._serialized_end=808
+  _globals['_CANCELBATCHREQUEST']._serialized_start=810
+  _globals['_CANCELBATCHREQUEST']._serialized_end=865
+  _globals['_CANCELBATCHRESPONSE']._serialized_start=867
+  _globals['_CANCELBATCHRESPONSE']._serialized_end=924
+  _globals['_DELETEBATCHREQUEST']._serialized_start=926
+  _globals['_DELETEBATCHREQUEST']._serialized_end=981
+  _globals['_DELETEBATCHRESPONSE']._serialized_start=983
+  _globals['_DELETEBATCHRESPONSE']._serialized_end=1004
+  _globals['_BATCH']._serialized_start=1007
+  _globals['_BATCH']._serialized_end=1288
+  _globals['_BATCHRESULT']._serialized_start=1291
+  _globals['_BATCHRESULT']._serialized_end=1525
+  _globals['_BATCHITEMFAILURE']._serialized_start=1527
+  _globals['_BATCHITEMFAILURE']._serialized_end=1578
+  _globals['_BATCHSERVICE']._serialized_start=1723
+  _globals['_BATCHSERVICE']._serialized_end=2255
 # @@protoc_insertion_point(module_scope)

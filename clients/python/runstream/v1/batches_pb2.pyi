@@ -35,6 +35,8 @@ class _BatchStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchState
     """Some items have begun and not all have their result."""
     BATCH_STATE_DONE: _BatchState.ValueType  # 3
     """Every item has its result."""
+    BATCH_STATE_CANCELLED: _BatchState.ValueType  # 4
+    """It was cancelled: every item has its result, some the failure CANCELLED."""
 
 class BatchState(_BatchState, metaclass=_BatchStateEnumTypeWrapper):
     """Says how far a batch is."""
@@ -47,6 +49,8 @@ BATCH_STATE_RUNNING: BatchState.ValueType  # 2
 """Some items have begun and not all have their result."""
 BATCH_STATE_DONE: BatchState.ValueType  # 3
 """Every item has its result."""
+BATCH_STATE_CANCELLED: BatchState.ValueType  # 4
+"""It was cancelled: every item has its result, some the failure CANCELLED."""
 Global___BatchState: _TypeAlias = BatchState  # noqa: Y015
 
 @_typing.final
@@ -58,6 +62,7 @@ class CreateBatchRequest(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Required. Who may read the batch: 1 to 128 printable ASCII characters."""
     model: _builtins.str
@@ -65,6 +70,13 @@ class CreateBatchRequest(_message.Message):
     reason MODEL_NOT_FOUND if the catalog does not name it,
     FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not on
     this machine.
+    """
+    request_id: _builtins.str
+    """Optional. Makes it safe to send the request again: one with the id of an
+    earlier one of the same account creates nothing and answers with the batch
+    of that one. A UUID, but not the nil UUID. INVALID_ARGUMENT if it is none,
+    or if the earlier request had another model or other items. Remembered
+    until the batch is forgotten. Default: none, which always creates a batch.
     """
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchItem]:
@@ -78,10 +90,11 @@ class CreateBatchRequest(_message.Message):
         account: _builtins.str = ...,
         model: _builtins.str = ...,
         items: _abc.Iterable[Global___BatchItem] | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "items", b"items", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "items", b"items", "model", b"model", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -247,6 +260,118 @@ class StreamBatchResultsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamBatchResultsResponse: _TypeAlias = StreamBatchResultsResponse  # noqa: Y015
+
+@_typing.final
+class ListBatchesRequest(_message.Message):
+    """Asks for an account's batches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Required. The account that the batches were created for."""
+    page_size: _builtins.int
+    """Optional. The most batches in the answer. Range: 0 to 1,000, inclusive;
+    more is taken for 1,000. Default: 0, which is 100.
+    """
+    page_token: _builtins.str
+    """Optional. The `next_page_token` of the page before. INVALID_ARGUMENT if it
+    is none. Default: empty, the first page.
+    """
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBatchesRequest: _TypeAlias = ListBatchesRequest  # noqa: Y015
+
+@_typing.final
+class ListBatchesResponse(_message.Message):
+    """Holds some of an account's batches."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCHES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """The `page_token` of the next page; empty on the last one."""
+    @_builtins.property
+    def batches(self) -> _containers.RepeatedCompositeFieldContainer[Global___Batch]:
+        """The batches, newest first."""
+
+    def __init__(
+        self,
+        *,
+        batches: _abc.Iterable[Global___Batch] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBatchesResponse: _TypeAlias = ListBatchesResponse  # noqa: Y015
+
+@_typing.final
+class CancelBatchRequest(_message.Message):
+    """Asks for one batch to be ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Required. The account that the batch was created for."""
+    batch_id: _builtins.str
+    """Required. The batch's id."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        batch_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "batch_id", b"batch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelBatchRequest: _TypeAlias = CancelBatchRequest  # noqa: Y015
+
+@_typing.final
+class CancelBatchResponse(_message.Message):
+    """Holds the batch that was ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> Global___Batch:
+        """The batch, as it is now."""
+
+    def __init__(
+        self,
+        *,
+        batch: Global___Batch | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelBatchResponse: _TypeAlias = CancelBatchResponse  # noqa: Y015
 
 @_typing.final
 class DeleteBatchRequest(_message.Message):

@@ -59,6 +59,16 @@ class BatchServiceStub:
                 request_serializer=runstream_dot_v1_dot_batches__pb2.StreamBatchResultsRequest.SerializeToString,
                 response_deserializer=runstream_dot_v1_dot_batches__pb2.StreamBatchResultsResponse.FromString,
                 _registered_method=True)
+        self.ListBatches = channel.unary_unary(
+                '/runstream.v1.BatchService/ListBatches',
+                request_serializer=runstream_dot_v1_dot_batches__pb2.ListBatchesRequest.SerializeToString,
+                response_deserializer=runstream_dot_v1_dot_batches__pb2.ListBatchesResponse.FromString,
+                _registered_method=True)
+        self.CancelBatch = channel.unary_unary(
+                '/runstream.v1.BatchService/CancelBatch',
+                request_serializer=runstream_dot_v1_dot_batches__pb2.CancelBatchRequest.SerializeToString,
+                response_deserializer=runstream_dot_v1_dot_batches__pb2.CancelBatchResponse.FromString,
+                _registered_method=True)
         self.DeleteBatch = channel.unary_unary(
                 '/runstream.v1.BatchService/DeleteBatch',
                 request_serializer=runstream_dot_v1_dot_batches__pb2.DeleteBatchRequest.SerializeToString,
@@ -104,6 +114,22 @@ class BatchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListBatches(self, request, context):
+        """Lists an account's batches, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelBatch(self, request, context):
+        """Ends what is left of a batch and keeps the results that it has. Items
+        without a result get a failure with reason CANCELLED. A batch that has
+        ended stays as it is. NOT_FOUND as for GetBatch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteBatch(self, request, context):
         """Ends what is left of a batch and forgets it with its results. NOT_FOUND as
         for GetBatch.
@@ -129,6 +155,16 @@ def add_BatchServiceServicer_to_server(servicer, server):
                     servicer.StreamBatchResults,
                     request_deserializer=runstream_dot_v1_dot_batches__pb2.StreamBatchResultsRequest.FromString,
                     response_serializer=runstream_dot_v1_dot_batches__pb2.StreamBatchResultsResponse.SerializeToString,
+            ),
+            'ListBatches': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBatches,
+                    request_deserializer=runstream_dot_v1_dot_batches__pb2.ListBatchesRequest.FromString,
+                    response_serializer=runstream_dot_v1_dot_batches__pb2.ListBatchesResponse.SerializeToString,
+            ),
+            'CancelBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelBatch,
+                    request_deserializer=runstream_dot_v1_dot_batches__pb2.CancelBatchRequest.FromString,
+                    response_serializer=runstream_dot_v1_dot_batches__pb2.CancelBatchResponse.SerializeToString,
             ),
             'DeleteBatch': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteBatch,
@@ -227,6 +263,60 @@ class BatchService:
             '/runstream.v1.BatchService/StreamBatchResults',
             runstream_dot_v1_dot_batches__pb2.StreamBatchResultsRequest.SerializeToString,
             runstream_dot_v1_dot_batches__pb2.StreamBatchResultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBatches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runstream.v1.BatchService/ListBatches',
+            runstream_dot_v1_dot_batches__pb2.ListBatchesRequest.SerializeToString,
+            runstream_dot_v1_dot_batches__pb2.ListBatchesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runstream.v1.BatchService/CancelBatch',
+            runstream_dot_v1_dot_batches__pb2.CancelBatchRequest.SerializeToString,
+            runstream_dot_v1_dot_batches__pb2.CancelBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

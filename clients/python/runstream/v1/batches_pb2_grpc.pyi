@@ -56,6 +56,13 @@ class BatchServiceStub:
     """Answers with the results that a batch has so far, ordered by index; with
     all of them once its state is BATCH_STATE_DONE. NOT_FOUND as for GetBatch.
     """
+    ListBatches: _grpc.UnaryUnaryMultiCallable[_batches_pb2.ListBatchesRequest, _batches_pb2.ListBatchesResponse]
+    """Lists an account's batches, newest first."""
+    CancelBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.CancelBatchRequest, _batches_pb2.CancelBatchResponse]
+    """Ends what is left of a batch and keeps the results that it has. Items
+    without a result get a failure with reason CANCELLED. A batch that has
+    ended stays as it is. NOT_FOUND as for GetBatch.
+    """
     DeleteBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.DeleteBatchRequest, _batches_pb2.DeleteBatchResponse]
     """Ends what is left of a batch and forgets it with its results. NOT_FOUND as
     for GetBatch.
@@ -88,6 +95,13 @@ class BatchServiceAsyncStub(BatchServiceStub):
     StreamBatchResults: _aio.UnaryStreamMultiCallable[_batches_pb2.StreamBatchResultsRequest, _batches_pb2.StreamBatchResultsResponse]  # type: ignore[assignment]
     """Answers with the results that a batch has so far, ordered by index; with
     all of them once its state is BATCH_STATE_DONE. NOT_FOUND as for GetBatch.
+    """
+    ListBatches: _aio.UnaryUnaryMultiCallable[_batches_pb2.ListBatchesRequest, _batches_pb2.ListBatchesResponse]  # type: ignore[assignment]
+    """Lists an account's batches, newest first."""
+    CancelBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.CancelBatchRequest, _batches_pb2.CancelBatchResponse]  # type: ignore[assignment]
+    """Ends what is left of a batch and keeps the results that it has. Items
+    without a result get a failure with reason CANCELLED. A batch that has
+    ended stays as it is. NOT_FOUND as for GetBatch.
     """
     DeleteBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.DeleteBatchRequest, _batches_pb2.DeleteBatchResponse]  # type: ignore[assignment]
     """Ends what is left of a batch and forgets it with its results. NOT_FOUND as
@@ -136,6 +150,25 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_batches_pb2.StreamBatchResultsResponse], _abc.AsyncIterator[_batches_pb2.StreamBatchResultsResponse]]:
         """Answers with the results that a batch has so far, ordered by index; with
         all of them once its state is BATCH_STATE_DONE. NOT_FOUND as for GetBatch.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBatches(
+        self,
+        request: _batches_pb2.ListBatchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_batches_pb2.ListBatchesResponse, _abc.Awaitable[_batches_pb2.ListBatchesResponse]]:
+        """Lists an account's batches, newest first."""
+
+    @_abc_1.abstractmethod
+    def CancelBatch(
+        self,
+        request: _batches_pb2.CancelBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_batches_pb2.CancelBatchResponse, _abc.Awaitable[_batches_pb2.CancelBatchResponse]]:
+        """Ends what is left of a batch and keeps the results that it has. Items
+        without a result get a failure with reason CANCELLED. A batch that has
+        ended stays as it is. NOT_FOUND as for GetBatch.
         """
 
     @_abc_1.abstractmethod

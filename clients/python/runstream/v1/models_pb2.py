@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19runstream/v1/models.proto\x12\x0crunstream.v1\"\x13\n\x11ListModelsRequest\"9\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.runstream.v1.Model\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Model\"!\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"7\n\x11LoadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Model\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"9\n\x13UnloadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Model\"\xb9\x02\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.runstream.v1.ModelState\x12\x14\n\x0cstate_detail\x18\x04 \x01(\t\x12\x14\n\x0cserved_model\x18\x05 \x01(\t\x12\x19\n\x11max_prompt_tokens\x18\x06 \x01(\x05\x12\x1d\n\x15max_completion_tokens\x18\x07 \x01(\x05\x12\x16\n\x0e\x63ontext_window\x18\x08 \x01(\x05\x12\x1a\n\x12\x64\x65\x66\x61ult_max_tokens\x18\t \x01(\x05\x12#\n\x1b\x64\x65\x66\x61ult_max_tokens_streamed\x18\n \x01(\x05\x12\x0f\n\x07license\x18\x0b \x01(\t\x12\x16\n\x0e\x63\x61n_call_tools\x18\x0c \x01(\x08*\xac\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x1f\n\x1bMODEL_STATE_WEIGHTS_MISSING\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x05\x32\xcc\x02\n\x0cModelService\x12O\n\nListModels\x12\x1f.runstream.v1.ListModelsRequest\x1a .runstream.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.runstream.v1.GetModelRequest\x1a\x1e.runstream.v1.GetModelResponse\x12L\n\tLoadModel\x12\x1e.runstream.v1.LoadModelRequest\x1a\x1f.runstream.v1.LoadModelResponse\x12R\n\x0bUnloadModel\x12 .runstream.v1.UnloadModelRequest\x1a!.runstream.v1.UnloadModelResponseBt\n\x10\x64\x65v.runstream.v1B\x0bModelsProtoP\x01ZBgithub.com/runstream/runstream/clients/go/runstream/v1;runstreamv1\xaa\x02\x0cRunstream.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19runstream/v1/models.proto\x12\x0crunstream.v1\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.runstream.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Model\"!\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"7\n\x11LoadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Model\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"9\n\x13UnloadModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.runstream.v1.Model\"\xb9\x02\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\'\n\x05state\x18\x03 \x01(\x0e\x32\x18.runstream.v1.ModelState\x12\x14\n\x0cstate_detail\x18\x04 \x01(\t\x12\x14\n\x0cserved_model\x18\x05 \x01(\t\x12\x19\n\x11max_prompt_tokens\x18\x06 \x01(\x05\x12\x1d\n\x15max_completion_tokens\x18\x07 \x01(\x05\x12\x16\n\x0e\x63ontext_window\x18\x08 \x01(\x05\x12\x1a\n\x12\x64\x65\x66\x61ult_max_tokens\x18\t \x01(\x05\x12#\n\x1b\x64\x65\x66\x61ult_max_tokens_streamed\x18\n \x01(\x05\x12\x0f\n\x07license\x18\x0b \x01(\t\x12\x16\n\x0e\x63\x61n_call_tools\x18\x0c \x01(\x08*\xac\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x12\x1f\n\x1bMODEL_STATE_WEIGHTS_MISSING\x10\x03\x12\x16\n\x12MODEL_STATE_FAILED\x10\x04\x12\x18\n\x14MODEL_STATE_UNLOADED\x10\x05\x32\xcc\x02\n\x0cModelService\x12O\n\nListModels\x12\x1f.runstream.v1.ListModelsRequest\x1a .runstream.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.runstream.v1.GetModelRequest\x1a\x1e.runstream.v1.GetModelResponse\x12L\n\tLoadModel\x12\x1e.runstream.v1.LoadModelRequest\x1a\x1f.runstream.v1.LoadModelResponse\x12R\n\x0bUnloadModel\x12 .runstream.v1.UnloadModelRequest\x1a!.runstream.v1.UnloadModelResponseBt\n\x10\x64\x65v.runstream.v1B\x0bModelsProtoP\x01ZBgithub.com/runstream/runstream/clients/go/runstream/v1;runstreamv1\xaa\x02\x0cRunstream.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,26 +32,26 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'runstream.v1.models_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.runstream.v1B\013ModelsProtoP\001ZBgithub.com/runstream/runstream/clients/go/runstream/v1;runstreamv1\252\002\014Runstream.V1'
-  _globals['_MODELSTATE']._serialized_start=718
-  _globals['_MODELSTATE']._serialized_end=890
+  _globals['_MODELSTATE']._serialized_start=782
+  _globals['_MODELSTATE']._serialized_end=954
   _globals['_LISTMODELSREQUEST']._serialized_start=43
-  _globals['_LISTMODELSREQUEST']._serialized_end=62
-  _globals['_LISTMODELSRESPONSE']._serialized_start=64
-  _globals['_LISTMODELSRESPONSE']._serialized_end=121
-  _globals['_GETMODELREQUEST']._serialized_start=123
-  _globals['_GETMODELREQUEST']._serialized_end=155
-  _globals['_GETMODELRESPONSE']._serialized_start=157
-  _globals['_GETMODELRESPONSE']._serialized_end=211
-  _globals['_LOADMODELREQUEST']._serialized_start=213
-  _globals['_LOADMODELREQUEST']._serialized_end=246
-  _globals['_LOADMODELRESPONSE']._serialized_start=248
-  _globals['_LOADMODELRESPONSE']._serialized_end=303
-  _globals['_UNLOADMODELREQUEST']._serialized_start=305
-  _globals['_UNLOADMODELREQUEST']._serialized_end=340
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=342
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=399
-  _globals['_MODEL']._serialized_start=402
-  _globals['_MODEL']._serialized_end=715
-  _globals['_MODELSERVICE']._serialized_start=893
-  _globals['_MODELSERVICE']._serialized_end=1225
+  _globals['_LISTMODELSREQUEST']._serialized_end=101
+  _globals['_LISTMODELSRESPONSE']._serialized_start=103
+  _globals['_LISTMODELSRESPONSE']._serialized_end=185
+  _globals['_GETMODELREQUEST']._serialized_start=187
+  _globals['_GETMODELREQUEST']._serialized_end=219
+  _globals['_GETMODELRESPONSE']._serialized_start=221
+  _globals['_GETMODELRESPONSE']._serialized_end=275
+  _globals['_LOADMODELREQUEST']._serialized_start=277
+  _globals['_LOADMODELREQUEST']._serialized_end=310
+  _globals['_LOADMODELRESPONSE']._serialized_start=312
+  _globals['_LOADMODELRESPONSE']._serialized_end=367
+  _globals['_UNLOADMODELREQUEST']._serialized_start=369
+  _globals['_UNLOADMODELREQUEST']._serialized_end=404
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=406
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=463
+  _globals['_MODEL']._serialized_start=466
+  _globals['_MODEL']._serialized_end=779
+  _globals['_MODELSERVICE']._serialized_start=957
+  _globals['_MODELSERVICE']._serialized_end=1289
 # @@protoc_insertion_point(module_scope)

@@ -112,6 +112,7 @@ class RunRequest(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     CONVERSATION_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKEN_IDS_FIELD_NUMBER: _builtins.int
     SAMPLING_PARAMS_FIELD_NUMBER: _builtins.int
     STOP_SEQUENCES_FIELD_NUMBER: _builtins.int
     RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
@@ -119,6 +120,9 @@ class RunRequest(_message.Message):
     TOOL_CHOICE_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     CACHE_SALT_FIELD_NUMBER: _builtins.int
+    TRUNCATE_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    INCLUDE_STOP_SEQUENCE_FIELD_NUMBER: _builtins.int
+    STOP_TOKEN_IDS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Required. The model's id, for example "@cf/meta/llama-3.1-8b-instruct".
     NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name it,
@@ -135,6 +139,14 @@ class RunRequest(_message.Message):
     0 to 256 characters. Default: empty, which shares with all others that
     leave it empty.
     """
+    truncate_prompt_tokens: _builtins.int
+    """Optional. Keeps only this many of the prompt's last tokens. Range: 1 or
+    more. Default: all of them.
+    """
+    include_stop_sequence: _builtins.bool
+    """Optional. Whether the stop sequence that ended the completion stands at the
+    end of its text. Default: false.
+    """
     @_builtins.property
     def prompt(self) -> Global___Prompt:
         """A single text."""
@@ -142,6 +154,10 @@ class RunRequest(_message.Message):
     @_builtins.property
     def conversation(self) -> Global___Conversation:
         """The messages of a conversation."""
+
+    @_builtins.property
+    def prompt_token_ids(self) -> Global___TokenIds:
+        """Tokens, which go to the model unchanged."""
 
     @_builtins.property
     def sampling_params(self) -> Global___SamplingParams:
@@ -177,12 +193,20 @@ class RunRequest(_message.Message):
         FORMAT_UNSATISFIABLE if no call can. Default: TOOL_CHOICE_MODE_AUTO.
         """
 
+    @_builtins.property
+    def stop_token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. Tokens that end the completion, as its end-of-sequence tokens do;
+        `ignore_eos` does not concern them. The token that matched is not part of
+        the text. At most 64, each in the model's vocabulary. Default: none.
+        """
+
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
         prompt: Global___Prompt | None = ...,
         conversation: Global___Conversation | None = ...,
+        prompt_token_ids: Global___TokenIds | None = ...,
         sampling_params: Global___SamplingParams | None = ...,
         stop_sequences: _abc.Iterable[_builtins.str] | None = ...,
         response_format: Global___ResponseFormat | None = ...,
@@ -190,16 +214,115 @@ class RunRequest(_message.Message):
         tool_choice: Global___ToolChoice | None = ...,
         priority: Global___Priority.ValueType = ...,
         cache_salt: _builtins.str = ...,
+        truncate_prompt_tokens: _builtins.int | None = ...,
+        include_stop_sequence: _builtins.bool = ...,
+        stop_token_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation", b"conversation", "input", b"input", "prompt", b"prompt", "response_format", b"response_format", "sampling_params", b"sampling_params", "tool_choice", b"tool_choice"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens", "conversation", b"conversation", "input", b"input", "prompt", b"prompt", "prompt_token_ids", b"prompt_token_ids", "response_format", b"response_format", "sampling_params", b"sampling_params", "tool_choice", b"tool_choice", "truncate_prompt_tokens", b"truncate_prompt_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_salt", b"cache_salt", "conversation", b"conversation", "input", b"input", "model", b"model", "priority", b"priority", "prompt", b"prompt", "response_format", b"response_format", "sampling_params", b"sampling_params", "stop_sequences", b"stop_sequences", "tool_choice", b"tool_choice", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens", "cache_salt", b"cache_salt", "conversation", b"conversation", "include_stop_sequence", b"include_stop_sequence", "input", b"input", "model", b"model", "priority", b"priority", "prompt", b"prompt", "prompt_token_ids", b"prompt_token_ids", "response_format", b"response_format", "sampling_params", b"sampling_params", "stop_sequences", b"stop_sequences", "stop_token_ids", b"stop_token_ids", "tool_choice", b"tool_choice", "tools", b"tools", "truncate_prompt_tokens", b"truncate_prompt_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["prompt", "conversation"]  # noqa: Y015
+    _WhichOneofReturnType__truncate_prompt_tokens: _TypeAlias = _typing.Literal["truncate_prompt_tokens"]  # noqa: Y015
+    _WhichOneofArgType__truncate_prompt_tokens: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["prompt", "conversation", "prompt_token_ids"]  # noqa: Y015
     _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__truncate_prompt_tokens) -> _WhichOneofReturnType__truncate_prompt_tokens | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
 
 Global___RunRequest: _TypeAlias = RunRequest  # noqa: Y015
+
+@_typing.final
+class TokenIds(_message.Message):
+    """Holds tokens by their ids."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Required. The ids, in the vocabulary of the model that answers, at least
+        1. INVALID_ARGUMENT if another model stands in for the one asked for.
+        """
+
+    def __init__(
+        self,
+        *,
+        values: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenIds: _TypeAlias = TokenIds  # noqa: Y015
+
+@_typing.final
+class CountTokensRequest(_message.Message):
+    """Asks for the number of a prompt's tokens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> Global___RunRequest:
+        """Required. The request whose prompt is counted. Only `model`, the input,
+        `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+        have more tokens than the model takes.
+        """
+
+    def __init__(
+        self,
+        *,
+        request: Global___RunRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountTokensRequest: _TypeAlias = CountTokensRequest  # noqa: Y015
+
+@_typing.final
+class CountTokensResponse(_message.Message):
+    """Holds the number of a prompt's tokens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVED_MODEL_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    MAX_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    served_model: _builtins.str
+    """The model whose tokens were counted; another than the one asked for if it
+    stands in.
+    """
+    prompt_tokens: _builtins.int
+    """How many tokens the prompt has, with those that the chat template adds."""
+    max_prompt_tokens: _builtins.int
+    """The most tokens that a prompt can have."""
+    @_builtins.property
+    def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The tokens' ids, in the prompt's order."""
+
+    def __init__(
+        self,
+        *,
+        served_model: _builtins.str = ...,
+        prompt_tokens: _builtins.int = ...,
+        max_prompt_tokens: _builtins.int = ...,
+        token_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max_prompt_tokens", b"max_prompt_tokens", "prompt_tokens", b"prompt_tokens", "served_model", b"served_model", "token_ids", b"token_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountTokensResponse: _TypeAlias = CountTokensResponse  # noqa: Y015
 
 @_typing.final
 class Prompt(_message.Message):
@@ -238,10 +361,24 @@ class Conversation(_message.Message):
 
     MESSAGES_FIELD_NUMBER: _builtins.int
     RAW_FIELD_NUMBER: _builtins.int
+    ADD_GENERATION_PROMPT_FIELD_NUMBER: _builtins.int
+    CONTINUE_FINAL_MESSAGE_FIELD_NUMBER: _builtins.int
     raw: _builtins.bool
     """Optional. Whether the messages' texts are joined, with nothing between
     them, and go to the model unchanged instead of through its chat template.
     Default: false.
+    """
+    add_generation_prompt: _builtins.bool
+    """Optional. Whether the chat template ends the prompt with what begins the
+    assistant's next message. INVALID_ARGUMENT if true together with
+    `continue_final_message`. Default: true, but false with
+    `continue_final_message`.
+    """
+    continue_final_message: _builtins.bool
+    """Optional. Whether the completion continues the last message, which the
+    prompt then leaves open, instead of answering it. INVALID_ARGUMENT together
+    with `raw`, or if the last message has tool calls or no text. Default:
+    false.
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
@@ -252,12 +389,16 @@ class Conversation(_message.Message):
         *,
         messages: _abc.Iterable[Global___Message] | None = ...,
         raw: _builtins.bool = ...,
+        add_generation_prompt: _builtins.bool | None = ...,
+        continue_final_message: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_add_generation_prompt", b"_add_generation_prompt", "add_generation_prompt", b"add_generation_prompt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["messages", b"messages", "raw", b"raw"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_add_generation_prompt", b"_add_generation_prompt", "add_generation_prompt", b"add_generation_prompt", "continue_final_message", b"continue_final_message", "messages", b"messages", "raw", b"raw"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__add_generation_prompt: _TypeAlias = _typing.Literal["add_generation_prompt"]  # noqa: Y015
+    _WhichOneofArgType__add_generation_prompt: _TypeAlias = _typing.Literal["_add_generation_prompt", b"_add_generation_prompt"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__add_generation_prompt) -> _WhichOneofReturnType__add_generation_prompt | None: ...
 
 Global___Conversation: _TypeAlias = Conversation  # noqa: Y015
 
@@ -380,6 +521,9 @@ class SamplingParams(_message.Message):
     MIN_TOKENS_FIELD_NUMBER: _builtins.int
     IGNORE_EOS_FIELD_NUMBER: _builtins.int
     TOP_LOGPROBS_FIELD_NUMBER: _builtins.int
+    BAD_WORDS_FIELD_NUMBER: _builtins.int
+    ALLOWED_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    TOP_PROMPT_LOGPROBS_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Optional. The most tokens to generate. Range: 1 or more. INVALID_ARGUMENT
     if it is over the model's limit, and with reason CONTEXT_WINDOW_EXCEEDED
@@ -441,10 +585,30 @@ class SamplingParams(_message.Message):
     this many of the most likely ones at its place. Range: 0 to 20, inclusive.
     Default: no log probabilities.
     """
+    top_prompt_logprobs: _builtins.int
+    """Optional. Asks for the log probability of each token of the prompt but the
+    first, and of this many of the most likely ones at its place. Such a
+    request takes nothing from the prefix cache. Range: 0 to 20, inclusive.
+    Default: no log probabilities.
+    """
     @_builtins.property
     def logit_bias(self) -> _containers.ScalarMap[_builtins.int, _builtins.float]:
         """Optional. What is added to the logits of single tokens, by token id.
         Range of values: -100 to 100, inclusive. Default: none.
+        """
+
+    @_builtins.property
+    def bad_words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. Texts of which none may stand in the completion. Matched by
+        tokens, with and without a space before them: a text that the model spells
+        with other tokens is not seen. At most 64, each of 1 to 256 characters.
+        Default: none.
+        """
+
+    @_builtins.property
+    def allowed_token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Optional. The only tokens that can be chosen, besides those that end the
+        completion. At most 8,192, each in the model's vocabulary. Default: all.
         """
 
     def __init__(
@@ -464,10 +628,13 @@ class SamplingParams(_message.Message):
         min_tokens: _builtins.int | None = ...,
         ignore_eos: _builtins.bool = ...,
         top_logprobs: _builtins.int | None = ...,
+        bad_words: _abc.Iterable[_builtins.str] | None = ...,
+        allowed_token_ids: _abc.Iterable[_builtins.int] | None = ...,
+        top_prompt_logprobs: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_min_tokens", b"_min_tokens", "_presence_penalty", b"_presence_penalty", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "frequency_penalty", b"frequency_penalty", "max_tokens", b"max_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_min_tokens", b"_min_tokens", "_presence_penalty", b"_presence_penalty", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_top_prompt_logprobs", b"_top_prompt_logprobs", "frequency_penalty", b"frequency_penalty", "max_tokens", b"max_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "top_prompt_logprobs", b"top_prompt_logprobs"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_min_tokens", b"_min_tokens", "_presence_penalty", b"_presence_penalty", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "logit_bias", b"logit_bias", "max_tokens", b"max_tokens", "max_tokens_is_default", b"max_tokens_is_default", "min_p", b"min_p", "min_tokens", b"min_tokens", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_min_tokens", b"_min_tokens", "_presence_penalty", b"_presence_penalty", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_top_prompt_logprobs", b"_top_prompt_logprobs", "allowed_token_ids", b"allowed_token_ids", "bad_words", b"bad_words", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "logit_bias", b"logit_bias", "max_tokens", b"max_tokens", "max_tokens_is_default", b"max_tokens_is_default", "min_p", b"min_p", "min_tokens", b"min_tokens", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "top_prompt_logprobs", b"top_prompt_logprobs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__frequency_penalty: _TypeAlias = _typing.Literal["frequency_penalty"]  # noqa: Y015
     _WhichOneofArgType__frequency_penalty: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty"]  # noqa: Y015
@@ -491,6 +658,8 @@ class SamplingParams(_message.Message):
     _WhichOneofArgType__top_logprobs: _TypeAlias = _typing.Literal["_top_logprobs", b"_top_logprobs"]  # noqa: Y015
     _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
     _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
+    _WhichOneofReturnType__top_prompt_logprobs: _TypeAlias = _typing.Literal["top_prompt_logprobs"]  # noqa: Y015
+    _WhichOneofArgType__top_prompt_logprobs: _TypeAlias = _typing.Literal["_top_prompt_logprobs", b"_top_prompt_logprobs"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency_penalty) -> _WhichOneofReturnType__frequency_penalty | None: ...
     @_typing.overload
@@ -513,6 +682,8 @@ class SamplingParams(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_logprobs) -> _WhichOneofReturnType__top_logprobs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_p) -> _WhichOneofReturnType__top_p | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_prompt_logprobs) -> _WhichOneofReturnType__top_prompt_logprobs | None: ...
 
 Global___SamplingParams: _TypeAlias = SamplingParams  # noqa: Y015
 
@@ -838,6 +1009,8 @@ class RunResponse(_message.Message):
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     MATCHED_STOP_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    PROMPT_LOGPROBS_FIELD_NUMBER: _builtins.int
+    MATCHED_STOP_TOKEN_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The request's id, which the server's log repeats."""
     served_model: _builtins.str
@@ -850,6 +1023,8 @@ class RunResponse(_message.Message):
     """Why the completion ended."""
     matched_stop: _builtins.str
     """The stop sequence that ended the completion, if one did."""
+    matched_stop_token_id: _builtins.int
+    """The one of `stop_token_ids` that ended the completion, if one did."""
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
         """The calls that the model makes."""
@@ -862,6 +1037,12 @@ class RunResponse(_message.Message):
     def usage(self) -> Global___Usage:
         """The request's tokens, counted."""
 
+    @_builtins.property
+    def prompt_logprobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
+        """The log probabilities of the prompt's tokens but the first, if they were
+        asked for.
+        """
+
     def __init__(
         self,
         *,
@@ -873,14 +1054,21 @@ class RunResponse(_message.Message):
         finish_reason: Global___FinishReason.ValueType = ...,
         matched_stop: _builtins.str | None = ...,
         usage: Global___Usage | None = ...,
+        prompt_logprobs: _abc.Iterable[Global___TokenLogprob] | None = ...,
+        matched_stop_token_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "matched_stop", b"matched_stop", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "finish_reason", b"finish_reason", "id", b"id", "logprobs", b"logprobs", "matched_stop", b"matched_stop", "served_model", b"served_model", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "finish_reason", b"finish_reason", "id", b"id", "logprobs", b"logprobs", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "prompt_logprobs", b"prompt_logprobs", "served_model", b"served_model", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__matched_stop: _TypeAlias = _typing.Literal["matched_stop"]  # noqa: Y015
     _WhichOneofArgType__matched_stop: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop"]  # noqa: Y015
+    _WhichOneofReturnType__matched_stop_token_id: _TypeAlias = _typing.Literal["matched_stop_token_id"]  # noqa: Y015
+    _WhichOneofArgType__matched_stop_token_id: _TypeAlias = _typing.Literal["_matched_stop_token_id", b"_matched_stop_token_id"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__matched_stop) -> _WhichOneofReturnType__matched_stop | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__matched_stop_token_id) -> _WhichOneofReturnType__matched_stop_token_id | None: ...
 
 Global___RunResponse: _TypeAlias = RunResponse  # noqa: Y015
 
@@ -898,6 +1086,8 @@ class RunStreamResponse(_message.Message):
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     MATCHED_STOP_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    PROMPT_LOGPROBS_FIELD_NUMBER: _builtins.int
+    MATCHED_STOP_TOKEN_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The request's id, which the server's log repeats; the same in every part."""
     served_model: _builtins.str
@@ -914,6 +1104,10 @@ class RunStreamResponse(_message.Message):
     """The stop sequence that ended the completion, if one did; only in the last
     part.
     """
+    matched_stop_token_id: _builtins.int
+    """The one of `stop_token_ids` that ended the completion, if one did; only in
+    the last part.
+    """
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:
         """What follows in the tool calls."""
@@ -926,6 +1120,12 @@ class RunStreamResponse(_message.Message):
     def usage(self) -> Global___Usage:
         """The request's tokens, counted; only in the last part."""
 
+    @_builtins.property
+    def prompt_logprobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
+        """The log probabilities of the prompt's tokens but the first, if they were
+        asked for; only in the first part.
+        """
+
     def __init__(
         self,
         *,
@@ -937,13 +1137,20 @@ class RunStreamResponse(_message.Message):
         finish_reason: Global___FinishReason.ValueType = ...,
         matched_stop: _builtins.str | None = ...,
         usage: Global___Usage | None = ...,
+        prompt_logprobs: _abc.Iterable[Global___TokenLogprob] | None = ...,
+        matched_stop_token_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "matched_stop", b"matched_stop", "usage", b"usage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "finish_reason", b"finish_reason", "id", b"id", "logprobs", b"logprobs", "matched_stop", b"matched_stop", "served_model", b"served_model", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "finish_reason", b"finish_reason", "id", b"id", "logprobs", b"logprobs", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "prompt_logprobs", b"prompt_logprobs", "served_model", b"served_model", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__matched_stop: _TypeAlias = _typing.Literal["matched_stop"]  # noqa: Y015
     _WhichOneofArgType__matched_stop: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop"]  # noqa: Y015
+    _WhichOneofReturnType__matched_stop_token_id: _TypeAlias = _typing.Literal["matched_stop_token_id"]  # noqa: Y015
+    _WhichOneofArgType__matched_stop_token_id: _TypeAlias = _typing.Literal["_matched_stop_token_id", b"_matched_stop_token_id"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__matched_stop) -> _WhichOneofReturnType__matched_stop | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__matched_stop_token_id) -> _WhichOneofReturnType__matched_stop_token_id | None: ...
 
 Global___RunStreamResponse: _TypeAlias = RunStreamResponse  # noqa: Y015

@@ -35,11 +35,11 @@ class TextGenerationServiceStub:
     and `usage` are those of the last part. A request that samples obeys it when
     it sets `seed`.
 
-    An error is a gRPC status, never a field. Every status carries a
-    google.rpc.ErrorInfo with domain "runstream"; its `reason` is stable and is
-    what a client should test. A status about the request's own fields also
-    carries google.rpc.BadRequest, and one that a later attempt may not meet
-    carries google.rpc.RetryInfo.
+    An error is a gRPC status, never a field. Every status that the server's own
+    code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
+    `reason` is stable and is what a client should test: ErrorReason lists them.
+    A status about the request's own fields also carries google.rpc.BadRequest,
+    and one that a later attempt may not meet carries google.rpc.RetryInfo.
     """
 
     def __init__(self, channel):
@@ -58,6 +58,11 @@ class TextGenerationServiceStub:
                 request_serializer=runstream_dot_v1_dot_text__generation__pb2.RunRequest.SerializeToString,
                 response_deserializer=runstream_dot_v1_dot_text__generation__pb2.RunStreamResponse.FromString,
                 _registered_method=True)
+        self.CountTokens = channel.unary_unary(
+                '/runstream.v1.TextGenerationService/CountTokens',
+                request_serializer=runstream_dot_v1_dot_text__generation__pb2.CountTokensRequest.SerializeToString,
+                response_deserializer=runstream_dot_v1_dot_text__generation__pb2.CountTokensResponse.FromString,
+                _registered_method=True)
 
 
 class TextGenerationServiceServicer:
@@ -70,11 +75,11 @@ class TextGenerationServiceServicer:
     and `usage` are those of the last part. A request that samples obeys it when
     it sets `seed`.
 
-    An error is a gRPC status, never a field. Every status carries a
-    google.rpc.ErrorInfo with domain "runstream"; its `reason` is stable and is
-    what a client should test. A status about the request's own fields also
-    carries google.rpc.BadRequest, and one that a later attempt may not meet
-    carries google.rpc.RetryInfo.
+    An error is a gRPC status, never a field. Every status that the server's own
+    code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
+    `reason` is stable and is what a client should test: ErrorReason lists them.
+    A status about the request's own fields also carries google.rpc.BadRequest,
+    and one that a later attempt may not meet carries google.rpc.RetryInfo.
     """
 
     def Run(self, request, context):
@@ -93,6 +98,15 @@ class TextGenerationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountTokens(self, request, context):
+        """Counts the tokens of a request's prompt without generating anything.
+        Loads no model: UNAVAILABLE with reason MODEL_NOT_READY if the model that
+        would answer is not loaded.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TextGenerationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +119,11 @@ def add_TextGenerationServiceServicer_to_server(servicer, server):
                     servicer.RunStream,
                     request_deserializer=runstream_dot_v1_dot_text__generation__pb2.RunRequest.FromString,
                     response_serializer=runstream_dot_v1_dot_text__generation__pb2.RunStreamResponse.SerializeToString,
+            ),
+            'CountTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountTokens,
+                    request_deserializer=runstream_dot_v1_dot_text__generation__pb2.CountTokensRequest.FromString,
+                    response_serializer=runstream_dot_v1_dot_text__generation__pb2.CountTokensResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -124,11 +143,11 @@ class TextGenerationService:
     and `usage` are those of the last part. A request that samples obeys it when
     it sets `seed`.
 
-    An error is a gRPC status, never a field. Every status carries a
-    google.rpc.ErrorInfo with domain "runstream"; its `reason` is stable and is
-    what a client should test. A status about the request's own fields also
-    carries google.rpc.BadRequest, and one that a later attempt may not meet
-    carries google.rpc.RetryInfo.
+    An error is a gRPC status, never a field. Every status that the server's own
+    code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
+    `reason` is stable and is what a client should test: ErrorReason lists them.
+    A status about the request's own fields also carries google.rpc.BadRequest,
+    and one that a later attempt may not meet carries google.rpc.RetryInfo.
     """
 
     @staticmethod
@@ -175,6 +194,33 @@ class TextGenerationService:
             '/runstream.v1.TextGenerationService/RunStream',
             runstream_dot_v1_dot_text__generation__pb2.RunRequest.SerializeToString,
             runstream_dot_v1_dot_text__generation__pb2.RunStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/runstream.v1.TextGenerationService/CountTokens',
+            runstream_dot_v1_dot_text__generation__pb2.CountTokensRequest.SerializeToString,
+            runstream_dot_v1_dot_text__generation__pb2.CountTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,

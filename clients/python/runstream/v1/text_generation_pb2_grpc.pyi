@@ -36,11 +36,11 @@ class TextGenerationServiceStub:
     and `usage` are those of the last part. A request that samples obeys it when
     it sets `seed`.
 
-    An error is a gRPC status, never a field. Every status carries a
-    google.rpc.ErrorInfo with domain "runstream"; its `reason` is stable and is
-    what a client should test. A status about the request's own fields also
-    carries google.rpc.BadRequest, and one that a later attempt may not meet
-    carries google.rpc.RetryInfo.
+    An error is a gRPC status, never a field. Every status that the server's own
+    code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
+    `reason` is stable and is what a client should test: ErrorReason lists them.
+    A status about the request's own fields also carries google.rpc.BadRequest,
+    and one that a later attempt may not meet carries google.rpc.RetryInfo.
     """
 
     @_typing.overload
@@ -54,6 +54,11 @@ class TextGenerationServiceStub:
     last part, and no other, has `finish_reason` and `usage`. A stream that
     ends with a status other than OK has no last part.
     """
+    CountTokens: _grpc.UnaryUnaryMultiCallable[_text_generation_pb2.CountTokensRequest, _text_generation_pb2.CountTokensResponse]
+    """Counts the tokens of a request's prompt without generating anything.
+    Loads no model: UNAVAILABLE with reason MODEL_NOT_READY if the model that
+    would answer is not loaded.
+    """
 
 @_typing.type_check_only
 class TextGenerationServiceAsyncStub(TextGenerationServiceStub):
@@ -66,11 +71,11 @@ class TextGenerationServiceAsyncStub(TextGenerationServiceStub):
     and `usage` are those of the last part. A request that samples obeys it when
     it sets `seed`.
 
-    An error is a gRPC status, never a field. Every status carries a
-    google.rpc.ErrorInfo with domain "runstream"; its `reason` is stable and is
-    what a client should test. A status about the request's own fields also
-    carries google.rpc.BadRequest, and one that a later attempt may not meet
-    carries google.rpc.RetryInfo.
+    An error is a gRPC status, never a field. Every status that the server's own
+    code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
+    `reason` is stable and is what a client should test: ErrorReason lists them.
+    A status about the request's own fields also carries google.rpc.BadRequest,
+    and one that a later attempt may not meet carries google.rpc.RetryInfo.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -80,6 +85,11 @@ class TextGenerationServiceAsyncStub(TextGenerationServiceStub):
     """Answers a request with parts of the completion as they are generated. The
     last part, and no other, has `finish_reason` and `usage`. A stream that
     ends with a status other than OK has no last part.
+    """
+    CountTokens: _aio.UnaryUnaryMultiCallable[_text_generation_pb2.CountTokensRequest, _text_generation_pb2.CountTokensResponse]  # type: ignore[assignment]
+    """Counts the tokens of a request's prompt without generating anything.
+    Loads no model: UNAVAILABLE with reason MODEL_NOT_READY if the model that
+    would answer is not loaded.
     """
 
 class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -92,11 +102,11 @@ class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
     and `usage` are those of the last part. A request that samples obeys it when
     it sets `seed`.
 
-    An error is a gRPC status, never a field. Every status carries a
-    google.rpc.ErrorInfo with domain "runstream"; its `reason` is stable and is
-    what a client should test. A status about the request's own fields also
-    carries google.rpc.BadRequest, and one that a later attempt may not meet
-    carries google.rpc.RetryInfo.
+    An error is a gRPC status, never a field. Every status that the server's own
+    code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
+    `reason` is stable and is what a client should test: ErrorReason lists them.
+    A status about the request's own fields also carries google.rpc.BadRequest,
+    and one that a later attempt may not meet carries google.rpc.RetryInfo.
     """
 
     @_abc_1.abstractmethod
@@ -116,6 +126,17 @@ class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Answers a request with parts of the completion as they are generated. The
         last part, and no other, has `finish_reason` and `usage`. A stream that
         ends with a status other than OK has no last part.
+        """
+
+    @_abc_1.abstractmethod
+    def CountTokens(
+        self,
+        request: _text_generation_pb2.CountTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_text_generation_pb2.CountTokensResponse, _abc.Awaitable[_text_generation_pb2.CountTokensResponse]]:
+        """Counts the tokens of a request's prompt without generating anything.
+        Loads no model: UNAVAILABLE with reason MODEL_NOT_READY if the model that
+        would answer is not loaded.
         """
 
 def add_TextGenerationServiceServicer_to_server(servicer: TextGenerationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
