@@ -15,7 +15,7 @@ test: setup-dev ## run the tests, in two processes; ARGS="-n 0 tests/bridge -k s
 	@$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)
 
 stress: setup-dev ## run the long tests, and the property tests with many more examples
-	@HYPOTHESIS_PROFILE=stress $(PYTHON_IN_VENV) -m pytest -m 'stress or hypothesis' $(ARGS)
+	@HYPOTHESIS_PROFILE=stress $(PYTHON_IN_VENV) -m pytest -m 'stress or hypothesis' --timeout 3600 $(ARGS)
 
 check: setup-dev ## lint, types, contract, versions; writes nothing
 	$(PYTHON_IN_VENV) -m ruff check
@@ -32,7 +32,7 @@ fix: setup-dev ## format, and repair what the linter can
 proto: setup-dev ## generate the Python stubs from protos/
 	$(PYTHON_IN_VENV) -m scripts.stubs clients/python
 
-demo-model: setup-dev ## train the demo model from nothing (up to 30 minutes on 2 cores)
+demo-model: setup-dev ## train the demo model from nothing (half an hour on 2 cores with bfloat16, else an hour)
 	$(PYTHON_IN_VENV) -m service.demo.train
 
 bench: setup-dev ## measure the engine, then the running server

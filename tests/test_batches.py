@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runstream.v1 import batches_pb2
 
-from tests.service.batch_requests import POLL_PERIOD_S
 from tests.test_equivalence import INPUTS, SAMPLING
 from tests.whole_chain import LONG, PATIENCE_S, POISON
 
@@ -30,14 +29,13 @@ async def post(chain, body, **query):
 
 
 async def finished(chain, request_id):
-    """Polls a batch until it has its responses."""
+    """Asks for a batch until it has its responses."""
     async with asyncio.timeout(PATIENCE_S):
         while True:
             result = await post(chain, {"request_id": request_id}, queueRequest="true")
             if "responses" in result:
                 return result
             assert result["status"] in ("queued", "running")
-            await asyncio.sleep(POLL_PERIOD_S)
 
 
 async def run_batch(chain, requests):

@@ -10,7 +10,6 @@ from tests.service.running_service import MODEL, RunningService
 
 ACCOUNT = "acc"
 PATIENCE_S = 120.0
-POLL_PERIOD_S = 0.02
 """A batch tells nobody that it is done; who asks without a pause takes the engine's time."""
 
 
@@ -41,7 +40,6 @@ async def done(running: RunningService, batch_id: str) -> batches_pb2.Batch:
             batch = await batch_now(running, batch_id)
             if batch.state == batches_pb2.BATCH_STATE_DONE:
                 return batch
-            await asyncio.sleep(POLL_PERIOD_S)
 
 
 async def results_of(running: RunningService, batch_id: str) -> list[batches_pb2.BatchResult]:

@@ -34,6 +34,8 @@ class FakeHub:
         main: The commit that main is.
         later_commit: What main is once somebody has asked for it; empty for no change.
         has_cut: Set when an answer stopped after `cut_after` bytes.
+        holds_rest: Whether a request for the rest of a large file gets no byte of it.
+        has_asked_for_rest: Set when somebody has sent such a request.
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
@@ -50,6 +52,8 @@ class FakeHub:
         self.later_commit = ""
         self.main = COMMIT
         self.has_cut = asyncio.Event()
+        self.holds_rest = False
+        self.has_asked_for_rest = asyncio.Event()
 
     def app(self) -> web.Application:
         """The server."""
@@ -114,6 +118,10 @@ class FakeHub:
         await response.prepare(request)
         if name.endswith(".safetensors"):
             self.ranges.append(request.headers.get("Range"))
+            if start:
+                self.has_asked_for_rest.set()
+            if start and self.holds_rest:
+                await asyncio.Event().wait()
             if self.cut_after is not None:
                 await self._cut(request, response, content[start : start + self.cut_after])
         await response.write(content[start:])

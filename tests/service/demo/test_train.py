@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from service.demo.train import SEED, train
+from service.demo.train import SEED, InFloat32, product_dtype, train
 
 
 @pytest.fixture
@@ -28,3 +28,28 @@ def test_training_twice_gives_the_same_weights_and_tokenizer(tmp_path: Path):
     assert trained(first) == trained(second) < 8.0, "a model that has learned nothing is at ln 4096 = 8.3"
     for name in ("model.safetensors", "tokenizer.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "dtype"),
+    [
+        ({"avx2", "avx512_f", "avx512_bf16"}, torch.bfloat16),
+        ({"avx512_f", "amx_bf16"}, torch.bfloat16),
+        ({"neon", "bf16"}, torch.bfloat16),
+        ({"avx2", "avx512_f", "f16c"}, torch.float32),
+        (set(), torch.float32),
+    ],
+)
+def test_products_are_in_bfloat16_only_where_the_processor_has_it(capabilities: set[str], dtype: torch.dtype):
+    assert product_dtype(capabilities) is dtype
+
+
+def test_muon_keeps_float32_where_bfloat16_would_be_emulated():
+    gradient = torch.linspace(-1, 1, 24).reshape(4, 6) ** 3
+    matrix = torch.nn.Parameter(torch.zeros(4, 6))
+    matrix.grad = gradient
+    with InFloat32():
+        torch.optim.Muon([matrix], lr=1.0, weight_decay=0.0).step()
+    assert torch.count_nonzero(matrix) == 24
+    assert (matrix != matrix.bfloat16().float()).any(), "what was computed in bfloat16 has no more digits than that"
+    assert torch.equal(gradient, torch.linspace(-1, 1, 24).reshape(4, 6) ** 3), "a gradient is left as it is"

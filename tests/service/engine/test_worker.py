@@ -22,6 +22,7 @@ from service.engine.messages import (
     Failure,
     FailureCause,
     LoadFailed,
+    Loading,
     Ready,
     Started,
     StepResult,
@@ -140,14 +141,15 @@ def test_an_abort_while_a_grammar_is_compiled_is_the_requests_end(tiny: Model) -
 
 @contextlib.contextmanager
 def started_worker(checkpoint: Path) -> Iterator[tuple["subprocess.Popen[bytes]", Any]]:
-    """A worker's process and its first message."""
+    """A worker's process, and its first message that is not about how far loading is."""
     command = [sys.executable, "-m", "service.engine.worker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(pack(EngineConfig(checkpoint, kv_cache_memory_mib=1)))
         process.stdin.flush()
-        yield process, receive(process.stdout)  # type: ignore[arg-type]
+        messages = iter(lambda: receive(process.stdout), None)  # type: ignore[arg-type]
+        yield process, next(message for message in messages if not isinstance(message, Loading))
 
 
 def test_the_end_of_its_input_ends_the_process(checkpoint: Checkpoint) -> None:
