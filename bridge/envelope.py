@@ -7,6 +7,7 @@ from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError, GatewayError
+from bridge.finish_reasons import FINISH_REASONS
 from bridge.json_mode import json_answer
 from bridge.json_text import to_json
 from bridge.tool_calls import arguments_of
@@ -26,12 +27,16 @@ def json_response(value: object, status: int = 200, headers: dict[str, str] | No
 def native_result(response: pb.RunResponse, *, is_json_mode: bool) -> dict[str, Any]:
     """A whole answer as the output template of Cloudflare's model pages has it: response, tool_calls, usage.
 
+    `finish_reason` is not there at Cloudflare; workers-ai-provider reads it at this place.
+
     Raises:
         AiError: JSON mode was not met, or a tool call is cut.
     """
     tool_calls = native_tool_calls(response.tool_calls)
     answer = None if tool_calls else (json_answer(response) if is_json_mode else response.text)
-    return {"response": answer, "tool_calls": tool_calls, "usage": usage(response.usage)}
+    counted = usage(response.usage)
+    finish_reason = FINISH_REASONS[response.finish_reason]
+    return {"response": answer, "tool_calls": tool_calls, "usage": counted, "finish_reason": finish_reason}
 
 
 def native_tool_calls(calls: Iterable[pb.ToolCall]) -> list[dict[str, Any]]:

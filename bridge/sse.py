@@ -7,6 +7,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.envelope import native_tool_calls, usage
 from bridge.errors import AiError
+from bridge.finish_reasons import FINISH_REASONS
 from bridge.json_text import to_json
 from bridge.tool_calls import ToolCalls
 
@@ -55,7 +56,8 @@ class Events:
         if part.finish_reason:
             if calls := native_tool_calls(self._tool_calls.whole):
                 written += event({"response": "", "tool_calls": calls})
-            written += event({"response": "", "usage": usage(part.usage)}) + DONE
+            finish_reason = FINISH_REASONS[part.finish_reason]
+            written += event({"response": "", "usage": usage(part.usage), "finish_reason": finish_reason}) + DONE
         return written
 
     def _text(self, text: str) -> dict[str, str]:

@@ -68,11 +68,12 @@ async def test_all_native_faces_say_the_same(chain, body):
     assert not any(part.finish_reason or part.HasField("matched_stop") or part.HasField("usage") for part in parts)
     result = json.loads((await chain.ask(**body)).body)["result"]
     streamed = read_events((await chain.ask(**body, stream=True)).body)
-    assert result == {"response": whole.text, "tool_calls": [], "usage": counts(whole.usage)}
-    assert ("".join(streamed.texts), streamed.usage) == (whole.text, counts(whole.usage))
+    usage, finish_reason = counts(whole.usage), FINISH_REASONS[whole.finish_reason]
+    assert result == {"response": whole.text, "tool_calls": [], "usage": usage, "finish_reason": finish_reason}
+    assert ("".join(streamed.texts), streamed.usage, streamed.finish_reason) == (whole.text, usage, finish_reason)
     assert json.loads((await ask_as_binding(chain, body)).body) == result
     relayed = read_events((await ask_as_binding(chain, {**body, "stream": True})).body)
-    assert ("".join(relayed.texts), relayed.usage) == (whole.text, counts(whole.usage))
+    assert ("".join(relayed.texts), relayed.usage, relayed.finish_reason) == (whole.text, usage, finish_reason)
 
 
 async def ask_as_binding(chain, inputs):

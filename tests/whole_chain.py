@@ -128,11 +128,13 @@ class Streamed:
     Attributes:
         texts: The text of each event that has some.
         usage: The token counts of the last event; empty if it ended with an error.
+        finish_reason: Why it ended, in the last event; empty if it ended with an error.
         error: The code and the message that it ended with; None if it ended well.
     """
 
     texts: list[str]
     usage: dict[str, Any]
+    finish_reason: str
     error: tuple[int, str] | None
 
 
@@ -147,7 +149,8 @@ def read_events(body: bytes) -> Streamed:
     texts = [json.loads(line.removeprefix("data: ")) for line in lines[:-2]]
     assert all(text.keys() == {"response"} and text["response"] for text in texts)
     error = None if is_done else (last["errors"][0]["code"], last["errors"][0]["message"])
-    return Streamed([text["response"] for text in texts], last["usage"] if is_done else {}, error)
+    usage, finish_reason = (last["usage"], last["finish_reason"]) if is_done else ({}, "")
+    return Streamed([text["response"] for text in texts], usage, finish_reason, error)
 
 
 def to_request(body: dict[str, Any]) -> pb.RunRequest:

@@ -9,10 +9,11 @@ from bridge.account import identify
 from bridge.asking import answer_streamed, stand_in_headers
 from bridge.body import read_body
 from bridge.envelope import json_response
+from bridge.finish_reasons import FINISH_REASONS
 from bridge.keys import ACCESS
 from bridge.openai.chat_request import parse_chat
 from bridge.openai.chat_stream import ChatStream
-from bridge.openai.choices import FINISH_REASONS, ask_choices, ask_choices_streamed, usage
+from bridge.openai.choices import ask_choices, ask_choices_streamed, usage
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import chat_logprobs
 from bridge.openai.question import Question

@@ -10,7 +10,8 @@ from typing import Any
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge import sse
-from bridge.openai.choices import FINISH_REASONS, ChoicePart, usage
+from bridge.finish_reasons import FINISH_REASONS
+from bridge.openai.choices import ChoicePart, usage
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import chat_logprobs
 from bridge.openai.question import Question

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
@@ -11,12 +11,6 @@ from runstream.v1 import text_generation_pb2 as pb
 from bridge import envelope
 from bridge.asking import ask_streamed, ask_whole
 from bridge.openai.question import Question
-
-FINISH_REASONS: Final = {
-    pb.FINISH_REASON_STOP: "stop",
-    pb.FINISH_REASON_LENGTH: "length",
-    pb.FINISH_REASON_TOOL_CALLS: "tool_calls",
-}
 
 
 class ChoicePart(NamedTuple):

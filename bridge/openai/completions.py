@@ -11,8 +11,9 @@ from bridge.account import identify
 from bridge.asking import answer_streamed, stand_in_headers
 from bridge.body import read_body
 from bridge.envelope import json_response
+from bridge.finish_reasons import FINISH_REASONS
 from bridge.keys import ACCESS
-from bridge.openai.choices import FINISH_REASONS, ChoicePart, ask_choices, ask_choices_streamed, usage
+from bridge.openai.choices import ChoicePart, ask_choices, ask_choices_streamed, usage
 from bridge.openai.completion_request import parse_completion
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import CompletionLogprobs

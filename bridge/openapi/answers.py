@@ -62,10 +62,12 @@ USAGE: Final = closed(
     prompt_tokens_details=closed(cached_tokens=described(COUNT, "How many of the prompt's were computed before.")),
 )
 TOOL_CALLS: Final = array_of(closed(name=STRING, arguments=OBJECT))
+FINISH_REASON: Final[Schema] = {"enum": ["stop", "length", "tool_calls"]}
 NATIVE_RESULT: Final = closed(
     response={"description": "The completion; in JSON mode the value that it writes; null beside tool calls."},
     tool_calls=TOOL_CALLS,
     usage=USAGE,
+    finish_reason=described(FINISH_REASON, "Why it ended; Cloudflare's native answers do not tell."),
 )
 _WHICH: Final = closed(id=COUNT, external_reference=OPTIONAL_STRING)["properties"]
 BATCH_UNFINISHED: Final = closed(status={"enum": ["queued", "running"]}, request_id=STRING, model=STRING)
@@ -105,7 +107,7 @@ BINDING_GATEWAY_ERROR: Final = closed(
 NATIVE_EVENTS: Final = events(
     optional(closed(response=STRING, p=STRING), "p"),
     closed(response=EMPTY, tool_calls=TOOL_CALLS),
-    closed(response=EMPTY, usage=USAGE),
+    closed(response=EMPTY, usage=USAGE, finish_reason=FINISH_REASON),
     closed(response=EMPTY, errors=ERRORS),
 )
 

@@ -6,7 +6,7 @@ from typing import Final
 from bridge.openai.failures import GATEWAY_KINDS, KINDS
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
 from bridge.openapi import answers
-from bridge.openapi.answers import COUNT, EVENTS, JSON, NULL, USAGE, array_of, closed, optional, or_null
+from bridge.openapi.answers import COUNT, EVENTS, FINISH_REASON, JSON, NULL, USAGE, array_of, closed, optional, or_null
 from bridge.openapi.operation import ACCOUNT, EVERYWHERE, GENERATING, MODEL, Operation, as_sent
 from bridge.schema import OPTIONAL_STRING, STRING, Schema
 
@@ -15,7 +15,6 @@ STATUSES: Final = frozenset(
     kind.status for kinds in (KINDS, GATEWAY_KINDS) for kind in kinds.values() if kind.status is not None
 )
 
-FINISH_REASON: Final[Schema] = {"enum": ["stop", "length", "tool_calls"]}
 LOGPROB: Final[Schema] = {"type": "number", "maximum": 0}
 LIKELY: Final = closed(token=STRING, logprob=LOGPROB, bytes=array_of({"type": "integer", "minimum": 0, "maximum": 255}))
 CHAT_LOGPROBS: Final = closed(

@@ -86,9 +86,10 @@ async def test_results_are_native_in_order_with_their_usage_summed(bridge, servi
     assert answer.body == envelope(
         b'{"responses":[{"id":0,"result":{"response":"New York","tool_calls":[],"usage":'
         + USAGE_JSON
-        + b'},"success":true,"external_reference":"a"},{"id":1,"result":{"response":"4","tool_calls":[],"usage":'
+        + b',"finish_reason":"stop"},"success":true,"external_reference":"a"},'
+        + b'{"id":1,"result":{"response":"4","tool_calls":[],"usage":'
         + USAGE_JSON
-        + b'},"success":true,"external_reference":null}],"usage":'
+        + b',"finish_reason":"stop"},"success":true,"external_reference":null}],"usage":'
         + TWICE_JSON
         + b"}"
     )

@@ -73,7 +73,12 @@ async def test_the_bytes_that_were_captured_are_answered(bridge, service, client
 async def test_a_whole_answer_is_the_bare_result(bridge, service, path):
     answer = await ask(bridge, {"inputs": PROMPT, "options": {"gateway": {"id": "mine"}}}, path)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
-    assert json.loads(answer.body) == {"response": "New York", "tool_calls": [], "usage": USAGE}
+    assert json.loads(answer.body) == {
+        "response": "New York",
+        "tool_calls": [],
+        "usage": USAGE,
+        "finish_reason": "stop",
+    }
     assert service.request.model == DEMO
 
 

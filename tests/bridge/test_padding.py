@@ -27,7 +27,7 @@ async def test_with_the_flag_texts_are_padded_and_nothing_else(start_bridge, ser
         ["response", "p"],
         ["response", "p"],
         ["response", "tool_calls"],
-        ["response", "usage"],
+        ["response", "usage", "finish_reason"],
     ]
 
 

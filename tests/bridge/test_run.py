@@ -6,6 +6,7 @@ import json
 import pytest
 from yarl import URL
 
+from bridge.finish_reasons import FINISH_REASONS
 from tests.bridge.fake_service import DEMO, last_part, part
 from tests.bridge.running_bridge import PROMPT
 
@@ -19,7 +20,7 @@ async def test_a_whole_answer_is_one_envelope(bridge):
     assert answer.body == (
         b'{"result":{"response":"New York","tool_calls":[],"usage":'
         + USAGE_JSON
-        + b'},"success":true,"errors":[],"messages":[]}'
+        + b',"finish_reason":"stop"},"success":true,"errors":[],"messages":[]}'
     )
 
 
@@ -40,7 +41,7 @@ async def test_a_streamed_answer_is_events_then_usage_then_done(bridge):
     assert answer.body == (
         b'data: {"response":"New"}\n\n'
         b'data: {"response":" York"}\n\n'
-        b'data: {"response":"","usage":' + USAGE_JSON + b"}\n\n"
+        b'data: {"response":"","usage":' + USAGE_JSON + b',"finish_reason":"stop"}\n\n'
         b"data: [DONE]\n\n"
     )
 
@@ -51,6 +52,14 @@ async def test_a_streams_headers_keep_proxies_from_holding_it_back(bridge):
     assert answer.headers["Cache-Control"] == "no-cache"
     assert answer.headers["X-Accel-Buffering"] == "no"
     assert "x-runstream-model" not in answer.headers
+
+
+@pytest.mark.parametrize(("reason", "said"), FINISH_REASONS.items())
+async def test_why_an_answer_ended_is_told_where_workers_ai_provider_reads_it(bridge, service, reason, said):
+    service.answer.finish_reason, service.parts = reason, [last_part("4", finish_reason=reason)]
+    whole = json.loads((await bridge.run(PROMPT)).body)["result"]
+    *_, last, _, _ = (await bridge.run(STREAM)).body.decode().split("\n\n")
+    assert (whole["finish_reason"], json.loads(last.removeprefix("data: "))["finish_reason"]) == (said, said)
 
 
 async def test_text_of_the_last_part_comes_before_the_usage(bridge, service):

@@ -63,9 +63,9 @@ def ended(reason, **fields):
 
 
 async def test_a_whole_answer_that_calls_has_no_response_and_numbers_as_they_were_written(bridge, service):
-    service.answer.text = ""
+    service.answer.text, service.answer.finish_reason = "", pb.FINISH_REASON_TOOL_CALLS
     service.answer.tool_calls.add(id="1", name="add", arguments_json=ARGUMENTS)
-    result = b'{"response":null,' + TOOL_CALLS + b',"usage":' + USAGE_JSON + b"}"
+    result = b'{"response":null,' + TOOL_CALLS + b',"usage":' + USAGE_JSON + b',"finish_reason":"tool_calls"}'
     answer = await bridge.run(ASK)
     assert answer.body == b'{"result":' + result + b',"success":true,"errors":[],"messages":[]}'
 
@@ -75,7 +75,7 @@ async def test_a_streamed_call_is_one_event_however_it_came(bridge, service):
     service.parts = [part("", tool_calls=[delta]) for delta in deltas] + [ended(pb.FINISH_REASON_TOOL_CALLS)]
     assert (await bridge.run({**ASK, "stream": True})).body == (
         b'data: {"response":"",' + TOOL_CALLS + b"}\n\n"
-        b'data: {"response":"","usage":' + USAGE_JSON + b"}\n\n"
+        b'data: {"response":"","usage":' + USAGE_JSON + b',"finish_reason":"tool_calls"}\n\n'
         b"data: [DONE]\n\n"
     )
 

@@ -21,6 +21,9 @@ KEPT_KEYS: Final = frozenset({"object", "role", "type", "finish_reason", "status
 PADDING: Final = "p"
 """The key of padding in events, whose presence is an option."""
 
+EXTENSION: Final = "finish_reason"
+"""A key that Runstream adds to native answers, which are known by their key `response`."""
+
 STAND_IN_CODE: Final = 1000
 """The code of the message by which Runstream says that another model has answered."""
 
@@ -72,10 +75,11 @@ def _shape(value: Any, key: str = "") -> Any:
     match value:
         case dict():
             is_error = "internalCode" in value or value.keys() >= {"code", "message"}
+            ours = {PADDING, EXTENSION} if "response" in value else {PADDING}
             return {
                 name: _error_field(inner) if is_error else _shape(inner, name)
                 for name, inner in value.items()
-                if name != PADDING
+                if name not in ours
             }
         case list():
             shapes = [_shape(inner) for inner in value if not _is_stand_in(inner)]

@@ -25,6 +25,7 @@ def compared(there, here, headers=JSON):
         ({"id": "a"}, {"id": "b"}),
         ({"messages": [{"code": 1000, "message": "stands in"}]}, {"messages": []}),
         ({"result": [{"id": 1}, {"id": 2}]}, {"result": [{"id": 1}]}),
+        ({"response": "Hello"}, {"response": "Hello", "finish_reason": "stop"}),
     ],
 )
 def test_what_must_differ_is_not_seen(there, here):
