@@ -52,7 +52,7 @@ CONTENT: Final[Schema] = {
 
 CALLED: Final[Schema] = {
     "name": described(STRING, "The tool's name."),
-    "arguments": {"type": ["object", "string"], "description": "An object, or one written as JSON in a string."},
+    "arguments": {"description": "An object, or one written as JSON in a string; what a model wrote wrongly as it is."},
 }
 
 # Workers AI's flat spelling, which OpenAI's has under this name: with both, nobody could tell which one counts.
@@ -60,8 +60,8 @@ FLAT: Final[Mapping[str, Schema]] = {"function": {"type": "null"}}
 
 TOOL_CALL: Final[Schema] = {
     "oneOf": [
-        object_schema(["name", "arguments"], id=OPTIONAL_STRING, **CALLED, **FLAT),
-        object_schema(["function"], id=OPTIONAL_STRING, function=object_schema(["name", "arguments"], **CALLED)),
+        object_schema(["name"], id=OPTIONAL_STRING, **CALLED, **FLAT),
+        object_schema(["function"], id=OPTIONAL_STRING, function=object_schema(["name"], **CALLED)),
     ],
     "description": "A call, in Workers AI's spelling or in OpenAI's.",
 }
@@ -82,7 +82,7 @@ MESSAGE: Final[Schema] = {
 }
 
 FUNCTION: Final[Schema] = {
-    "name": described(STRING, "The tool's name.", pattern="^[a-zA-Z0-9_-]{1,64}$"),
+    "name": described(STRING, "The tool's name.", pattern="^[a-zA-Z0-9_.:/-]{1,256}$"),
     "description": described(OPTIONAL_STRING, "What it does, for the model to read."),
     "parameters": {"type": ["object", "null"], "description": "The JSON Schema of its arguments, an object."},
 }

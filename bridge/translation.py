@@ -111,9 +111,11 @@ def to_content(content: str | list[dict[str, str]] | None) -> list[pb.ContentPar
 
 
 def to_tool_call(call: dict[str, Any]) -> pb.ToolCall:
-    """Takes Workers AI's spelling and OpenAI's, where the arguments are JSON in a string."""
+    """Takes Workers AI's spelling and OpenAI's, where the arguments are JSON in a string; none are an empty object."""
     function = call.get("function") or call
-    arguments = function["arguments"]
+    arguments = function.get("arguments")
+    if arguments is None:
+        arguments = {}
     arguments_json = arguments if isinstance(arguments, str) else _as_json(arguments)
     return pb.ToolCall(id=call.get("id") or "", name=function["name"], arguments_json=arguments_json)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from service.tools import described_tools, parameters
+from service.tools import arguments, described_tools, parameters
 
 Entry: TypeAlias = dict[str, Any]
 """A message or a tool, as OpenAI's API writes it and chat templates read it."""
@@ -125,7 +125,7 @@ def _spoken(message: pb.Message) -> Entry:
 
 
 def _call(call: pb.ToolCall) -> Entry:
-    function = {"name": call.name, "arguments": json.loads(call.arguments_json or "{}")}
+    function = {"name": call.name, "arguments": arguments(call)}
     return {"type": "function", "function": function, **({"id": call.id} if call.id else {})}
 
 
@@ -150,12 +150,15 @@ def _places_of_results(calls: Sequence[pb.ToolCall], results: Mapping[int, pb.Me
 
 
 def _said(message: pb.Message) -> str:
-    calls = [
-        f'{{"name": {json.dumps(call.name)}, "parameters": {call.arguments_json or "{}"}}}'
-        for call in message.tool_calls
-    ]
+    calls = [f'{{"name": {json.dumps(call.name)}, "parameters": {_written(call)}}}' for call in message.tool_calls]
     text = text_of(message)
     return "\n".join([text, *calls] if text else calls)
+
+
+def _written(call: pb.ToolCall) -> str:
+    """A call's arguments as its model has written them, or a text as JSON writes it."""
+    read = arguments(call)
+    return json.dumps(read, ensure_ascii=False) if isinstance(read, str) else call.arguments_json or "{}"
 
 
 def _result_in_words(message: pb.Message, names: dict[str, str]) -> str:

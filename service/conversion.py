@@ -95,9 +95,9 @@ def to_sampling_params(
         stands_in: Whether that is another one. Its limits then clamp `max_tokens` and `min_tokens` instead of refusing.
 
     Raises:
-        InvalidRequestError: `max_tokens` is over the model's limit, `min_tokens` over `max_tokens`, or a token of
-            `logit_bias` is not in the vocabulary.
-        ContextWindowExceededError: The prompt is too long, or an explicit `max_tokens` doesn't fit beside it.
+        InvalidRequestError: `min_tokens` is over `max_tokens`, or a token of `logit_bias` is not in the vocabulary.
+        ContextWindowExceededError: The prompt is too long, or an explicit `max_tokens` is over the model's limit or
+            doesn't fit beside the prompt.
     """
     _check_prompt(num_prompt_tokens, limits)
     max_tokens = _max_tokens(params, model, limits, num_prompt_tokens, stands_in)
@@ -238,7 +238,9 @@ def _max_tokens(
     if params.max_tokens_is_default:
         return min(params.max_tokens, model.max_completion_tokens, left)
     if params.max_tokens > model.max_completion_tokens:
-        raise _out_of_range("max_tokens", params.max_tokens, f"1 to {model.max_completion_tokens} for {model.id}")
+        field, limit = "sampling_params.max_tokens", model.max_completion_tokens
+        message = f"{field} is {params.max_tokens}; its range is 1 to {limit} for {model.id}"
+        raise ContextWindowExceededError(message, field, max_tokens=params.max_tokens, max_completion_tokens=limit)
     if stands_in:
         return min(params.max_tokens, left)
     if num_prompt_tokens + params.max_tokens > limits.context_window:

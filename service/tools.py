@@ -11,7 +11,8 @@ from service.json_text import MAX_SCHEMA_CHARACTERS, read_object
 MAX_TOOLS = 128
 MAX_SCHEMAS_CHARACTERS = 4 * MAX_SCHEMA_CHARACTERS
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+# The characters that MCP and the providers of models allow, in the longest names that any of them takes.
+_NAME = re.compile(r"[a-zA-Z0-9_.:/-]{1,256}")
 
 
 def callable_tools(request: pb.RunRequest) -> Sequence[pb.Tool]:
@@ -43,6 +44,17 @@ def parameters(tool: pb.Tool, field: str = "tools") -> dict[str, object]:
     if "type" in schema and schema["type"] != "object" and "object" not in _listed(schema["type"]):
         raise InvalidRequestError(f'{field} must describe an object: set its type to "object"', field)
     return schema
+
+
+def arguments(call: pb.ToolCall) -> dict[str, object] | str:
+    """The arguments of an earlier call: an object, or the text as it is where a model has written something else.
+
+    A conversation with one call that is cut or wrong could never go on if that were an error.
+    """
+    try:
+        return read_object(call.arguments_json or "{}", "arguments_json")
+    except InvalidRequestError:
+        return call.arguments_json
 
 
 def check_tools(request: pb.RunRequest) -> None:
@@ -87,7 +99,8 @@ def _check_tools(tools: Sequence[pb.Tool]) -> None:
 
 def _check_name(name: str, field: str) -> None:
     if not _NAME.fullmatch(name):
-        raise InvalidRequestError(f'{field} is {name!r}; it must be 1 to 64 letters, digits, "_" and "-"', field)
+        allowed = '1 to 256 letters, digits, "_", "-", ".", ":" and "/"'
+        raise InvalidRequestError(f"{field} is {name!r}; it must be {allowed}", field)
 
 
 def _check_parameters(tool: pb.Tool, field: str) -> None:
@@ -138,5 +151,3 @@ def _check_message(message: pb.Message, field: str, *, is_raw: bool) -> None:
             raise InvalidRequestError(problem, f"{field}.{name}")
     for index, call in enumerate(message.tool_calls):
         _check_name(call.name, f"{field}.tool_calls[{index}].name")
-        if call.arguments_json:
-            read_object(call.arguments_json, f"{field}.tool_calls[{index}].arguments_json")

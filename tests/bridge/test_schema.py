@@ -117,7 +117,7 @@ def test_of_a_tool_that_is_spelled_both_ways_openais_spelling_counts():
 
 def test_a_tools_name_has_few_characters():
     words = refusal({"prompt": "hi", "tools": [{"name": "add two"}]})
-    assert "'/tools/0/name' must match '^[a-zA-Z0-9_-]{1,64}$'" in words
+    assert "'/tools/0/name' must match '^[a-zA-Z0-9_.:/-]{1,256}$'" in words
 
 
 def test_only_a_message_that_calls_tools_may_leave_content_out():

@@ -68,6 +68,31 @@ def test_messages_keep_calls_and_results_of_tools():
     assert (answering.role, answering.tool_call_id, answering.name) == ("tool", "1", "add")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "arguments_json"),
+    [
+        (None, "{}"),
+        ('{"n": 4', '{"n": 4'),
+        ([4], "[4]"),
+        ("  ", "  "),
+        (4, "4"),
+        (False, "false"),
+        ("", ""),
+    ],
+)
+def test_calls_that_a_model_wrote_wrongly_can_be_said_again(arguments, arguments_json):
+    called = {"name": "add", "arguments": arguments}
+    for call in (called, {"type": "function", "function": called}):
+        (message,) = asked(messages=[{"role": "assistant", "tool_calls": [call]}]).conversation.messages
+        assert message.tool_calls == [pb.ToolCall(name="add", arguments_json=arguments_json)]
+
+
+def test_a_call_without_arguments_has_an_empty_object():
+    for call in ({"name": "add"}, {"type": "function", "function": {"name": "add"}}):
+        (message,) = asked(messages=[{"role": "assistant", "tool_calls": [call]}]).conversation.messages
+        assert message.tool_calls == [pb.ToolCall(name="add", arguments_json="{}")]
+
+
 def test_sampling_fields_keep_their_names():
     given: dict[str, Any] = {
         "max_tokens": 5,

@@ -4,15 +4,21 @@ Llama 3.1's template is Meta's, under Meta's licence. `service/templates/llama-3
 with a copy of the published one, without its date and built-in tools: both rendered 3,000 random conversations alike.
 """
 
+import asyncio
+import functools
 import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from runstream.v1 import text_generation_pb2 as pb
+from transformers import PreTrainedTokenizerFast
 
 from service.catalog import load_catalog
 from service.chat import Chat
 from service.conversation import as_trained, in_words
+from service.conversion import check_request
 from tests.tokenizers import CHAT_TEMPLATE, byte_level_tokenizer, save_tokenizer
 
 LLAMA = Path(load_catalog()["@cf/meta/llama-3.1-8b-instruct"].chat_template).read_text()
@@ -178,6 +184,34 @@ def test_for_llama_what_is_said_beside_a_call_is_not_lost():
     entries = as_trained([said("assistant", "I look.", tool_calls=[call("a")]), said("tool", "of a")])
     assert outline(entries) == ["I look.", "a()", "of a"]
     assert entries[-1] == {"role": "tool", "content": "of a", "name": "a"}
+
+
+@pytest.mark.parametrize("arguments", ["now", '{"city": "Zür', "[1]", "4", "null", "  ", '{"a": NaN}', '"{}"'])
+def test_arguments_that_are_no_object_are_the_text_that_they_are(arguments):
+    turn = said("assistant", tool_calls=[call("clock", "", arguments)])
+    ((entry,), (told,)) = as_trained([turn]), in_words(request(), [turn], has_system_role=True)
+    assert entry["tool_calls"][0]["function"]["arguments"] == arguments
+    assert json.loads(told["content"]) == {"name": "clock", "parameters": arguments}
+
+
+@functools.cache
+def chat_of(template: str, tool_call_format: str) -> Chat:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=TOKENIZER, chat_template=template, bos_token="<s>")
+    return Chat(tokenizer, frozenset({0}), tool_call_format)
+
+
+@pytest.mark.parametrize(("template", "tool_call_format"), [(LLAMA, "llama3_json"), (CHAT_TEMPLATE, "")])
+@given(arguments=st.text() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps))
+def test_no_arguments_of_an_earlier_call_refuse_the_conversation(template, tool_call_format, arguments):
+    asked = request(said("user", "go"), said("assistant", tool_calls=[call("clock", "1", arguments)]))
+    check_request(asked)
+    assert asyncio.run(chat_of(template, tool_call_format).encode(asked))
+
+
+def test_arguments_deeper_than_any_template_reads_are_a_text():
+    deep = '{"a": ' * 9000 + "1" + "}" * 9000
+    (entry,) = as_trained([said("assistant", tool_calls=[call("clock", "", deep)])])
+    assert entry["tool_calls"][0]["function"]["arguments"] == deep
 
 
 def test_in_words_calls_and_results_are_json_and_speakers_take_turns():

@@ -151,13 +151,13 @@ def test_an_explicit_max_tokens_is_kept_or_refused_but_never_shrunk():
     assert max_tokens(200, max_tokens=200) == 200
     with pytest.raises(ContextWindowExceededError, match=r"\(401\) exceeded .* \(400\)"):
         max_tokens(201, max_tokens=200)
-    with pytest.raises(InvalidRequestError, match="1 to 200 for @test/named"):
+    with pytest.raises(ContextWindowExceededError, match="1 to 200 for @test/named"):
         max_tokens(10, max_tokens=201)
 
 
 def test_a_stand_in_shrinks_even_an_explicit_max_tokens_to_its_room():
     assert max_tokens(290, max_tokens=200, stands_in=True) == 110
-    with pytest.raises(InvalidRequestError, match="1 to 200"):
+    with pytest.raises(ContextWindowExceededError, match="1 to 200"):
         max_tokens(10, max_tokens=201, stands_in=True)
 
 

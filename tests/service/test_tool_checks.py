@@ -43,9 +43,9 @@ LARGE_TOOLS = [pb.Tool(name=f"large{index}", parameters_json=LARGE.parameters_js
     [
         (prompt(*[pb.Tool(name=f"n{index}") for index in range(129)]), "tools", "129 tools: send at most 128"),
         (prompt(*LARGE_TOOLS), "tools", "262144 are the most"),
-        (prompt(pb.Tool()), "tools[0].name", "must be 1 to 64"),
-        (prompt(pb.Tool(name="a" * 65)), "tools[0].name", "must be 1 to 64"),
-        (prompt(CLOCK, pb.Tool(name="what time?")), "tools[1].name", "must be 1 to 64"),
+        (prompt(pb.Tool()), "tools[0].name", "must be 1 to 256"),
+        (prompt(pb.Tool(name="a" * 257)), "tools[0].name", "must be 1 to 256"),
+        (prompt(CLOCK, pb.Tool(name="what time?")), "tools[1].name", "must be 1 to 256"),
         (prompt(CLOCK, pb.Tool(name="o"), CLOCK), "tools[2].name", r"that of tools\[0\] too"),
         (with_parameters("{"), PARAMETERS, "can't be read"),
         (with_parameters("[]"), PARAMETERS, "must be a JSON object"),
@@ -72,9 +72,7 @@ LARGE_TOOLS = [pb.Tool(name=f"large{index}", parameters_json=LARGE.parameters_js
         (spoken(role="user", tool_calls=[pb.ToolCall(name="clock")]), f"{MESSAGE}.tool_calls", "only for messages of"),
         (spoken(tool_call_id="1"), f"{MESSAGE}.tool_call_id", "only for messages of role 'tool', not 'assistant'"),
         (spoken(raw=True, tool_calls=[pb.ToolCall(name="clock")]), f"{MESSAGE}.tool_calls", "together with raw"),
-        (called(name="what time?"), f"{MESSAGE}.tool_calls[1].name", "must be 1 to 64"),
-        (called(arguments_json="now"), f"{MESSAGE}.tool_calls[1].arguments_json", "can't be read"),
-        (called(arguments_json="4"), f"{MESSAGE}.tool_calls[1].arguments_json", "must be a JSON object"),
+        (called(name="what time?"), f"{MESSAGE}.tool_calls[1].name", "must be 1 to 256"),
     ],
 )
 def test_what_is_wrong_is_refused_by_its_field(request_, field, words):
@@ -96,7 +94,9 @@ def test_what_is_wrong_is_refused_by_its_field(request_, field, words):
         prompt(CLOCK, tool_choice=REQUIRED),
         prompt(CLOCK, tool_choice=pb.ToolChoice(name="clock")),
         prompt(CLOCK, tool_choice=NONE, raw=True, response_format=pb.ResponseFormat(regex="a")),
+        prompt(pb.Tool(name="mcp.files:read/all" + "_" * 238)),
         called(id="1", arguments_json='{"at": 4.0}'),
+        called(name="mcp.clock", arguments_json="now"),
         spoken(role="tool", tool_call_id="1", name="clock"),
         spoken(role="user", name="Ada"),
     ],

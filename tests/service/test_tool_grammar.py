@@ -124,3 +124,15 @@ def test_arguments_that_can_not_be_are_refused(model, schema, words):
     assert spec.field == "tools[1].parameters_json"
     with pytest.raises(GrammarError, match=re.escape(words)):
         model.compiler.compile(spec).result()
+
+
+@pytest.mark.parametrize("name", ["mcp.files:read/all", "a-b_c" * 51])
+def test_a_tool_of_any_name_that_is_taken_can_be_called(model, name):
+    request = pb.RunRequest(tools=[pb.Tool(name=name)], tool_choice=REQUIRED)
+    spec = forced_call(request)
+    assert spec is not None
+    text, _ = model.complete(spec, seed=1, max_tokens=400)
+    search = ToolCallSearch([name])
+    assert search.push(text) == ""
+    search.flush()
+    assert [call.name for call in search.calls] == [name]

@@ -526,9 +526,9 @@ class SamplingParams(_message.Message):
     TOP_PROMPT_LOGPROBS_FIELD_NUMBER: _builtins.int
     max_tokens: _builtins.int
     """Optional. The most tokens to generate. Range: 1 or more. INVALID_ARGUMENT
-    if it is over the model's limit, and with reason CONTEXT_WINDOW_EXCEEDED
-    if it does not fit beside the prompt in the context window. Default: the
-    model's `default_max_tokens`, clamped to the room that is left.
+    with reason CONTEXT_WINDOW_EXCEEDED if it is over the model's limit, or
+    does not fit beside the prompt in the context window. Default: the model's
+    `default_max_tokens`, clamped to the room that is left.
     """
     max_tokens_is_default: _builtins.bool
     """Optional. Whether `max_tokens` is a default of the caller's own and not
@@ -778,7 +778,9 @@ class Tool(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     PARAMETERS_JSON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Required. The tool's name: 1 to 64 letters, digits, "_" and "-"."""
+    """Required. The tool's name: 1 to 256 letters, digits, "_", "-", ".", ":"
+    and "/".
+    """
     description: _builtins.str
     """Optional. What the tool does, for the model to read. Default: empty."""
     parameters_json: _builtins.str
@@ -845,8 +847,9 @@ class ToolCall(_message.Message):
     name: _builtins.str
     """The tool's name."""
     arguments_json: _builtins.str
-    """The arguments, a JSON object as the model has written it. In a request at
-    most 64 levels deep; empty for no arguments.
+    """The arguments, a JSON object as the model has written it. In a request it
+    may be empty for no arguments. What is no JSON object there, or one more
+    than 64 levels deep, the model is shown as the text that it is.
     """
     def __init__(
         self,
