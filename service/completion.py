@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from runstream.v1 import text_generation_pb2 as pb
 
@@ -16,6 +17,19 @@ from service.tool_calls import ToolCallSearch
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class StopTokens:
+    """Tokens with which the engine ends a completion besides its end-of-sequence tokens.
+
+    Attributes:
+        token_ids: Their ids.
+        is_included: Whether the text of the one that ended it is part of the completion.
+    """
+
+    token_ids: frozenset[int] = frozenset()
+    is_included: bool = False
+
+
 class Completion:
     """Turns one request's engine outputs into parts, up to its end, and counts them.
 
@@ -26,6 +40,7 @@ class Completion:
         detokenizer: A fresh one.
         token_bytes: Gives the bytes of a token id, for log probabilities.
         stops: A fresh search for the request's stop sequences.
+        stop_tokens: The request's tokens that end a completion.
         tool_calls: A fresh search for calls of the request's tools, in what comes before a stop sequence.
         min_tokens: No stop sequence is looked for in the text that the first so many tokens settle.
         metrics: Gets times and counts.
@@ -43,6 +58,7 @@ class Completion:
         detokenizer: Detokenizer,
         token_bytes: Callable[[int], bytes],
         stops: StopSearch,
+        stop_tokens: StopTokens,
         tool_calls: ToolCallSearch,
         min_tokens: int,
         metrics: Metrics,
@@ -54,6 +70,8 @@ class Completion:
         self._detokenizer = detokenizer
         self._token_bytes = token_bytes
         self._stops = stops
+        self._stop_tokens = stop_tokens
+        self._matched_stop_token_id: int | None = None
         self._tool_calls = tool_calls
         self._num_sent_calls = 0
         self._min_tokens = min_tokens
@@ -101,6 +119,8 @@ class Completion:
         part.finish_reason = finish_reason
         if self._stops.matched is not None:
             part.matched_stop = self._stops.matched
+        elif self._matched_stop_token_id is not None:
+            part.matched_stop_token_id = self._matched_stop_token_id
         part.usage.prompt_tokens = self._num_prompt_tokens
         part.usage.completion_tokens = self._num_tokens
         part.usage.cached_prompt_tokens = self._num_cached_tokens
@@ -118,6 +138,10 @@ class Completion:
         text = ""
         for token_id in output.token_ids:
             self._num_tokens += 1
+            if token_id in self._stop_tokens.token_ids:
+                self._matched_stop_token_id = token_id
+                if not self._stop_tokens.is_included:
+                    continue
             text += self._until_stop(self._detokenizer.push([token_id]))
             if self._stops.matched is not None:
                 return text
@@ -169,6 +193,7 @@ def join(parts: Iterable[pb.RunStreamResponse]) -> pb.RunResponse:
         logprobs=[logprob for part in parts for logprob in part.logprobs],
         finish_reason=last.finish_reason,
         matched_stop=last.matched_stop if last.HasField("matched_stop") else None,
+        matched_stop_token_id=last.matched_stop_token_id if last.HasField("matched_stop_token_id") else None,
         usage=last.usage,
     )
 

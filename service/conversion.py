@@ -1,7 +1,7 @@
 """Between the contract's messages and the service's own values: checks, defaults and limits."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 
 from runstream.v1 import models_pb2
@@ -16,6 +16,7 @@ from service.tools import check_tools
 DEFAULT_TEMPERATURE = 0.6
 MAX_STOP_SEQUENCES = 8
 MAX_STOP_CHARACTERS = 256
+MAX_STOP_TOKEN_IDS = 64
 MAX_CACHE_SALT_CHARACTERS = 256
 
 PRIORITIES = {
@@ -73,13 +74,13 @@ def check_request(request: pb.RunRequest) -> None:
     """
     _check_input(request)
     _check_sampling_params(request.sampling_params)
-    _check_stop_sequences(request.stop_sequences)
+    _check_stops(request)
     _check_queueing(request)
     check_tools(request)
 
 
 def to_sampling_params(
-    params: pb.SamplingParams,
+    request: pb.RunRequest,
     model: CatalogModel,
     limits: Limits,
     num_prompt_tokens: int,
@@ -87,7 +88,7 @@ def to_sampling_params(
     *,
     stands_in: bool,
 ) -> SamplingParams:
-    """Fills in the defaults of checked params and fits `max_tokens` beside the prompt.
+    """Fills in the defaults of a checked request's params and fits `max_tokens` beside the prompt.
 
     Args:
         model: The model that the request names; its limit and its default hold for `max_tokens`.
@@ -95,14 +96,18 @@ def to_sampling_params(
         stands_in: Whether that is another one. Its limits then clamp `max_tokens` and `min_tokens` instead of refusing.
 
     Raises:
-        InvalidRequestError: `min_tokens` is over `max_tokens`, or a token of `logit_bias` is not in the vocabulary.
+        InvalidRequestError: `min_tokens` is over `max_tokens`, or a token that the request names is not in the
+            vocabulary.
         ContextWindowExceededError: The prompt is too long, or an explicit `max_tokens` is over the model's limit or
             doesn't fit beside the prompt.
     """
+    params = request.sampling_params
     _check_prompt(num_prompt_tokens, limits)
     max_tokens = _max_tokens(params, model, limits, num_prompt_tokens, stands_in)
     if params.min_tokens > max_tokens and not stands_in:
         raise _out_of_range("min_tokens", params.min_tokens, f"0 to max_tokens, which is {max_tokens}")
+    _check_token_ids("sampling_params.logit_bias", params.logit_bias, limits.vocab_size)
+    _check_token_ids("stop_token_ids", request.stop_token_ids, limits.vocab_size)
     return SamplingParams(
         max_tokens=max_tokens,
         temperature=params.temperature if params.HasField("temperature") else DEFAULT_TEMPERATURE,
@@ -112,9 +117,10 @@ def to_sampling_params(
         repetition_penalty=params.repetition_penalty if params.HasField("repetition_penalty") else 1.0,
         frequency_penalty=params.frequency_penalty,
         presence_penalty=params.presence_penalty,
-        logit_bias=_logit_bias(params, limits.vocab_size),
+        logit_bias=tuple(params.logit_bias.items()),
         seed=params.seed if params.HasField("seed") else secrets.randbits(63),
         eos_token_ids=frozenset() if params.ignore_eos else eos_token_ids,
+        stop_token_ids=frozenset(request.stop_token_ids),
         min_tokens=min(params.min_tokens, max_tokens),
         num_logprobs=params.top_logprobs if params.HasField("top_logprobs") else None,
     )
@@ -176,17 +182,21 @@ def _check_sampling_params(params: pb.SamplingParams) -> None:
             raise _out_of_range(f"logit_bias[{token_id}]", bias, "-100 to 100, inclusive")
 
 
-def _check_stop_sequences(stop_sequences: Sequence[str]) -> None:
-    if len(stop_sequences) > MAX_STOP_SEQUENCES:
-        raise InvalidRequestError(
-            f"stop_sequences has {len(stop_sequences)} texts: send at most {MAX_STOP_SEQUENCES}", "stop_sequences"
-        )
+def _check_stops(request: pb.RunRequest) -> None:
+    _check_number("stop_token_ids", request.stop_token_ids, MAX_STOP_TOKEN_IDS, "tokens")
+    stop_sequences = request.stop_sequences
+    _check_number("stop_sequences", stop_sequences, MAX_STOP_SEQUENCES, "texts")
     for index, text in enumerate(stop_sequences):
         if not 1 <= len(text) <= MAX_STOP_CHARACTERS:
             field = f"stop_sequences[{index}]"
             raise InvalidRequestError(
                 f"{field} has {len(text)} characters; its range is 1 to {MAX_STOP_CHARACTERS}", field
             )
+
+
+def _check_number(field: str, values: Sized, most: int, unit: str) -> None:
+    if len(values) > most:
+        raise InvalidRequestError(f"{field} has {len(values)} {unit}: send at most {most}", field)
 
 
 def _check_queueing(request: pb.RunRequest) -> None:
@@ -205,13 +215,11 @@ def _out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
     return InvalidRequestError(f"{field} is {value}; its range is {allowed}", field, value=value, range=allowed)
 
 
-def _logit_bias(params: pb.SamplingParams, vocab_size: int) -> tuple[tuple[int, float], ...]:
-    for token_id in params.logit_bias:
+def _check_token_ids(field: str, token_ids: Iterable[int], vocab_size: int) -> None:
+    for token_id in token_ids:
         if not 0 <= token_id < vocab_size:
-            field = "sampling_params.logit_bias"
             message = f"{field} has token {token_id}; the token ids of the model that answers are 0 to {vocab_size - 1}"
             raise InvalidRequestError(message, field, token_id=token_id, vocab_size=vocab_size)
-    return tuple(params.logit_bias.items())
 
 
 def _check_prompt(num_prompt_tokens: int, limits: Limits) -> None:

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from service.completion import Completion
+from service.completion import Completion, StopTokens
 from service.conversion import PRIORITIES, to_sampling_params
 from service.engine.messages import GrammarSpec, Submit
 from service.metrics import Metrics
@@ -82,7 +82,7 @@ class TextGenerator:
     ) -> Submit:
         prompt_token_ids = await loaded.chat.encode(request, answering.model.entry.default_system_prompt)
         params = to_sampling_params(
-            request.sampling_params,
+            request,
             answering.named,
             loaded.limits,
             len(prompt_token_ids),
@@ -108,7 +108,8 @@ class TextGenerator:
             len(submit.prompt_token_ids),
             loaded.chat.detokenizer(),
             loaded.chat.token_bytes,
-            StopSearch(request.stop_sequences),
+            StopSearch(request.stop_sequences, is_included=request.include_stop_sequence),
+            StopTokens(submit.params.stop_token_ids, request.include_stop_sequence),
             ToolCallSearch([tool.name for tool in callable_tools(request)]),
             submit.params.min_tokens,
             self._metrics,

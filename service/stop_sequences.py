@@ -16,19 +16,21 @@ class StopSearch:
 
     Args:
         sequences: The texts, none of them empty. Without any, everything comes back at once.
+        is_included: Whether the match comes back too, behind the text before it.
 
     Attributes:
         matched: The text that was found, when one was. Then nothing more is to be pushed.
     """
 
-    def __init__(self, sequences: Iterable[str]) -> None:
+    def __init__(self, sequences: Iterable[str], *, is_included: bool = False) -> None:
         self.matched: str | None = None
+        self._is_included = is_included
         self._root = self._node = _build(sequences)
         self._held = ""
         self._waiting: tuple[int, str] | None = None
 
     def push(self, text: str) -> str:
-        """The text that no later text can make part of a match: all of it that stands before the match, if found."""
+        """The text that no later text can make part of a match: all of it up to the match, if found."""
         if self._node is self._root and self._root.children.keys().isdisjoint(text):
             return text
         num_held = len(self._held)
@@ -48,13 +50,13 @@ class StopSearch:
         return seen[:begin]
 
     def flush(self) -> str:
-        """The text held back, or what of it stands before a match that waited, once no text follows."""
-        return self._end(self._held)
+        """The text held back, or what of it stands up to a match that waited, once no text follows."""
+        return self._end(self._held) if self.matched is None else ""
 
     def _end(self, seen: str) -> str:
         begin, self.matched = self._waiting or (len(seen), None)
         self._held = ""
-        return seen[:begin]
+        return seen[:begin] + (self.matched or "") * self._is_included
 
 
 class _Node:

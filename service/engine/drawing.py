@@ -53,5 +53,6 @@ def _fault(logits: torch.Tensor, sequence: Sequence, index: int) -> SamplingErro
 
 def _row(sequence: Sequence, index: int) -> SamplingRow:
     # A grammar computes its bitmask here, while a GPU still computes the logits.
-    allowed = None if sequence.grammar is None else sequence.grammar.allowed(sequence.params.eos_token_ids)
-    return SamplingRow(sequence.params, index, sequence.token_counts, allowed)
+    params, grammar = sequence.params, sequence.grammar
+    allowed = None if grammar is None else grammar.allowed(params.eos_token_ids, params.stop_token_ids)
+    return SamplingRow(params, index, sequence.token_counts, allowed)

@@ -163,7 +163,7 @@ class Engine:
                 f"prompt and max_tokens are {num_tokens} tokens, and there is room for {self._max_num_tokens}"
             )
         # Such a token would fail the whole step, and on CUDA the process.
-        for token_id in itertools.chain(prompt_token_ids, (token_id for token_id, _ in params.logit_bias)):
+        for token_id in itertools.chain(prompt_token_ids, params.token_ids()):
             if not 0 <= token_id < self.info.vocab_size:
                 raise ValueError(f"token {token_id} is not in the model's vocabulary of {self.info.vocab_size} tokens")
 

@@ -46,8 +46,12 @@ class GrammarMatcher:
         self._fill()
         self.is_complete = not self._words.any()
 
-    def allowed(self, eos_token_ids: Iterable[int]) -> torch.Tensor:
+    def allowed(self, eos_token_ids: Iterable[int], stop_token_ids: Iterable[int] = ()) -> torch.Tensor:
         """The tokens that the completion can go on with, and those that end it where it may end.
+
+        Args:
+            eos_token_ids: Tokens that only end it.
+            stop_token_ids: Tokens that end it too, but also wherever its text could go on with them.
 
         Returns:
             int32 [words] on the CPU, see `SamplingRow.allowed`; good until `accept`.
@@ -61,6 +65,10 @@ class GrammarMatcher:
             word, bit = divmod(token_id, 32)
             if word < len(self._bits):
                 self._bits[word] = self._bits[word] & ~(1 << bit) | self._may_end << bit
+        for token_id in stop_token_ids:
+            word, bit = divmod(token_id, 32)
+            if word < len(self._bits):
+                self._bits[word] |= self._may_end << bit
         return self._words
 
     def accept(self, token_id: int) -> None:

@@ -2,7 +2,7 @@
 
 The order of operations is transformers' (`GenerationMixin._get_logits_processor`):
 
-1. Tokens that are not allowed, and end-of-sequence tokens before `min_tokens`, get the logit -inf.
+1. Tokens that are not allowed, and tokens that end the completion before `min_tokens`, get the logit -inf.
 2. `logit_bias` is added.
 3. The penalties. Repetition: Keskar et al., CTRL (arXiv:1909.05858, section 4.1), over prompt and completion, and as
    transformers and vLLM do it: positive logits are divided, negative ones multiplied. Frequency and presence: OpenAI's
@@ -129,7 +129,7 @@ def _exclude(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
         (place, token_id)
         for place, row in enumerate(rows)
         if row.index < row.params.min_tokens
-        for token_id in row.params.eos_token_ids
+        for token_id in (*row.params.eos_token_ids, *row.params.stop_token_ids)
         if token_id < logits.shape[-1]
     ]
     if early:

@@ -2,7 +2,7 @@
 
 import enum
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,8 @@ class SamplingParams:
         logit_bias: Token ids, each once and below the vocabulary's size, and what is added to their logits.
         seed: Decides all draws of this request, see `sampling.uniform`.
         eos_token_ids: The tokens that end the completion; none for a request that ignores them.
-        min_tokens: Before this many tokens none of `eos_token_ids` can be chosen.
+        stop_token_ids: The tokens that end it besides, below the vocabulary's size.
+        min_tokens: Before this many tokens none of `eos_token_ids` and `stop_token_ids` can be chosen.
         num_logprobs: Of how many most likely tokens log probabilities are told, besides the chosen one's, 0 to 20; None
             for no log probabilities.
     """
@@ -43,6 +44,7 @@ class SamplingParams:
     logit_bias: tuple[tuple[int, float], ...] = ()
     seed: int = 0
     eos_token_ids: frozenset[int] = frozenset()
+    stop_token_ids: frozenset[int] = frozenset()
     min_tokens: int = 0
     num_logprobs: int | None = None
 
@@ -50,6 +52,15 @@ class SamplingParams:
     def has_penalties(self) -> bool:
         """Whether the tokens so far change the next one's logits."""
         return self.repetition_penalty != 1 or self.frequency_penalty != 0 or self.presence_penalty != 0
+
+    def token_ids(self) -> Iterator[int]:
+        """The tokens that its client names, which must be in the vocabulary."""
+        yield from (token_id for token_id, _ in self.logit_bias)
+        yield from self.stop_token_ids
+
+    def ends_with(self, token_id: int) -> bool:
+        """Whether a token ends the completion."""
+        return token_id in self.eos_token_ids or token_id in self.stop_token_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,14 +206,14 @@ class Sequence:
         self.token_ids.append(token_id)
         if self.token_counts is not None:
             self.token_counts.add(token_id)
-        if self.grammar is not None and token_id not in self.params.eos_token_ids:
+        if self.grammar is not None and not self.params.ends_with(token_id):
             self.grammar.accept(token_id)
 
     def finish_reason(self) -> FinishReason | None:
         """Why the completion has ended with its last token; None if it has not."""
         if self.num_completion_tokens == 0:
             return None
-        if self.token_ids[-1] in self.params.eos_token_ids:
+        if self.params.ends_with(self.token_ids[-1]):
             return FinishReason.STOP
         if self.grammar is not None and self.grammar.is_complete:
             return FinishReason.STOP

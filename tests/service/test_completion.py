@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runstream.v1 import text_generation_pb2 as pb
 
-from service.completion import Completion, join
+from service.completion import Completion, StopTokens, join
 from service.detokenizer import Vocabulary
 from service.engine.request import EngineOutput
 from service.engine.sequence import FinishReason, TokenLogprobs
@@ -24,11 +24,25 @@ kinds = pytest.mark.parametrize("kind", TOKENIZERS)
 token_ids = st.lists(st.integers(0, VOCAB_SIZE - 1), min_size=1, max_size=30)
 
 
-def complete(kind, ids, stops=(), min_tokens=0, batches=None, finish_reason=FinishReason.LENGTH, tools=()):
+def complete(
+    kind,
+    ids,
+    stops=(),
+    min_tokens=0,
+    batches=None,
+    finish_reason=FinishReason.LENGTH,
+    tools=(),
+    stop_token_ids=(),
+    is_included=False,
+):
     """The answer, when the engine puts tokens out in batches."""
     detokenizer = VOCABULARIES[kind].detokenizer()
     token_bytes = VOCABULARIES[kind].token_bytes
-    searches = StopSearch(stops), ToolCallSearch(tools)
+    searches = (
+        StopSearch(stops, is_included=is_included),
+        StopTokens(frozenset(stop_token_ids), is_included),
+        ToolCallSearch(tools),
+    )
     completion = Completion("id", "model", 7, detokenizer, token_bytes, *searches, min_tokens, METRICS, 0.0)
     batches = batches or [len(ids)]
     parts = []
@@ -135,6 +149,55 @@ def test_the_text_of_the_first_min_tokens_tokens_is_not_even_part_of_a_match(min
     ids = [token_id for character in "a\n\n\nb" for token_id in encoded("level", character)]
     assert len(ids) == 5
     assert summary(complete("level", ids, ["\n\n"], min_tokens)) == answer
+
+
+@kinds
+@given(ids=token_ids, min_tokens=st.integers(0, 12), data=st.data())
+def test_an_included_stop_stands_behind_what_it_ended(kind, ids, min_tokens, data):
+    text = TOKENIZERS[kind].decode(ids, skip_special_tokens=True) or " "
+    stops = data.draw(st.lists(st.sampled_from(text), min_size=1, max_size=3))
+    batches = data.draw(st.lists(st.integers(1, 8), min_size=len(ids), max_size=len(ids)))
+    without, included = [
+        complete(kind, ids, stops, min_tokens, batches, is_included=is_included) for is_included in (False, True)
+    ]
+    assert included.text == without.text + without.matched_stop
+    assert summary(included)[1:] == summary(without)[1:]
+
+
+def stopped_at(kind, text, **how):
+    """The answer when the engine ends a completion with the last token of a text, and that token."""
+    *_, stop = ids = encoded(kind, text)
+    how = {"finish_reason": FinishReason.STOP, "stop_token_ids": [stop]} | how
+    return complete(kind, ids, **how), stop
+
+
+@kinds
+@pytest.mark.parametrize("batches", [None, [1] * 20])
+def test_the_text_of_a_stop_token_is_left_out_or_included_as_that_of_a_stop_sequence(kind, batches):
+    without, stop = stopped_at(kind, "Hello, World", batches=batches)
+    included, _ = stopped_at(kind, "Hello, World", batches=batches, is_included=True)
+    assert included.text == "Hello, World"
+    assert included.text.startswith(without.text)
+    assert without.text != included.text
+    for answer in (without, included):
+        assert (answer.matched_stop_token_id, answer.HasField("matched_stop")) == (stop, False)
+        assert answer.finish_reason == pb.FINISH_REASON_STOP
+        assert answer.usage.completion_tokens == len(encoded(kind, "Hello, World"))
+
+
+def test_what_a_stop_token_cuts_in_the_middle_of_a_character_is_settled_by_its_end():
+    answer, stop = stopped_at("level", "a 😀")
+    assert (answer.text, answer.matched_stop_token_id) == ("a \ufffd", stop)
+
+
+def test_a_stop_sequence_that_a_stop_token_completes_has_ended_the_completion():
+    answer, _ = stopped_at("level", "a b!", stops=["!"], is_included=True)
+    assert (answer.text, answer.matched_stop, answer.HasField("matched_stop_token_id")) == ("a b!", "!", False)
+
+
+def test_a_completion_that_ends_otherwise_has_no_stop_token():
+    answer = complete("level", encoded("level", "Hello"), stop_token_ids=[5])
+    assert not answer.HasField("matched_stop_token_id")
 
 
 CALL = '{"name": "clock", "parameters": {"zone": "CET"}}'

@@ -37,7 +37,7 @@ def spoken(**fields) -> pb.RunRequest:
 
 
 def max_tokens(num_prompt_tokens: int, *, limits: Limits = LIMITS, stands_in: bool = False, **params) -> int:
-    asked = pb.SamplingParams(**params)
+    asked = sampled(**params)
     return to_sampling_params(asked, NAMED, limits, num_prompt_tokens, frozenset(), stands_in=stands_in).max_tokens
 
 
@@ -52,6 +52,7 @@ def max_tokens(num_prompt_tokens: int, *, limits: Limits = LIMITS, stands_in: bo
         (prompt(stop_sequences=["a"] * 9), "stop_sequences"),
         (prompt(stop_sequences=["a", ""]), "stop_sequences[1]"),
         (prompt(stop_sequences=["é" * 257]), "stop_sequences[0]"),
+        (prompt(stop_token_ids=range(65)), "stop_token_ids"),
         (sampled(max_tokens=0), "sampling_params.max_tokens"),
         (sampled(max_tokens=-1), "sampling_params.max_tokens"),
         (sampled(temperature=-0.1), "sampling_params.temperature"),
@@ -89,7 +90,7 @@ def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
     [
         prompt(),
         spoken(),
-        prompt(stop_sequences=["é" * 256] + ["a"] * 7),
+        prompt(stop_sequences=["é" * 256] + ["a"] * 7, stop_token_ids=range(64)),
         sampled(temperature=0, top_p=1, top_k=1, max_tokens=1),
         sampled(temperature=5, seed=-(2**63)),
         sampled(min_p=0, repetition_penalty=0.01, frequency_penalty=-2, presence_penalty=-2, min_tokens=0),
@@ -103,8 +104,8 @@ def test_limits_are_inclusive(request_):
     check_request(request_)
 
 
-def converted(num_prompt_tokens: int = 10, *, stands_in: bool = False, **params) -> SamplingParams:
-    asked = pb.SamplingParams(**params)
+def converted(num_prompt_tokens: int = 10, *, stands_in: bool = False, stop_token_ids=(), **params) -> SamplingParams:
+    asked = prompt(sampling_params=pb.SamplingParams(**params), stop_token_ids=stop_token_ids)
     return to_sampling_params(asked, NAMED, LIMITS, num_prompt_tokens, frozenset({2}), stands_in=stands_in)
 
 
@@ -118,8 +119,9 @@ def test_unset_params_get_their_documented_defaults():
 def test_what_is_set_reaches_the_engine():
     same: dict[str, Any] = {"repetition_penalty": 1.1, "frequency_penalty": -0.5, "presence_penalty": 0.5}
     same |= {"temperature": 0.0, "top_k": 3, "top_p": 0.5, "min_p": 0.25, "seed": 0, "min_tokens": 7, "max_tokens": 7}
-    params = converted(top_logprobs=0, logit_bias={4: -1.0}, ignore_eos=True, **same)
-    assert params == SamplingParams(num_logprobs=0, logit_bias=((4, -1.0),), **same)
+    params = converted(top_logprobs=0, logit_bias={4: -1.0}, ignore_eos=True, stop_token_ids=[2, 2, 49], **same)
+    stops = frozenset({2, 49})
+    assert params == SamplingParams(num_logprobs=0, logit_bias=((4, -1.0),), stop_token_ids=stops, **same)
 
 
 def test_min_tokens_is_at_most_max_tokens_whichever_way_that_came():
@@ -132,10 +134,12 @@ def test_min_tokens_is_at_most_max_tokens_whichever_way_that_came():
 
 
 @pytest.mark.parametrize("token_id", [-1, 50, 2**31 - 1])
-def test_a_bias_on_a_token_that_the_model_does_not_have_is_refused(token_id):
+@pytest.mark.parametrize("field", ["sampling_params.logit_bias", "stop_token_ids"])
+def test_a_token_that_the_model_does_not_have_is_refused(token_id, field):
+    named: dict[str, Any] = {"logit_bias": {token_id: 1.0}, "stop_token_ids": [5, token_id]}
     with pytest.raises(InvalidRequestError, match="token ids of the model that answers are 0 to 49") as caught:
-        converted(logit_bias={token_id: 1.0})
-    assert caught.value.field == "sampling_params.logit_bias"
+        converted(**{name: value for name, value in named.items() if field.endswith(name)})
+    assert caught.value.field == field
 
 
 def test_a_default_max_tokens_shrinks_to_the_room_beside_the_prompt():

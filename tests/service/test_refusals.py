@@ -22,6 +22,13 @@ async def refusal(running, request: pb.RunRequest) -> grpc.aio.AioRpcError:
     return whole.value
 
 
+def stopping_at(*stop_token_ids: int) -> pb.RunRequest:
+    """A request with stop tokens."""
+    request = ask()
+    request.stop_token_ids.extend(stop_token_ids)
+    return request
+
+
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
@@ -33,6 +40,8 @@ async def refusal(running, request: pb.RunRequest) -> grpc.aio.AioRpcError:
         (ask(min_p=1.1), "sampling_params.min_p"),
         (ask(max_tokens=5, min_tokens=6), "sampling_params.min_tokens"),
         (ask(logit_bias={512: 1.0}), "sampling_params.logit_bias"),
+        (stopping_at(512), "stop_token_ids"),
+        (stopping_at(*range(65)), "stop_token_ids"),
     ],
 )
 async def test_a_field_at_fault_is_named(running, request_, field):

@@ -170,6 +170,25 @@ async def test_penalties_make_tokens_come_less_often(running):
     assert len(set(await greedy_token_ids(running, repetition_penalty=2))) > len(set(free))
 
 
+async def test_a_stop_token_ends_the_completion_whole_and_streamed(running):
+    *before, stop = (await greedy_token_ids(running))[:8]
+    request = ask(max_tokens=40, top_logprobs=0, ignore_eos=True)
+    request.stop_token_ids.append(stop)
+    whole = await running.text_generation.Run(request)
+    parts = [part async for part in running.text_generation.RunStream(request)]
+    tokens = [*before, stop][: [*before, stop].index(stop) + 1]
+    assert [logprob.token_id for logprob in whole.logprobs] == tokens
+    assert whole.usage.completion_tokens == len(tokens)
+    for ended in (whole, parts[-1]):
+        assert (ended.finish_reason, ended.matched_stop_token_id) == (pb.FINISH_REASON_STOP, stop)
+    assert not any(part.HasField("matched_stop_token_id") for part in parts[:-1])
+    assert whole.text == "".join(part.text for part in parts)
+    request.include_stop_sequence = True
+    included = await running.text_generation.Run(request)
+    assert included.text == b"".join(logprob.token for logprob in whole.logprobs).decode(errors="replace")
+    assert await running.is_idle()
+
+
 async def test_min_tokens_and_ignore_eos_put_the_end_off(running):
     for seed in range(100):
         sampled: dict[str, Any] = {"temperature": 3.0, "seed": seed, "max_tokens": 200}

@@ -21,9 +21,9 @@ def first_match(text: str, stops: list[str]) -> tuple[int, str | None]:
     return begin, stop
 
 
-def search(stops: list[str], pieces: list[str]) -> tuple[str, str | None]:
+def search(stops: list[str], pieces: list[str], *, is_included: bool = False) -> tuple[str, str | None]:
     """What comes out of the search, and the stop that it found."""
-    found = StopSearch(stops)
+    found = StopSearch(stops, is_included=is_included)
     out = ""
     for piece in pieces:
         out += found.push(piece)
@@ -51,6 +51,12 @@ def test_character_by_character_it_ends_there_too(text, stops):
 @given(pieces=st.lists(LETTERS, max_size=6), stops=STOPS)
 def test_in_any_pieces_it_ends_there_too(pieces, stops):
     assert search(stops, pieces) == expected("".join(pieces), stops)
+
+
+@given(pieces=st.lists(LETTERS, max_size=6), stops=STOPS)
+def test_a_match_that_is_included_comes_out_behind_the_text_before_it(pieces, stops):
+    text, stop = expected("".join(pieces), stops)
+    assert search(stops, pieces, is_included=True) == (text + (stop or ""), stop)
 
 
 @given(text=st.text(max_size=40), data=st.data())

@@ -16,7 +16,8 @@ def adjusted(
     """The logits after masks, bias and penalties."""
     scores = list(logits)
     for token_id in range(len(scores)):
-        is_early_end = token_id in params.eos_token_ids and len(completion) < params.min_tokens
+        ends = token_id in params.eos_token_ids or token_id in params.stop_token_ids
+        is_early_end = ends and len(completion) < params.min_tokens
         if is_early_end or (allowed is not None and token_id not in allowed):
             scores[token_id] = -math.inf
         scores[token_id] += dict(params.logit_bias).get(token_id, 0)

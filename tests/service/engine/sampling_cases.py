@@ -58,9 +58,10 @@ def cases(draw: st.DrawFn) -> Case:
         logit_bias=tuple(draw(st.dictionaries(LIKELY, st.floats(-5, 5), max_size=3)).items()),
         seed=draw(SEEDS),
         eos_token_ids=frozenset(draw(st.sets(LIKELY, max_size=3))),
+        stop_token_ids=frozenset(draw(st.sets(LIKELY, max_size=3))),
         min_tokens=one_of(0, 4),
     )
-    allowed = draw(st.none() | st.sets(LIKELY | st.integers(0, VOCABULARY - 1), min_size=4))
+    allowed = draw(st.none() | st.sets(LIKELY | st.integers(0, VOCABULARY - 1), min_size=7))
     return case(given, draw(st.lists(LIKELY, min_size=1)), draw(st.lists(LIKELY)), allowed)
 
 

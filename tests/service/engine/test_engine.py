@@ -1,7 +1,9 @@
 """The engine gives every request what it would get alone, and frees all that it took."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -94,6 +96,22 @@ def test_each_of_several_eos_tokens_ends_a_completion(checkpoint: Checkpoint, re
         assert is_whole(engine)
 
 
+def test_a_stop_token_ends_a_completion_beside_eos_and_not_before_min_tokens(
+    checkpoint: Checkpoint, reference: Reference
+) -> None:
+    tokens = reference("llama", [5, 6, 7], 20)
+    stop = tokens[4]
+    engine = make_engine(checkpoint("llama"))
+    stops = SamplingParams(20, eos_token_ids=frozenset({319}), stop_token_ids=frozenset({stop, 318}))
+    engine.submit("it", [5, 6, 7], stops)
+    engine.submit("late", [5, 6, 7], replace(stops, min_tokens=7))
+    outputs = finish(engine)
+    assert tokens_of(outputs, "it") == tokens[: tokens.index(stop) + 1]
+    assert [output.finish_reason for output in outputs if output.id == "it"][-1] is FinishReason.STOP
+    assert stop not in tokens_of(outputs, "late")[:7]
+    assert is_whole(engine)
+
+
 def test_max_tokens_ends_a_completion(checkpoint: Checkpoint) -> None:
     engine = make_engine(checkpoint("llama"))
     engine.submit("it", [5, 6, 7], greedy(3))
@@ -117,23 +135,24 @@ def test_aborting_what_has_ended_is_no_error(checkpoint: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "max_tokens", "bias"),
+    ("prompt", "max_tokens", "params"),
     [
-        ([], 5, 3),
-        ([5], 0, 3),
-        ([5] * 1000, 100, 3),
-        ([5] * 2000, 100, 3),
-        ([5, 320], 5, 3),
-        ([-1], 5, 3),
-        ([5], 5, 320),
+        ([], 5, {}),
+        ([5], 0, {}),
+        ([5] * 1000, 100, {}),
+        ([5] * 2000, 100, {}),
+        ([5, 320], 5, {}),
+        ([-1], 5, {}),
+        ([5], 5, {"logit_bias": ((320, 1.0),)}),
+        ([5], 5, {"stop_token_ids": frozenset({320})}),
     ],
 )
 def test_a_request_that_could_never_run_is_refused(
-    checkpoint: Checkpoint, prompt: list[int], max_tokens: int, bias: int
+    checkpoint: Checkpoint, prompt: list[int], max_tokens: int, params: dict[str, Any]
 ) -> None:
     engine = make_engine(checkpoint("llama"))
     with pytest.raises(ValueError, match="token"):
-        engine.submit("it", prompt, SamplingParams(max_tokens, logit_bias=((bias, 1.0),)))
+        engine.submit("it", prompt, SamplingParams(max_tokens, **params))
     assert is_whole(engine)
 
 

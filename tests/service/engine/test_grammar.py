@@ -92,6 +92,16 @@ def test_random_weights_write_json_that_fits_the_schema(model: Model, schemas: l
     assert {output.finish_reason for output in outputs} <= {None, FinishReason.STOP}
 
 
+def test_a_stop_token_ends_where_the_grammar_lets_it_come_or_the_text_may_end(model: Model) -> None:
+    stop, never = model.token_id("c"), 0  # a special token, which no grammar lets come
+    stops = frozenset({stop, never})
+    text, reason = model.complete(regex("abcd"), temperature=0, stop_token_ids=stops)
+    assert (text, reason) == ("abc", FinishReason.STOP)
+    bias = ((never, 100.0),)
+    text, reason = model.complete(regex("ab(d{9})?"), eos_token_ids=frozenset(), stop_token_ids=stops, logit_bias=bias)
+    assert (text, reason) == ("ab", FinishReason.STOP)
+
+
 def test_json_object_is_an_object(model: Model) -> None:
     closing_soon = tuple((model.token_id(text), 12.0) for text in ('"', "}"))
     for seed in range(5):

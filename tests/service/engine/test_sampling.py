@@ -123,8 +123,8 @@ def test_transformers_processors_give_the_same_distribution(one: Case) -> None:
     if given.logit_bias:
         bias = {(token_id,): value for token_id, value in given.logit_bias}
         processors.insert(0, SequenceBiasLogitsProcessor(bias))  # type: ignore[arg-type]  # its older form
-    if given.eos_token_ids:
-        early = len(one.prompt), given.min_tokens, sorted(given.eos_token_ids)
+    if ending := given.eos_token_ids | given.stop_token_ids:
+        early = len(one.prompt), given.min_tokens, sorted(ending)
         processors.append(MinNewTokensLengthLogitsProcessor(*early, device="cpu"))
     if one.allowed is not None:
         processors.append(PrefixConstrainedLogitsProcessor(lambda *_: sorted(one.allowed or ()), num_beams=1))
@@ -161,9 +161,10 @@ def test_a_repetition_penalty_lowers_logits_of_either_sign() -> None:
 
 
 def test_a_token_that_ends_the_completion_is_not_drawn_before_min_tokens() -> None:
-    given = params(temperature=0, min_tokens=2, eos_token_ids=frozenset({1, 4000}))
-    rows = [SamplingRow(given, index) for index in range(3)]
-    assert token_ids(torch.tensor([[1.0, 3.0, 2.0]] * 3), rows) == [2, 2, 1]
+    for ending in ("eos_token_ids", "stop_token_ids"):
+        given = params(temperature=0, min_tokens=2, **{ending: frozenset({1, 4000})})
+        rows = [SamplingRow(given, index) for index in range(3)]
+        assert token_ids(torch.tensor([[1.0, 3.0, 2.0]] * 3), rows) == [2, 2, 1]
 
 
 def test_only_allowed_tokens_are_drawn_and_those_beyond_the_mask_are_not_allowed() -> None:

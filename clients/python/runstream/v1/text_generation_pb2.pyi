@@ -80,7 +80,7 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     FINISH_REASON_UNSPECIFIED: _FinishReason.ValueType  # 0
     """The completion has not ended."""
     FINISH_REASON_STOP: _FinishReason.ValueType  # 1
-    """The model ended it, or a stop sequence was found."""
+    """The model ended it, or a stop token or a stop sequence was found."""
     FINISH_REASON_LENGTH: _FinishReason.ValueType  # 2
     """It has `max_tokens` tokens."""
     FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 3
@@ -94,7 +94,7 @@ class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
 FINISH_REASON_UNSPECIFIED: FinishReason.ValueType  # 0
 """The completion has not ended."""
 FINISH_REASON_STOP: FinishReason.ValueType  # 1
-"""The model ended it, or a stop sequence was found."""
+"""The model ended it, or a stop token or a stop sequence was found."""
 FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """It has `max_tokens` tokens."""
 FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 3
@@ -144,8 +144,9 @@ class RunRequest(_message.Message):
     more. Default: all of them.
     """
     include_stop_sequence: _builtins.bool
-    """Optional. Whether the stop sequence that ended the completion stands at the
-    end of its text. Default: false.
+    """Optional. Whether what ended the completion stands at the end of its text:
+    the stop sequence, or the text of the one of `stop_token_ids`, if that has
+    any. Default: false.
     """
     @_builtins.property
     def prompt(self) -> Global___Prompt:
@@ -196,8 +197,11 @@ class RunRequest(_message.Message):
     @_builtins.property
     def stop_token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Optional. Tokens that end the completion, as its end-of-sequence tokens do;
-        `ignore_eos` does not concern them. The token that matched is not part of
-        the text. At most 64, each in the model's vocabulary. Default: none.
+        `ignore_eos` does not concern them, and `min_tokens` does. The one that
+        ended it is counted, but is not part of the text unless
+        `include_stop_sequence` is set. With `response_format` they can come
+        wherever the form lets them come, and where it may end. At most 64, each
+        in the model's vocabulary. Default: none.
         """
 
     def __init__(
@@ -571,14 +575,14 @@ class SamplingParams(_message.Message):
     each request.
     """
     min_tokens: _builtins.int
-    """Optional. The fewest tokens to generate before an end-of-sequence token or
-    a stop sequence may end the completion. Range: 0 to `max_tokens`,
-    inclusive. Default: 0.
+    """Optional. The fewest tokens to generate before an end-of-sequence token, a
+    stop token or a stop sequence may end the completion. Range: 0 to
+    `max_tokens`, inclusive. Default: 0.
     """
     ignore_eos: _builtins.bool
     """Optional. Whether end-of-sequence tokens are taken for ordinary ones, so
-    that only `max_tokens` or a stop sequence ends the completion. Default:
-    false.
+    that only `max_tokens`, a stop token or a stop sequence ends the
+    completion. Default: false.
     """
     top_logprobs: _builtins.int
     """Optional. Asks for the log probability of each generated token, and of
@@ -600,15 +604,17 @@ class SamplingParams(_message.Message):
     @_builtins.property
     def bad_words(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Texts of which none may stand in the completion. Matched by
-        tokens, with and without a space before them: a text that the model spells
-        with other tokens is not seen. At most 64, each of 1 to 256 characters.
-        Default: none.
+        tokens, with and without a space before them: the last token of one can't
+        be chosen behind the others. A text that the model spells with other
+        tokens is not seen. At most 64, each of 1 to 256 characters. Default: none.
         """
 
     @_builtins.property
     def allowed_token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Optional. The only tokens that can be chosen, besides those that end the
-        completion. At most 8,192, each in the model's vocabulary. Default: all.
+        """Optional. The only tokens that can be chosen. Those that end the completion
+        are no exception: without any of them it goes on to `max_tokens`, or to
+        where its form is whole. At most 8,192, each in the model's vocabulary.
+        Default: all.
         """
 
     def __init__(

@@ -31,9 +31,10 @@ class TextGenerationServiceStub:
     Both methods ask the same question and obey one law: for equal requests, the
     parts of RunStream joined in order give the answer of Run. `text` is the
     concatenation of the parts' `text`, tool calls are the parts' deltas merged
-    by index, `logprobs` are concatenated, and `finish_reason`, `matched_stop`
-    and `usage` are those of the last part. A request that samples obeys it when
-    it sets `seed`.
+    by index, `logprobs` are concatenated, `prompt_logprobs` are those of the
+    first part, and `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+    `usage` are those of the last part. A request that samples obeys it when it
+    sets `seed`.
 
     An error is a gRPC status, never a field. Every status that the server's own
     code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
@@ -71,9 +72,10 @@ class TextGenerationServiceServicer:
     Both methods ask the same question and obey one law: for equal requests, the
     parts of RunStream joined in order give the answer of Run. `text` is the
     concatenation of the parts' `text`, tool calls are the parts' deltas merged
-    by index, `logprobs` are concatenated, and `finish_reason`, `matched_stop`
-    and `usage` are those of the last part. A request that samples obeys it when
-    it sets `seed`.
+    by index, `logprobs` are concatenated, `prompt_logprobs` are those of the
+    first part, and `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+    `usage` are those of the last part. A request that samples obeys it when it
+    sets `seed`.
 
     An error is a gRPC status, never a field. Every status that the server's own
     code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
@@ -139,9 +141,10 @@ class TextGenerationService:
     Both methods ask the same question and obey one law: for equal requests, the
     parts of RunStream joined in order give the answer of Run. `text` is the
     concatenation of the parts' `text`, tool calls are the parts' deltas merged
-    by index, `logprobs` are concatenated, and `finish_reason`, `matched_stop`
-    and `usage` are those of the last part. A request that samples obeys it when
-    it sets `seed`.
+    by index, `logprobs` are concatenated, `prompt_logprobs` are those of the
+    first part, and `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+    `usage` are those of the last part. A request that samples obeys it when it
+    sets `seed`.
 
     An error is a gRPC status, never a field. Every status that the server's own
     code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
