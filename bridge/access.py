@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
+from bridge.log_text import ClippingFormatter, clipped
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,7 +24,9 @@ class ClientMistakes(logging.Filter):
 
 def configure_logging(level: str) -> None:
     """Writes log lines to standard error."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(ClippingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     logging.getLogger("aiohttp.server").addFilter(ClientMistakes())
 
 
@@ -37,7 +41,7 @@ class Access:
         token: The name of its token.
         model: The model that it asks for.
         served_model: The model that answers.
-        error: Why it has no answer, or not a whole one.
+        error: Why it has no answer, or not a whole one, without what the client wrote in its body.
         is_answered: Whether the last event of its stream is written. Clients leave as soon as they have that.
     """
 
@@ -52,17 +56,17 @@ class Access:
 
 
 def log(access: Access, request: web.Request, status: int, duration_s: float) -> None:
-    """Writes the line. Values that a client chose are quoted, so that they can't forge lines."""
+    """Writes the line. Values that a client chose are clipped, and quoted, so that they can't forge lines."""
     logger.info(
         "%s %s %r %d %.3fs account=%r token=%r model=%r served_model=%r error=%r",
         access.request_id,
-        request.method,
-        request.path,
+        clipped(request.method),  # letters, digits and a few signs, or aiohttp refuses it
+        clipped(request.path),
         status,
         duration_s,
-        access.account,
-        access.token,
-        access.model,
-        access.served_model,
-        access.error,
+        clipped(access.account),
+        clipped(access.token),
+        clipped(access.model),
+        clipped(access.served_model),
+        clipped(access.error),
     )

@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from bridge.auth import authenticate, authorize, check_account
+from bridge.errors import GatewayError
 from bridge.keys import ACCESS, TOKENS
 from bridge.service_client import Metadata
 
@@ -19,10 +20,10 @@ def identify(request: web.Request) -> str:
         The account.
 
     Raises:
-        GatewayError: It may not.
+        GatewayError: It may not, or it shows two tokens.
     """
     access, tokens = request[ACCESS], request.app[TOKENS]
-    authorization = request.headers.get("Authorization")
+    authorization = _authorization(request)
     if "account_id" in request.match_info:
         access.account = request.match_info["account_id"]
         check_account(access.account, request.path)
@@ -33,6 +34,15 @@ def identify(request: web.Request) -> str:
     else:
         access.account = LOCAL_ACCOUNT
     return access.account
+
+
+def _authorization(request: web.Request) -> str | None:
+    """The one Authorization header; of two, a proxy before this may have checked the other."""
+    values = request.headers.getall("Authorization", [])
+    if len(values) > 1:
+        message = f"Invalid request headers: {len(values)} Authorization headers, send one"
+        raise GatewayError(400, 6003, message)
+    return values[0] if values else None
 
 
 def caller(request: web.Request) -> Metadata:

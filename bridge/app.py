@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import grpc
-from aiohttp import web
+from aiohttp import web, web_response
 
 from bridge import binding, health, model_search, token_check
 from bridge.auth import Token
@@ -18,6 +18,9 @@ from bridge.openapi import page as openapi
 from bridge.origin import add_cors_headers, check_origin
 from bridge.run import run
 from bridge.service_client import CHANNEL_OPTIONS, ServiceClient
+
+# aiohttp asks nobody which Server header the answers have that it makes by itself, to what is no HTTP.
+web_response.SERVER_SOFTWARE = "Runstream"  # type: ignore[attr-defined]
 
 
 def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:

@@ -5,6 +5,7 @@ code and words that follow from it are Cloudflare's (platform/errors in its docs
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -72,6 +73,12 @@ REASON_OF_STATUS: Final[Mapping[grpc.StatusCode, str]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
 }
 
+# Statuses of what a client has to change.
+CLIENTS_MISTAKES: Final = (400, 405, 413)
+
+# The first field that a description of a mistake names. A prompt that looks like one is a word without spaces.
+PATH: Final = re.compile(r"'(/\w[\w/]*)'")
+
 UNREACHABLE: Final = "The model service can't be reached; it may be starting or stopping."
 
 
@@ -98,6 +105,15 @@ class AiError(Exception):
     def message(self, request_id: str) -> str:
         """The message in Cloudflare's grammar."""
         return f"AiError: {self.rule.title}: {self.description} ({request_id})"
+
+    @property
+    def for_log(self) -> str:
+        """The error without the texts of a client's: the description of a mistake in a request may quote its prompt."""
+        if self.rule.status not in CLIENTS_MISTAKES:
+            return str(self)
+        named = PATH.search(self.description)
+        pointer = self.pointer or (named[1] if named else "")
+        return f"{self.reason} at {pointer}" if pointer else self.reason
 
     @property
     def flat_description(self) -> str:

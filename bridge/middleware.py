@@ -12,6 +12,7 @@ from bridge.access import Access, log
 from bridge.errors import AiError, GatewayError
 from bridge.faces import OPENAI, OPENAI_IN_ACCOUNT, Face, face_of
 from bridge.keys import ACCESS, METRICS, STREAM
+from bridge.log_text import clipped
 
 logger = logging.getLogger(__name__)
 
@@ -74,13 +75,13 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
             raise
         return request[STREAM]
     except Exception:
-        logger.exception("%s %r", request[ACCESS].request_id, request.path)
+        logger.exception("%s %r", request[ACCESS].request_id, clipped(request.path))
         return await _fail(request, face, AiError("INTERNAL"))
 
 
 async def _fail(request: web.Request, face: Face, error: AiError) -> web.StreamResponse:
     request_id = request[ACCESS].request_id
-    request[ACCESS].error = str(error)
+    request[ACCESS].error = error.for_log
     if STREAM not in request:
         response = face.ai_failure(error, request_id)
         if request.content.exception():

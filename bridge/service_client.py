@@ -11,6 +11,7 @@ from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_g
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import UNREACHABLE, from_rpc
+from bridge.log_text import clipped
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class ServiceClient:
         try:
             status = (await call).status
         except grpc.aio.AioRpcError as error:
-            logger.warning("health check: %s: %s", error.code().name, error.details())
+            logger.warning("health check: %s: %r", error.code().name, clipped(error.details() or ""))
             return UNREACHABLE
         finally:
             call.cancel()
@@ -146,5 +147,5 @@ def _rpc_errors(model: str) -> Iterator[None]:
     except grpc.aio.AioRpcError as error:
         translated = from_rpc(error, model)
         if translated.reason in ("INTERNAL", "MODEL_NOT_READY"):
-            logger.error("the service failed: %s: %s", error.code().name, error.details())
+            logger.error("the service failed: %s: %r", error.code().name, clipped(error.details() or ""))
         raise translated from error

@@ -17,6 +17,7 @@ from service.config import ConfigError, ServiceConfig, check_exposure, read_toke
 from service.devices import DeviceError, parse_devices
 from service.engine.acceleration import Acceleration
 from service.errors import RunstreamError
+from service.log_text import configure_logging
 from service.server import serve
 
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
@@ -198,7 +199,7 @@ def main(
     if context.invoked_subcommand is not None:
         commands.refuse_options_of_serving(context)
         return
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s service %(levelname)s %(message)s")
+    configure_logging("service", logging.INFO)
     # its own threads gain nothing on one prompt at a time, and it warns whenever an engine is started after one
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:

@@ -24,15 +24,16 @@ class BearerToken:
         """Lets the call pass.
 
         Raises:
-            UnauthenticatedError: It carries no token, or another one.
+            UnauthenticatedError: It carries no token, another one, or two.
         """
-        if self._token and not hmac.compare_digest(_sent_token(context), self._token):
+        sent = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
+        if len(sent) > 1:
+            # A proxy before this may have checked the other one.
+            raise UnauthenticatedError(f"the call has {len(sent)} values of authorization in its metadata: send one")
+        if self._token and not hmac.compare_digest(_token_of(*sent), self._token):
             raise UnauthenticatedError("the call needs metadata authorization: Bearer <the service's token>")
 
 
-def _sent_token(context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-    for key, value in context.invocation_metadata() or ():
-        text = value.decode(errors="replace") if isinstance(value, bytes) else value
-        if key == "authorization" and text[: len(_SCHEME)].lower() == _SCHEME:
-            return text[len(_SCHEME) :].strip().encode()
-    return b""
+def _token_of(authorization: str | bytes = b"") -> bytes:
+    text = authorization.decode(errors="replace") if isinstance(authorization, bytes) else authorization
+    return text[len(_SCHEME) :].strip().encode() if text[: len(_SCHEME)].lower() == _SCHEME else b""

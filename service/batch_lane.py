@@ -142,7 +142,7 @@ class Lane:
                 return
             outcome = error.reason
             result.failure.reason, result.failure.message = error.reason, to_status(error).message
-            _log.info("item %d of batch %s ends with %s: %r", item.index, item.batch_id, error.reason, error.message)
+            _log.info("item %d of batch %s ends with %s", item.index, item.batch_id, error.for_log)
         self._pause_s = 0.0
         has_succeeded = outcome == "succeeded"
         written = result.SerializeToString()

@@ -20,6 +20,8 @@ these, so this module knows gRPC's names only as text; `service/status.py` write
 
 from typing import ClassVar
 
+from service.log_text import clipped
+
 
 class RunstreamError(Exception):
     """Something that ends a request, with a message made for the caller to read.
@@ -38,6 +40,11 @@ class RunstreamError(Exception):
         self.message = message
         self.metadata = {name: str(value) for name, value in metadata.items()}
 
+    @property
+    def for_log(self) -> str:
+        """What a log may hold of it."""
+        return f"{self.reason}: {clipped(self.message)!r}"
+
 
 class InvalidRequestError(RunstreamError):
     """The request can't be met by any server in this version: the caller must change it.
@@ -53,6 +60,11 @@ class InvalidRequestError(RunstreamError):
     def __init__(self, message: str, field: str = "", **metadata: object) -> None:
         super().__init__(message, **metadata)
         self.field = field
+
+    @property
+    def for_log(self) -> str:
+        """The reason and the field: the message may quote the request's prompt."""
+        return f"{self.reason} at {clipped(self.field)!r}"
 
 
 class ContextWindowExceededError(InvalidRequestError):

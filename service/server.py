@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
-import prometheus_client
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from runstream.v1 import (
@@ -29,6 +28,7 @@ from service.config import ServiceConfig
 from service.generation import TextGenerator
 from service.health import Health
 from service.metrics import Metrics
+from service.metrics_server import start_metrics_server
 from service.models import open_models
 from service.ports import address, check_port
 from service.servicer import ModelServicer, TextGenerationServicer
@@ -142,13 +142,9 @@ class Service:
         self.port = self._server.add_insecure_port(address(config.host, config.port))
         if config.metrics_port:
             check_port(config.host, config.metrics_port, "--metrics-port")
-            exporter, thread = prometheus_client.start_http_server(
-                config.metrics_port, config.host, self._metrics.registry
-            )
+            stop = start_metrics_server(self._metrics.registry, config.host, config.metrics_port)
             self.metrics_port = config.metrics_port
-            self._ends.callback(thread.join)
-            self._ends.callback(exporter.server_close)
-            self._ends.callback(exporter.shutdown)
+            self._ends.callback(stop)
 
 
 async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:

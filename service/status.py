@@ -12,10 +12,12 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from service.errors import InvalidRequestError, RunstreamError
+from service.log_text import clipped
 
 DOMAIN = "runstream"
 CANCELLED = "CANCELLED"
 
+# What a client sent may stand in a text, and trailers over 8 KiB never arrive.
 _MAX_CHARACTERS = 400
 
 _log = logging.getLogger(__name__)
@@ -23,9 +25,9 @@ _log = logging.getLogger(__name__)
 
 def to_status(error: RunstreamError) -> status_pb2.Status:
     """Writes an error as status: always with ErrorInfo, with BadRequest and RetryInfo where they apply."""
-    message = _shortened(error.message)
+    message = clipped(error.message, _MAX_CHARACTERS)
     status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=message)
-    metadata = {name: _shortened(value) for name, value in error.metadata.items()}
+    metadata = {name: clipped(value, _MAX_CHARACTERS) for name, value in error.metadata.items()}
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     status.details.add().Pack(info)
     if isinstance(error, InvalidRequestError) and error.field:
@@ -63,14 +65,9 @@ async def error_status(
     else:
         return
     count_failure(failure.reason)
-    _log.info("request %s ends with %s: %r", request_id, failure.reason, failure.message)
+    _log.info("request %s ends with %s", request_id, failure.for_log)
     failure.metadata.setdefault("request_id", request_id)
     await context.abort_with_status(rpc_status.to_status(to_status(failure)))
-
-
-def _shortened(text: str) -> str:
-    """The text, or its beginning: what a client sent may stand in it, and trailers over 8 KiB never arrive."""
-    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "…"
 
 
 def _is_cancelled_from_outside() -> bool:

@@ -15,13 +15,14 @@ from service.engine.messages import receive, send
 from service.engine.rank_steps import StepItem, StepReader
 from service.engine.ranks import Join, load_part
 from service.engine.worker import LOAD_ERRORS, load_failure, num_threads, take_pipes
+from service.log_text import configure_logging
 
 _log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Loads the part that the first message names, and computes along in each step that rank 0 tells."""
-    logging.basicConfig(format="%(asctime)s engine %(levelname)s %(message)s")
+    configure_logging("engine", logging.WARNING)
     source, results = take_pipes()
     join = receive(source)
     if not isinstance(join, Join):

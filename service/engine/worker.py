@@ -40,6 +40,7 @@ from service.engine.messages import (
     send,
 )
 from service.engine.ranks import lead
+from service.log_text import configure_logging
 
 _log = logging.getLogger(__name__)
 
@@ -211,7 +212,7 @@ def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:
 
 def main() -> None:
     """Loads the checkpoint that the first message names and serves it."""
-    logging.basicConfig(format="%(asctime)s engine %(levelname)s %(message)s")
+    configure_logging("engine", logging.WARNING)
     logging.getLogger("service").setLevel(logging.INFO)
     source, results = take_pipes()
     config = receive(source)

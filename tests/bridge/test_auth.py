@@ -1,6 +1,7 @@
 """Who gets an answer."""
 
 import pytest
+from multidict import CIMultiDict
 
 from bridge.auth import Token, hash_token, read_token_file
 from tests.bridge.running_bridge import PROMPT
@@ -41,6 +42,21 @@ async def test_the_refusal_is_cloudflares_to_the_byte(guarded):
     assert answer.body == (
         b'{"result":null,"success":false,"errors":[{"code":10000,"message":"Authentication error"}],"messages":[]}'
     )
+
+
+@pytest.mark.parametrize("path", ["/client/v4/accounts/acc/ai/run/m", "/v1/completions", "/run?version=3"])
+@pytest.mark.parametrize("values", [["Bearer right"] * 2, ["Bearer right", "Bearer wrong"], ["", "Bearer right"]])
+async def test_two_tokens_are_refused_on_every_face(guarded, service, path, values):
+    headers = CIMultiDict([("Authorization", value) for value in values])
+    answer = await guarded.ask("POST", path, json=PROMPT, headers=headers)
+    assert answer.status == 400
+    assert b"2 Authorization headers, send one" in answer.body
+    assert not service.requests
+
+
+async def test_two_tokens_are_refused_where_nobody_needs_one(bridge):
+    headers = CIMultiDict([("Authorization", "Bearer a"), ("Authorization", "Bearer b")])
+    assert (await bridge.run(PROMPT, headers=headers)).error[:2] == (400, 6003)
 
 
 async def test_without_tokens_nobody_needs_one(bridge):

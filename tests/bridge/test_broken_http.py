@@ -83,8 +83,9 @@ async def sent_to(bridge, sent):
 @pytest.mark.parametrize("sent", BROKEN.values(), ids=BROKEN)
 async def test_it_is_refused_and_the_next_request_answered(bridge, service, sent):
     async with sent_to(bridge, sent) as reader:
-        status = await asyncio.wait_for(reader.readline(), 10)
-    assert status.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    assert head.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+    assert b"\r\nServer: Runstream\r\n" in head
     assert not service.requests
     assert (await bridge.run(PROMPT)).status == 200
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import grpc
+import pytest
 
 from tests.bridge.fake_service import failure, part
 from tests.bridge.running_bridge import PROMPT
@@ -86,6 +87,18 @@ async def test_streams_that_fail_in_the_middle_are_counted_by_code(bridge, servi
     service.status = failure(grpc.StatusCode.INTERNAL, "ENGINE_FAILED", "it died")
     await bridge.run(STREAM)
     assert await metric(bridge, 'runstream_bridge_stream_errors_total{code="5000"}') == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/v1/models", "/nowhere"]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
+async def test_no_answer_tells_versions_of_what_the_bridge_is_made_of(bridge, method, path):
+    assert (await bridge.ask(method, path)).headers["Server"] == "Runstream"
+
+
+async def test_a_stream_tells_no_versions_either(bridge):
+    assert (await bridge.run(STREAM)).headers["Server"] == "Runstream"
 
 
 async def test_two_bridges_in_one_process_count_for_themselves(start_bridge):

@@ -39,6 +39,14 @@ async def test_no_token_or_another_one_does_not(metadata):
     assert error_info(caught.value).reason == "UNAUTHENTICATED"
 
 
+@pytest.mark.parametrize("token", ["right", ""])
+@pytest.mark.parametrize("others", ["Bearer right", "Bearer wrong", ""])
+async def test_two_tokens_are_refused(token, others):
+    with pytest.raises(grpc.aio.AioRpcError, match="2 values of authorization") as caught:
+        await list_models(token, (("authorization", "Bearer right"), ("authorization", others)))
+    assert error_info(caught.value).reason == "UNAUTHENTICATED"
+
+
 async def test_a_service_without_a_token_asks_for_none():
     assert await list_models("", ()) is not None
 

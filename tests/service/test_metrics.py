@@ -41,6 +41,18 @@ async def test_metrics_count_what_happened(running):
     assert grown["runstream_request_failure_total", "INVALID_REQUEST"] == 1
 
 
+@pytest.mark.parametrize(
+    "sent", [b"GET /metrics HTTP/1.0", b"GET /favicon.ico HTTP/1.0", b"GET / HTTP/1.0\r\nX: " + b"a" * 70_000]
+)
+async def test_the_metrics_tell_no_versions_of_what_serves_them(running, sent):
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.service.metrics_port)
+    writer.write(sent + b"\r\n\r\n")
+    head = (await reader.read()).partition(b"\r\n\r\n")[0]
+    writer.close()
+    assert b"\r\nServer: Runstream" in head
+    assert b"Python" not in head
+
+
 async def test_an_online_request_preempts_a_batch_one_and_that_is_counted(running):
     key = ("runstream_num_preemptions_total", MODEL)
     before = await samples(running.service.metrics_port)

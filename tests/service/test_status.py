@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import grpc
 import pytest
 
-from service.errors import QueueFullError
+from service.errors import InvalidRequestError, ModelNotFoundError, QueueFullError
 from service.status import error_status
 from tests.service.running_service import error_info
 
@@ -52,6 +52,14 @@ async def cancel_itself() -> None:
 
 async def refuse() -> None:
     raise QueueFullError("4 requests are waiting already")
+
+
+async def quote() -> None:
+    raise InvalidRequestError("conversation.messages[0].role is 'my secret'", "conversation.messages[0].role")
+
+
+async def name_a_long_model() -> None:
+    raise ModelNotFoundError(f"No such model {'m' * 66_000} or task")
 
 
 async def wait() -> None:
@@ -101,3 +109,19 @@ async def test_a_call_that_its_client_cancels_is_counted_as_such():
         await has_begun.wait()
         call.cancel()
     assert reasons == ["CANCELLED"]
+
+
+async def test_an_error_that_quotes_a_prompt_is_logged_by_its_kind_and_field(caplog):
+    caplog.set_level(logging.INFO)
+    error = await error_from(quote, [])
+    assert "my secret" in (error.details() or "")
+    assert "my secret" not in caplog.text
+    assert "request request-1 ends with INVALID_REQUEST at 'conversation.messages[0].role'" in caplog.text
+
+
+async def test_what_a_client_chose_makes_no_long_line(caplog):
+    caplog.set_level(logging.INFO)
+    await error_from(name_a_long_model, [])
+    (line,) = [record.getMessage() for record in caplog.records if "request-1" in record.getMessage()]
+    assert "MODEL_NOT_FOUND" in line
+    assert len(line) < 300
