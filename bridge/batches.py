@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from aiohttp import web
 from runstream.v1 import batches_pb2
 
-from bridge.body import MAX_BODY_BYTES, parse_json, read_body
+from bridge.body import MAX_BODY_BYTES, MAX_VALUES, parse_json, read_body
 from bridge.errors import AiError
 from bridge.schema import check_input
 from bridge.translation import Question, to_question
@@ -21,6 +21,7 @@ from bridge.translation import Question, to_question
 # Cloudflare's "under 10 MB"; what is no batch keeps to the limit of all bodies.
 MAX_BATCH_BYTES: Final = 10 * 1024 * 1024
 MAX_REQUESTS: Final = 10_000
+MAX_BATCH_VALUES: Final = 400_000
 MAX_REFERENCE_CHARACTERS: Final = 1024
 MAX_VIOLATIONS: Final = 20
 
@@ -92,9 +93,10 @@ def parse_bounded(body: bytes, convert: Callable[[object], Asked], *, is_queued:
         AiError: The body is too large for what it asks, or as for `parse_json`.
     """
     is_large = len(body) > MAX_BODY_BYTES
-    if is_large and not is_queued and b'"queueRequest"' not in body:
+    may_be_batch = is_queued or b'"queueRequest"' in body
+    if is_large and not may_be_batch:
         raise AiError("BODY_TOO_LARGE")
-    asked = parse_json(body, convert)
+    asked = parse_json(body, convert, MAX_BATCH_VALUES if may_be_batch else MAX_VALUES)
     if is_large and isinstance(asked, Question):
         raise AiError("BODY_TOO_LARGE")
     return asked

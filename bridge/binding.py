@@ -3,8 +3,8 @@
 What `env.AI.run()` sends (src/cloudflare/internal/ai-api.ts of workerd) is `POST /run?version=3`, or
 `/ai-gateway/run?version=3` if its options name a gateway, with the model in a header and the inputs beside the options.
 Answers are bare: no envelope around a result, and flat errors. @cloudflare/ai 1.1.0 sends `version=2` and wants whole
-answers compressed. There is no gateway here, so `options.gateway` and the other options but `queueRequest` are accepted
-for compatibility and change nothing.
+answers compressed; its `content-encoding: application/json` says nothing. There is no gateway here, so
+`options.gateway` and the other options but `queueRequest` are accepted for compatibility and change nothing.
 """
 
 import gzip
@@ -85,7 +85,8 @@ async def _run(request: web.Request, version: str | None) -> web.StreamResponse:
         advice = "use env.AI without a package, or @cloudflare/ai 1.1.0 or newer, whose inputs are not tensors"
         raise AiError("SDK_DEPRECATED", f"Request trying to use deprecated SDK version: {advice}")
     model = request[ACCESS].model = _model(request)
-    asked = await read_body(request, partial(parse_binding_question, model), MAX_BATCH_BYTES)
+    parse = partial(parse_binding_question, model)
+    asked = await read_body(request, parse, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
     if isinstance(asked, Question) and asked.is_streamed:
         return await answer_as_events(request, asked)
     result, served_model = await (

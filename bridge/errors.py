@@ -30,6 +30,7 @@ class Rule:
         description: The message's text where it is Cloudflare's; None where it is that of whoever raised the error.
         default_retry_after_s: How long to wait before asking again if the error does not say; None if that is no help.
         is_retryable: False tells the official SDKs, which ask again after 408, 409, 429 and 5xx, that they must not.
+        headers: Headers that the status calls for.
     """
 
     status: int
@@ -38,6 +39,7 @@ class Rule:
     description: str | None = None
     default_retry_after_s: int | None = None
     is_retryable: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -61,6 +63,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "BODY_EMPTY": Rule(400, 3003, "Incomplete request", "Request is missing headers or body: body"),
     "HEADER_MISSING": Rule(400, 3003, "Incomplete request"),
     "SDK_DEPRECATED": Rule(405, 5019, "Deprecated SDK version"),
+    # RFC 9110 has the answer tell what could be sent instead.
+    "ENCODING_UNSUPPORTED": Rule(415, 5006, "Bad input: Error", headers={"Accept-Encoding": "gzip, deflate, br, zstd"}),
     "BODY_TOO_LARGE": Rule(413, 3006, "Request too large", "Request is too large"),
 }
 
@@ -126,7 +130,7 @@ class AiError(Exception):
         if not self.rule.is_retryable:
             return {"x-should-retry": "false"}
         if self.rule.default_retry_after_s is None:
-            return {}
+            return dict(self.rule.headers)
         wait_s = self.retry_after_s or self.rule.default_retry_after_s
         return {"Retry-After": str(min(60, max(1, math.ceil(wait_s))))}
 

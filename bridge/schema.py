@@ -17,13 +17,19 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
-
 from bridge.errors import AiError
+from bridge.validator import SchemaValidator
 from bridge.violations import describe_all
 
 Schema = Mapping[str, Any]
 
+MAX_MESSAGES: Final = 4096
+MAX_PARTS: Final = 1024
+MAX_CALLS: Final = 128
+MAX_ROLE_CHARACTERS: Final = 64
+MAX_ID_CHARACTERS: Final = 4096
+MAX_NAME_CHARACTERS: Final = 1024
+MAX_DESCRIPTION_CHARACTERS: Final = 65_536
 MAX_STOPS: Final = 8
 MAX_STOP_CHARACTERS: Final = 256
 MAX_TOOLS: Final = 128
@@ -46,12 +52,14 @@ def described(schema: Schema, description: str, **keywords: Any) -> Schema:
 # Alternatives by type alone are not a oneOf: that would list all its violations before the first could be told.
 CONTENT: Final[Schema] = {
     "type": ["string", "array", "null"],
+    "maxItems": MAX_PARTS,
     "items": object_schema(["type", "text"], type={"enum": ["text"]}, text=STRING),
     "description": "What is said: a text, or text parts that are joined with nothing between them.",
 }
 
+CALL_ID: Final[Schema] = {**OPTIONAL_STRING, "maxLength": MAX_ID_CHARACTERS}
 CALLED: Final[Schema] = {
-    "name": described(STRING, "The tool's name."),
+    "name": described(STRING, "The tool's name.", maxLength=MAX_NAME_CHARACTERS),
     "arguments": {"description": "An object, or one written as JSON in a string; what a model wrote wrongly as it is."},
 }
 
@@ -60,8 +68,8 @@ FLAT: Final[Mapping[str, Schema]] = {"function": {"type": "null"}}
 
 TOOL_CALL: Final[Schema] = {
     "oneOf": [
-        object_schema(["name"], id=OPTIONAL_STRING, **CALLED, **FLAT),
-        object_schema(["function"], id=OPTIONAL_STRING, function=object_schema(["name"], **CALLED)),
+        object_schema(["name"], id=CALL_ID, **CALLED, **FLAT),
+        object_schema(["function"], id=CALL_ID, function=object_schema(["name"], **CALLED)),
     ],
     "description": "A call, in Workers AI's spelling or in OpenAI's.",
 }
@@ -69,11 +77,24 @@ TOOL_CALL: Final[Schema] = {
 MESSAGE: Final[Schema] = {
     "type": "object",
     "properties": {
-        "role": described(STRING, 'Who speaks, as the model\'s chat template knows it: "system", "user", ...'),
+        "role": described(
+            STRING,
+            'Who speaks, as the model\'s chat template knows it: "system", "user", ...',
+            maxLength=MAX_ROLE_CHARACTERS,
+        ),
         "content": CONTENT,
-        "tool_calls": {"type": ["array", "null"], "items": TOOL_CALL, "description": "The calls that it made."},
-        "tool_call_id": described(OPTIONAL_STRING, 'For role "tool": the id of the call that this answers.'),
-        "name": described(OPTIONAL_STRING, 'For role "tool": the name of the tool that this answers for.'),
+        "tool_calls": {
+            "type": ["array", "null"],
+            "maxItems": MAX_CALLS,
+            "items": TOOL_CALL,
+            "description": "The calls that it made.",
+        },
+        "tool_call_id": described(CALL_ID, 'For role "tool": the id of the call that this answers.'),
+        "name": described(
+            OPTIONAL_STRING,
+            'For role "tool": the name of the tool that this answers for.',
+            maxLength=MAX_NAME_CHARACTERS,
+        ),
     },
     # OpenAI's clients leave out what a message that calls tools does not say.
     "if": {"required": ["tool_calls"], "properties": {"tool_calls": {"type": "array", "minItems": 1}}},
@@ -83,7 +104,9 @@ MESSAGE: Final[Schema] = {
 
 FUNCTION: Final[Schema] = {
     "name": described(STRING, "The tool's name.", pattern="^[a-zA-Z0-9_.:/-]{1,256}$"),
-    "description": described(OPTIONAL_STRING, "What it does, for the model to read."),
+    "description": described(
+        OPTIONAL_STRING, "What it does, for the model to read.", maxLength=MAX_DESCRIPTION_CHARACTERS
+    ),
     "parameters": {"type": ["object", "null"], "description": "The JSON Schema of its arguments, an object."},
 }
 
@@ -181,6 +204,7 @@ PROMPT: Final[Schema] = {
 MESSAGES: Final[Schema] = {
     "type": "array",
     "minItems": 1,
+    "maxItems": MAX_MESSAGES,
     "items": MESSAGE,
     "description": "The messages of a conversation, oldest first.",
 }
@@ -189,8 +213,8 @@ PROMPT_SCHEMA: Final[Schema] = {"title": "Prompt", **object_schema(["prompt"], p
 MESSAGES_SCHEMA: Final[Schema] = {"title": "Messages", **object_schema(["messages"], messages=MESSAGES, **FIELDS)}
 
 _BRANCHES: Final = {
-    "prompt": Draft202012Validator(PROMPT_SCHEMA),
-    "messages": Draft202012Validator(MESSAGES_SCHEMA),
+    "prompt": SchemaValidator(PROMPT_SCHEMA),
+    "messages": SchemaValidator(MESSAGES_SCHEMA),
 }
 
 

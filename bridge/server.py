@@ -25,7 +25,10 @@ async def serve(app: web.Application, config: Config) -> None:
     """
     told_to_end = _signalled()
     # Without handler_cancellation a handler, and with it the generation, goes on after its client has left.
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=LAST_WORDS_S)
+    # Bodies are decoded by `content_encoding`: aiohttp's own errors are plain text, and it takes cut gzip for whole.
+    runner = web.AppRunner(
+        app, handler_cancellation=True, access_log=None, shutdown_timeout=LAST_WORDS_S, auto_decompress=False
+    )
     await runner.setup()
     try:
         await _listen(runner, config)

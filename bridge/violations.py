@@ -12,6 +12,7 @@ from typing import Any, Final
 from jsonschema import ValidationError
 
 MAX_VIOLATIONS: Final = 20
+MAX_STEP_CHARACTERS: Final = 64
 
 TYPE_NAMES: Final = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
 
@@ -28,7 +29,7 @@ COMPARISONS: Final = {
 
 def describe(violation: ValidationError) -> str:
     """Says what is violated and where, with everything that a oneOf had against each of its branches."""
-    path = "/" + "/".join(str(step) for step in violation.absolute_path)
+    path = "/" + "/".join(_shortened(str(step)) for step in violation.absolute_path)
     wanted: Any = violation.validator_value
     match violation.validator:
         case "oneOf" if not violation.context:
@@ -59,6 +60,11 @@ def describe_all(violations: Iterable[ValidationError]) -> str:
     first = list(islice(violations, MAX_VIOLATIONS + 1))
     texts = list(dict.fromkeys(describe(violation) for violation in first[:MAX_VIOLATIONS]))
     return ", ".join(texts + ["and more"] * (len(first) > MAX_VIOLATIONS))
+
+
+def _shortened(step: str) -> str:
+    """A step of a path; names in objects are the client's, of any length."""
+    return step if len(step) <= MAX_STEP_CHARACTERS else f"{step[:MAX_STEP_CHARACTERS]}…"
 
 
 def _type_name(instance: object) -> str:

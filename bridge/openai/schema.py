@@ -8,7 +8,7 @@ Names and shapes are OpenAI's, ranges those of Workers AI's own route where it h
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+from jsonschema.protocols import Validator
 
 from bridge.errors import AiError
 from bridge.schema import (
@@ -23,6 +23,7 @@ from bridge.schema import (
     object_schema,
 )
 from bridge.schema import MESSAGE as WORKERS_AI_MESSAGE
+from bridge.validator import SchemaValidator
 from bridge.violations import describe_all
 
 MAX_CHOICES: Final = 8
@@ -110,7 +111,12 @@ CHAT_SCHEMA: Final[Schema] = object_schema(
         },
         "description": "The form of the answer's text.",
     },
-    modalities={"type": "array", "items": {"enum": ["text"]}, "description": "What the answer is made of."},
+    modalities={
+        "type": "array",
+        "maxItems": 8,
+        "items": {"enum": ["text"]},
+        "description": "What the answer is made of.",
+    },
     **_SHARED,
 )
 
@@ -133,8 +139,8 @@ COMPLETION_SCHEMA: Final[Schema] = object_schema(
     **_SHARED,
 )
 
-_CHAT: Final = Draft202012Validator(CHAT_SCHEMA)
-_COMPLETION: Final = Draft202012Validator(COMPLETION_SCHEMA)
+_CHAT: Final = SchemaValidator(CHAT_SCHEMA)
+_COMPLETION: Final = SchemaValidator(COMPLETION_SCHEMA)
 
 
 def check_chat(body: object) -> dict[str, Any]:
@@ -157,12 +163,12 @@ def check_completion(body: object) -> dict[str, Any]:
     return _check(body, _COMPLETION, COMPLETION_REFUSED)
 
 
-def _check(body: object, validator: Draft202012Validator, refused: Mapping[str, str]) -> dict[str, Any]:
+def _check(body: object, validator: Validator, refused: Mapping[str, str]) -> dict[str, Any]:
     fields = {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else {}
     asked = [f"'/{name}' is not supported, {advice}" for name, advice in refused.items() if fields.get(name)]
     if asked:
         raise AiError("INVALID_REQUEST", ", ".join(asked))
-    instance = fields if isinstance(body, dict) else body
+    instance: Any = fields if isinstance(body, dict) else body
     if not validator.is_valid(instance):
         raise AiError("INVALID_REQUEST", describe_all(validator.iter_errors(instance)))
     return fields

@@ -61,7 +61,8 @@ class Bridge:
 @asynccontextmanager
 async def running_bridge(config: Config, tokens: tuple[Token, ...] = ()) -> AsyncIterator[Bridge]:
     """Runs the real application on a free port of loopback."""
-    runner = web.AppRunner(build_app(config, tokens), handler_cancellation=True, access_log=None)
+    app = build_app(config, tokens)
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, auto_decompress=False)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

@@ -123,11 +123,6 @@ async def test_the_body_is_json_whatever_its_content_type_says(bridge, content_t
     assert answer.status == 200
 
 
-async def test_the_encoding_that_old_clients_make_up_is_ignored(bridge):
-    answer = await bridge.run(PROMPT, headers={"Content-Encoding": "application/json"})
-    assert answer.status == 200
-
-
 async def test_a_whole_answer_leaves_max_tokens_to_the_service(bridge, service):
     await bridge.run(PROMPT)
     assert not service.request.sampling_params.HasField("max_tokens")
