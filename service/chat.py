@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from jinja2 import TemplateError
 from runstream.v1 import text_generation_pb2 as pb
 from tokenizers import Tokenizer
 
+from service.bad_words import token_sequences
 from service.conversation import Entry, as_trained, in_turns, in_words, messages_of, text_of, tools_as_trained
 from service.detokenizer import Detokenizer, Vocabulary
 from service.errors import InvalidRequestError
@@ -86,6 +87,19 @@ class Chat:
     def token_bytes(self, token_id: int) -> bytes:
         """What a token adds to a text; see `Vocabulary`."""
         return self._vocabulary.token_bytes(token_id)
+
+    async def encode_bad_words(self, words: Sequence[str], vocab_size: int) -> tuple[tuple[int, ...], ...]:
+        """The tokens of texts that must not stand in a completion; see `bad_words`.
+
+        Raises:
+            InvalidRequestError: The tokenizer has nothing for one of them.
+        """
+        return await asyncio.to_thread(token_sequences, words, self._encode_texts, vocab_size) if words else ()
+
+    def _encode_texts(self, texts: list[str]) -> list[list[int]]:
+        has_special = any(map(self._special_pattern.search, texts))
+        tokenizer = self._plain_backend if has_special else self._backend
+        return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
     async def encode(self, request: pb.RunRequest, default_system_prompt: str = "") -> list[int]:
         """The token ids of a checked request's prompt.

@@ -1,12 +1,13 @@
 """Between the contract's messages and the service's own values: checks, defaults and limits."""
 
 import secrets
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
 
 from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
+from service.bad_words import MAX_BAD_WORD_CHARACTERS, MAX_BAD_WORDS
 from service.catalog import CatalogModel
 from service.engine.request import EngineState
 from service.engine.sequence import Priority, SamplingParams
@@ -33,6 +34,7 @@ MODEL_STATES = {
 }
 
 MAX_LOGIT_BIASES = 1024
+MAX_ALLOWED_TOKEN_IDS = 8192
 
 _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     # written so that NaN, which every comparison denies, is out of range
@@ -87,6 +89,7 @@ def to_sampling_params(
     eos_token_ids: frozenset[int],
     *,
     stands_in: bool,
+    bad_words: tuple[tuple[int, ...], ...] = (),
 ) -> SamplingParams:
     """Fills in the defaults of a checked request's params and fits `max_tokens` beside the prompt.
 
@@ -94,6 +97,7 @@ def to_sampling_params(
         model: The model that the request names; its limit and its default hold for `max_tokens`.
         limits: The bounds of the model that answers.
         stands_in: Whether that is another one. Its limits then clamp `max_tokens` and `min_tokens` instead of refusing.
+        bad_words: The tokens of the request's bad words, as that model writes them.
 
     Raises:
         InvalidRequestError: `min_tokens` is over `max_tokens`, or a token that the request names is not in the
@@ -107,6 +111,7 @@ def to_sampling_params(
     if params.min_tokens > max_tokens and not stands_in:
         raise _out_of_range("min_tokens", params.min_tokens, f"0 to max_tokens, which is {max_tokens}")
     _check_token_ids("sampling_params.logit_bias", params.logit_bias, limits.vocab_size)
+    _check_token_ids("sampling_params.allowed_token_ids", params.allowed_token_ids, limits.vocab_size)
     _check_token_ids("stop_token_ids", request.stop_token_ids, limits.vocab_size)
     return SamplingParams(
         max_tokens=max_tokens,
@@ -118,6 +123,8 @@ def to_sampling_params(
         frequency_penalty=params.frequency_penalty,
         presence_penalty=params.presence_penalty,
         logit_bias=tuple(params.logit_bias.items()),
+        allowed_token_ids=tuple(params.allowed_token_ids),
+        bad_words=bad_words,
         seed=params.seed if params.HasField("seed") else secrets.randbits(63),
         eos_token_ids=frozenset() if params.ignore_eos else eos_token_ids,
         stop_token_ids=frozenset(request.stop_token_ids),
@@ -170,13 +177,13 @@ def _check_messages(conversation: pb.Conversation) -> None:
 
 
 def _check_sampling_params(params: pb.SamplingParams) -> None:
+    _check_number("sampling_params.logit_bias", params.logit_bias, MAX_LOGIT_BIASES, "tokens")
+    _check_number("sampling_params.allowed_token_ids", params.allowed_token_ids, MAX_ALLOWED_TOKEN_IDS, "tokens")
+    _check_texts("sampling_params.bad_words", params.bad_words, MAX_BAD_WORDS, MAX_BAD_WORD_CHARACTERS)
     for descriptor, value in params.ListFields():
         is_in_range, allowed = _RANGES.get(descriptor.name, (None, ""))
         if is_in_range is not None and not is_in_range(value):
             raise _out_of_range(descriptor.name, value, allowed)
-    if len(params.logit_bias) > MAX_LOGIT_BIASES:
-        message = f"sampling_params.logit_bias has {len(params.logit_bias)} tokens; {MAX_LOGIT_BIASES} are the most"
-        raise InvalidRequestError(message, "sampling_params.logit_bias")
     for token_id, bias in params.logit_bias.items():
         if not -100 <= bias <= 100:
             raise _out_of_range(f"logit_bias[{token_id}]", bias, "-100 to 100, inclusive")
@@ -184,14 +191,15 @@ def _check_sampling_params(params: pb.SamplingParams) -> None:
 
 def _check_stops(request: pb.RunRequest) -> None:
     _check_number("stop_token_ids", request.stop_token_ids, MAX_STOP_TOKEN_IDS, "tokens")
-    stop_sequences = request.stop_sequences
-    _check_number("stop_sequences", stop_sequences, MAX_STOP_SEQUENCES, "texts")
-    for index, text in enumerate(stop_sequences):
-        if not 1 <= len(text) <= MAX_STOP_CHARACTERS:
-            field = f"stop_sequences[{index}]"
-            raise InvalidRequestError(
-                f"{field} has {len(text)} characters; its range is 1 to {MAX_STOP_CHARACTERS}", field
-            )
+    _check_texts("stop_sequences", request.stop_sequences, MAX_STOP_SEQUENCES, MAX_STOP_CHARACTERS)
+
+
+def _check_texts(name: str, texts: Sequence[str], most: int, most_characters: int) -> None:
+    _check_number(name, texts, most, "texts")
+    for index, text in enumerate(texts):
+        if not 1 <= len(text) <= most_characters:
+            field = f"{name}[{index}]"
+            raise InvalidRequestError(f"{field} has {len(text)} characters; its range is 1 to {most_characters}", field)
 
 
 def _check_number(field: str, values: Sized, most: int, unit: str) -> None:

@@ -81,6 +81,7 @@ class TextGenerator:
         grammar: GrammarSpec | None,
     ) -> Submit:
         prompt_token_ids = await loaded.chat.encode(request, answering.model.entry.default_system_prompt)
+        bad_words = await loaded.chat.encode_bad_words(request.sampling_params.bad_words, loaded.limits.vocab_size)
         params = to_sampling_params(
             request,
             answering.named,
@@ -88,6 +89,7 @@ class TextGenerator:
             len(prompt_token_ids),
             loaded.chat.eos_token_ids,
             stands_in=answering.stands_in,
+            bad_words=bad_words,
         )
         # Two calls may carry one id, the engine's requests may not.
         engine_id = f"{request_id}/{next(self._numbers)}"

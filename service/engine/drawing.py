@@ -28,19 +28,19 @@ def draw_for(logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]]) -> D
         next_tokens: Each sequence, and the index that its token will have in its completion.
     """
     try:
-        return draw(logits, [_row(*one) for one in next_tokens])
+        return draw(logits, [row_of(*one) for one in next_tokens])
     except Exception as error:
         if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
             raise
     faults = [_fault(logits[place : place + 1], *one) for place, one in enumerate(next_tokens)]
-    rows = [_row(*one) if fault is None else _PLAIN for one, fault in zip(next_tokens, faults, strict=True)]
+    rows = [row_of(*one) if fault is None else _PLAIN for one, fault in zip(next_tokens, faults, strict=True)]
     return replace(draw(logits, rows), errors={place: fault for place, fault in enumerate(faults) if fault is not None})
 
 
 def _fault(logits: torch.Tensor, sequence: Sequence, index: int) -> SamplingError | None:
     """Why nothing can be drawn for a sequence by itself; None if something can."""
     try:
-        draw(logits, [_row(sequence, index)])
+        draw(logits, [row_of(sequence, index)])
     except SamplingError as error:
         return error
     except Exception as error:
@@ -51,8 +51,22 @@ def _fault(logits: torch.Tensor, sequence: Sequence, index: int) -> SamplingErro
     return None
 
 
-def _row(sequence: Sequence, index: int) -> SamplingRow:
+def row_of(sequence: Sequence, index: int) -> SamplingRow:
+    """What decides a sequence's next token, which will have an index in its completion."""
+    return SamplingRow(
+        sequence.params, index, sequence.token_counts, _allowed(sequence), sequence.forbidden_token_ids()
+    )
+
+
+def _allowed(sequence: Sequence) -> torch.Tensor | None:
+    """The bitmask of the tokens that grammar and request allow; None for all."""
+    params, grammar, words = sequence.params, sequence.grammar, sequence.allowed_words
+    own = None if words is None else torch.frombuffer(words, dtype=torch.int32)
+    if grammar is None:
+        return own
     # A grammar computes its bitmask here, while a GPU still computes the logits.
-    params, grammar = sequence.params, sequence.grammar
-    allowed = None if grammar is None else grammar.allowed(params.eos_token_ids, params.stop_token_ids)
-    return SamplingRow(params, index, sequence.token_counts, allowed)
+    allowed = grammar.allowed(params.eos_token_ids, params.stop_token_ids)
+    if own is None:
+        return allowed
+    num_words = min(len(own), len(allowed))
+    return own[:num_words] & allowed[:num_words]

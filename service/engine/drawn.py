@@ -12,8 +12,8 @@ NO_PROBABILITIES = (
     "most likely meet the same."
 )
 NOTHING_LEFT = (
-    "The request leaves no token that could come next: its penalties, logit_bias, min_tokens and "
-    "response_format or tool_choice exclude each other."
+    "The request leaves no token that could come next: its penalties, logit_bias, allowed_token_ids, bad_words, "
+    "min_tokens and response_format or tool_choice exclude each other."
 )
 
 IS_INVALID, IS_EMPTY = -1, -2

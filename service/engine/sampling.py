@@ -2,7 +2,8 @@
 
 The order of operations is transformers' (`GenerationMixin._get_logits_processor`):
 
-1. Tokens that are not allowed, and tokens that end the completion before `min_tokens`, get the logit -inf.
+1. Tokens that are not allowed, those that would complete a bad word, and those that end the completion before
+   `min_tokens` get the logit -inf.
 2. `logit_bias` is added.
 3. The penalties. Repetition: Keskar et al., CTRL (arXiv:1909.05858, section 4.1), over prompt and completion, and as
    transformers and vLLM do it: positive logits are divided, negative ones multiplied. Frequency and presence: OpenAI's
@@ -19,9 +20,11 @@ on how the batch was sorted.
 
 import hashlib
 from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from service.engine.drawn import IS_EMPTY, IS_INVALID, Drawn, DrawnLogprobs
 from service.engine.sequence import SamplingParams, TokenCounts
@@ -45,19 +48,30 @@ class SamplingRow:
         token_counts: What penalties are reckoned from; needed where `params` has any.
         allowed: The tokens that can be chosen at all, int32 [words] on the CPU, as llguidance lays it out: bit i of
             word w is token 32 * w + i. Tokens beyond the words are not allowed. None for all.
+        forbidden: Tokens that can't be chosen besides.
     """
 
     params: SamplingParams
     index: int
     token_counts: TokenCounts | None = None
     allowed: torch.Tensor | None = None
+    forbidden: Sequence[int] = ()
+
+    @property
+    def excluded(self) -> Iterator[int]:
+        """Single tokens that can't be chosen."""
+        yield from self.forbidden
+        if self.index < self.params.min_tokens:
+            yield from self.params.eos_token_ids
+            yield from self.params.stop_token_ids
 
     @property
     def is_adjusted(self) -> bool:
         """Whether its logits are changed before anything is chosen."""
         params = self.params
         is_early = self.index < params.min_tokens
-        return self.allowed is not None or is_early or bool(params.logit_bias) or params.has_penalties
+        is_masked = self.allowed is not None or bool(self.forbidden)
+        return is_masked or is_early or bool(params.logit_bias) or params.has_penalties
 
     @property
     def is_plain(self) -> bool:
@@ -119,21 +133,17 @@ def _exclude(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
     """Gives tokens that must not be chosen the logit -inf, in place."""
     masked = {place: row.allowed for place, row in enumerate(rows) if row.allowed is not None}
     if masked:
-        words = tensor_to_device(torch.stack(list(masked.values())), logits.device)
+        words = tensor_to_device(pad_sequence(list(masked.values()), batch_first=True), logits.device)
         forbidden = _unpack_forbidden(words)[:, : logits.shape[-1]]
         where = to_device(list(masked), logits.device)
         kept = logits[where, : forbidden.shape[1]].masked_fill_(forbidden, -torch.inf)
         logits.index_fill_(0, where, -torch.inf)
         logits[where, : forbidden.shape[1]] = kept
-    early = [
-        (place, token_id)
-        for place, row in enumerate(rows)
-        if row.index < row.params.min_tokens
-        for token_id in (*row.params.eos_token_ids, *row.params.stop_token_ids)
-        if token_id < logits.shape[-1]
+    excluded = [
+        (place, token_id) for place, row in enumerate(rows) for token_id in row.excluded if token_id < logits.shape[-1]
     ]
-    if early:
-        logits[to_device(early, logits.device).unbind(dim=1)] = -torch.inf
+    if excluded:
+        logits[to_device(excluded, logits.device).unbind(dim=1)] = -torch.inf
 
 
 def _unpack_forbidden(words: torch.Tensor) -> torch.Tensor:

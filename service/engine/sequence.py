@@ -1,6 +1,7 @@
 """One request inside the engine: its tokens, its blocks and how far it has come."""
 
 import enum
+import itertools
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ class SamplingParams:
         frequency_penalty: What a token's logit loses for each time that it stands in the completion.
         presence_penalty: What the logit of each token that stands in the completion loses.
         logit_bias: Token ids, each once and below the vocabulary's size, and what is added to their logits.
+        allowed_token_ids: The only tokens that can be chosen, below the vocabulary's size; empty means all.
+        bad_words: Tokens of which the last can't be chosen where the completion ends with those before it; none of
+            these is empty, and all are below the vocabulary's size.
         seed: Decides all draws of this request, see `sampling.uniform`.
         eos_token_ids: The tokens that end the completion; none for a request that ignores them.
         stop_token_ids: The tokens that end it besides, below the vocabulary's size.
@@ -42,6 +46,8 @@ class SamplingParams:
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     logit_bias: tuple[tuple[int, float], ...] = ()
+    allowed_token_ids: tuple[int, ...] = ()
+    bad_words: tuple[tuple[int, ...], ...] = ()
     seed: int = 0
     eos_token_ids: frozenset[int] = frozenset()
     stop_token_ids: frozenset[int] = frozenset()
@@ -56,7 +62,7 @@ class SamplingParams:
     def token_ids(self) -> Iterator[int]:
         """The tokens that its client names, which must be in the vocabulary."""
         yield from (token_id for token_id, _ in self.logit_bias)
-        yield from self.stop_token_ids
+        yield from itertools.chain(self.allowed_token_ids, *self.bad_words, self.stop_token_ids)
 
     def ends_with(self, token_id: int) -> bool:
         """Whether a token ends the completion."""
@@ -142,6 +148,7 @@ class Sequence:
         block_table: The ids of the blocks that hold them, in order. Full blocks may be shared with other sequences.
         grammar: Follows the completion through the form that it must have; None if any will do.
         token_counts: What its penalties are reckoned from; None if it has none. Preemption leaves both as they are.
+        allowed_words: The bitmask of `allowed_token_ids`, 32 to a word; None if all tokens are allowed.
     """
 
     id: str
@@ -157,10 +164,13 @@ class Sequence:
     block_table: list[int] = field(default_factory=list)
     grammar: "GrammarMatcher | None" = None
     token_counts: TokenCounts | None = field(init=False, default=None)
+    allowed_words: "array[int] | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.params.has_penalties:
             self.token_counts = TokenCounts(self.token_ids)
+        if self.params.allowed_token_ids:
+            self.allowed_words = _bitmask(self.params.allowed_token_ids)
 
     @property
     def num_tokens(self) -> int:
@@ -185,7 +195,8 @@ class Sequence:
     @property
     def must_know_its_tokens(self) -> bool:
         """Whether a step can draw a token only when the values of those before it are known on the host."""
-        return self.grammar is not None or self.params.has_penalties
+        has_phrases = any(len(word) > 1 for word in self.params.bad_words)
+        return self.grammar is not None or self.params.has_penalties or has_phrases
 
     @property
     def num_uncomputed_tokens(self) -> int:
@@ -196,6 +207,14 @@ class Sequence:
     def is_decoding(self) -> bool:
         """Whether a single token is left to compute, so that a step that runs it draws the next one."""
         return self.num_uncomputed_tokens == 1
+
+    def forbidden_token_ids(self) -> list[int]:
+        """The tokens that would complete a bad word if they came next."""
+        return [word[-1] for word in self.params.bad_words if self._ends_with(word[:-1])]
+
+    def _ends_with(self, token_ids: tuple[int, ...]) -> bool:
+        start = len(self.token_ids) - len(token_ids)
+        return start >= self.num_prompt_tokens and tuple(self.token_ids[start:]) == token_ids
 
     def append(self, token_id: int) -> None:
         """Lets the completion grow by a token.
@@ -220,3 +239,10 @@ class Sequence:
         if self.num_completion_tokens >= self.params.max_tokens:
             return FinishReason.LENGTH
         return None
+
+
+def _bitmask(token_ids: tuple[int, ...]) -> "array[int]":
+    words = array("I", bytes(4 * (max(token_ids) // 32 + 1)))
+    for token_id in token_ids:
+        words[token_id // 32] |= 1 << token_id % 32
+    return words

@@ -74,6 +74,10 @@ def max_tokens(num_prompt_tokens: int, *, limits: Limits = LIMITS, stands_in: bo
         (sampled(logit_bias={5: 100.1}), "sampling_params.logit_bias[5]"),
         (sampled(logit_bias={5: math.nan}), "sampling_params.logit_bias[5]"),
         (sampled(logit_bias=dict.fromkeys(range(1025), 0.0)), "sampling_params.logit_bias"),
+        (sampled(allowed_token_ids=range(8193)), "sampling_params.allowed_token_ids"),
+        (sampled(bad_words=["a"] * 65), "sampling_params.bad_words"),
+        (sampled(bad_words=["a", ""]), "sampling_params.bad_words[1]"),
+        (sampled(bad_words=["é" * 257]), "sampling_params.bad_words[0]"),
         (sampled(min_tokens=-1), "sampling_params.min_tokens"),
         (sampled(top_logprobs=21), "sampling_params.top_logprobs"),
         (sampled(top_logprobs=-1), "sampling_params.top_logprobs"),
@@ -96,6 +100,7 @@ def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
         sampled(min_p=0, repetition_penalty=0.01, frequency_penalty=-2, presence_penalty=-2, min_tokens=0),
         sampled(min_p=1, repetition_penalty=2, frequency_penalty=2, presence_penalty=2, top_logprobs=0),
         sampled(logit_bias=dict.fromkeys(range(1024), -100.0), top_logprobs=20, ignore_eos=True),
+        sampled(allowed_token_ids=range(8192), bad_words=["é" * 256] * 64),
         prompt(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_NONE), priority=pb.PRIORITY_ONLINE),
         prompt(cache_salt="é" * 256, priority=pb.PRIORITY_BATCH),
     ],
@@ -119,9 +124,10 @@ def test_unset_params_get_their_documented_defaults():
 def test_what_is_set_reaches_the_engine():
     same: dict[str, Any] = {"repetition_penalty": 1.1, "frequency_penalty": -0.5, "presence_penalty": 0.5}
     same |= {"temperature": 0.0, "top_k": 3, "top_p": 0.5, "min_p": 0.25, "seed": 0, "min_tokens": 7, "max_tokens": 7}
-    params = converted(top_logprobs=0, logit_bias={4: -1.0}, ignore_eos=True, stop_token_ids=[2, 2, 49], **same)
-    stops = frozenset({2, 49})
-    assert params == SamplingParams(num_logprobs=0, logit_bias=((4, -1.0),), stop_token_ids=stops, **same)
+    named: dict[str, Any] = {"stop_token_ids": [2, 2, 49], "allowed_token_ids": [49, 3]}
+    params = converted(top_logprobs=0, logit_bias={4: -1.0}, ignore_eos=True, **named, **same)
+    same |= {"stop_token_ids": frozenset({2, 49}), "allowed_token_ids": (49, 3)}
+    assert params == SamplingParams(num_logprobs=0, logit_bias=((4, -1.0),), **same)
 
 
 def test_min_tokens_is_at_most_max_tokens_whichever_way_that_came():
@@ -134,9 +140,13 @@ def test_min_tokens_is_at_most_max_tokens_whichever_way_that_came():
 
 
 @pytest.mark.parametrize("token_id", [-1, 50, 2**31 - 1])
-@pytest.mark.parametrize("field", ["sampling_params.logit_bias", "stop_token_ids"])
+@pytest.mark.parametrize("field", ["sampling_params.logit_bias", "sampling_params.allowed_token_ids", "stop_token_ids"])
 def test_a_token_that_the_model_does_not_have_is_refused(token_id, field):
-    named: dict[str, Any] = {"logit_bias": {token_id: 1.0}, "stop_token_ids": [5, token_id]}
+    named: dict[str, Any] = {
+        "logit_bias": {token_id: 1.0},
+        "allowed_token_ids": [5, token_id],
+        "stop_token_ids": [5, token_id],
+    }
     with pytest.raises(InvalidRequestError, match="token ids of the model that answers are 0 to 49") as caught:
         converted(**{name: value for name, value in named.items() if field.endswith(name)})
     assert caught.value.field == field

@@ -36,10 +36,11 @@ def stopping_at(*stop_token_ids: int) -> pb.RunRequest:
         (pb.RunRequest(model=MODEL, prompt=pb.Prompt(text="")), "prompt.text"),
         (ask(temperature=5.1), "sampling_params.temperature"),
         (ask(max_tokens=0), "sampling_params.max_tokens"),
-        (ask(max_tokens=30_001), "sampling_params.max_tokens"),
         (ask(min_p=1.1), "sampling_params.min_p"),
         (ask(max_tokens=5, min_tokens=6), "sampling_params.min_tokens"),
         (ask(logit_bias={512: 1.0}), "sampling_params.logit_bias"),
+        (ask(allowed_token_ids=[5, 512]), "sampling_params.allowed_token_ids"),
+        (ask(bad_words=["a", ""]), "sampling_params.bad_words[1]"),
         (stopping_at(512), "stop_token_ids"),
         (stopping_at(*range(65)), "stop_token_ids"),
     ],
@@ -86,6 +87,8 @@ async def test_max_tokens_that_does_not_fit_beside_the_prompt_is_refused(running
     error = await refusal(running, ask("x" * 3_000, max_tokens=30_000))
     assert error_info(error).reason == "CONTEXT_WINDOW_EXCEEDED"
     assert "exceeded this model context window limit (32000)" in (error.details() or "")
+    error = await refusal(running, ask(max_tokens=30_001))
+    assert error_info(error).reason == "CONTEXT_WINDOW_EXCEEDED"
 
 
 async def test_the_chat_templates_own_words_reach_the_client(running):

@@ -164,6 +164,31 @@ async def test_a_bias_of_100_decides_and_one_of_minus_100_forbids(running):
     assert first not in await greedy_token_ids(running, logit_bias={first: -100})
 
 
+async def test_only_allowed_tokens_are_chosen(running):
+    assert set(await greedy_token_ids(running, allowed_token_ids=[70, 71, 300])) <= {70, 71, 300}
+    assert await greedy_token_ids(running, allowed_token_ids=[511]) == [511] * 40
+
+
+async def test_bad_words_stand_nowhere_in_the_completion(running):
+    sampled: dict[str, Any] = {"max_tokens": 200, "temperature": 1.0, "seed": 5, "ignore_eos": True}
+    free = await running.text_generation.Run(ask(**sampled))
+    words = sorted({free.text[place : place + 2].strip() for place in range(0, 120, 4)} - {""})
+    answer = await running.text_generation.Run(ask(bad_words=words, top_logprobs=0, **sampled))
+    spelled = await running.model.loaded().chat.encode_bad_words(words, 512)
+    ids = [logprob.token_id for logprob in answer.logprobs]
+    assert not any(tuple(ids[at : at + len(word)]) == word for word in spelled for at in range(len(ids)))
+    assert answer.text != free.text
+
+
+async def test_what_excludes_every_token_is_the_requests_own_fault(running):
+    words = running.model.loaded().chat.token_bytes(70).decode()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running.text_generation.Run(ask(allowed_token_ids=[70], bad_words=[words]))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "allowed_token_ids, bad_words" in (caught.value.details() or "")
+    assert await running.is_idle()
+
+
 async def test_penalties_make_tokens_come_less_often(running):
     free = await greedy_token_ids(running)
     assert len(set(await greedy_token_ids(running, frequency_penalty=2, presence_penalty=2))) > len(set(free))

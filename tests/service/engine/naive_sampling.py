@@ -18,7 +18,12 @@ def adjusted(
     for token_id in range(len(scores)):
         ends = token_id in params.eos_token_ids or token_id in params.stop_token_ids
         is_early_end = ends and len(completion) < params.min_tokens
-        if is_early_end or (allowed is not None and token_id not in allowed):
+        is_bad = any(
+            [*completion, token_id][-len(word) :] == list(word) and len(word) <= len(completion) + 1
+            for word in params.bad_words
+        )
+        is_kept = not params.allowed_token_ids or token_id in params.allowed_token_ids
+        if is_early_end or is_bad or not is_kept or (allowed is not None and token_id not in allowed):
             scores[token_id] = -math.inf
         scores[token_id] += dict(params.logit_bias).get(token_id, 0)
         if token_id in prompt or token_id in completion:

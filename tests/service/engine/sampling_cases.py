@@ -1,14 +1,18 @@
 """Rows for the sampler: each with its parameters, and with what its counts and its bitmask were made of."""
 
+import math
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
+from hypothesis import assume
 from hypothesis import strategies as st
 
+from service.engine.drawing import row_of
 from service.engine.drawn import SampledToken, SamplingError
 from service.engine.sampling import SamplingRow, draw
 from service.engine.sequence import SamplingParams, Sequence
+from tests.service.engine import naive_sampling
 
 VOCABULARY = 200
 SEEDS = st.integers(-(2**63), 2**63 - 1)
@@ -29,17 +33,29 @@ def params(**changes: Any) -> SamplingParams:
     return SamplingParams(**({"max_tokens": 1, "temperature": 1.0} | changes))
 
 
+class FixedGrammar:
+    """A grammar that lets the same tokens come everywhere."""
+
+    def __init__(self, mask: torch.Tensor) -> None:
+        self._mask = mask
+
+    def accept(self, token_id: int) -> None: ...
+
+    def allowed(self, *_: object) -> torch.Tensor:
+        return self._mask
+
+
 def bitmask(allowed: set[int], num_words: int = -(-VOCABULARY // 32)) -> torch.Tensor:
     bits = sum(1 << token_id for token_id in allowed)
     return torch.frombuffer(bytearray(bits.to_bytes(4 * num_words, "little")), dtype=torch.int32)
 
 
 def case(given: SamplingParams, prompt: list[int], completion: list[int], allowed: set[int] | None = None) -> Case:
-    sequence = Sequence("it", list(prompt), len(prompt), given)
+    grammar = None if allowed is None else FixedGrammar(bitmask(allowed))
+    sequence = Sequence("it", list(prompt), len(prompt), given, grammar=cast(Any, grammar))
     for token_id in completion:
         sequence.append(token_id)
-    mask = None if allowed is None else bitmask(allowed)
-    return Case(SamplingRow(given, len(completion), sequence.token_counts, mask), prompt, completion, allowed)
+    return Case(row_of(sequence, len(completion)), prompt, completion, allowed)
 
 
 @st.composite
@@ -60,9 +76,13 @@ def cases(draw: st.DrawFn) -> Case:
         eos_token_ids=frozenset(draw(st.sets(LIKELY, max_size=3))),
         stop_token_ids=frozenset(draw(st.sets(LIKELY, max_size=3))),
         min_tokens=one_of(0, 4),
+        allowed_token_ids=one_of((), (), tuple(range(16)), tuple(range(16, VOCABULARY)), tuple(range(0, 199, 2))),
+        bad_words=draw(st.lists(st.lists(LIKELY, min_size=1, max_size=3).map(tuple), max_size=3).map(tuple)),
     )
-    allowed = draw(st.none() | st.sets(LIKELY | st.integers(0, VOCABULARY - 1), min_size=7))
-    return case(given, draw(st.lists(LIKELY, min_size=1)), draw(st.lists(LIKELY)), allowed)
+    allowed = draw(st.none() | st.sets(LIKELY | st.integers(0, VOCABULARY - 1), min_size=4))
+    prompt, completion = draw(st.lists(LIKELY, min_size=1)), draw(st.lists(LIKELY))
+    assume(max(naive_sampling.adjusted([0.0] * VOCABULARY, given, prompt, completion, allowed)) > -math.inf)
+    return case(given, prompt, completion, allowed)
 
 
 def random_logits(num_rows: int) -> torch.Tensor:

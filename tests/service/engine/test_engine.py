@@ -18,6 +18,10 @@ Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]
 
 
+PAIRS = tuple((first, second) for first in range(3, 320, 40) for second in range(3, 320, 80))
+"""Bad words; of few tokens most would complete one of them."""
+
+
 def is_whole(engine: Engine) -> bool:
     return engine.block_pool.num_free == engine.block_pool.num_blocks and not engine.has_work
 
@@ -50,6 +54,8 @@ def test_sixteen_mixed_requests_get_what_they_would_get_alone(checkpoint: Checkp
         frequency_penalty=st.sampled_from([0.0, 0.3]),
         presence_penalty=st.sampled_from([0.0, -0.3]),
         logit_bias=st.sampled_from([(), ((5, 2.0), (6, -100.0))]),
+        allowed_token_ids=st.sampled_from([(), tuple(range(3, 320, 40))]),
+        bad_words=st.sampled_from([(), PAIRS]),
         seed=st.integers(-(2**63), 2**63 - 1),
         num_logprobs=st.sampled_from([None, 0, 3]),
     ),
@@ -145,6 +151,8 @@ def test_aborting_what_has_ended_is_no_error(checkpoint: Checkpoint) -> None:
         ([-1], 5, {}),
         ([5], 5, {"logit_bias": ((320, 1.0),)}),
         ([5], 5, {"stop_token_ids": frozenset({320})}),
+        ([5], 5, {"allowed_token_ids": (5, 320)}),
+        ([5], 5, {"bad_words": ((5,), (5, -1))}),
     ],
 )
 def test_a_request_that_could_never_run_is_refused(

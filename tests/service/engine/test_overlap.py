@@ -29,6 +29,9 @@ from tests.service.engine.grammars import choice, regex, save_model
 from tests.tokenizers import byte_level_tokenizer
 
 PREFIX = [3 + (step * 7) % 300 for step in range(40)]
+FEW = tuple(range(3, 418, 50))
+PAIRS = tuple((first, second) for first in FEW for second in FEW if (first + second) % 20)
+"""Bad words that most of these tokens would complete, one behind another."""
 
 
 class Request(NamedTuple):
@@ -76,6 +79,9 @@ PARAMS = st.builds(
     presence_penalty=st.sampled_from([0.0, 0.0, 0.0, 0.7]),
     seed=st.integers(0, 3),
     eos_token_ids=st.sampled_from([frozenset[int](), frozenset(range(0, 512, 5)), frozenset(range(0, 512, 20))]),
+    stop_token_ids=st.sampled_from([frozenset[int](), frozenset[int](), frozenset({53, 103, *range(1, 418, 9)})]),
+    allowed_token_ids=st.sampled_from([(), (), FEW]),
+    bad_words=st.sampled_from([(), (), PAIRS, tuple((token_id,) for token_id in range(0, 418, 3))]),
     min_tokens=st.sampled_from([0, 0, 4]),
     num_logprobs=st.sampled_from([None, None, 2]),
 )

@@ -13,6 +13,7 @@ from transformers import (
     LogitsProcessorList,
     MinNewTokensLengthLogitsProcessor,
     MinPLogitsWarper,
+    NoBadWordsLogitsProcessor,
     PrefixConstrainedLogitsProcessor,
     RepetitionPenaltyLogitsProcessor,
     SequenceBiasLogitsProcessor,
@@ -27,6 +28,7 @@ from service.engine.sequence import TokenCounts
 from tests.service.engine import naive_sampling
 from tests.service.engine.sampling_cases import (
     SEEDS,
+    VOCABULARY,
     Case,
     bitmask,
     case,
@@ -126,8 +128,13 @@ def test_transformers_processors_give_the_same_distribution(one: Case) -> None:
     if ending := given.eos_token_ids | given.stop_token_ids:
         early = len(one.prompt), given.min_tokens, sorted(ending)
         processors.append(MinNewTokensLengthLogitsProcessor(*early, device="cpu"))
-    if one.allowed is not None:
-        processors.append(PrefixConstrainedLogitsProcessor(lambda *_: sorted(one.allowed or ()), num_beams=1))
+    for kept in filter(None, (one.allowed, given.allowed_token_ids)):
+        processors.append(PrefixConstrainedLogitsProcessor(lambda *_, kept=kept: sorted(kept), num_beams=1))
+    if given.bad_words:
+        no_bad_words = NoBadWordsLogitsProcessor([list(word) for word in given.bad_words], eos_token_id=[])
+        # It misses a word behind as many tokens as stand before its last one, and sees the prompt too.
+        completion = torch.LongTensor([[VOCABULARY - 1, *one.completion]])
+        processors.append(lambda _, scores: no_bad_words(completion, scores))
     if given.temperature > 0:
         processors.append(TemperatureLogitsWarper(given.temperature))
         processors += [TopKLogitsWarper(given.top_k)] if given.top_k else []
@@ -172,6 +179,30 @@ def test_only_allowed_tokens_are_drawn_and_those_beyond_the_mask_are_not_allowed
     masks = [bitmask({5, 31, 64}, 3), bitmask({5, 31}, 3), None]
     rows = [SamplingRow(params(temperature=0), 0, allowed=mask) for mask in masks]
     assert token_ids(logits, rows) == [64, 31, 99]
+
+
+def test_masks_of_different_lengths_meet_in_one_batch() -> None:
+    logits = torch.arange(100.0).expand(4, -1)
+    kept = [{"allowed_token_ids": (5, 33)}, {"allowed_token_ids": (99, 2)}, {}, {"allowed_token_ids": (7, 64)}]
+    masks = [None, None, None, {7, 31}]
+    rows = [case(params(temperature=0, **one), [0], [], mask).row for one, mask in zip(kept, masks, strict=True)]
+    assert token_ids(logits, rows) == [33, 99, 99, 7]
+
+
+def test_a_bad_words_last_token_is_forbidden_behind_the_others_in_the_completion_only() -> None:
+    given = params(temperature=0, bad_words=((1,), (2, 3), (4, 5, 6)))
+    completions = {(): [], (2,): [3], (4, 5): [6], (5,): [], (4, 5, 2): [3]}
+    for completion, also in completions.items():
+        row = case(given, [2, 4, 5], list(completion)).row
+        assert sorted(row.forbidden) == sorted([1, *also])
+        assert token_ids(torch.eye(7)[[1, *also]] * 9, [row] * (1 + len(also))) == [0] * (1 + len(also))
+
+
+def test_a_row_without_masks_or_words_is_plain() -> None:
+    assert case(params(temperature=0), [1], [2]).row.is_plain
+    assert not case(params(temperature=0, bad_words=((5,),)), [1], [2]).row.is_plain
+    assert case(params(temperature=0, bad_words=((5, 6),)), [1], [2]).row.is_plain, "nothing is forbidden yet"
+    assert not case(params(temperature=0, allowed_token_ids=(5,)), [1], [2]).row.is_plain
 
 
 def test_logits_are_left_as_they_were() -> None:
