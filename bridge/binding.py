@@ -30,7 +30,10 @@ from bridge.translation import Question
 HOST: Final = "workers-binding.ai"
 RUN_PATHS: Final = ("/run", "/ai-gateway/run")
 MODELS_PATH: Final = "/ai-api/models/search"
-PREFIXES: Final = ("/run", "/ai-gateway/", "/ai-api/")
+ABSENT: Final = {"/ai-gateway/": "gateway", "/autorag/": "autorag", "/to-everything/": "toMarkdown"}
+"""The methods of a binding that are about other things than text generation, by what begins the paths they ask for."""
+
+PREFIXES: Final = ("/run", "/ai-api/", *ABSENT)
 """What begins the paths of all that a binding may ask for, there or not."""
 
 WHOLE_IS_COMPRESSED: Final = {"2": True, "3": False}
@@ -60,7 +63,16 @@ async def relay(request: web.Request) -> web.StreamResponse:
         return await _run(request, asked.query.get("version"))
     if request.method == "GET" and asked.host == HOST and asked.path == MODELS_PATH:
         return await answer_search(request, asked.query)
+    if asked.host == HOST and asked.path.startswith(tuple(ABSENT)):
+        raise no_route(asked.path)
     raise GatewayError(400, 7000, f"No route for that URI: x-forwarded has to say https://{HOST}/run?version=3")
+
+
+def no_route(path: str) -> GatewayError:
+    """Says that a path leads nowhere, and of a binding's, which of its methods is not here."""
+    method = next((method for prefix, method in ABSENT.items() if path.startswith(prefix)), None)
+    told = f": env.AI.{method}() is not here, env.AI.run() and env.AI.models() are" if method else ""
+    return GatewayError(400, 7000, f"No route for that URI{told}")
 
 
 def add_routes(router: web.UrlDispatcher) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from bridge import envelope, sse
-from bridge.binding import RUN_PATHS
+from bridge.binding import ABSENT, RUN_PATHS
 from bridge.errors import AiError, GatewayError
 from bridge.openai import failures as openai
 
@@ -42,6 +42,6 @@ FACES: Final = (
 
 def face_of(path: str) -> Face:
     """The surface that a path belongs to, whether it leads anywhere or not."""
-    if path in RUN_PATHS or path.endswith("/ai/run/proxy"):
+    if path in RUN_PATHS or path.endswith("/ai/run/proxy") or path.startswith(tuple(ABSENT)):
         return BINDING
     return next((face for pattern, face in FACES if pattern.fullmatch(path)), NATIVE)

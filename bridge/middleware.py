@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from bridge.access import Access, log
+from bridge.binding import no_route
 from bridge.errors import AiError, GatewayError
 from bridge.faces import OPENAI, OPENAI_IN_ACCOUNT, Face, face_of
 from bridge.keys import ACCESS, METRICS, STREAM
@@ -63,7 +64,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         message = f"{request.method} not supported for requested URI."
         return face.gateway_failure(GatewayError(405, 7001, message, {hdrs.ALLOW: error.headers[hdrs.ALLOW]}))
     except web.HTTPNotFound:
-        return face.gateway_failure(GatewayError(400, 7000, "No route for that URI"))
+        return face.gateway_failure(no_route(request.path))
     except GatewayError as error:
         request[ACCESS].error = error.message
         return face.gateway_failure(error)

@@ -174,9 +174,28 @@ async def test_no_page_can_pass_for_workerd(bridge, service, path, headers):
     assert service.requests == []
 
 
-async def test_what_is_not_there_for_a_binding_is_told_as_such(bridge):
-    answer = await ask(bridge, {}, "/ai-gateway/universal/run/mine")
-    assert answer.error == (400, 7000, "No route for that URI")
+ABSENT = {
+    "/to-everything/markdown/transformer": "toMarkdown",
+    "/to-everything/markdown/supported": "toMarkdown",
+    "/ai-gateway/universal/run/mine": "gateway",
+    "/ai-gateway/gateways/mine/logs/1": "gateway",
+    "/autorag/rags": "autorag",
+    "/autorag/rags/mine/ai-search": "autorag",
+}
+
+
+@pytest.mark.parametrize("is_relayed", [False, True])
+@pytest.mark.parametrize("path", ABSENT)
+async def test_what_is_not_there_for_a_binding_is_told_in_the_fields_that_each_of_its_classes_reads(
+    bridge, service, path, is_relayed
+):
+    relayed = {"Host": None, "x-forwarded": f"https://workers-binding.ai{path}"}
+    answer = await (ask(bridge, {}, RELAY, **relayed) if is_relayed else ask(bridge, {}, path))
+    body = json.loads(answer.body)
+    told = f"No route for that URI: env.AI.{ABSENT[path]}() is not here, env.AI.run() and env.AI.models() are"
+    assert (answer.status, body["errors"]) == (400, [{"code": 7000, "message": told}])
+    assert (body["internalCode"], body["description"]) == (7000, told)
+    assert service.requests == []
 
 
 async def test_wrangler_relays_for_the_account_in_its_path(bridge, service):

@@ -13,6 +13,7 @@ import requests
 
 from scripts.real_clients import NODE, NODE_FOLDER
 from tests.launch.processes import read_until
+from tests.wrangler import wrangler_dev
 
 EXAMPLE = Path(__file__).parents[2] / "clients" / "worker"
 
@@ -58,9 +59,6 @@ def test_workerd_serves_it_from_its_configuration(example, running_stack):
         check_streams_an_answer(f"http://127.0.0.1:{port}")
 
 
-def test_the_shim_stands_in_for_the_binding_in_newer_wrangler(node, running_stack):
-    answers = node("shim.mjs", running_stack.url)
-    assert "United States" in answers["run"]["response"]
-    assert answers["stream"].endswith("data: [DONE]\n\n")
-    assert answers["error"] == "AiError: 5007: No such model @cf/none or task"  # RPC puts the name before the message
-    assert json.dumps(answers["package"]) == json.dumps(answers["run"])
+def test_wrangler_serves_it_from_its_configuration(example, running_stack):
+    with wrangler_dev(example, running_stack.url, "", "-e", "local") as address:
+        check_streams_an_answer(address)

@@ -2,10 +2,9 @@
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
-import { runstreamAi } from "../../clients/worker/runstream.mjs";
+import { runstreamAi } from "runstream-worker";
 
 const [url, token, questions] = process.argv.slice(2);
-const ai = runstreamAi({ url, token });
 
 // As wrangler bundles a Worker.
 const bundle = await build({
@@ -18,16 +17,10 @@ const bundle = await build({
 });
 
 const miniflare = new Miniflare({
-  workers: [
-    {
-      name: "checks",
-      compatibilityDate: "2026-01-01",
-      compatibilityFlags: ["nodejs_compat"],
-      modules: [{ type: "ESModule", path: "worker.mjs", contents: bundle.outputFiles[0].text }],
-      wrappedBindings: { AI: ai.binding },
-    },
-    ai.worker,
-  ],
+  compatibilityDate: "2026-01-01",
+  compatibilityFlags: ["nodejs_compat"],
+  modules: [{ type: "ESModule", path: "worker.mjs", contents: bundle.outputFiles[0].text }],
+  unsafeBindings: [runstreamAi({ url, token })],
 });
 
 try {
