@@ -59,6 +59,8 @@ RULES: Final[Mapping[str, Rule]] = {
     "MODEL_NOT_READY": Rule(503, 3040, default_retry_after_s=2),
     "DEADLINE_EXCEEDED": Rule(408, 3046, description="Request timeout", is_retryable=False),
     "ENGINE_FAILED": Rule(500, 5000, is_retryable=False),
+    # Only of an item of a batch, which has no status of its own.
+    "CANCELLED": Rule(500, 5000, is_retryable=False),
     "INTERNAL": Rule(500, 5000, description="internal error"),
     "BODY_EMPTY": Rule(400, 3003, "Incomplete request", "Request is missing headers or body: body"),
     "HEADER_MISSING": Rule(400, 3003, "Incomplete request"),

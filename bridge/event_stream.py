@@ -39,10 +39,11 @@ class EventStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._keeping_alive.cancel()
-        await asyncio.wait({self._keeping_alive})
+        # Before anything that may be cancelled: a client may leave as soon as it has the last event.
         if STREAM in self._request:
             self._request.app[METRICS].streams_open.dec()
+        self._keeping_alive.cancel()
+        await asyncio.wait({self._keeping_alive})
 
     @property
     def response(self) -> web.StreamResponse:

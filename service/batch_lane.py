@@ -10,7 +10,8 @@ from contextlib import aclosing
 from runstream.v1 import batches_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
-from service.batch_store import BatchStore, StoreThread, WaitingItem
+from service.batch_records import WaitingItem
+from service.batch_store import BatchStore, StoreThread
 from service.completion import join
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, RunstreamError
 from service.generation import TextGenerator
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.05
 # After five deaths within a minute an engine stays down; batches must not be what it dies of for the last times.
 _MAX_RECENT_DEATHS = 3
+
+CANCELLED = "CANCELLED"
 
 OnEnd = Callable[[str, str], None]
 
@@ -83,14 +86,18 @@ class Lane:
             await self._has_news.wait()
             await asyncio.sleep(self._pause_s)
 
-    async def abandon(self, is_meant: Callable[[WaitingItem], bool]) -> None:
+    def drop(self, is_meant: Callable[[WaitingItem], bool]) -> None:
         """Ends some of the items that it has taken from the store, without a result."""
         self._returned = [item for item in self._returned if not is_meant(item)]
         self._suspects = deque(item for item in self._suspects if not is_meant(item))
-        ending = [task for task, item in self._running.items() if is_meant(item)]
-        for task in ending:
-            task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        for task, item in self._running.items():
+            if is_meant(item):
+                task.cancel()
+
+    async def has_dropped(self, is_meant: Callable[[WaitingItem], bool]) -> None:
+        """Waits until none of the items meant is running."""
+        if ending := [task for task, item in self._running.items() if is_meant(item)]:
+            await asyncio.wait(ending)
 
     async def _start_items(self) -> None:
         if self._model.engine.num_recent_deaths >= _MAX_RECENT_DEATHS:
@@ -126,7 +133,8 @@ class Lane:
         self._has_news.set()
 
     async def _answer(self, item: WaitingItem, is_suspect: bool) -> None:
-        await self._note(item, lambda store: store.begin(item.batch_id))
+        if not await self._note(item, lambda store: store.begin(item)):
+            return
         request = pb.RunRequest.FromString(item.request)
         result = _result_for(item, request)
         outcome = "succeeded"
@@ -147,8 +155,11 @@ class Lane:
         has_succeeded = outcome == "succeeded"
         written = result.SerializeToString()
         now = self._clock()
-        if await self._note(item, lambda store: store.finish(item, written, now, has_succeeded=has_succeeded)):
-            self._on_end(self._model.entry.id, outcome)
+        await self._note(
+            item,
+            lambda store: store.finish(item, written, now, has_succeeded=has_succeeded),
+            lambda is_first: self._on_end(self._model.entry.id, outcome) if is_first else None,
+        )
 
     def _give_back(self, item: WaitingItem, is_suspect: bool) -> None:
         if is_suspect:
@@ -171,14 +182,24 @@ class Lane:
             _log.exception("item %d of batch %s failed", item.index, item.batch_id)
             raise RunstreamError("internal error") from error
 
-    async def _note(self, item: WaitingItem, change: Callable[[BatchStore], bool]) -> bool:
+    async def _note(
+        self, item: WaitingItem, change: Callable[[BatchStore], bool], then: Callable[[bool], None] | None = None
+    ) -> bool:
         """Changes the store, in the end: a disk that is full for a while holds the lane up and loses no answer."""
         while True:
             try:
-                return await self._store(change)
+                return await self._store(change, then)
             except sqlite3.Error:
                 _log.exception("item %d of batch %s can't be written", item.index, item.batch_id)
                 await asyncio.sleep(self._longest_pause_s)
+
+
+def to_cancelled(item: WaitingItem) -> bytes:
+    """The result, serialized, of an item whose batch was cancelled before it had one."""
+    result = _result_for(item, pb.RunRequest.FromString(item.request))
+    result.failure.reason = CANCELLED
+    result.failure.message = "The batch was cancelled before this item had its answer."
+    return result.SerializeToString()
 
 
 def _result_for(item: WaitingItem, request: pb.RunRequest) -> batches_pb2.BatchResult:

@@ -51,6 +51,21 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
             async for page in pages:
                 await context.write(pb.StreamBatchResultsResponse(results=page))
 
+    async def ListBatches(  # noqa: N802
+        self, request: pb.ListBatchesRequest, context: _Context
+    ) -> pb.ListBatchesResponse:
+        """Lists an account's batches."""
+        async with self._admitted(context):
+            batches, next_token = await self._batches.page(request.account, request.page_size, request.page_token)
+            return pb.ListBatchesResponse(batches=batches, next_page_token=next_token)
+
+    async def CancelBatch(  # noqa: N802
+        self, request: pb.CancelBatchRequest, context: _Context
+    ) -> pb.CancelBatchResponse:
+        """Ends what is left of a batch."""
+        async with self._admitted(context):
+            return pb.CancelBatchResponse(batch=await self._batches.cancel(request.account, request.batch_id))
+
     async def DeleteBatch(  # noqa: N802
         self, request: pb.DeleteBatchRequest, context: _Context
     ) -> pb.DeleteBatchResponse:

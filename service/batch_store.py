@@ -1,133 +1,83 @@
-"""The file in which batches outlive the service: SQLite, one process at a time."""
+"""What is kept of batches, one process at a time, so that they outlive it."""
 
 import asyncio
 import contextlib
-import os
-import sqlite3
+import functools
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
-from service.config import ConfigError
-from service.errors import BatchNotFoundError
+from service.batch_file import open_file
+from service.batch_records import BatchRecord, Cursor, NewBatch, WaitingItem
+from service.errors import BatchNotFoundError, InvalidRequestError, QueueFullError
 
-_VERSION = 1
+MAX_WAITING_ITEMS = 100_000
+# A UUID has 36; what is longer is no id of a batch and not worth repeating.
+_MAX_SHOWN_CHARACTERS = 64
+
+_RECORD = ", ".join(BatchRecord._fields)
+_WAITING = "items.number, id, item_index, external_reference, request"
 
 _T = TypeVar("_T")
-
-# What is small stands in front of the blobs, so that looking for it reads none of them.
-_SCHEMA = """
-CREATE TABLE batches (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    account TEXT NOT NULL,
-    model TEXT NOT NULL,
-    num_items INTEGER NOT NULL,
-    num_succeeded INTEGER NOT NULL DEFAULT 0,
-    num_failed INTEGER NOT NULL DEFAULT 0,
-    has_begun INTEGER NOT NULL DEFAULT 0,
-    created_at REAL NOT NULL,
-    ended_at REAL
-);
-CREATE TABLE items (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    batch INTEGER NOT NULL REFERENCES batches(number) ON DELETE CASCADE,
-    item_index INTEGER NOT NULL,
-    is_done INTEGER NOT NULL DEFAULT 0,
-    external_reference TEXT,
-    request BLOB NOT NULL,
-    result BLOB
-);
-CREATE INDEX items_of_batch ON items (batch, item_index);
-CREATE INDEX waiting_items ON items (number) WHERE is_done = 0;
-"""
-
-_RECORD = "id, model, num_items, num_succeeded, num_failed, has_begun, created_at, ended_at"
-
-
-class BatchRecord(NamedTuple):
-    """A batch as it stands in the file.
-
-    Attributes:
-        id, model: Its id and the model that its items ask.
-        num_items, num_succeeded, num_failed: How many items it has, and how many of them have ended which way.
-        has_begun: Whether any of them has been started.
-        created_at, ended_at: When, in seconds since 1970; `ended_at` is None until every item has its result.
-    """
-
-    id: str
-    model: str
-    num_items: int
-    num_succeeded: int
-    num_failed: int
-    has_begun: int
-    created_at: float
-    ended_at: float | None
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class WaitingItem:
-    """An item without a result.
-
-    Attributes:
-        number: Its place in the order of all items.
-        batch_id, index: Which item of which batch it is.
-        external_reference: What its result repeats.
-        request: Its RunRequest, serialized.
-    """
-
-    number: int
-    batch_id: str
-    index: int
-    external_reference: str | None
-    request: bytes
-
-
-class NewItem(NamedTuple):
-    """An item to be stored; see `WaitingItem`."""
-
-    external_reference: str | None
-    request: bytes
 
 
 class BatchStore:
     """Keeps batches. To be used by one thread at a time; each change is on disk when its method returns.
 
     Args:
-        path: The file; it and its folder are made if they are not there, for this user's eyes only.
+        path: The file; see `open_file`.
         ttl_s: For how many seconds a batch is kept once it is done.
 
     Raises:
         ConfigError: The file can't be used, or another process uses it.
+
+    Attributes:
+        num_waiting: How many items have no result; any thread may read it.
     """
 
     def __init__(self, path: Path, ttl_s: float) -> None:
         self._ttl_s = ttl_s
-        try:
-            self._db = _open(path)
-        except (OSError, sqlite3.Error) as error:
-            raise ConfigError(_reason(path, error)) from error
+        self._db = open_file(path)
+        self.num_waiting: int = self._db.execute("SELECT count(*) FROM items WHERE is_done = 0").fetchone()[0]
 
     def close(self) -> None:
         """Gives the file free for another process."""
         self._db.close()
 
-    def create(self, account: str, model: str, items: Sequence[NewItem], now: float) -> str:
-        """Stores a batch; returns its id."""
-        batch_id = str(uuid.uuid4())
+    def create(self, new: NewBatch, now: float) -> BatchRecord:
+        """Stores a batch, unless an earlier request with its `request_id` has made one: then this is that one.
+
+        Raises:
+            InvalidRequestError: The earlier request had another model or other items.
+            QueueFullError: With its items more would wait than may.
+        """
         with self._transaction():
+            if earlier := self._of_request(new, now):
+                return earlier
+            if self.num_waiting + len(new.items) > MAX_WAITING_ITEMS:
+                raise QueueFullError(
+                    f"{self.num_waiting} items of batches are waiting already and {MAX_WAITING_ITEMS} may: send this "
+                    "batch when others are done",
+                    max_waiting_items=MAX_WAITING_ITEMS,
+                )
+            batch_id = str(uuid.uuid4())
             number = self._db.execute(
-                "INSERT INTO batches (id, account, model, num_items, created_at) VALUES (?, ?, ?, ?, ?)",
-                (batch_id, account, model, len(items), now),
+                "INSERT INTO batches (id, account, model, num_items, created_at, request_id, digest) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (batch_id, new.account, new.model, len(new.items), now, new.request_id or None, new.digest),
             ).lastrowid
             self._db.executemany(
                 "INSERT INTO items (batch, item_index, external_reference, request) VALUES (?, ?, ?, ?)",
-                [(number, index, item.external_reference, item.request) for index, item in enumerate(items)],
+                [(number, index, item.external_reference, item.request) for index, item in enumerate(new.items)],
             )
-        return batch_id
+        self.num_waiting += len(new.items)
+        return self.get(new.account, batch_id, now)
+
+    def is_known(self, account: str, request_id: str, now: float) -> bool:
+        """Whether an earlier request of the account with this id has made a batch that is still there."""
+        return bool(self._select("account = ? AND request_id = ?", (account, request_id), now))
 
     def get(self, account: str, batch_id: str, now: float) -> BatchRecord:
         """What there is to tell of a batch.
@@ -135,13 +85,19 @@ class BatchStore:
         Raises:
             BatchNotFoundError: There is none with this id that the account may read, or it has expired.
         """
-        sought = f"SELECT {_RECORD} FROM batches WHERE id = ? AND account = ?"  # noqa: S608 - names of our own
-        row = self._db.execute(sought, (batch_id, account)).fetchone()
-        record = BatchRecord(*row) if row else None
-        if record is None or (record.ended_at is not None and record.ended_at + self._ttl_s <= now):
-            message = f"There is no batch {batch_id}: it never was this account's, was deleted, or has expired"
-            raise BatchNotFoundError(message, batch_id=batch_id)
-        return record
+        found = self._select("id = ? AND account = ?", (batch_id, account), now)
+        if not found:
+            shown = batch_id[:_MAX_SHOWN_CHARACTERS]
+            message = f"There is no batch {shown}: it never was this account's, was deleted, or has expired"
+            raise BatchNotFoundError(message, batch_id=shown)
+        return found[0]
+
+    def page(self, account: str, after: Cursor | None, limit: int, now: float) -> list[BatchRecord]:
+        """The account's batches behind a place in their list, newest first."""
+        newest_first = "ORDER BY created_at DESC, id DESC LIMIT ?"
+        if after is None:
+            return self._select("account = ?", (account,), now, newest_first, limit)
+        return self._select("account = ? AND (created_at, id) < (?, ?)", (account, *after), now, newest_first, limit)
 
     def results(self, batch_id: str, from_index: int, max_bytes: int) -> list[tuple[int, bytes]]:
         """The indexes and results that a batch has from an index on: the first at least, the others up to a size."""
@@ -159,40 +115,64 @@ class BatchStore:
             found.append((index, result))
         return found
 
-    def delete(self, batch_id: str) -> int:
-        """Forgets a batch with all its items; returns how many of them had no result."""
+    def cancel(
+        self, account: str, batch_id: str, now: float, failure_of: Callable[[WaitingItem], bytes]
+    ) -> tuple[BatchRecord, int]:
+        """Gives every item that has no result a failure. A batch that has ended stays as it is.
+
+        Returns:
+            The batch as it is then, and how many of its items have failed so.
+
+        Raises:
+            BatchNotFoundError: As for `get`.
+        """
         with self._transaction():
-            deleted = self._db.execute(
-                "DELETE FROM batches WHERE id = ? RETURNING num_items - num_succeeded - num_failed", (batch_id,)
-            ).fetchall()
-        return sum(num_waiting for (num_waiting,) in deleted)
+            waiting = self._waiting_of(batch_id) if self.get(account, batch_id, now).num_waiting else []
+            if waiting:
+                self._db.executemany(
+                    "UPDATE items SET is_done = 1, request = x'', result = ? WHERE number = ?",
+                    [(failure_of(item), item.number) for item in waiting],
+                )
+                self._db.execute(
+                    "UPDATE batches SET num_failed = num_failed + ?, is_cancelled = 1, ended_at = ? WHERE id = ?",
+                    (len(waiting), now, batch_id),
+                )
+        self.num_waiting -= len(waiting)
+        return self.get(account, batch_id, now), len(waiting)
+
+    def delete(self, account: str, batch_id: str, now: float) -> None:
+        """Forgets a batch with all its items.
+
+        Raises:
+            BatchNotFoundError: As for `get`.
+        """
+        with self._transaction():
+            record = self.get(account, batch_id, now)
+            self._db.execute("DELETE FROM batches WHERE id = ?", (batch_id,))
+        self.num_waiting -= record.num_waiting
 
     def delete_expired(self, now: float) -> int:
         """Forgets the batches whose time is up; returns how many."""
         with self._transaction():
             return self._db.execute("DELETE FROM batches WHERE ended_at <= ?", (now - self._ttl_s,)).rowcount
 
-    def num_waiting(self) -> int:
-        """How many items have no result."""
-        count: int = self._db.execute("SELECT count(*) FROM items WHERE is_done = 0").fetchone()[0]
-        return count
-
     def waiting(self, models: Sequence[str], after_number: int, limit: int) -> list[WaitingItem]:
         """The first items after a number that ask one of some models and have no result, oldest first."""
         marks = ", ".join("?" * len(models))
         rows = self._db.execute(
-            "SELECT items.number, id, item_index, external_reference, request "  # noqa: S608 - only marks are put in
+            f"SELECT {_WAITING} "  # noqa: S608 - names of our own and marks
             "FROM items INDEXED BY waiting_items CROSS JOIN batches ON batches.number = batch "
             f"WHERE is_done = 0 AND items.number > ? AND model IN ({marks}) ORDER BY items.number LIMIT ?",
             (after_number, *models, limit),
         )
         return [WaitingItem(*row) for row in rows]
 
-    def begin(self, batch_id: str) -> bool:
-        """Notes that an item of a batch is being started; whether it is the first."""
+    def begin(self, item: WaitingItem) -> bool:
+        """Notes that an item is being started; False if it has a result or its batch is gone."""
         with self._transaction():
-            changed = self._db.execute("UPDATE batches SET has_begun = 1 WHERE id = ? AND NOT has_begun", (batch_id,))
-        return changed.rowcount > 0
+            self._db.execute("UPDATE batches SET has_begun = 1 WHERE id = ? AND NOT has_begun", (item.batch_id,))
+            sought = "SELECT 1 FROM items WHERE number = ? AND is_done = 0"
+            return self._db.execute(sought, (item.number,)).fetchone() is not None
 
     def finish(self, item: WaitingItem, result: bytes, now: float, *, has_succeeded: bool) -> bool:
         """Stores an item's result, the first only; False if it has one or its batch is gone."""
@@ -211,17 +191,51 @@ class BatchStore:
                 "UPDATE batches SET ended_at = ? WHERE id = ? AND num_succeeded + num_failed = num_items",
                 (now, item.batch_id),
             )
+        self.num_waiting -= 1
         return True
+
+    def _of_request(self, new: NewBatch, now: float) -> BatchRecord | None:
+        """The batch that an earlier request with the same id has made, if it has not expired."""
+        if not new.request_id:
+            return None
+        key = (new.account, new.request_id)
+        if not (found := self._select("account = ? AND request_id = ?", key, now)):
+            # One that has expired may still be there.
+            self._db.execute("DELETE FROM batches WHERE account = ? AND request_id = ?", key)
+            return None
+        sought = "SELECT digest FROM batches WHERE account = ? AND request_id = ?"
+        if self._db.execute(sought, key).fetchone() != (new.digest,):
+            message = (
+                "request_id is that of an earlier request with another model or other items: give this one its own"
+            )
+            raise InvalidRequestError(message, "request_id")
+        return found[0]
+
+    def _select(
+        self, where: str, values: tuple[object, ...], now: float, order: str = "LIMIT ?", limit: int = 1
+    ) -> list[BatchRecord]:
+        """The batches for which a condition holds and whose time is not up."""
+        rows = self._db.execute(
+            f"SELECT {_RECORD} FROM batches WHERE {where} "  # noqa: S608 - names and conditions of our own
+            f"AND (ended_at IS NULL OR ended_at > ?) {order}",
+            (*values, now - self._ttl_s, limit),
+        )
+        return [BatchRecord(*row) for row in rows]
+
+    def _waiting_of(self, batch_id: str) -> list[WaitingItem]:
+        rows = self._db.execute(
+            f"SELECT {_WAITING} FROM batches JOIN items ON batch = batches.number "  # noqa: S608 - names of our own
+            "WHERE id = ? AND is_done = 0 ORDER BY item_index",
+            (batch_id,),
+        )
+        return [WaitingItem(*row) for row in rows]
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        """Commits at its end, or leaves all as it was."""
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 class StoreThread:
@@ -235,9 +249,23 @@ class StoreThread:
         self._store = store
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
 
-    async def __call__(self, use: Callable[[BatchStore], _T]) -> _T:
-        """What `use` returns of the store."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, use, self._store)
+    @property
+    def num_waiting(self) -> int:
+        """How many items have no result."""
+        return self._store.num_waiting
+
+    async def __call__(self, use: Callable[[BatchStore], _T], then: Callable[[_T], None] | None = None) -> _T:
+        """What `use` returns of the store.
+
+        Args:
+            use: What is to be done.
+            then: What follows from it. It is called with what `use` has returned, in the event loop, whether or not
+                who called this was cancelled meanwhile: a change can't be taken back, and half of one is none.
+        """
+        future = self._executor.submit(use, self._store)
+        if then is not None:
+            future.add_done_callback(functools.partial(_follow, asyncio.get_running_loop(), then))
+        return await asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Lets what has begun end, and closes the store."""
@@ -245,43 +273,6 @@ class StoreThread:
         self._store.close()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():  # closing a file that is in use would give up this process's locks on it
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    path.chmod(0o600)  # SQLite gives the files beside it the same mode
-    db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    # Held until the connection is closed, or the process ended, whichever way.
-    for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
-        db.execute(f"PRAGMA {pragma}")
-    # What is deleted was a prompt or an answer.
-    for pragma in ("secure_delete = ON", "foreign_keys = ON"):
-        db.execute(f"PRAGMA {pragma}")
-    db.execute("BEGIN EXCLUSIVE")
-    version = _pragma(db, "user_version")
-    if version not in (0, _VERSION):
-        raise sqlite3.DatabaseError(f"its version is {version}, and this service knows only {_VERSION}")
-    if version == 0:
-        for statement in (*_SCHEMA.split(";")[:-1], f"PRAGMA user_version = {_VERSION}"):
-            db.execute(statement)
-    db.execute("COMMIT")
-
-
-def _pragma(db: sqlite3.Connection, name: str) -> Any:
-    return db.execute(f"PRAGMA {name}").fetchone()[0]
-
-
-def _reason(path: Path, error: Exception) -> str:
-    advice = "choose another with --batch-db, or none for no batches"
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
-        return f"--batch-db {path} is in use by another service: {advice}"
-    return f"--batch-db {path} can't be used: {error}; {advice}"
+def _follow(loop: asyncio.AbstractEventLoop, then: Callable[[_T], None], future: Future[_T]) -> None:
+    if not future.cancelled() and future.exception() is None:
+        loop.call_soon_threadsafe(then, future.result())

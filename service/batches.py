@@ -5,32 +5,25 @@ import functools
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from runstream.v1 import batches_pb2
-from runstream.v1 import text_generation_pb2 as pb
 
-from service.batch_lane import Lane
-from service.batch_store import BatchRecord, BatchStore, NewItem, StoreThread
-from service.conversion import check_request
-from service.errors import BatchesDisabledError, InvalidRequestError, QueueFullError
+from service.batch_lane import CANCELLED, Lane, to_cancelled
+from service.batch_pages import to_cursor, to_page_size, to_token
+from service.batch_records import BatchRecord, WaitingItem
+from service.batch_request import check_account, to_new_batch, to_request_id
+from service.batch_store import BatchStore, StoreThread
+from service.errors import BatchesDisabledError
 from service.generation import TextGenerator
 from service.metrics import Metrics
 from service.model import Model
 from service.models import Models
-from service.response_format import to_grammar
 
 _log = logging.getLogger(__name__)
-
-MAX_ITEMS = 10_000
-MAX_WAITING_ITEMS = 100_000
-MAX_ACCOUNT_CHARACTERS = 128
-MAX_REFERENCE_CHARACTERS = 1024
-# A status holds 400 characters of a message; a few examples tell more than the first violation at length.
-_MAX_VIOLATIONS = 5
 
 _PAGE_BYTES = 1 << 20
 _MAX_INLINE_BYTES = 1 << 16
@@ -62,7 +55,6 @@ class Batches:
         self._ttl_s = ttl_s
         self._clock = clock
         self._thread: StoreThread | None = None
-        self._num_waiting = 0
         self._is_draining = False
         self._lanes: list[Lane] = []
         self._tasks: list[asyncio.Task[None]] = []
@@ -74,16 +66,15 @@ class Batches:
             ConfigError: It can't be used.
         """
         store = BatchStore(path, self._ttl_s)
-        self._num_waiting = store.num_waiting()
-        self._metrics.watch_batches(lambda: self._num_waiting)
+        self._metrics.watch_batches(lambda: store.num_waiting)
         self._thread = StoreThread(store)
 
     def start(self) -> None:
         """Has the items that wait answered, those that an earlier process has left included."""
         if self._thread is None:
             return
-        if self._num_waiting:
-            _log.info("%d items of batches wait for an answer", self._num_waiting)
+        if num_waiting := self._thread.num_waiting:
+            _log.info("%d items of batches wait for an answer", num_waiting)
         self._run(self._expire())
         self._models.on_open(self._open_lane)
 
@@ -91,7 +82,7 @@ class Batches:
         if self._thread is None or self._is_draining:
             return
         names = functools.partial(self._models.answered_by, model)
-        lane = Lane(model, names, self._generator, self._thread, self._clock, self._count)
+        lane = Lane(model, names, self._generator, self._thread, self._clock, self._metrics.count_batch_items)
         self._lanes.append(lane)
         self._run(lane.run())
 
@@ -111,7 +102,8 @@ class Batches:
         self.drain()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in self._lanes:
-            await lane.abandon(lambda _: True)
+            lane.drop(lambda _: True)
+        await self._has_dropped(lambda _: True)
         if self._thread is not None:
             self._thread.close()
 
@@ -119,31 +111,27 @@ class Batches:
         """Takes a batch.
 
         Raises:
-            InvalidRequestError: A field, or an item, is wrong.
+            InvalidRequestError: A field, or an item, is wrong; or an earlier request with its id was another.
             ModelNotFoundError, WeightsMissingError, ModelNotReadyError: Its model answers nothing here.
             QueueFullError: As many items wait as may.
             BatchesDisabledError: No file is open.
         """
         store = self._store()
-        _check_account(request.account)
-        self._models.answering(request.model)
-        if request.ByteSize() <= _MAX_INLINE_BYTES:
-            items = _to_items(request)
-        else:
-            items = await asyncio.to_thread(_to_items, request)
-        if self._num_waiting + len(items) > MAX_WAITING_ITEMS:
-            raise QueueFullError(
-                f"{self._num_waiting} items of batches are waiting already and {MAX_WAITING_ITEMS} may: send this "
-                "batch when others are done",
-                max_waiting_items=MAX_WAITING_ITEMS,
-            )
+        check_account(request.account)
+        request_id = to_request_id(request.request_id)
         now = self._clock()
-        batch_id = await store(lambda store: store.create(request.account, request.model, items, now))
-        self._num_waiting += len(items)
-        _log.info("batch %s: %d items for %s", batch_id, len(items), request.model)
+        if not request_id or not await store(lambda store: store.is_known(request.account, request_id, now)):
+            self._models.answering(request.model)
+        if request.ByteSize() <= _MAX_INLINE_BYTES:
+            new = to_new_batch(request, request_id)
+        else:
+            new = await asyncio.to_thread(to_new_batch, request, request_id)
+        return self._to_batch(await store(lambda store: store.create(new, now), self._take))
+
+    def _take(self, record: BatchRecord) -> None:
+        _log.info("batch %s: %d items for %s", record.id, record.num_items, record.model)
         for lane in self._lanes:
             lane.wake()
-        return await self.get(request.account, batch_id)
 
     async def get(self, account: str, batch_id: str) -> batches_pb2.Batch:
         """Tells about a batch.
@@ -169,6 +157,37 @@ class Batches:
             next_index = page[-1][0] + 1
             yield [batches_pb2.BatchResult.FromString(result) for _, result in page]
 
+    async def page(self, account: str, page_size: int, page_token: str) -> tuple[list[batches_pb2.Batch], str]:
+        """The account's batches, newest first: a page of them, and the token of the next one, empty if there is none.
+
+        Raises:
+            InvalidRequestError: A field is wrong.
+            BatchesDisabledError: No file is open.
+        """
+        store = self._store()
+        check_account(account)
+        size, after, now = to_page_size(page_size), to_cursor(page_token), self._clock()
+        found = await store(lambda store: store.page(account, after, size + 1, now))
+        return [self._to_batch(record) for record in found[:size]], to_token(found[size - 1]) if found[size:] else ""
+
+    async def cancel(self, account: str, batch_id: str) -> batches_pb2.Batch:
+        """Ends what is left of a batch: its items without a result have failed.
+
+        Raises:
+            BatchNotFoundError: There is none that the account may read.
+            BatchesDisabledError: No file is open.
+        """
+        now = self._clock()
+        record, _ = await self._store()(
+            lambda store: store.cancel(account, batch_id, now, to_cancelled), lambda ended: self._end(*ended)
+        )
+        await self._has_dropped(lambda item: item.batch_id == batch_id)
+        return self._to_batch(record)
+
+    def _end(self, record: BatchRecord, num_cancelled: int) -> None:
+        self._drop(record.id)
+        self._metrics.count_batch_items(record.model, CANCELLED, num_cancelled)
+
     async def delete(self, account: str, batch_id: str) -> None:
         """Ends what is left of a batch and forgets it.
 
@@ -176,10 +195,17 @@ class Batches:
             BatchNotFoundError: There is none that the account may read.
             BatchesDisabledError: No file is open.
         """
-        await self.get(account, batch_id)
-        self._num_waiting -= await self._store()(lambda store: store.delete(batch_id))
+        now = self._clock()
+        await self._store()(lambda store: store.delete(account, batch_id, now), lambda _: self._drop(batch_id))
+        await self._has_dropped(lambda item: item.batch_id == batch_id)
+
+    def _drop(self, batch_id: str) -> None:
         for lane in self._lanes:
-            await lane.abandon(lambda item: item.batch_id == batch_id)
+            lane.drop(lambda item: item.batch_id == batch_id)
+
+    async def _has_dropped(self, is_meant: Callable[[WaitingItem], bool]) -> None:
+        for lane in self._lanes:
+            await lane.has_dropped(is_meant)
 
     async def forget_expired(self) -> None:
         """Deletes the batches whose time is up."""
@@ -200,10 +226,6 @@ class Batches:
             raise BatchesDisabledError("this service keeps no batches: start it with --batch-db PATH")
         return self._thread
 
-    def _count(self, model: str, outcome: str) -> None:
-        self._num_waiting -= 1
-        self._metrics.count_batch_item(model, outcome)
-
     def _to_batch(self, record: BatchRecord) -> batches_pb2.Batch:
         batch = batches_pb2.Batch(
             id=record.id,
@@ -215,58 +237,10 @@ class Batches:
             create_time=_timestamp(record.created_at),
         )
         if record.ended_at is not None:
-            batch.state = batches_pb2.BATCH_STATE_DONE
+            batch.state = batches_pb2.BATCH_STATE_CANCELLED if record.is_cancelled else batches_pb2.BATCH_STATE_DONE
             batch.end_time.CopyFrom(_timestamp(record.ended_at))
             batch.expire_time.CopyFrom(_timestamp(record.ended_at + self._ttl_s))
         return batch
-
-
-def _check_account(account: str) -> None:
-    if not 1 <= len(account) <= MAX_ACCOUNT_CHARACTERS or not account.isascii() or not account.isprintable():
-        message = f"account must have 1 to {MAX_ACCOUNT_CHARACTERS} printable ASCII characters"
-        raise InvalidRequestError(message, "account")
-
-
-def _to_items(request: batches_pb2.CreateBatchRequest) -> list[NewItem]:
-    """The items as they are stored.
-
-    Raises:
-        InvalidRequestError: There are too few or too many, or some are wrong.
-    """
-    if not 1 <= len(request.items) <= MAX_ITEMS:
-        message = f"the batch has {len(request.items)} items; its range is 1 to {MAX_ITEMS}"
-        raise InvalidRequestError(message, "items", max_items=MAX_ITEMS)
-    violations = list(_violations(request))
-    if violations:
-        told = "; ".join(f"{path}: {message}" for path, message in violations[:_MAX_VIOLATIONS])
-        more = f"; and {len(violations) - _MAX_VIOLATIONS} more" if len(violations) > _MAX_VIOLATIONS else ""
-        raise InvalidRequestError(told + more, violations[0][0], num_violations=len(violations))
-    return [_to_item(request, item) for item in request.items]
-
-
-def _violations(request: batches_pb2.CreateBatchRequest) -> Iterator[tuple[str, str]]:
-    """The path and the fault of each item that is wrong."""
-    for index, item in enumerate(request.items):
-        path = f"items[{index}]"
-        if len(item.external_reference) > MAX_REFERENCE_CHARACTERS:
-            yield f"{path}.external_reference", f"it has more than {MAX_REFERENCE_CHARACTERS} characters"
-        if item.request.model not in ("", request.model):
-            yield f"{path}.request.model", "it must be the batch's or empty"
-        if item.request.priority not in (pb.PRIORITY_UNSPECIFIED, pb.PRIORITY_BATCH):
-            yield f"{path}.request.priority", "it must be PRIORITY_BATCH or unspecified"
-        try:
-            check_request(item.request)
-            to_grammar(item.request)
-        except InvalidRequestError as error:
-            yield f"{path}.request", error.message
-
-
-def _to_item(request: batches_pb2.CreateBatchRequest, item: batches_pb2.BatchItem) -> NewItem:
-    asked = item.request
-    asked.model, asked.priority = request.model, pb.PRIORITY_BATCH
-    asked.cache_salt = asked.cache_salt or request.account
-    reference = item.external_reference if item.HasField("external_reference") else None
-    return NewItem(reference, asked.SerializeToString())
 
 
 def _timestamp(seconds: float) -> Timestamp:

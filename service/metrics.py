@@ -67,9 +67,9 @@ class Metrics:
         """Reads the number of items without a result whenever somebody asks."""
         self._num_batch_items_waiting.set_function(num_waiting)
 
-    def count_batch_item(self, model: str, outcome: str) -> None:
-        """Counts an item of a batch that got its result."""
-        self._batch_items.labels(model, outcome).inc()
+    def count_batch_items(self, model: str, outcome: str, num_items: int = 1) -> None:
+        """Counts items of a batch that got their result."""
+        self._batch_items.labels(model, outcome).inc(num_items)
 
     def count_failure(self, reason: str) -> None:
         """Counts a call that ended with an error of this `reason`."""

@@ -161,11 +161,13 @@ class Model:
 
     async def unload(self, reason: str) -> None:
         """Ends the engine; requests that are left end with ModelNotReadyError, which tells the reason."""
-        await self.engine.stop(reason)
-        self._parts = None
-        self._shown = None
-        self.has_reserved = False
-        self._tell()
+        try:
+            await self.engine.stop(reason)
+        finally:
+            self._parts = None
+            self._shown = None
+            self.has_reserved = False
+            self._tell()
 
     def loaded(self) -> LoadedParts:
         """What `load` has loaded.

@@ -97,8 +97,8 @@ class Service:
         if batch_db := self._config.batch_db_of(self.port):
             self._batches.open(batch_db)
         self._ends.push_async_callback(self._batches.stop)
-        await self._server.start()
         self._ends.push_async_callback(self._server.stop, _STOP_GRACE_S)
+        await self._server.start()
         following = asyncio.create_task(self._health.follow())
         self._ends.callback(following.cancel)
         self._ends.push_async_callback(self.models.stop)

@@ -130,10 +130,10 @@ class EngineProcess:
         self._set_state(EngineState.STOPPED, reason)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._process, self.info = None, None
         self._fail_all(ModelNotReadyError(reason))
         self._watchers.notify()
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # the last, for who waits here may be cancelled
 
     async def wait_until_ready(self) -> EngineInfo:
         """Waits until the checkpoint is loaded.
@@ -206,14 +206,14 @@ class EngineProcess:
 
     async def _supervise(self) -> None:
         while True:
-            self._process = await spawn()
+            process = self._process = await spawn()
             self._watchers.notify()
             try:
-                await self._converse(self._process)
+                await self._converse(process)
             finally:
-                await end(self._process)
                 self._num_past_preemptions += self.stats.num_preemptions
                 self.stats = StepResult()
+                await end(process)
             if self.state is EngineState.FAILED or not await self._mourn():
                 return
 

@@ -148,6 +148,14 @@ class FakeService(
         await self._fail(context, self.status)
         return batches_pb2.GetBatchResponse(batch=self.batch)
 
+    async def ListBatches(self, request, context):  # noqa: N802
+        """Lists `batch`: the bridge does not ask for it."""
+        return batches_pb2.ListBatchesResponse(batches=[self.batch])
+
+    async def CancelBatch(self, request, context):  # noqa: N802
+        """Keeps everything: the bridge does not ask for it."""
+        return batches_pb2.CancelBatchResponse(batch=self.batch)
+
     async def DeleteBatch(self, request, context):  # noqa: N802
         """Keeps everything: the bridge does not ask for it."""
         return batches_pb2.DeleteBatchResponse()

@@ -104,6 +104,15 @@ async def test_a_request_that_failed_has_its_errors_in_the_clients_words(bridge,
     assert entry == {"id": 3, "success": False, "errors": errors, "external_reference": None}
 
 
+async def test_a_batch_that_was_cancelled_has_its_results_and_says_why_the_others_are_missing(bridge, service):
+    finish(service, [answered(), failed(1, "CANCELLED", "The batch was cancelled before this item had its answer.")])
+    service.batch.state = batches_pb2.BATCH_STATE_CANCELLED
+    first, second = await responses_of(bridge)
+    assert (first["success"], second["success"]) == (True, False)
+    told = "AiError: AiError: The batch was cancelled before this item had its answer. (batch-1/1)"
+    assert second["errors"] == [{"code": 5000, "message": told}]
+
+
 async def test_a_reason_that_the_bridge_does_not_know_is_internal(bridge, service):
     finish(service, [failed(0, "NEWER", "/home/alice/secret")])
     (entry,) = await responses_of(bridge)

@@ -42,6 +42,12 @@ async def done(running: RunningService, batch_id: str) -> batches_pb2.Batch:
                 return batch
 
 
+async def cancelled(running: RunningService, batch_id: str) -> batches_pb2.Batch:
+    """Cancels a batch; how it is then."""
+    request = batches_pb2.CancelBatchRequest(account=ACCOUNT, batch_id=batch_id)
+    return (await running.batches.CancelBatch(request)).batch
+
+
 async def results_of(running: RunningService, batch_id: str) -> list[batches_pb2.BatchResult]:
     """The results that a batch has."""
     call = running.batches.StreamBatchResults(batches_pb2.StreamBatchResultsRequest(account=ACCOUNT, batch_id=batch_id))

@@ -11,7 +11,8 @@ from runstream.v1 import batches_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.batch_lane import Lane
-from service.batch_store import BatchStore, NewItem, StoreThread
+from service.batch_records import NewBatch, NewItem
+from service.batch_store import BatchStore, StoreThread
 from service.errors import EngineFailedError, ModelNotReadyError
 
 PATIENCE_S = 20.0
@@ -58,12 +59,12 @@ class FailingDisk(StoreThread):
         super().__init__(store)
         self.num_failures = num_failures
 
-    async def __call__(self, use):
+    async def __call__(self, use, then=None):
         """Fails as often as it should, then works."""
         if self.num_failures:
             self.num_failures -= 1
             raise sqlite3.OperationalError("database or disk is full")
-        return await super().__call__(use)
+        return await super().__call__(use, then)
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ async def running_lane(answers, thread, num_items, num_recent_deaths=0):
     model: Any = SimpleNamespace(entry=SimpleNamespace(id="model"), engine=engine)
     requests = [pb.RunRequest(prompt=pb.Prompt(text=str(number))) for number in range(num_items)]
     items = [NewItem(None, request.SerializeToString()) for request in requests]
-    batch_id = thread._store.create("acc", "model", items, now=1.0)
+    batch_id = thread._store.create(NewBatch("acc", "model", items), now=1.0).id
     ends: asyncio.Queue[str] = asyncio.Queue()
 
     async def results():
@@ -103,7 +104,8 @@ async def running_lane(answers, thread, num_items, num_recent_deaths=0):
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await lane.abandon(lambda _: True)
+        lane.drop(lambda _: True)
+        await lane.has_dropped(lambda _: True)
         thread.close()
 
 

@@ -1,15 +1,19 @@
 """The file of the batches: what is kept, for how long, and who may open it."""
 
+import asyncio
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from service.batch_store import BatchStore, NewItem
+from service.batch_file import _FIRST
+from service.batch_records import NewBatch, NewItem
+from service.batch_store import MAX_WAITING_ITEMS, BatchStore, StoreThread
 from service.config import ConfigError
-from service.errors import BatchNotFoundError
+from service.errors import BatchNotFoundError, InvalidRequestError, QueueFullError
 
 TTL_S = 100.0
 
@@ -28,7 +32,7 @@ def store(path):
 
 def stored(store, num_items=2, model="model"):
     """The id of a new batch of an account "acc"."""
-    return store.create("acc", model, [NewItem(None, b"request")] * num_items, now=1.0)
+    return store.create(NewBatch("acc", model, [NewItem(None, b"request")] * num_items), now=1.0).id
 
 
 def finish_all(store, now, model="model"):
@@ -60,9 +64,10 @@ def test_a_second_process_is_locked_out_and_told_what_to_do(store, path):
 
 def test_what_a_process_that_was_killed_has_stored_is_there(path):
     script = (
-        "import os, pathlib, service.batch_store as s\n"
+        "import os, pathlib, service.batch_store as s, service.batch_records as r\n"
         f"store = s.BatchStore(pathlib.Path({str(path)!r}), 1.0)\n"
-        "print(store.create('acc', 'model', [s.NewItem('é', b'request')], 1.0), flush=True)\n"
+        "new = r.NewBatch('acc', 'model', [r.NewItem('é', b'request')])\n"
+        "print(store.create(new, 1.0).id, flush=True)\n"
         "os.kill(os.getpid(), 9)"
     )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -87,13 +92,13 @@ def test_a_file_that_is_no_database_of_ours_is_refused_with_the_flag(path, conte
 
 def test_a_batch_goes_from_queued_over_running_to_done(store):
     batch_id = stored(store, 2)
-    assert store.get("acc", batch_id, 1.0)[2:] == (2, 0, 0, 0, 1.0, None)
-    store.begin(batch_id)
+    assert store.get("acc", batch_id, 1.0)[2:] == (2, 0, 0, 0, 0, 1.0, None)
     first, second = store.waiting(["model"], 0, 10)
+    assert store.begin(second)
     store.finish(second, b"b", 2.0, has_succeeded=False)
-    assert store.get("acc", batch_id, 1.0)[2:] == (2, 0, 1, 1, 1.0, None)
+    assert store.get("acc", batch_id, 1.0)[2:] == (2, 0, 1, 1, 0, 1.0, None)
     store.finish(first, b"a", 3.0, has_succeeded=True)
-    assert store.get("acc", batch_id, 1.0)[2:] == (2, 1, 1, 1, 1.0, 3.0)
+    assert store.get("acc", batch_id, 1.0)[2:] == (2, 1, 1, 1, 0, 1.0, 3.0)
     assert store.results(batch_id, 0, 1000) == [(0, b"a"), (1, b"b")]
 
 
@@ -118,7 +123,7 @@ def test_items_wait_in_their_order_each_for_its_model(store):
     assert [(item.batch_id, item.index) for item in waiting] == [(ids[0], 0), (ids[0], 1), (ids[2], 0)]
     (left,) = store.waiting(["one", "alias"], waiting[-1].number, 3)
     assert (left.batch_id, left.index) == (ids[2], 1)
-    assert store.num_waiting() == 6
+    assert store.num_waiting == 6
 
 
 def test_a_page_of_results_has_one_at_least_and_stops_at_its_size(store):
@@ -146,7 +151,125 @@ def test_a_deleted_batch_takes_its_items_with_it_and_no_result_any_more(store):
     item, *_ = store.waiting(["model"], 0, 10)
     store.finish(item, b"result", 2.0, has_succeeded=True)
     later, *_ = store.waiting(["model"], 0, 10)
-    assert store.delete(batch_id) == 2
+    assert store.num_waiting == 2
+    store.delete("acc", batch_id, 2.0)
+    assert not store.begin(later)
     assert not store.finish(later, b"result", 2.0, has_succeeded=True)
-    assert store.num_waiting() == 0
+    assert store.num_waiting == 0
     assert store.waiting(["model"], 0, 10) == []
+
+
+def test_a_cancelled_batch_has_ended_with_failures_for_what_had_no_result(store):
+    batch_id = stored(store, 3)
+    item, *_ = store.waiting(["model"], 0, 10)
+    store.finish(item, b"result", 2.0, has_succeeded=True)
+    record, num_cancelled = store.cancel("acc", batch_id, 3.0, lambda item: b"%d" % item.index)
+    assert record[2:] == (3, 1, 2, 0, 1, 1.0, 3.0)
+    assert (num_cancelled, store.num_waiting, store.waiting(["model"], 0, 10)) == (2, 0, [])
+    assert store.results(batch_id, 0, 1000) == [(0, b"result"), (1, b"1"), (2, b"2")]
+    assert store.cancel("acc", batch_id, 4.0, lambda _: b"") == (record, 0)
+
+
+def test_what_is_cancelled_is_not_kept_as_a_question(store):
+    store.cancel("acc", stored(store), 2.0, lambda _: b"")
+    assert store._db.execute("SELECT DISTINCT request FROM items").fetchall() == [(b"",)]
+
+
+def test_a_request_id_is_free_again_when_its_batch_has_expired(store):
+    def create(now, text=b"request"):
+        return store.create(NewBatch("acc", "model", [NewItem(None, text)], "id", text), now)
+
+    first = create(1.0)
+    assert create(2.0) == first
+    finish_all(store, now=50.0)
+    assert store.is_known("acc", "id", 149.9)
+    with pytest.raises(InvalidRequestError, match="another model or other items"):
+        create(149.9, b"other")
+    assert not store.is_known("acc", "id", 150.0)
+    assert create(150.0, b"other").id != first.id
+
+
+def test_no_more_items_wait_than_may_and_what_is_sent_again_is_not_counted_twice(store):
+    new = NewBatch("acc", "model", [NewItem(None, b"")] * (MAX_WAITING_ITEMS - 1), "id")
+    first = store.create(new, 1.0)
+    assert store.create(new, 1.0) == first
+    with pytest.raises(QueueFullError, match="99999 items of batches are waiting already and 100000 may"):
+        stored(store, 2)
+    stored(store, 1)
+    with pytest.raises(QueueFullError):
+        stored(store, 1)
+    assert store.num_waiting == MAX_WAITING_ITEMS
+
+
+def test_a_file_of_the_first_version_is_brought_to_the_newest(path):
+    path.parent.mkdir()
+    older = sqlite3.connect(path)
+    older.executescript(_FIRST + "PRAGMA user_version = 1;")
+    older.execute(
+        "INSERT INTO batches (id, account, model, num_items, created_at) VALUES ('old', 'acc', 'model', 1, 1.0)"
+    )
+    older.execute("INSERT INTO items (batch, item_index, request) VALUES (1, 0, x'00')")
+    older.commit()
+    older.close()
+    store = BatchStore(path, TTL_S)
+    new = store.create(NewBatch("acc", "model", [NewItem(None, b"")], "id"), 2.0)
+    assert [record.id for record in store.page("acc", None, 10, 2.0)] == [new.id, "old"]
+    assert store.cancel("acc", "old", 3.0, lambda _: b"")[1] == 1
+    assert store._db.execute("PRAGMA user_version").fetchone() == (2,)
+    store.close()
+    BatchStore(path, TTL_S).close()
+
+
+def test_what_was_deleted_is_overwritten_and_what_was_stored_is_on_the_disk(store):
+    """FULL is 2; with less, a loss of power may take what was answered with an id."""
+    pragmas = ("secure_delete", "synchronous", "foreign_keys", "locking_mode", "journal_mode")
+    values = [store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in pragmas]
+    assert values == [1, 2, 1, "exclusive", "wal"]
+
+
+def test_nothing_of_a_deleted_batch_is_left_in_the_file(store, path):
+    secret = b"nobody may read this any more"
+    batch_id = store.create(NewBatch("acc", "model", [NewItem("a", secret * 9)]), 1.0).id
+    store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert secret in path.read_bytes()
+    store.delete("acc", batch_id, 2.0)
+    store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert secret not in path.read_bytes()
+
+
+def test_a_change_that_fails_half_way_leaves_all_as_it_was(store):
+    batch_id = stored(store, 2)
+
+    def fail(item):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.cancel("acc", batch_id, 2.0, fail)
+    assert (store.num_waiting, store.get("acc", batch_id, 2.0).ended_at) == (2, None)
+    assert stored(store), "the transaction is over"
+
+
+def test_an_id_that_is_no_batchs_is_not_repeated_at_length(store):
+    with pytest.raises(BatchNotFoundError) as caught:
+        store.get("acc", "x" * 100_000, 1.0)
+    assert len(str(caught.value)) < 200
+    assert len(caught.value.metadata["batch_id"]) < 100
+
+
+async def test_what_was_begun_ends_before_the_file_is_closed(path):
+    thread = StoreThread(BatchStore(path, TTL_S))
+    has_begun, is_closed = threading.Event(), threading.Event()
+
+    def slow(store):
+        has_begun.set()
+        is_closed.wait(0.2)  # in vain, for closing waits for this
+        return stored(store)
+
+    storing = asyncio.ensure_future(thread(slow))
+    await asyncio.to_thread(has_begun.wait)
+    await asyncio.to_thread(thread.close)
+    is_closed.set()
+    assert await storing
+    reopened = BatchStore(path, TTL_S)
+    assert reopened.num_waiting == 2
+    reopened.close()

@@ -111,7 +111,7 @@ async def test_a_drain_lets_running_items_end_while_calls_do_and_starts_no_other
         await running.service.stop(drain_timeout_s=60.0)
         assert (await online).usage.completion_tokens == 1200
     store = BatchStore(path, ttl_s=60.0)
-    assert store.num_waiting() == 4
+    assert store.num_waiting == 4
     store.close()
 
 

@@ -7,8 +7,8 @@ from google.rpc import error_details_pb2
 from runstream.v1 import batches_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
-from service.batches import MAX_ITEMS
-from tests.service.batch_requests import ACCOUNT, batch_now, batch_of, created, done, results_of
+from service.batch_request import MAX_ITEMS
+from tests.service.batch_requests import ACCOUNT, batch_now, batch_of, cancelled, created, done, results_of
 from tests.service.running_service import MODEL, ask, config, details, error_info, run_service
 from tests.service.test_metrics import samples
 
@@ -83,12 +83,35 @@ async def test_a_batch_tells_when_it_was_made_when_it_was_done_and_when_it_expir
     assert ended.expire_time.seconds - ended.end_time.seconds == 86_400
 
 
+async def test_an_accounts_batches_are_listed_newest_first_page_by_page(keeping):
+    ids = [(await created(keeping, batch_of([ask(max_tokens=1)], account="lister"))).id for _ in range(3)]
+    first = await keeping.batches.ListBatches(batches_pb2.ListBatchesRequest(account="lister", page_size=2))
+    assert [batch.id for batch in first.batches] == [ids[2], ids[1]]
+    rest = batches_pb2.ListBatchesRequest(account="lister", page_token=first.next_page_token)
+    last = await keeping.batches.ListBatches(rest)
+    assert ([batch.id for batch in last.batches], last.next_page_token) == ([ids[0]], "")
+    assert last.batches[0].num_items == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [({"account": ""}, "account"), ({"page_size": -1}, "page_size"), ({"page_token": "x" * 9}, "page_token")],
+)
+async def test_a_list_that_is_asked_for_wrongly_is_refused_with_the_field(keeping, fields, field):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await keeping.batches.ListBatches(batches_pb2.ListBatchesRequest(**({"account": ACCOUNT} | fields)))
+    bad_request = details(caught.value, error_details_pb2.BadRequest)
+    assert isinstance(bad_request, error_details_pb2.BadRequest)
+    assert [violation.field for violation in bad_request.field_violations] == [field]
+
+
 async def test_another_account_finds_no_batch(keeping):
     batch = await created(keeping, batch_of([ask(max_tokens=1)]))
     sought = {"account": "another", "batch_id": batch.id}
     calls = [
         keeping.batches.GetBatch(batches_pb2.GetBatchRequest(**sought)),
         keeping.batches.StreamBatchResults(batches_pb2.StreamBatchResultsRequest(**sought)).read(),
+        keeping.batches.CancelBatch(batches_pb2.CancelBatchRequest(**sought)),
         keeping.batches.DeleteBatch(batches_pb2.DeleteBatchRequest(**sought)),
     ]
     for call in calls:
@@ -107,6 +130,38 @@ async def test_a_batch_that_is_deleted_is_gone_and_frees_the_engine(keeping):
     with pytest.raises(grpc.aio.AioRpcError, match="There is no batch"):
         await batch_now(keeping, batch.id)
     assert await keeping.is_idle()
+
+
+async def test_a_batch_that_is_cancelled_keeps_its_results_and_the_rest_have_failed(keeping):
+    batch = await created(keeping, batch_of([ask(max_tokens=1), *[ask(max_tokens=20_000)] * 3], references=["a", "b"]))
+    while not (await batch_now(keeping, batch.id)).num_succeeded:
+        pass
+    ended = await cancelled(keeping, batch.id)
+    assert (ended.state, ended.num_succeeded, ended.num_failed) == (batches_pb2.BATCH_STATE_CANCELLED, 1, 3)
+    assert ended.expire_time.seconds - ended.end_time.seconds == 86_400
+    assert await keeping.is_idle()
+    first, second, *others = await results_of(keeping, batch.id)
+    assert first.response.usage.completion_tokens == 1
+    assert (second.external_reference, second.failure.reason) == ("b", "CANCELLED")
+    assert {result.failure.reason for result in others} == {"CANCELLED"}
+
+
+async def test_cancelling_twice_or_what_is_done_changes_nothing(keeping):
+    batch = await created(keeping, batch_of([ask(max_tokens=20_000)]))
+    assert await cancelled(keeping, batch.id) == await cancelled(keeping, batch.id)
+    batch = await created(keeping, batch_of([ask(max_tokens=1)]))
+    ended = await done(keeping, batch.id)
+    assert await cancelled(keeping, batch.id) == ended
+
+
+async def test_an_item_that_is_cancelled_says_what_form_was_asked_of_it(keeping):
+    request = ask(max_tokens=20_000, ignore_eos=True)
+    request.response_format.regex = "a*"
+    json = ask(max_tokens=20_000)
+    json.response_format.json_object.SetInParent()
+    batch = await created(keeping, batch_of([request, json]))
+    await cancelled(keeping, batch.id)
+    assert [result.is_json for result in await results_of(keeping, batch.id)] == [False, True]
 
 
 async def test_online_requests_go_before_the_items_of_a_batch(keeping):
@@ -139,8 +194,9 @@ async def test_metrics_count_items_and_tell_how_many_wait(keeping):
     before = await samples(port)
     batch = await created(keeping, batch_of([ask(max_tokens=1), ask("x" * 9_000)]))
     await done(keeping, batch.id)
+    await cancelled(keeping, (await created(keeping, batch_of([ask(max_tokens=20_000)]))).id)
     after = await samples(port)
-    for outcome in ("succeeded", "CONTEXT_WINDOW_EXCEEDED"):
+    for outcome in ("succeeded", "CONTEXT_WINDOW_EXCEEDED", "CANCELLED"):
         key = ("runstream_batch_items_total", *sorted((MODEL, outcome)))
         assert after[key] - before.get(key, 0) == 1
     assert after["runstream_num_batch_items_waiting",] == 0

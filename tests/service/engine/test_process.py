@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +18,7 @@ from service.engine.process import EngineProcess
 from service.engine.request import EngineState
 from service.engine.sequence import FinishReason, Priority, SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, UnsatisfiableFormatError
+from tests.cancelling import each_cancel
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -218,4 +220,30 @@ async def test_requests_are_refused_while_the_checkpoint_loads(checkpoint: Check
     await process.start()
     with pytest.raises(ModelNotReadyError, match="loading"):
         await complete(process, "it", LONG)
+    await process.stop()
+
+
+async def test_a_request_that_is_cancelled_anywhere_is_forgotten(process: EngineProcess) -> None:
+    names = itertools.count()
+    async for where in each_cancel(lambda: complete(process, f"cancelled {next(names)}", SamplingParams(3))):
+        assert (process.num_running, process.num_waiting) == (0, 0), where
+
+
+async def test_an_end_that_is_cancelled_anywhere_ends_requests_and_process_and_lets_it_start_again(
+    checkpoint: Checkpoint,
+) -> None:
+    process = make_process(checkpoint("llama"))
+    async for where in each_cancel(process.stop):
+        assert (process.pid, process.state) == (None, EngineState.STOPPED), where
+    await process.start()
+    await process.wait_until_ready()
+    request = asyncio.create_task(complete(process, "left", LONG))
+    await process.wait_for(lambda: process.num_running == 1)
+    ending = asyncio.create_task(process.stop())
+    await asyncio.sleep(0)
+    ending.cancel()
+    with pytest.raises(ModelNotReadyError):
+        await request
+    await process.start()
+    await process.wait_until_ready()
     await process.stop()

@@ -18,6 +18,7 @@ from service.engine.replicas import Replicas
 from service.engine.request import EngineState
 from service.engine.sequence import FinishReason, SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError
+from tests.cancelling import each_cancel
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -211,3 +212,9 @@ async def test_stopping_ends_what_runs_and_what_waits_and_leaves_no_process(shar
         assert pid is not None
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+async def test_a_request_that_is_cancelled_anywhere_is_left_in_no_engine(replicas: Replicas) -> None:
+    names = itertools.count()
+    async for where in each_cancel(lambda: complete(replicas, f"cancelled {next(names)}", SamplingParams(3))):
+        assert (replicas.num_running, replicas.num_waiting) == (0, 0), where
