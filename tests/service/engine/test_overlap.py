@@ -30,8 +30,8 @@ from tests.tokenizers import byte_level_tokenizer
 
 PREFIX = [3 + (step * 7) % 300 for step in range(40)]
 FEW = tuple(range(3, 418, 50))
-PAIRS = tuple((first, second) for first in FEW for second in FEW if (first + second) % 20)
-"""Bad words that most of these tokens would complete, one behind another."""
+PAIRS = tuple((first, second) for first in FEW for second in FEW if (first + second) % 100 == 6)
+"""Bad words: behind each of these tokens every other one is forbidden."""
 
 
 class Request(NamedTuple):
