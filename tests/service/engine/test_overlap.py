@@ -154,7 +154,10 @@ ALL_ASKED = SamplingParams(
     repetition_penalty=1.1,
     frequency_penalty=0.1,
     logit_bias=((5, 1.0),),
+    allowed_token_ids=FEW,
+    bad_words=((3,), (6, 7, 53)),
     eos_token_ids=frozenset({2}),
+    stop_token_ids=frozenset({53}),
     min_tokens=2,
     num_logprobs=3,
 )
@@ -177,3 +180,18 @@ def test_a_launch_waits_for_nothing(tiny: Tiny, accelerations: frozenset[Acceler
     assert flight.pending.drawn.errors == behind.pending.drawn.errors == {}
     with pytest.raises(NotImplementedError, match="meta tensor"):
         flight.tokens()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        SamplingParams(30, frequency_penalty=1.5),
+        SamplingParams(30, allowed_token_ids=FEW, bad_words=PAIRS),
+        SamplingParams(30, bad_words=tuple((token_id,) for token_id in range(0, 418, 3))),
+    ],
+)
+def test_a_device_that_is_told_its_work_at_once_knows_the_tokens_that_count(tiny: Tiny, params: SamplingParams) -> None:
+    engine = engine_on_a_copy(tiny.model, accelerations=OVERLAP)
+    request = Request((5, 6, 7), params, None, Priority.ONLINE, 0, None)
+    tiny.submit(engine, "it", request)
+    assert finish(engine) == tiny.alone(request)
