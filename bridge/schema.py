@@ -151,11 +151,16 @@ RESPONSE_FORMAT: Final[Schema] = {
     "type": "object",
     "properties": {
         "type": {"enum": ["json_object", "json_schema"]},
-        "json_schema": {"description": "The JSON Schema that the answer fits, bare: without a name beside it."},
+        "json_schema": {
+            "type": ["object", "boolean", "null"],
+            "description": "The JSON Schema that the answer fits, bare: without a name beside it. Default: any object.",
+        },
+        "schema": {
+            "type": ["object", "boolean", "null"],
+            "description": "The same under the name that it has beside `json_object` elsewhere.",
+        },
     },
     "required": ["type"],
-    "if": {"properties": {"type": {"const": "json_schema"}}, "required": ["type"]},
-    "then": {"properties": {"json_schema": {"type": ["object", "boolean"]}}, "required": ["type", "json_schema"]},
     "description": "The answer is JSON, and `response` its value. Not together with `stream`.",
 }
 

@@ -133,10 +133,21 @@ def to_stop_sequences(fields: dict[str, Any]) -> list[str]:
 
 
 def to_response_format(response_format: dict[str, Any]) -> pb.ResponseFormat:
-    """Reads the form of the answer; Workers AI's `json_schema` is the bare schema."""
-    if response_format["type"] == "json_object":
+    """Reads the form of the answer; Workers AI's `json_schema` is the bare schema.
+
+    Raises:
+        AiError: It has two schemas.
+    """
+    schemas = [schema for name in ("json_schema", "schema") if (schema := response_format.get(name)) is not None]
+    if len(schemas) > 1:
+        message = "'/response_format' has both 'json_schema' and 'schema', leave one of them out"
+        raise AiError("INVALID_REQUEST", message)
+    if not schemas:
         return pb.ResponseFormat(json_object=pb.JsonObject())
-    return pb.ResponseFormat(json_schema=_as_json(response_format["json_schema"]))
+    (schema,) = schemas
+    if response_format["type"] == "json_object" and isinstance(schema, dict):
+        schema = {"type": "object", **schema}
+    return pb.ResponseFormat(json_schema=_as_json(schema))
 
 
 def to_tool(tool: dict[str, Any]) -> pb.Tool:

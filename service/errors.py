@@ -74,7 +74,7 @@ class ContextWindowExceededError(InvalidRequestError):
 
 
 class UnsatisfiableFormatError(InvalidRequestError):
-    """No completion can have the form that was asked for."""
+    """No completion can have the form that was asked for, or this one does not."""
 
     reason = "FORMAT_UNSATISFIABLE"
 

@@ -1,11 +1,14 @@
 """The form that a request wants its completion to have: checks and limits that need no model."""
 
 import json
+from typing import Any
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine.messages import GrammarKind, GrammarSpec
 from service.errors import InvalidRequestError, UnsatisfiableFormatError
+from service.form import Form, as_json, modern_schema
+from service.grammar_schema import compilable
 from service.json_text import MAX_DEPTH, MAX_SCHEMA_CHARACTERS, depth, finite
 
 _MAX_REGEX_CHARACTERS = 4_096
@@ -13,8 +16,8 @@ _MAX_CHOICES = 1_024
 _MAX_CHOICE_CHARACTERS = 65_536
 
 
-def to_grammar(request: pb.RunRequest) -> GrammarSpec | None:
-    """What the engine is told of the form; None if any will do.
+def to_form(request: pb.RunRequest) -> Form | None:
+    """The form that a request asks for by `response_format`; None if any will do.
 
     Raises:
         InvalidRequestError: A field is empty, or not what it should be.
@@ -25,24 +28,30 @@ def to_grammar(request: pb.RunRequest) -> GrammarSpec | None:
     wanted = request.response_format
     match wanted.WhichOneof("format"):
         case "json_object":
-            return GrammarSpec(GrammarKind.JSON_SCHEMA, ('{"type": "object"}',))
+            return _form({"type": "object"})
         case "json_schema":
             return _json_schema(wanted.json_schema)
         case "regex":
-            return _regex(wanted.regex)
+            return Form(_regex(wanted.regex))
         case "choice":
-            return _choice(tuple(wanted.choice.values))
+            return Form(_choice(tuple(wanted.choice.values)))
         case _:
             message = "response_format is empty: set json_object, json_schema, regex or choice"
             raise InvalidRequestError(message, "response_format")
 
 
-def _json_schema(text: str) -> GrammarSpec:
+def _form(schema: Any) -> Form:
+    grammar = GrammarSpec(GrammarKind.JSON_SCHEMA, (as_json(compilable(schema)),))
+    return Form(grammar, as_json(schema))
+
+
+def _json_schema(text: str) -> Form:
     field = "response_format.json_schema"
     _check_size(field, len(text), MAX_SCHEMA_CHARACTERS, "characters")
     try:
-        schema = json.loads(text, parse_int=_exact, parse_float=finite, parse_constant=finite)
+        schema = json.loads(text, parse_float=finite, parse_constant=finite)
         is_too_deep = depth(schema) > MAX_DEPTH
+        modern = {} if schema is True or is_too_deep else modern_schema(schema, field)
     except RecursionError:
         is_too_deep = True
     except ValueError as error:
@@ -56,7 +65,7 @@ def _json_schema(text: str) -> GrammarSpec:
     if isinstance(schema, dict) and "name" in schema and isinstance(schema.get("schema"), dict):
         # OpenAI's envelope has no keyword of JSON Schema and would let everything through.
         raise InvalidRequestError(f"{field} holds a name and a schema: send only the schema", field)
-    return GrammarSpec(GrammarKind.JSON_SCHEMA, ("{}" if schema is True else text,))
+    return _form(modern)
 
 
 def _regex(regex: str) -> GrammarSpec:
@@ -81,10 +90,3 @@ def _choice(values: tuple[str, ...]) -> GrammarSpec:
 def _check_size(field: str, size: int, limit: int, unit: str) -> None:
     if size > limit:
         raise UnsatisfiableFormatError(f"{field} has {size} {unit}; the most that can be used is {limit}", field)
-
-
-def _exact(literal: str) -> int:
-    number = int(literal)
-    if abs(number) > 2**53:
-        raise ValueError(f"{literal} is beyond 2^53, up to where schemas keep integers exact")
-    return number

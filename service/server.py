@@ -121,6 +121,7 @@ class Service:
         self._batches.drain()
         await self.calls.drain(drain_timeout_s)
         await self._ends.aclose()
+        self._generator.close()
 
     def _grpc_server(self) -> grpc.aio.Server:
         auth = BearerToken(self._config.token)

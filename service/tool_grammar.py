@@ -4,37 +4,51 @@ It is written as chat templates write earlier calls, so that a model that imitat
 """
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine.messages import GrammarKind, GrammarSpec
+from service.form import Form, as_json, modern_schema
+from service.grammar_schema import compilable
+from service.json_schema import Node, rebuilt, subschemas, types
 from service.tools import callable_tools, has_to_call, parameters
 
-# What stands under these is data, even where it looks like a schema.
-_DATA = frozenset({"const", "default", "enum", "example", "examples"})
+# With one of these, a schema says itself which properties it has beyond those that it names.
+_OPENING = frozenset(
+    {
+        *("$ref", "additionalProperties", "allOf", "anyOf", "oneOf", "patternProperties", "propertyNames"),
+        *("minProperties", "unevaluatedProperties", "if", "dependentSchemas"),
+    }
+)
 
-# Their keys are names and no keywords.
-_SCHEMAS_BY_NAME = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
-
-# Of all others JSON Schema says that they don't count; llguidance refuses them.
-_FORMATS = frozenset({"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"})
-
-_OPENING = frozenset({"$ref", "additionalProperties", "allOf", "anyOf", "oneOf", "patternProperties"})
+_ALTERNATIVES = frozenset({"$ref", "anyOf", "oneOf"})
+_OF_OBJECTS = frozenset({"properties", "required", "additionalProperties", "patternProperties"})
 
 
-def forced_call(request: pb.RunRequest) -> GrammarSpec | None:
-    """What the engine is told of the call that a checked request asks for; None if it leaves the model free."""
+def forced_call(request: pb.RunRequest) -> Form | None:
+    """The form of the call that a checked request asks for; None if it leaves the model free.
+
+    Raises:
+        InvalidRequestError, UnsatisfiableFormatError: A tool that can be called has a schema that no arguments fit.
+    """
     if not has_to_call(request):
         return None
     tools = callable_tools(request)
-    definitions = {str(index): _embedded(parameters(tool), f"#/$defs/{index}") for index, tool in enumerate(tools)}
-    calls = [_call(tool.name, f"#/$defs/{index}") for index, tool in enumerate(tools)]
-    field = f"tools[{list(request.tools).index(tools[0])}].parameters_json" if len(tools) == 1 else "tools"
-    return GrammarSpec(GrammarKind.JSON_LINE, (json.dumps({"$defs": definitions, "anyOf": calls}),), field)
+    indices = {tool.name: index for index, tool in enumerate(request.tools)}
+    schemas = {tool.name: _schema(tool, f"tools[{indices[tool.name]}].parameters_json") for tool in tools}
+    definitions = {
+        str(index): _rebased(compilable(_closed(schema)), f"#/$defs/{index}")
+        for index, schema in enumerate(schemas.values())
+    }
+    calls = [_call(name, f"#/$defs/{index}") for index, name in enumerate(schemas)]
+    field = f"tools[{indices[tools[0].name]}].parameters_json" if len(tools) == 1 else "tools"
+    grammar = GrammarSpec(GrammarKind.JSON_LINE, (json.dumps({"$defs": definitions, "anyOf": calls}),), field)
+    return Form(grammar, schemas_of_tools={name: as_json(schema) for name, schema in schemas.items()})
 
 
-def _call(name: str, reference: str) -> dict[str, Any]:
+def _call(name: str, reference: str) -> Node:
     return {
         "type": "object",
         "properties": {"name": {"const": name}, "parameters": {"$ref": reference}},
@@ -43,37 +57,52 @@ def _call(name: str, reference: str) -> dict[str, Any]:
     }
 
 
-def _embedded(schema: dict[str, Any], root: str) -> dict[str, Any]:
-    """A tool's schema as a part of another one, at `root`.
+def _schema(tool: pb.Tool, field: str) -> Node:
+    """The schema of a tool's arguments, without what only names its draft and its place."""
+    plain = rebuilt(parameters(tool), lambda node: {key: node[key] for key in node if key not in ("$schema", "$id")})
+    modern = modern_schema(plain, field)
+    return {**modern, "type": "object"}
 
-    Properties that it does not name are left out, though JSON Schema allows them where it is silent: a tool is defined
-    by its arguments, and a model that may make some up does.
+
+def _closed(schema: Node) -> Any:
+    """A tool's schema without the properties that it does not name, though JSON Schema allows them where it is silent.
+
+    A tool is defined by its arguments, and a model that may make some up does. Objects inside are closed too, unless
+    schemas are put together somewhere: then one may be silent of what another names.
     """
-    embedded: dict[str, Any] = {**_rebased(schema, root), "type": "object"}
-    properties, required = schema.get("properties"), schema.get("required", [])
-    if isinstance(properties, dict) and isinstance(required, list) and _OPENING.isdisjoint(schema):
-        embedded["additionalProperties"] = not all(str(name) in properties for name in required)
-    return embedded
+    return _close(schema) if any(map(_is_put_together, _all(schema))) else rebuilt(schema, _close)
+
+
+def _close(schema: Node) -> Node:
+    properties, required = schema.get("properties", {}), schema.get("required", [])
+    is_object = "properties" in schema or ("type" in schema and "object" in types(schema))
+    if is_object and isinstance(properties, dict) and isinstance(required, list) and _OPENING.isdisjoint(schema):
+        return {**schema, "additionalProperties": not all(str(name) in properties for name in required)}
+    return schema
+
+
+def _is_put_together(schema: Node) -> bool:
+    return "allOf" in schema or bool(_ALTERNATIVES & schema.keys() and _OF_OBJECTS & schema.keys())
+
+
+def _all(schema: Any) -> Iterator[Node]:
+    waiting = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            yield node
+            waiting.extend(subschemas(node))
 
 
 def _rebased(schema: Any, root: str) -> Any:
-    """A schema whose references begin at `root`, without what only names its draft and its place."""
-    if isinstance(schema, list):
-        return [_rebased(item, root) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: _rebased_keyword(key, value, root)
-        for key, value in schema.items()
-        if key not in ("$schema", "$id") and not (key == "format" and str(value) not in _FORMATS)
-    }
+    """A schema that is a part of another one, at `root`, where its references begin."""
 
+    def change(node: Node) -> Node:
+        reference = node.get("$ref")
+        if isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
+            node["$ref"] = root + reference[1:]
+        return node
 
-def _rebased_keyword(key: str, value: Any, root: str) -> Any:
-    if key in _DATA:
-        return value
-    if key == "$ref" and isinstance(value, str) and (value == "#" or value.startswith("#/")):
-        return root + value[1:]
-    if key in _SCHEMAS_BY_NAME and isinstance(value, dict):
-        return {name: _rebased(item, root) for name, item in value.items()}
-    return _rebased(value, root)
+    return rebuilt(schema, change)

@@ -46,9 +46,17 @@ async def test_json_that_max_tokens_cuts_is_an_error(chain):
 
 
 async def test_a_schema_that_can_not_be_met_is_an_error(chain):
-    answer = await chain.ask(**ASK, **json_mode({"type": "array", "uniqueItems": True}))
-    message = "AiError: JSON Mode couldn't be met: '/response_format' can't be met: unsupported keywords: "
-    assert answer.error == (400, 5024, f'{message}["uniqueItems"]')
+    answer = await chain.ask(**ASK, **json_mode({"minimum": 5, "maximum": 3, "type": "integer"}))
+    message = "AiError: JSON Mode couldn't be met: '/response_format' can't be met: "
+    assert answer.error == (400, 5024, f"{message}Unsatisfiable schema: minimum (5) is greater than maximum (3)")
+
+
+async def test_an_answer_that_breaks_what_is_checked_at_the_end_is_an_error(chain):
+    answer = await chain.ask(**ASK, **json_mode({"const": [1, 1], "uniqueItems": True}))
+    message = (
+        "AiError: JSON Mode couldn't be met: '/response_format' can't be met: the answer breaks 'uniqueItems' at '/'"
+    )
+    assert answer.error == (400, 5024, message)
 
 
 async def test_a_client_that_leaves_while_its_grammar_is_compiled_leaves_nothing(chain):

@@ -40,10 +40,10 @@ def _question(fields: dict[str, Any]) -> Question:
         tools=[to_tool(tool) for tool in fields.get("tools", ())],
     )
     response_format = fields.get("response_format", {"type": "text"})
-    if response_format["type"] == "json_schema":
-        response_format = {**response_format, "json_schema": _unwrapped(response_format["json_schema"])}
     if response_format["type"] != "text":
-        request.response_format.CopyFrom(to_response_format(response_format))
+        request.response_format.CopyFrom(to_response_format(_unwrapped(response_format)))
+    elif any(response_format.get(name) is not None for name in ("json_schema", "schema")):
+        raise AiError("INVALID_REQUEST", "'/response_format' has a schema, but '/response_format/type' is 'text'")
     if "tool_choice" in fields:
         request.tool_choice.CopyFrom(to_tool_choice(fields["tool_choice"]))
     return to_question(request, fields)
@@ -90,14 +90,15 @@ def _sampling_params(fields: dict[str, Any]) -> pb.SamplingParams:
     return params
 
 
-def _unwrapped(schema: dict[str, Any] | bool) -> object:
-    """The schema in OpenAI's envelope, or the bare one that Workers AI takes.
+def _unwrapped(response_format: dict[str, Any]) -> dict[str, Any]:
+    """A form without OpenAI's envelope around the schema, which may also be bare, as Workers AI takes it.
 
     No keyword of JSON Schema is called `schema` or `name`. The envelope's name and description are for the model, which
     sees neither, and every answer is as strict as `strict` asks for.
     """
-    if isinstance(schema, bool) or not ("schema" in schema or isinstance(schema.get("name"), str)):
-        return schema
+    schema = response_format.get("json_schema")
+    if not isinstance(schema, dict) or not ("schema" in schema or isinstance(schema.get("name"), str)):
+        return response_format
     if not isinstance(schema.get("schema"), dict):
         raise AiError("INVALID_REQUEST", "'/response_format/json_schema/schema' must be a JSON Schema, an object")
-    return schema["schema"]
+    return {**response_format, "json_schema": schema["schema"]}

@@ -107,8 +107,17 @@ CHAT_SCHEMA: Final[Schema] = object_schema(
         **RESPONSE_FORMAT,
         "properties": {
             "type": {"enum": ["text", "json_object", "json_schema"]},
-            "json_schema": {"description": "A JSON Schema, in OpenAI's envelope of `name` and `schema`, or bare."},
+            "json_schema": described(
+                RESPONSE_FORMAT["properties"]["json_schema"],
+                "A JSON Schema, in OpenAI's envelope of `name` and `schema`, or bare.",
+            ),
+            "schema": RESPONSE_FORMAT["properties"]["schema"],
         },
+        "if": {
+            "properties": {"type": {"const": "json_schema"}, "schema": {"type": "null"}},
+            "required": ["type"],
+        },
+        "then": {"properties": {"json_schema": {"type": ["object", "boolean"]}}, "required": ["type", "json_schema"]},
         "description": "The form of the answer's text.",
     },
     modalities={

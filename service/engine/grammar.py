@@ -134,8 +134,8 @@ def refusal(reason: str) -> GrammarError:
         reason = "llguidance can't compile it"
     elif reason.startswith("NoExtensionBias"):
         reason = "the model has no token that could go on"
-    elif "coerce_one_of" in reason:
-        reason = "the alternatives of a oneOf may overlap: use anyOf"
+    elif "anyOf is empty" in reason:
+        reason = "no value is left: an enum or an anyOf is empty, or no multipleOf is within the bounds"
     # An error in a regular expression stands below a drawing of the place.
     drawn = re.search(r"^error: (.+)$", reason, re.MULTILINE)
     line = drawn[1] if drawn else reason.splitlines()[0].replace("Unimplemented keys", "unsupported keywords")

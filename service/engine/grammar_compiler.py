@@ -14,8 +14,9 @@ from llguidance import LLMatcher, LLTokenizer, regex_to_lark
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from service.engine import grammar_trial
 from service.engine.grammar import GrammarError, GrammarMatcher, GrammarTemplate, GrammarVocabulary, refusal
-from service.engine.grammar_trial import LIMITS, GrammarTrial
+from service.engine.line_process import LineProcess
 from service.engine.messages import GrammarKind, GrammarSpec
 
 _END = "<|grammar:end|>"
@@ -28,14 +29,14 @@ _JSON_OPTIONS = {
     "key_separator": ":",
     # Room to write JSON as people do, and not the endless white space that some models fall into.
     "whitespace_pattern": r" |\r?\n[ \t]{0,32}",
-    "coerce_one_of": False,
+    "coerce_one_of": True,  # that no more than one fits is checked at the end
     "lenient": False,
 }
 _JSON_LINE_OPTIONS = {
     "item_separator": ", ",
     "key_separator": ": ",
     "whitespace_flexible": False,
-    "coerce_one_of": False,
+    "coerce_one_of": True,  # that no more than one fits is checked at the end
     "lenient": False,
 }
 
@@ -54,7 +55,8 @@ class GrammarCompiler:
         self._thread = ThreadPoolExecutor(1, "grammars")
         self._vocabulary = self._thread.submit(_load_vocabulary, checkpoint)
         wait([self._vocabulary])
-        self._trial = GrammarTrial(timeout_s)
+        self._timeout_s = timeout_s
+        self._trial = LineProcess(Path(grammar_trial.__file__), timeout_s)
         self._templates: OrderedDict[GrammarSpec, GrammarTemplate] = OrderedDict()
 
     def compile(self, spec: GrammarSpec) -> Future[GrammarMatcher]:
@@ -85,12 +87,20 @@ class GrammarCompiler:
         # A text that loses its leading space when it is decoded must have one to lose.
         start = 'start: " " @text' if vocabulary.strips_space else "start: @text"
         grammar = json.dumps({"grammars": [{"lark_grammar": start}, {"name": "text", **_grammar(spec)}]})
-        if error := self._trial.find_error(grammar):
+        if error := self._find_error(grammar):
             raise refusal(error)
-        matcher = LLMatcher(vocabulary.tokenizer, grammar, log_level=0, limits=LIMITS)
+        matcher = LLMatcher(vocabulary.tokenizer, grammar, log_level=0, limits=grammar_trial.LIMITS)
         if matcher.is_error():
             raise refusal(matcher.get_error())
         return GrammarTemplate(matcher)
+
+    def _find_error(self, grammar: str) -> str:
+        """What llguidance has against a grammar; empty if nothing."""
+        answer = self._trial.ask(grammar)
+        if not answer:
+            return f"compiling it takes more than {self._timeout_s:g} s, or too much memory"
+        error: str = json.loads(answer)
+        return error
 
 
 def _load_vocabulary(checkpoint: Path) -> GrammarVocabulary:

@@ -7,8 +7,6 @@ multipleOf, and so it does over an allOf of some patterns. A thread could not be
 import json
 import math
 import resource
-import select
-import subprocess
 import sys
 import time
 
@@ -20,52 +18,6 @@ _MAX_MEMORY_BYTES = 2 << 30
 
 _MAX_CPU_S = 10
 """After how long at one grammar the process ends itself, should nobody be left to do it."""
-
-
-class GrammarTrial:
-    """Starts the process when it is first needed, and again when it was ended. Is used by one thread at a time.
-
-    Args:
-        timeout_s: How long compiling may take.
-    """
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def find_error(self, grammar: str) -> str:
-        """What llguidance has against a grammar; empty if nothing.
-
-        Args:
-            grammar: JSON without line breaks.
-        """
-        process = self._running()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(grammar.encode() + b"\n")
-        process.stdin.flush()
-        is_answered = select.select([process.stdout], [], [], self._timeout_s)[0]
-        answer = process.stdout.readline() if is_answered else b""
-        if not answer:
-            self.close()
-            return f"compiling it takes more than {self._timeout_s:g} s, or too much memory"
-        error: str = json.loads(answer)
-        return error
-
-    def close(self) -> None:
-        """Ends the process, whatever it does."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
-
-    def _running(self) -> "subprocess.Popen[bytes]":
-        if self._process is not None and self._process.poll() is not None:
-            self.close()
-        if self._process is None:
-            command = [sys.executable, "-P", __file__]  # found wherever the engine was started
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
-        return self._process
 
 
 def main() -> None:

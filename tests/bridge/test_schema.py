@@ -133,11 +133,10 @@ def test_of_a_key_that_stands_twice_the_last_value_counts():
     assert asked(b'{"prompt":"a","prompt":"b"}').prompt.text == "b"
 
 
-def test_a_json_schema_format_needs_its_schema():
-    words = "required properties at '/response_format' are 'type,json_schema'"
-    assert words in refusal({"prompt": "hi", "response_format": {"type": "json_schema"}})
-    words = "Type mismatch of '/response_format/json_schema', 'null' not in 'object,boolean'"
-    assert words in refusal({"prompt": "hi", "response_format": {"type": "json_schema", "json_schema": None}})
+@pytest.mark.parametrize("name", ["json_schema", "schema"])
+def test_the_schema_of_a_response_format_is_one(name):
+    words = f"Type mismatch of '/response_format/{name}', 'string' not in 'object,boolean,null'"
+    assert words in refusal({"prompt": "hi", "response_format": {"type": "json_schema", name: "{}"}})
 
 
 def test_functions_are_refused_clearly():

@@ -163,6 +163,27 @@ def test_response_format_is_an_object_or_a_schema():
     assert asked(prompt="hi", response_format=schema).response_format.json_schema == '{"type": "number"}'
 
 
+@pytest.mark.parametrize("rest", [{}, {"json_schema": None}, {"schema": None}])
+@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
+def test_without_a_schema_the_answer_is_any_object(kind, rest):
+    assert asked(prompt="hi", response_format={"type": kind, **rest}).response_format.HasField("json_object")
+
+
+@pytest.mark.parametrize("name", ["json_schema", "schema"])
+def test_a_schema_counts_whatever_it_stands_beside(name):
+    wanted = {"type": "json_object", name: {"required": ["a"]}}
+    written = asked(prompt="hi", response_format=wanted).response_format.json_schema
+    assert json.loads(written) == {"type": "object", "required": ["a"]}
+    wanted = {"type": "json_schema", name: {"type": "array"}}
+    assert json.loads(asked(prompt="hi", response_format=wanted).response_format.json_schema) == {"type": "array"}
+
+
+def test_of_two_schemas_nobody_could_tell_which_counts():
+    wanted = {"type": "json_schema", "json_schema": {}, "schema": {}}
+    with pytest.raises(AiError, match="has both 'json_schema' and 'schema'"):
+        asked(prompt="hi", response_format=wanted)
+
+
 def test_what_the_schema_does_not_name_is_tolerated():
     assert asked(prompt="hi", options={"rejectIfBusy": True}, surprise=1) == asked(prompt="hi")
 

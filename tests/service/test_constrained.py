@@ -69,9 +69,13 @@ async def test_a_stop_sequence_may_end_it_earlier(running):
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        (json_schema({"not": {}}), 'unsupported keywords: ["not"]'),
+        (
+            json_schema({"not": {"minLength": -1}}),
+            "no JSON Schema: -1 is less than the minimum of 0 at '/not/minLength'",
+        ),
+        (json_schema({"$ref": "#"}), "$ref lead in circles"),
         (json_schema(False), "which no value fits"),
-        (json_schema({"type": "string", "maxLength": -1}), "maxLength"),
+        (json_schema({"type": "string", "maxLength": -1}), "at '/maxLength'"),
         (pb.ResponseFormat(regex="a(?!b)"), "look-around"),
     ],
 )

@@ -7,11 +7,13 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine.messages import GrammarKind, GrammarSpec
 from service.errors import InvalidRequestError, UnsatisfiableFormatError
-from service.response_format import to_grammar
+from service.response_format import to_form
 
 
-def grammar(**wanted) -> GrammarSpec | None:
-    return to_grammar(pb.RunRequest(response_format=pb.ResponseFormat(**wanted)))
+def grammar(**wanted) -> GrammarSpec:
+    form = to_form(pb.RunRequest(response_format=pb.ResponseFormat(**wanted)))
+    assert form is not None
+    return form.grammar
 
 
 def choice(*values: str) -> pb.Choice:
@@ -23,16 +25,16 @@ def nested(depth: int) -> str:
 
 
 def test_without_a_response_format_there_is_no_grammar():
-    assert to_grammar(pb.RunRequest()) is None
+    assert to_form(pb.RunRequest()) is None
 
 
 @pytest.mark.parametrize(
     ("wanted", "spec"),
     [
-        ({"json_object": pb.JsonObject()}, GrammarSpec(GrammarKind.JSON_SCHEMA, ('{"type": "object"}',))),
-        ({"json_schema": '{"const": 4.0}'}, GrammarSpec(GrammarKind.JSON_SCHEMA, ('{"const": 4.0}',))),
+        ({"json_object": pb.JsonObject()}, GrammarSpec(GrammarKind.JSON_SCHEMA, ('{"type":"object"}',))),
+        ({"json_schema": '{"const": 4.0}'}, GrammarSpec(GrammarKind.JSON_SCHEMA, ('{"const":4}',))),
         ({"json_schema": "true"}, GrammarSpec(GrammarKind.JSON_SCHEMA, ("{}",))),
-        ({"json_schema": nested(63)}, GrammarSpec(GrammarKind.JSON_SCHEMA, (nested(63),))),
+        ({"json_schema": nested(63)}, GrammarSpec(GrammarKind.JSON_SCHEMA, (nested(63).replace(" ", ""),))),
         ({"regex": r"a\\"}, GrammarSpec(GrammarKind.REGEX, (r"a\\",))),
         ({"choice": choice("yes", "")}, GrammarSpec(GrammarKind.CHOICE, ("yes", ""))),
     ],

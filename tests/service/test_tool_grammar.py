@@ -60,7 +60,7 @@ def call_of(model: Model, request: pb.RunRequest, seed: int):
     """The only call in what a model writes; None if it came to no end."""
     spec = forced_call(request)
     assert spec is not None
-    text, _ = model.complete(spec, seed=seed, max_tokens=120)
+    text, _ = model.complete(spec.grammar, seed=seed, max_tokens=120)
     search = ToolCallSearch([tool.name for tool in request.tools])
     assert search.push(text) == ""
     if search.flush():
@@ -96,7 +96,7 @@ def test_a_forced_call_is_written_as_templates_write_earlier_ones(model):
     spec = forced_call(asked("nested", "definitions"))
     assert spec is not None
     for seed in range(3):
-        text, _ = model.complete(spec, seed=seed, max_tokens=120)
+        text, _ = model.complete(spec.grammar, seed=seed, max_tokens=120)
         assert re.match(r'\{"name": "(nested|definitions)", "parameters": \{("\$ref|"at|"many|\})', text)
 
 
@@ -109,7 +109,7 @@ def test_a_model_that_is_free_gets_no_form():
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
-        ({"not": {}}, "unsupported keywords"),
+        ({"properties": {"a": {"type": "str"}}}, "Invalid type: str"),
         ({"properties": {"a": False}, "required": ["a"]}, "required property 'a' is unsatisfiable"),
         ({"properties": {"a": {"type": "integer"}}, "required": True}, "Expected array for 'required'"),
         ({"properties": [], "required": [{}]}, "properties"),
@@ -121,9 +121,9 @@ def test_arguments_that_can_not_be_are_refused(model, schema, words):
     tool = pb.Tool(name="t", parameters_json=json.dumps(schema))
     spec = forced_call(pb.RunRequest(tools=[pb.Tool(name="other"), tool], tool_choice=pb.ToolChoice(name="t")))
     assert spec is not None
-    assert spec.field == "tools[1].parameters_json"
+    assert spec.grammar.field == "tools[1].parameters_json"
     with pytest.raises(GrammarError, match=re.escape(words)):
-        model.compiler.compile(spec).result()
+        model.compiler.compile(spec.grammar).result()
 
 
 @pytest.mark.parametrize("name", ["mcp.files:read/all", "a-b_c" * 51])
@@ -131,7 +131,7 @@ def test_a_tool_of_any_name_that_is_taken_can_be_called(model, name):
     request = pb.RunRequest(tools=[pb.Tool(name=name)], tool_choice=REQUIRED)
     spec = forced_call(request)
     assert spec is not None
-    text, _ = model.complete(spec, seed=1, max_tokens=400)
+    text, _ = model.complete(spec.grammar, seed=1, max_tokens=400)
     search = ToolCallSearch([name])
     assert search.push(text) == ""
     search.flush()

@@ -99,6 +99,12 @@ def test_a_schema_may_stand_in_openais_envelope_or_bare(schema):
     assert json.loads(request.response_format.json_schema) == SCHEMA
 
 
+@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
+def test_a_schema_may_stand_beside_the_type(kind):
+    request = parse(response_format={"type": kind, "schema": SCHEMA}).request
+    assert json.loads(request.response_format.json_schema) == SCHEMA
+
+
 def test_the_other_response_formats_are_free_text_and_any_object():
     assert not parse(response_format={"type": "text"}).request.HasField("response_format")
     assert parse(response_format={"type": "json_object"}).request.response_format.HasField("json_object")
@@ -110,6 +116,8 @@ def test_the_other_response_formats_are_free_text_and_any_object():
         ({"type": "json_schema"}, "required properties at '/response_format' are 'type,json_schema'"),
         ({"type": "json_schema", "json_schema": {"name": "sum"}}, "'/response_format/json_schema/schema' must be"),
         ({"type": "grammar"}, "'/response_format/type' must be one of"),
+        ({"type": "text", "schema": {}}, "'/response_format' has a schema, but '/response_format/type' is 'text'"),
+        ({"type": "json_object", "json_schema": {}, "schema": {}}, "'/response_format' has both"),
     ],
 )
 def test_a_response_format_without_its_schema_is_refused(response_format, expected):

@@ -33,7 +33,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     fit. Status INVALID_ARGUMENT.
     """
     ERROR_REASON_FORMAT_UNSATISFIABLE: _ErrorReason.ValueType  # 3
-    """No completion can have the form that was asked for. Status
+    """No completion can have the form that was asked for, or this one does not:
+    some keywords of JSON Schema are checked on the finished value. Status
     INVALID_ARGUMENT.
     """
     ERROR_REASON_MODEL_NOT_FOUND: _ErrorReason.ValueType  # 4
@@ -88,7 +89,8 @@ ERROR_REASON_CONTEXT_WINDOW_EXCEEDED: ErrorReason.ValueType  # 2
 fit. Status INVALID_ARGUMENT.
 """
 ERROR_REASON_FORMAT_UNSATISFIABLE: ErrorReason.ValueType  # 3
-"""No completion can have the form that was asked for. Status
+"""No completion can have the form that was asked for, or this one does not:
+some keywords of JSON Schema are checked on the finished value. Status
 INVALID_ARGUMENT.
 """
 ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 4

@@ -176,7 +176,9 @@ class RunRequest(_message.Message):
     @_builtins.property
     def response_format(self) -> Global___ResponseFormat:
         """Optional. The form that the completion must have. INVALID_ARGUMENT with
-        reason FORMAT_UNSATISFIABLE if nothing can have it. Default: free text.
+        reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
+        value breaks a keyword that can only be checked then; a stream has sent all
+        parts but the last before that. Default: free text.
         """
 
     @_builtins.property
@@ -191,7 +193,8 @@ class RunRequest(_message.Message):
         """Optional. Whether and which of `tools` the model calls. A call that must
         be made keeps to its tool's parameters and has only those that these name,
         unless they say something of additional ones; INVALID_ARGUMENT with reason
-        FORMAT_UNSATISFIABLE if no call can. Default: TOOL_CHOICE_MODE_AUTO.
+        FORMAT_UNSATISFIABLE if no call can, or if the one that was made does not.
+        Default: TOOL_CHOICE_MODE_AUTO.
         """
 
     @_builtins.property
@@ -704,7 +707,11 @@ class ResponseFormat(_message.Message):
     REGEX_FIELD_NUMBER: _builtins.int
     CHOICE_FIELD_NUMBER: _builtins.int
     json_schema: _builtins.str
-    """A JSON value that fits this JSON Schema (draft 2020-12), written as JSON."""
+    """A JSON value that fits this JSON Schema (draft 2020-12), written as JSON.
+    At most 65,536 characters and 64 levels. Formats other than date,
+    date-time, duration, email, hostname, ipv4, ipv6, time, uri and uuid are
+    annotations.
+    """
     regex: _builtins.str
     """A text that this regular expression matches as a whole."""
     @_builtins.property

@@ -1,0 +1,50 @@
+"""A process of our own that answers lines, for work that may never end, or take all memory: it is ended with it."""
+
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+
+class LineProcess:
+    """Starts a program when it is first needed, and again when it was ended. Is used by one thread at a time.
+
+    Args:
+        program: A Python file that answers each line of its standard input with one of its standard output.
+        timeout_s: How long an answer may take.
+    """
+
+    def __init__(self, program: Path, timeout_s: float) -> None:
+        self._command = [sys.executable, "-P", str(program)]  # found wherever the service was started
+        self._timeout_s = timeout_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, line: str) -> bytes:
+        """The answer to a line, which has no line break; empty if the process ended or took too long."""
+        process = self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(line.encode() + b"\n")
+            process.stdin.flush()
+            is_answered = select.select([process.stdout], [], [], self._timeout_s)[0]
+            answer = process.stdout.readline() if is_answered else b""
+        except BrokenPipeError:
+            answer = b""
+        if not answer:
+            self.close()
+        return answer
+
+    def close(self) -> None:
+        """Ends the process, whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is not None and self._process.poll() is not None:
+            self.close()
+        if self._process is None:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+        return self._process
