@@ -9,7 +9,7 @@ help: ## list the targets
 		printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 run: setup ## start service and bridge with the demo model; PORT=8081 and ARGS="--help" reach the launcher
-	@exec $(PYTHON_IN_VENV) -m scripts.up $(if $(PORT),--port $(PORT)) $(ARGS)
+	@exec $(PYTHON_IN_VENV) -m scripts.up --end-with-parent $(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: setup-dev ## run the tests, in two processes; ARGS="-n 0 tests/bridge -k stream" reaches pytest
 	@$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)

@@ -1,5 +1,10 @@
 """The command line: `python -m bridge`."""
 
+import signal
+
+if __name__ == "__main__":  # an interrupt while the rest is imported would end in a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import asyncio
 import getpass
 import sys
@@ -93,4 +98,5 @@ def hash_token_command(account: str, name: str) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main(prog_name="python -m bridge")

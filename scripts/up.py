@@ -1,7 +1,12 @@
 """Starts service and bridge, tells when they answer, and ends both together: what `make run` runs."""
 
-import asyncio
 import signal
+
+if __name__ == "__main__":  # an interrupt while the rest is imported would end in a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import asyncio
+import contextlib
 import socket
 import sys
 import time
@@ -11,6 +16,8 @@ import click
 
 from scripts.child import Child
 from scripts.greeting import greeting
+from scripts.parent import parent_has_ended
+from scripts.patient_output import PatientOutput
 from scripts.progress import ProgressLine
 from scripts.readiness import bridge_is_ready, service_is_serving, show_while
 
@@ -20,7 +27,7 @@ EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reac
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the parts listen, and with which models."""
+    """Where the parts listen, with which models, and whether they end with the process that started this one."""
 
     host: str
     port: int
@@ -28,6 +35,7 @@ class Settings:
     metrics_port: int
     models: tuple[str, ...]
     stand_in: str
+    end_with_parent: bool
 
     @property
     def service_address(self) -> str:
@@ -95,10 +103,17 @@ def listen_for_signals(stopped: asyncio.Event, children: list[Child]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
+async def stop_with_parent(stopped: asyncio.Event) -> None:
+    """Ends everything once the process that started this one ends."""
+    await parent_has_ended()
+    stopped.set()
+
+
 async def up(settings: Settings) -> int:
     """Runs service and bridge until a signal comes or one of them ends; returns the exit status."""
     progress, children, stopped = ProgressLine(), list[Child](), asyncio.Event()
     listen_for_signals(stopped, children)
+    watch = asyncio.create_task(stop_with_parent(stopped) if settings.end_with_parent else stopped.wait())
     print(f"Starting the service on {settings.service_address} and the bridge on {settings.bridge_url}", flush=True)
     children.append(await Child.start("service", settings.service_command(), progress))
     children.append(await Child.start("bridge", settings.bridge_command(), progress))
@@ -110,7 +125,8 @@ async def up(settings: Settings) -> int:
         first = next((child for end, child in ends.items() if end.done()), None)
     finally:
         greeting.cancel()
-        await asyncio.gather(greeting, return_exceptions=True)
+        watch.cancel()
+        await asyncio.gather(greeting, watch, return_exceptions=True)
         await asyncio.gather(*(child.stop() for child in children))
     if stopped.is_set() or first is None:
         print("Stopped.")
@@ -145,6 +161,7 @@ async def up(settings: Settings) -> int:
     show_envvar=True,
     help="Model that answers for those whose weights are missing; '' for none.",
 )
+@click.option("--end-with-parent", is_flag=True, help="End when the process that started this one does: make.")
 def main(**options: object) -> None:
     """Starts the gRPC service and the Workers AI bridge before it, and ends both on Ctrl-C.
 
@@ -155,8 +172,20 @@ def main(**options: object) -> None:
     check_port(settings.host, settings.port, "--port")
     check_port("127.0.0.1", settings.service_port, "--service-port")
     check_port("127.0.0.1", settings.metrics_port, "--metrics-port")
-    sys.exit(asyncio.run(up(settings)))
+    sys.exit(run(settings))
+
+
+def run(settings: Settings) -> int:
+    """Runs service and bridge, without ever waiting for whoever reads what is said; returns the exit status."""
+    said, errors = PatientOutput(1, sys.stdout.encoding), PatientOutput(2, sys.stderr.encoding)
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
+            return asyncio.run(up(settings))
+    finally:
+        said.finish()
+        errors.finish()
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main()

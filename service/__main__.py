@@ -1,5 +1,10 @@
 """The command line: `python -m service` serves; with a command behind it, it sees to models, here or in a service."""
 
+import signal
+
+if __name__ == "__main__":  # an interrupt while the rest is imported, for seconds, would end in a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import asyncio
 import functools
 import logging
@@ -216,4 +221,5 @@ commands.add_to(main)
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main(prog_name="python -m service")

@@ -3,6 +3,7 @@
 import logging
 import os
 import queue
+import signal
 import sys
 import threading
 from typing import BinaryIO
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Loads the part that the first message names, and computes along in each step that rank 0 tells."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback
     configure_logging("engine", logging.WARNING)
     source, results = take_pipes()
     join = receive(source)

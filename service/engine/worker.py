@@ -7,6 +7,7 @@ whichever way that ended.
 import logging
 import os
 import queue
+import signal
 import sys
 import threading
 from concurrent.futures import Future
@@ -212,6 +213,7 @@ def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:
 
 def main() -> None:
     """Loads the checkpoint that the first message names and serves it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback
     configure_logging("engine", logging.WARNING)
     logging.getLogger("service").setLevel(logging.INFO)
     source, results = take_pipes()

@@ -1,15 +1,14 @@
 """The launcher with stand-ins for service and bridge, for tests that end them: `python -m tests.launch.fake_parts`.
 
-    SERVICE BRIDGE PORT SERVICE_PORT
+    SERVICE BRIDGE PORT SERVICE_PORT [--end-with-parent]
 
 SERVICE and BRIDGE are Python programs; they find PORT in `port`.
 """
 
-import asyncio
 import sys
 from dataclasses import dataclass
 
-from scripts.up import Settings, up
+from scripts.up import Settings, run
 
 SERVING = """
 import grpc, signal
@@ -50,6 +49,7 @@ class FakeParts(Settings):
 
 
 if __name__ == "__main__":
-    service, bridge, port, service_port = sys.argv[1:]
-    parts = FakeParts("127.0.0.1", int(port), int(service_port), 0, ("a-model",), "a-model", service, bridge)
-    sys.exit(asyncio.run(up(parts)))
+    service, bridge, port, service_port, *flags = sys.argv[1:]
+    ends = "--end-with-parent" in flags
+    parts = FakeParts("127.0.0.1", int(port), int(service_port), 0, ("a-model",), "a-model", ends, service, bridge)
+    sys.exit(run(parts))

@@ -13,14 +13,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @needs_pidfd
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_of_make_run(unused_tcp_port_factory, number):
+@pytest.mark.parametrize(
+    ("send", "number"), [(os.killpg, signal.SIGINT), (os.killpg, signal.SIGKILL), (os.kill, signal.SIGINT)]
+)
+def test_nothing_is_left_of_make_run(unused_tcp_port_factory, send, number):
     port, service_port, metrics_port = (unused_tcp_port_factory() for _ in range(3))
     command = ["make", "run", f"PORT={port}", f"ARGS=--service-port {service_port} --metrics-port {metrics_port}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as make:
         assert "Ready in" in read_until("Ctrl-C ends it", make.stdout)
         handles = handles_of_descendants(make.pid)
-        os.killpg(make.pid, number)
+        send(make.pid, number)
         make.communicate()
         wait_for_the_end_of(handles)
     assert len(handles) >= 6

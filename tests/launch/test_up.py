@@ -2,37 +2,16 @@
 
 import signal
 import socket
-import subprocess
-import sys
-from contextlib import contextmanager
-from pathlib import Path
 
 import click
 import pytest
 
 from scripts.up import check_port
 from tests.launch.fake_parts import FAILING, READY, SERVING
+from tests.launch.launcher import launched
 from tests.launch.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
 
-ROOT = Path(__file__).parents[2]
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-
-
-@contextmanager
-def launched(service, bridge, ports):
-    """Runs the launcher with these programs as its parts; yields it with its output as a pipe of lines."""
-    command = [sys.executable, "-m", "tests.launch.fake_parts", service, bridge, *map(str, ports)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as launcher:
-        try:
-            yield launcher
-        finally:
-            launcher.kill()
-
-
-@pytest.fixture
-def ports(unused_tcp_port_factory):
-    """Two free ports."""
-    return unused_tcp_port_factory(), unused_tcp_port_factory()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
