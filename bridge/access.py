@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from bridge.log_text import ClippingFormatter, clipped
+from bridge.spelling import Spelling
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Access:
         model: The model that it asks for.
         served_model: The model that answers.
         error: Why it has no answer, or not a whole one, without what the client wrote in its body.
+        spelling: Where its body has what may be found fault with.
         is_answered: Whether the last event of its stream is written. Clients leave as soon as they have that.
     """
 
@@ -52,6 +54,7 @@ class Access:
     model: str = ""
     served_model: str = ""
     error: str = ""
+    spelling: Spelling = field(default_factory=dict)
     is_answered: bool = False
 
 

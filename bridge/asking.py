@@ -1,5 +1,6 @@
 """Asking the service on behalf of a request: whole, or in parts that become events."""
 
+import hashlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
@@ -22,7 +23,7 @@ async def ask_whole(request: web.Request, question: pb.RunRequest) -> pb.RunResp
     Raises:
         AiError: The service refused or failed, or a call that was forced is cut.
     """
-    question.cache_salt = request[ACCESS].account  # nobody learns by timing what another account has asked
+    question.cache_salt = cache_salt(request[ACCESS].account, question.cache_salt)
     async with request.app[DRAIN].running():
         answer = await request.app[SERVICE].run(question, caller(request))
     request[ACCESS].served_model = answer.served_model
@@ -36,7 +37,7 @@ async def ask_streamed(request: web.Request, question: pb.RunRequest) -> AsyncGe
     Raises:
         AiError: The service refused or failed, or a call that was forced is cut. What it was cut down to is not sent.
     """
-    question.cache_salt = request[ACCESS].account
+    question.cache_salt = cache_salt(request[ACCESS].account, question.cache_salt)
     params = question.sampling_params
     if not params.HasField("max_tokens"):
         # Workers AI has a default of its own for streamed answers; the contract's is that of whole ones.
@@ -52,6 +53,16 @@ async def ask_streamed(request: web.Request, question: pb.RunRequest) -> AsyncGe
             if part.finish_reason:
                 check_forced_call(question, part, has_tool_calls=has_tool_calls)
             yield part
+
+
+def cache_salt(account: str, salt: str) -> str:
+    """What keeps an account's cached prefixes apart, so that nobody learns by timing what others have asked.
+
+    Args:
+        account: The account.
+        salt: Its client's own, for those that it serves; empty for none.
+    """
+    return hashlib.sha256(f"{account}\0{salt}".encode()).hexdigest() if salt else account
 
 
 async def answer_streamed(

@@ -9,6 +9,7 @@ from runstream.v1 import batches_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.account import caller
+from bridge.asking import cache_salt
 from bridge.batches import NewBatch, Poll
 from bridge.envelope import native_result, usage
 from bridge.errors import RULES, AiError
@@ -46,6 +47,9 @@ async def answer_batch(request: web.Request, model: str, asked: NewBatch | Poll)
     account = request[ACCESS].account
     async with request.app[DRAIN].running():
         if isinstance(asked, NewBatch):
+            for item in asked.items:
+                if item.request.cache_salt:
+                    item.request.cache_salt = cache_salt(account, item.request.cache_salt)
             new = batches_pb2.CreateBatchRequest(account=account, model=model, items=asked.items)
             return _unfinished(await request.app[SERVICE].create_batch(new, caller(request)), "queued")
         sought = batches_pb2.GetBatchRequest(account=account, batch_id=asked.request_id)

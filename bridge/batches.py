@@ -8,6 +8,7 @@ its results.
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from runstream.v1 import batches_pb2
 from bridge.body import MAX_BODY_BYTES, MAX_VALUES, parse_json, read_body
 from bridge.errors import AiError
 from bridge.schema import check_input
+from bridge.spelling import Spelling, within
 from bridge.translation import Question, to_question
 
 # Cloudflare's "under 10 MB"; what is no batch keeps to the limit of all bodies.
@@ -33,9 +35,11 @@ class NewBatch(NamedTuple):
 
     Attributes:
         items: The requests in the contract's words.
+        spelling: Where the body has what may be found fault with.
     """
 
     items: list[batches_pb2.BatchItem]
+    spelling: Spelling
 
 
 class Poll(NamedTuple):
@@ -43,9 +47,11 @@ class Poll(NamedTuple):
 
     Attributes:
         request_id: The batch's id.
+        spelling: As of the others; nothing is spelled.
     """
 
     request_id: str
+    spelling: Spelling = MappingProxyType({})
 
 
 Asked = Question | NewBatch | Poll
@@ -143,10 +149,12 @@ def _to_batch(model: str, value: object) -> NewBatch:
         raise AiError(
             "INVALID_REQUEST", f"'/requests' has {len(requests)} entries, and a batch has 1 to {MAX_REQUESTS}"
         )
-    items, violations = [], list[str]()
+    items, violations, spelling = [], list[str](), dict[str, str]()
     for index, request in enumerate(requests):
         try:
-            items.append(_to_item(model, request))
+            item, spelled = _to_item(model, request)
+            items.append(item)
+            spelling |= within(f"/requests/{index}", spelled)
         except AiError as error:
             violations.append(_within(index, error.description))
             if len(violations) > MAX_VIOLATIONS:
@@ -154,18 +162,18 @@ def _to_batch(model: str, value: object) -> NewBatch:
     if violations:
         more = ["and more"] * (len(violations) > MAX_VIOLATIONS)
         raise AiError("INVALID_REQUEST", ", ".join(violations[:MAX_VIOLATIONS] + more))
-    return NewBatch(items)
+    return NewBatch(items, spelling)
 
 
-def _to_item(model: str, value: object) -> batches_pb2.BatchItem:
+def _to_item(model: str, value: object) -> tuple[batches_pb2.BatchItem, Spelling]:
     reference = value.get("external_reference") if isinstance(value, dict) else None
     if reference is not None and (not isinstance(reference, str) or len(reference) > MAX_REFERENCE_CHARACTERS):
         message = f"'/external_reference' must be a string of at most {MAX_REFERENCE_CHARACTERS} characters"
         raise AiError("INVALID_REQUEST", message)
-    request, is_streamed = to_question(model, check_input(value))
+    request, is_streamed, spelling = to_question(model, check_input(value))
     if is_streamed:
         raise AiError("INVALID_REQUEST", "'/stream' must be false, a batch has no streams")
-    return batches_pb2.BatchItem(request=request, external_reference=reference)
+    return batches_pb2.BatchItem(request=request, external_reference=reference), spelling
 
 
 def _within(index: int, description: str) -> str:

@@ -22,10 +22,10 @@ from bridge.body import read_body
 from bridge.envelope import native_result
 from bridge.errors import AiError, GatewayError
 from bridge.json_text import to_json
-from bridge.keys import ACCESS
+from bridge.keys import ACCESS, MODELS
 from bridge.model_search import answer_search, search_models
 from bridge.run import answer_as_events
-from bridge.translation import Question
+from bridge.translation import Question, is_json
 
 HOST: Final = "workers-binding.ai"
 RUN_PATHS: Final = ("/run", "/ai-gateway/run")
@@ -98,7 +98,12 @@ async def _run(request: web.Request, version: str | None) -> web.StreamResponse:
         raise AiError("SDK_DEPRECATED", f"Request trying to use deprecated SDK version: {advice}")
     model = request[ACCESS].model = _model(request)
     parse = partial(parse_binding_question, model)
-    asked = await read_body(request, parse, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
+    try:
+        asked = await read_body(request, parse, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
+    except AiError as fault:
+        await request.app[MODELS].check_before(fault, model)
+        raise
+    request[ACCESS].spelling = asked.spelling
     if isinstance(asked, Question) and asked.is_streamed:
         return await answer_as_events(request, asked)
     result, served_model = await (
@@ -137,5 +142,5 @@ def parse_binding_question(model: str, body: bytes) -> Asked:
 
 async def _whole_result(request: web.Request, question: Question) -> tuple[bytes, str]:
     answer = await ask_whole(request, question.request)
-    result = native_result(answer, is_json_mode=question.request.HasField("response_format"))
+    result = native_result(answer, is_json_mode=is_json(question.request))
     return to_json(result), answer.served_model

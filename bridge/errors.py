@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from bridge.field_paths import in_the_clients_words, to_json_pointer
+from bridge.spelling import Spelling, respelled, respelled_in
 
 ERROR_DOMAIN: Final = "runstream"
 
@@ -111,6 +112,11 @@ class AiError(Exception):
     def message(self, request_id: str) -> str:
         """The message in Cloudflare's grammar."""
         return f"AiError: {self.rule.title}: {self.description} ({request_id})"
+
+    def respelled(self, spelling: Spelling) -> "AiError":
+        """The same error with its places as the body spells them."""
+        description = respelled_in(self.description, spelling)
+        return AiError(self.reason, description, self.retry_after_s, respelled(self.pointer, spelling))
 
     @property
     def for_log(self) -> str:

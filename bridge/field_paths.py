@@ -5,11 +5,17 @@ from typing import Final
 
 # What a path of the contract begins with, and what stands there in a body instead.
 BEGINNINGS: Final = {
+    "sampling_params.top_prompt_logprobs": "/prompt_logprobs",
     "sampling_params.": "/",
     "conversation.messages": "/messages",
     "conversation.raw": "/raw",
+    "conversation.add_generation_prompt": "/add_generation_prompt",
+    "conversation.continue_final_message": "/continue_final_message",
     "prompt.text": "/prompt",
     "prompt.raw": "/raw",
+    "prompt_token_ids.values": "/prompt",
+    "prompt_token_ids": "/prompt",
+    "include_stop_sequence": "/include_stop_str_in_output",
     "stop_sequences": "/stop",
     "tool_choice.mode": "/tool_choice",
     "tool_choice.name": "/tool_choice",
@@ -21,7 +27,7 @@ STEPS: Final = {"arguments_json": "arguments", "parameters_json": "parameters"}
 STEP: Final = r"(?:\.\w+|\[\d+\])"
 PATHS: Final = re.compile(
     r"(?<![\w.'])(?:"
-    rf"(?:sampling_params|conversation|prompt|tool_choice|response_format){STEP}+|stop_sequences\b{STEP}*|(?:tools|items)(?=\[){STEP}+)"
+    rf"(?:sampling_params|conversation|prompt|tool_choice|response_format){STEP}+|(?:stop_sequences|stop_token_ids|prompt_token_ids|truncate_prompt_tokens|include_stop_sequence)\b{STEP}*|(?:tools|items)(?=\[){STEP}+)"
 )
 
 

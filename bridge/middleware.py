@@ -82,6 +82,7 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 async def _fail(request: web.Request, face: Face, error: AiError) -> web.StreamResponse:
     request_id = request[ACCESS].request_id
+    error = error.respelled(request[ACCESS].spelling)
     request[ACCESS].error = error.for_log
     if STREAM not in request:
         response = face.ai_failure(error, request_id)

@@ -8,8 +8,9 @@ from bridge.asking import answer_streamed, ask_streamed, ask_whole, stand_in_hea
 from bridge.batch_answers import answer_batch
 from bridge.batches import NewBatch, Poll, read_asked
 from bridge.envelope import json_response, native_result, stand_in_messages, success, success_around
-from bridge.keys import ACCESS, CONFIG
-from bridge.translation import Question
+from bridge.errors import AiError
+from bridge.keys import ACCESS, CONFIG, MODELS
+from bridge.translation import Question, is_json
 
 
 async def run(request: web.Request) -> web.StreamResponse:
@@ -21,7 +22,12 @@ async def run(request: web.Request) -> web.StreamResponse:
     """
     model = request[ACCESS].model = request.match_info["model"]
     identify(request)
-    asked = await read_asked(request, model)
+    try:
+        asked = await read_asked(request, model)
+    except AiError as fault:
+        await request.app[MODELS].check_before(fault, model)
+        raise
+    request[ACCESS].spelling = asked.spelling
     if not isinstance(asked, Question):
         return await _answer_batch(request, model, asked)
     if asked.is_streamed:
@@ -42,7 +48,7 @@ async def answer_as_events(request: web.Request, question: Question) -> web.Stre
 async def _answer_whole(request: web.Request, question: Question) -> web.Response:
     asked = question.request.model
     answer = await ask_whole(request, question.request)
-    result = native_result(answer, is_json_mode=question.request.HasField("response_format"))
+    result = native_result(answer, is_json_mode=is_json(question.request))
     messages = stand_in_messages(asked, answer.served_model)
     return json_response(success(result, messages), headers=stand_in_headers(asked, answer.served_model))
 

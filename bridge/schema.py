@@ -3,12 +3,14 @@
 The fields, ranges and defaults are those of Cloudflare's model pages (@cf/meta/llama-2-7b-chat-int8, mid-2026),
 narrower where the service takes less. Beyond them, as its real clients need: content may be null, and missing beside
 tool calls; `raw` may be a string; calls and results of tools may stand in messages; `stop` and `tool_choice` are read.
-Fields that are named nowhere here, and all in `options` but `queueRequest`, are accepted for compatibility and change
-nothing: `rejectIfBusy` asks for what happens anyway, an error instead of a wait without end. A null stands for a field
-that is not there. Of a key that stands twice in an object the last value counts, as in JavaScript.
+Fields that are named neither here nor in `refused_fields`, and all in `options` but `queueRequest`, are accepted for
+compatibility and change nothing: `rejectIfBusy` asks for what happens anyway, an error instead of a wait without end. A
+null stands for a field that is not there. Of a key that stands twice in an object the last value counts, as in
+JavaScript.
 
-`min_p`, `min_tokens`, `ignore_eos` and `logit_bias` are extensions, with the names and meanings that vLLM and OpenAI
-give them. Cloudflare lets `repetition_penalty` be 0, by which no logit can be divided, and by next to nothing neither.
+`min_p`, `min_tokens`, `ignore_eos`, `logit_bias` and those of `vllm_fields` are extensions, with the names and meanings
+that vLLM and OpenAI give them. Cloudflare lets `repetition_penalty` be 0, by which no logit can be divided, and by next
+to nothing neither.
 
 The titles and descriptions are read by people: /ai/models/schema and the OpenAPI document are made of these objects.
 """
@@ -17,6 +19,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Any, Final
 
+from bridge import refused_fields, vllm_fields
 from bridge.errors import AiError
 from bridge.validator import SchemaValidator
 from bridge.violations import describe_all
@@ -118,14 +121,27 @@ TOOL: Final[Schema] = {
     "description": "A tool, in Workers AI's spelling or in OpenAI's.",
 }
 
+CHOSEN: Final[Schema] = object_schema(
+    ["type", "function"],
+    type={"enum": ["function"]},
+    function=object_schema(["name"], name={**STRING, "maxLength": MAX_NAME_CHARACTERS}),
+)
+ALLOWED_TOOLS: Final[Schema] = object_schema(
+    ["mode", "tools"],
+    mode={"enum": ["auto", "required"]},
+    tools={"type": "array", "minItems": 1, "maxItems": MAX_TOOLS, "items": CHOSEN},
+)
+
 # "any" is what workers-ai-provider says for "required".
 TOOL_CHOICE: Final[Schema] = {
     "oneOf": [
         {"enum": ["auto", "none", "required", "any"]},
-        object_schema(["type", "function"], type={"enum": ["function"]}, function=object_schema(["name"], name=STRING)),
+        CHOSEN,
         object_schema(["type", "name"], type={"enum": ["function"]}, name=STRING, **FLAT),
+        object_schema(["type", "allowed_tools"], type={"enum": ["allowed_tools"]}, allowed_tools=ALLOWED_TOOLS),
     ],
-    "description": 'Whether tools are called: "auto", "none", "required" (also "any"), or the one that must be.',
+    "description": 'Whether tools are called: "auto", "none", "required" (also "any"), the one that must be or those '
+    "that may.",
 }
 
 # As OpenAI's: by token id, in decimal digits, since JSON has no other names.
@@ -214,8 +230,14 @@ MESSAGES: Final[Schema] = {
     "description": "The messages of a conversation, oldest first.",
 }
 
-PROMPT_SCHEMA: Final[Schema] = {"title": "Prompt", **object_schema(["prompt"], prompt=PROMPT, **FIELDS)}
-MESSAGES_SCHEMA: Final[Schema] = {"title": "Messages", **object_schema(["messages"], messages=MESSAGES, **FIELDS)}
+PROMPT_SCHEMA: Final[Schema] = {
+    "title": "Prompt",
+    **object_schema(["prompt"], prompt=PROMPT, **FIELDS, **vllm_fields.FIELDS),
+}
+MESSAGES_SCHEMA: Final[Schema] = {
+    "title": "Messages",
+    **object_schema(["messages"], messages=MESSAGES, **FIELDS, **vllm_fields.FIELDS, **vllm_fields.CONVERSATION_FIELDS),
+}
 
 _BRANCHES: Final = {
     "prompt": SchemaValidator(PROMPT_SCHEMA),
@@ -241,6 +263,7 @@ def check_input(body: object) -> dict[str, Any]:
     asked = [branch for name, branch in _BRANCHES.items() if name in fields]
     if len(asked) > 1:
         raise AiError("INVALID_REQUEST", f"oneOf at '/' not met, {len(asked)} matches")
+    refused_fields.check(fields, refused_fields.NATIVE_PROMPT if "prompt" in fields else refused_fields.NATIVE)
     # The other branch requires what is not there, so this one alone decides whether exactly one matches.
     if not asked or not asked[0].is_valid(fields):
         violations = chain.from_iterable(branch.iter_errors(fields) for branch in _BRANCHES.values())

@@ -79,9 +79,7 @@ SHARED_KINDS: dict[str, tuple[str, ...]] = {
     "/messages/1/tool_calls/0/id": ("null", "string"),
     "/messages/1/tool_calls/0/function": (),
     "/messages/1/tool_calls/0/function/name": ("string",),
-    "/messages/1/tool_calls/0/function/arguments": ("string", "object"),
     "/messages/1/tool_calls/1/name": ("string",),
-    "/messages/1/tool_calls/1/arguments": ("string", "object"),
     "/messages/2/tool_call_id": ("null", "string"),
     "/messages/2/name": ("null", "string"),
     "/tools": ("null",),
@@ -130,7 +128,9 @@ def of_wrong_numbers(body: dict[str, Any]) -> Iterator[Malformed]:
             "1_0",
         ):
             yield Malformed(f"{name} {literal[:9]}", with_text(body, name, literal))
-    for name in (*NUMBERS, "top_k", "seed"):
+    # OpenAI's routes, where the model stands in the body, take any integer for these.
+    counts = () if "model" in body else ("top_k", "seed")
+    for name in (*NUMBERS, *counts):
         for literal in ("-1e300", "1e300", "1" + "0" * 300, "-" + "9" * 30):
             yield Malformed(f"{name} {literal[:9]}", with_text(body, name, literal), place=f"/{name}")
 
@@ -196,8 +196,6 @@ def of_surrogates(body: dict[str, Any]) -> Iterator[Malformed]:
             f"{half} in arguments",
             json.dumps(body).replace('"arguments": {}', f'"arguments": {{"a": "{half}"}}').encode(),
         )
-        written = json.dumps(f'{{"a": "{half}"}}')
-        yield Malformed(f"{half} in arguments, written", json.dumps(body).replace('"{}"', written).encode())
         yield Malformed(f"{half} in a description", json.dumps(body).replace("Subtracts.", half).encode())
         yield Malformed(f"{half} in a stop", with_text(body, "stop", f'"{half}"'))
         yield Malformed(
@@ -210,8 +208,7 @@ DEEP: Final = {
     "stop": "INNER",
     "tools": '[{"name": "t", "parameters": {"a": INNER}}]',
     "response_format": '{"type": "json_schema", "json_schema": {"const": INNER}}',
-    "messages": '[{"role": "assistant", "tool_calls": [{"name": "t", "arguments": {"a": INNER}}]}]',
-    " messages": '[{"role": "assistant", "tool_calls": [{"name": "t", "arguments": QUOTED}]}]',
+    "messages": '[{"role": "user", "content": INNER}]',
 }
 
 
@@ -224,15 +221,15 @@ def of_sizes(body: dict[str, Any]) -> Iterator[Malformed]:
             yield Malformed(f"{opening} {depth} deep alone", inner.encode())
             yield Malformed(f"{opening} {depth} deep, open", (opening * depth).encode())
             for name, literal in DEEP.items():
-                deep = literal.replace("INNER", inner).replace("QUOTED", json.dumps(f'{{"a":{inner}}}'))
-                yield Malformed(f"{opening} {depth} deep in {literal}", with_text(plain, name.strip(), deep))
+                deep = literal.replace("INNER", inner)
+                yield Malformed(f"{opening} {depth} deep in {literal}", with_text(plain, name, deep))
     yield Malformed("9 stops", with_text(body, "stop", json.dumps(["a"] * 9)), place="/stop")
     yield Malformed("a long stop", with_text(body, "stop", json.dumps("a" * 257)), place="/stop")
     yield Malformed(
         "129 tools", with_text(body, "tools", json.dumps([{"name": f"t{n}"} for n in range(129)])), place="/tools"
     )
     yield Malformed(
-        "a long tool name", with_text(body, "tools", json.dumps([{"name": "t" * 65}])), place="/tools/0/name"
+        "a long tool name", with_text(body, "tools", json.dumps([{"name": "t" * 257}])), place="/tools/0/name"
     )
     yield Malformed(
         "1,025 biases", with_text(body, "logit_bias", json.dumps(dict.fromkeys(range(1025), 1))), place="/logit_bias"

@@ -98,7 +98,7 @@ async def test_a_forced_call_that_max_tokens_cuts_is_8006_on_each_face(chain, is
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({**ASK, "tools": [FUNCTION, TOOL]}, "'/tools/1/name'"),
+        ({**ASK, "tools": [FUNCTION, TOOL]}, "'/tools/1/function/name'"),
         ({**ASK, "tool_choice": {"type": "function", "name": "clock"}}, "'/tool_choice'"),
         ({"messages": MESSAGES, "tool_choice": "required"}, "'/tool_choice'"),
         ({"messages": [{"role": "user", "content": "hi", "tool_calls": [CALL]}]}, "'/messages/0/tool_calls'"),

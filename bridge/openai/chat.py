@@ -7,16 +7,14 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.account import identify
 from bridge.asking import answer_streamed, stand_in_headers
-from bridge.body import read_body
 from bridge.envelope import json_response
 from bridge.finish_reasons import FINISH_REASONS
-from bridge.keys import ACCESS
-from bridge.openai.chat_request import parse_chat
+from bridge.openai.chat_request import to_chat_question
 from bridge.openai.chat_stream import ChatStream
 from bridge.openai.choices import ask_choices, ask_choices_streamed, usage
 from bridge.openai.identity import Identity
-from bridge.openai.logprobs import chat_logprobs
-from bridge.openai.question import Question
+from bridge.openai.logprobs import chat_logprobs, prompt_logprobs
+from bridge.openai.question import Question, read_question
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
@@ -27,8 +25,8 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
         AiError: The request is wrong, or the service failed before the first part.
     """
     identify(request)
-    question = await read_body(request, parse_chat)
-    asked = request[ACCESS].model = question.request.model
+    question = await read_question(request, to_chat_question)
+    asked = question.request.model
     if question.is_streamed:
         stream = ChatStream(question)
         return await answer_streamed(request, asked, ask_choices_streamed(request, question), stream.events)
@@ -38,6 +36,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
 
 def _completion(question: Question, answers: list[pb.RunResponse]) -> dict[str, Any]:
     identity = Identity()
+    of_prompt = {"prompt_logprobs": prompt_logprobs(answers[0].prompt_logprobs)} if question.has_prompt_logprobs else {}
     return {
         "id": identity.id,
         "object": "chat.completion",
@@ -45,18 +44,27 @@ def _completion(question: Question, answers: list[pb.RunResponse]) -> dict[str, 
         "model": answers[0].served_model,
         "choices": [_choice(index, question, answer) for index, answer in enumerate(answers)],
         "usage": usage(answer.usage for answer in answers),
+        **of_prompt,
     }
 
 
 def _choice(index: int, question: Question, answer: pb.RunResponse) -> dict[str, Any]:
     has_logprobs = question.request.sampling_params.HasField("top_logprobs")
+    logprobs = chat_logprobs(answer.logprobs, has_token_ids=question.has_token_ids) if has_logprobs else None
     return {
         "index": index,
         "finish_reason": FINISH_REASONS[answer.finish_reason],
-        "logprobs": chat_logprobs(answer.logprobs) if has_logprobs else None,
+        "logprobs": logprobs,
         "message": _message(question, answer),
-        "stop_reason": answer.matched_stop if answer.HasField("matched_stop") else None,
+        "stop_reason": _stop_reason(answer),
     }
+
+
+def _stop_reason(answer: pb.RunResponse) -> str | int | None:
+    """The text or the token that ended an answer, if one that was asked for did."""
+    if answer.HasField("matched_stop_token_id"):
+        return answer.matched_stop_token_id
+    return answer.matched_stop if answer.HasField("matched_stop") else None
 
 
 def _message(question: Question, answer: pb.RunResponse) -> dict[str, Any]:

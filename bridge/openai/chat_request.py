@@ -8,14 +8,8 @@ from bridge.body import parse_json
 from bridge.errors import AiError
 from bridge.openai.question import Question, to_question
 from bridge.openai.schema import check_chat
-from bridge.translation import (
-    to_message,
-    to_response_format,
-    to_sampling_params,
-    to_stop_sequences,
-    to_tool,
-    to_tool_choice,
-)
+from bridge.refused_fields import check_media
+from bridge.translation import to_conversation, to_message, to_request, to_response_format
 
 
 def parse_chat(body: bytes) -> Question:
@@ -27,26 +21,29 @@ def parse_chat(body: bytes) -> Question:
     Raises:
         AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
     """
-    return parse_json(body, lambda value: _question(check_chat(value)))
+    return parse_json(body, to_chat_question)
 
 
-def _question(fields: dict[str, Any]) -> Question:
+def to_chat_question(value: object) -> Question:
+    """Reads what the body's JSON says; as `parse_chat`."""
+    fields = check_chat(value)
     messages = [_message(f"/messages/{index}", message) for index, message in enumerate(fields["messages"])]
-    request = pb.RunRequest(
-        model=fields["model"],
-        conversation=pb.Conversation(messages=messages),
-        sampling_params=_sampling_params(fields),
-        stop_sequences=to_stop_sequences(fields),
-        tools=[to_tool(tool) for tool in fields.get("tools", ())],
-    )
+    check_media(fields["messages"])
+    spelling = {"/max_tokens": "/max_completion_tokens"} if "max_completion_tokens" in fields else {}
+    fields = _with_max_tokens(fields)
+    request, spelled = to_request(fields["model"], fields, _response_format(fields))
+    request.conversation.CopyFrom(to_conversation(messages, fields))
+    _ask_for_logprobs(request.sampling_params, fields)
+    return to_question(request, fields, {**spelling, **spelled})
+
+
+def _response_format(fields: dict[str, Any]) -> pb.ResponseFormat | None:
     response_format = fields.get("response_format", {"type": "text"})
     if response_format["type"] != "text":
-        request.response_format.CopyFrom(to_response_format(_unwrapped(response_format)))
-    elif any(response_format.get(name) is not None for name in ("json_schema", "schema")):
+        return to_response_format(_unwrapped(response_format))
+    if any(response_format.get(name) is not None for name in ("json_schema", "schema")):
         raise AiError("INVALID_REQUEST", "'/response_format' has a schema, but '/response_format/type' is 'text'")
-    if "tool_choice" in fields:
-        request.tool_choice.CopyFrom(to_tool_choice(fields["tool_choice"]))
-    return to_question(request, fields)
+    return None
 
 
 def _message(path: str, message: dict[str, Any]) -> pb.Message:
@@ -74,20 +71,20 @@ def _text(path: str, part: dict[str, str]) -> str:
     return part[kind]
 
 
-def _sampling_params(fields: dict[str, Any]) -> pb.SamplingParams:
-    if "max_completion_tokens" in fields:
-        max_tokens = fields["max_completion_tokens"]
-        if fields.get("max_tokens", max_tokens) != max_tokens:
-            raise AiError(
-                "INVALID_REQUEST", "'/max_tokens' differs from '/max_completion_tokens', leave the former out"
-            )
-        fields = {**fields, "max_tokens": max_tokens}
-    params = to_sampling_params(fields)
+def _with_max_tokens(fields: dict[str, Any]) -> dict[str, Any]:
+    if "max_completion_tokens" not in fields:
+        return fields
+    max_tokens = fields["max_completion_tokens"]
+    if fields.get("max_tokens", max_tokens) != max_tokens:
+        raise AiError("INVALID_REQUEST", "'/max_tokens' differs from '/max_completion_tokens', leave the former out")
+    return {**fields, "max_tokens": max_tokens}
+
+
+def _ask_for_logprobs(params: pb.SamplingParams, fields: dict[str, Any]) -> None:
     if fields.get("logprobs"):
         params.top_logprobs = int(fields.get("top_logprobs", 0))
-    elif "top_logprobs" in fields:
+    elif fields.get("top_logprobs"):
         raise AiError("INVALID_REQUEST", "'/top_logprobs' needs '/logprobs' to be true")
-    return params
 
 
 def _unwrapped(response_format: dict[str, Any]) -> dict[str, Any]:

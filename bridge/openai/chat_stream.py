@@ -43,7 +43,7 @@ class ChatStream:
 
     def _chunks(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:
         deltas = list(self._deltas(index, part))
-        logprobs = {"logprobs": chat_logprobs(part.logprobs)} if part.logprobs else {}
+        logprobs = self._logprobs(part) if part.logprobs else {}
         for delta in deltas:
             choice = {"index": index, "delta": delta, **logprobs}
             logprobs = {}
@@ -57,6 +57,9 @@ class ChatStream:
             }
         if part.finish_reason:
             yield self._last_chunk(index, part, logprobs)
+
+    def _logprobs(self, part: pb.RunStreamResponse) -> Json:
+        return {"logprobs": chat_logprobs(part.logprobs, has_token_ids=self._question.has_token_ids)}
 
     def _last_chunk(self, index: int, part: pb.RunStreamResponse, logprobs: Json) -> Json:
         self._counted[index] = part.usage

@@ -8,7 +8,7 @@ from bridge.body import parse_json
 from bridge.errors import AiError
 from bridge.openai.question import Question, to_question
 from bridge.openai.schema import check_completion
-from bridge.translation import to_sampling_params, to_stop_sequences
+from bridge.translation import INT32_MAX, to_request
 
 # Workers AI's; OpenAI's own is 16, which cuts nearly every answer.
 DEFAULT_MAX_TOKENS: Final = 256
@@ -23,26 +23,38 @@ def parse_completion(body: bytes) -> Question:
     Raises:
         AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
     """
-    return parse_json(body, lambda value: _question(check_completion(value)))
+    return parse_json(body, to_completion_question)
 
 
-def _question(fields: dict[str, Any]) -> Question:
+def to_completion_question(value: object) -> Question:
+    """Reads what the body's JSON says; as `parse_completion`."""
+    fields = check_completion(value)
     if "best_of" in fields and fields["best_of"] != fields.get("n", 1):
         raise AiError("INVALID_REQUEST", "'/best_of' must be '/n', all choices are answered")
-    prompt = fields["prompt"]
-    request = pb.RunRequest(
-        model=fields["model"],
-        prompt=pb.Prompt(text=prompt if isinstance(prompt, str) else prompt[0], raw=True),
-        sampling_params=_sampling_params(fields),
-        stop_sequences=to_stop_sequences(fields),
-    )
-    return to_question(request, fields)
-
-
-def _sampling_params(fields: dict[str, Any]) -> pb.SamplingParams:
-    params = to_sampling_params(fields)
+    request, spelling = to_request(fields["model"], fields, None)
+    _set_prompt(request, fields["prompt"])
+    params = request.sampling_params
     if "max_tokens" not in fields:
         params.max_tokens, params.max_tokens_is_default = DEFAULT_MAX_TOKENS, True
     if "logprobs" in fields:
         params.top_logprobs = int(fields["logprobs"])
-    return params
+    return to_question(request, fields, {**spelling, "/top_logprobs": "/logprobs"})
+
+
+def _set_prompt(request: pb.RunRequest, prompt: str | list[Any]) -> None:
+    """Reads a text or token ids, either also as the only entry of an array."""
+    if isinstance(prompt, list) and len(prompt) == 1 and not _is_token_id(prompt[0]):
+        (prompt,) = prompt
+    if isinstance(prompt, str) and prompt:
+        request.prompt.CopyFrom(pb.Prompt(text=prompt, raw=True))
+    elif isinstance(prompt, list) and prompt and all(map(_is_token_id, prompt)):
+        request.prompt_token_ids.values.extend(prompt)
+    else:
+        raise AiError(
+            "INVALID_REQUEST", "'/prompt' must be one prompt, send each alone: a text or token ids, at least 1 of them"
+        )
+
+
+def _is_token_id(value: object) -> bool:
+    # A vocabulary has fewer tokens than the contract can number, and true is a number to Python.
+    return type(value) is int and 0 <= value <= INT32_MAX

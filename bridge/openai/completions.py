@@ -9,15 +9,13 @@ from runstream.v1 import text_generation_pb2 as pb
 from bridge import sse
 from bridge.account import identify
 from bridge.asking import answer_streamed, stand_in_headers
-from bridge.body import read_body
 from bridge.envelope import json_response
 from bridge.finish_reasons import FINISH_REASONS
-from bridge.keys import ACCESS
 from bridge.openai.choices import ChoicePart, ask_choices, ask_choices_streamed, usage
-from bridge.openai.completion_request import parse_completion
+from bridge.openai.completion_request import to_completion_question
 from bridge.openai.identity import Identity
-from bridge.openai.logprobs import CompletionLogprobs
-from bridge.openai.question import Question
+from bridge.openai.logprobs import CompletionLogprobs, prompt_logprobs
+from bridge.openai.question import Question, read_question
 
 Part = pb.RunResponse | pb.RunStreamResponse
 
@@ -30,8 +28,8 @@ async def completions(request: web.Request) -> web.StreamResponse:
         AiError: The request is wrong, or the service failed before the first part.
     """
     identify(request)
-    question = await read_body(request, parse_completion)
-    asked = request[ACCESS].model = question.request.model
+    question = await read_question(request, to_completion_question)
+    asked = question.request.model
     completion = Completion(question)
     if question.is_streamed:
         return await answer_streamed(request, asked, ask_choices_streamed(request, question), completion.events)
@@ -49,12 +47,12 @@ class Completion:
     def __init__(self, question: Question) -> None:
         self._question = question
         self._identity = Identity()
-        self._logprobs = [CompletionLogprobs() for _ in range(question.num_choices)]
+        self._logprobs = [CompletionLogprobs(has_token_ids=question.has_token_ids) for _ in range(question.num_choices)]
         self._counted: dict[int, pb.Usage] = {}
 
     def whole(self, answers: list[pb.RunResponse]) -> dict[str, Any]:
         """The body of a whole answer."""
-        choices = [self._choice(index, answer) for index, answer in enumerate(answers)]
+        choices = [{**self._choice(index, answer), **self._of_prompt(answer)} for index, answer in enumerate(answers)]
         return {**self._object(answers[0], choices), "usage": usage(answer.usage for answer in answers)}
 
     def events(self, choice_part: ChoicePart) -> bytes:
@@ -78,6 +76,11 @@ class Completion:
             "model": part.served_model,
             "choices": list(choices),
         }
+
+    def _of_prompt(self, answer: pb.RunResponse) -> dict[str, Any]:
+        if not self._question.has_prompt_logprobs:
+            return {}
+        return {"prompt_logprobs": prompt_logprobs(answer.prompt_logprobs)}
 
     def _choice(self, index: int, part: Part) -> dict[str, Any]:
         has_logprobs = self._question.request.sampling_params.HasField("top_logprobs")

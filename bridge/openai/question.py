@@ -1,10 +1,15 @@
 """What a client of this surface asks, in the contract's words."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
+from bridge.body import parse_json, read_body
 from bridge.errors import AiError
+from bridge.keys import ACCESS, MODELS
+from bridge.spelling import Spelling
 
 
 class Question(NamedTuple):
@@ -16,6 +21,8 @@ class Question(NamedTuple):
         is_streamed: Whether they are to come in parts.
         has_usage: Whether the last part of a stream is to tell the token counts.
         has_parallel_calls: Whether an answer may call more than one tool.
+        has_token_ids: Whether log probabilities tell tokens by their ids, as vLLM writes them.
+        spelling: Where the body has what may be found fault with.
     """
 
     request: pb.RunRequest
@@ -23,6 +30,13 @@ class Question(NamedTuple):
     is_streamed: bool
     has_usage: bool
     has_parallel_calls: bool
+    has_token_ids: bool
+    spelling: Spelling
+
+    @property
+    def has_prompt_logprobs(self) -> bool:
+        """Whether the answer is to have the log probabilities of the prompt."""
+        return self.request.sampling_params.HasField("top_prompt_logprobs")
 
     @property
     def requests(self) -> list[pb.RunRequest]:
@@ -30,24 +44,58 @@ class Question(NamedTuple):
         return [_nth(self.request, index) for index in range(self.num_choices)]
 
 
-def to_question(request: pb.RunRequest, fields: dict[str, Any]) -> Question:
+async def read_question(request: web.Request, convert: Callable[[object], Question]) -> Question:
+    """Reads the body of a request of this surface.
+
+    Args:
+        request: The request, of which nothing was read yet.
+        convert: Turns what the JSON says into the question.
+
+    Raises:
+        AiError: There is no such model, or the body is wrong.
+    """
+    access = request[ACCESS]
+
+    def noting_model(value: object) -> Question:
+        model = value.get("model") if isinstance(value, dict) else None
+        access.model = model if isinstance(model, str) else ""
+        return convert(value)
+
+    try:
+        question = await read_body(request, lambda body: parse_json(body, noting_model))
+    except AiError as fault:
+        if access.model:
+            await request.app[MODELS].check_before(fault, access.model)
+        raise
+    access.spelling = question.spelling
+    return question
+
+
+def to_question(request: pb.RunRequest, fields: dict[str, Any], spelling: Spelling) -> Question:
     """Adds what both kinds of request say in the same fields.
 
     Args:
         request: All that the service is asked.
         fields: The checked body.
+        spelling: Where it has what may be found fault with.
 
     Raises:
-        AiError: A LoRA is asked for.
+        AiError: A LoRA is asked for, or log probabilities of the prompt for a stream.
     """
     if "lora" in fields:
         raise AiError("LORA_UNSUPPORTED", f"The model {request.model} does not support LoRa inference")
+    if "prompt_logprobs" in fields:
+        if fields.get("stream"):
+            raise AiError("INVALID_REQUEST", "'/prompt_logprobs' needs '/stream' to be false")
+        request.sampling_params.top_prompt_logprobs = int(fields["prompt_logprobs"])
     return Question(
         request,
         num_choices=int(fields.get("n", 1)),
         is_streamed=fields.get("stream", False),
         has_usage=bool(fields.get("stream_options", {}).get("include_usage")),
         has_parallel_calls=fields.get("parallel_tool_calls", True),
+        has_token_ids=fields.get("return_tokens_as_token_ids", False),
+        spelling=spelling,
     )
 
 

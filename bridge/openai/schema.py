@@ -1,8 +1,9 @@
 """What chat completions and text completions take, as JSON Schema, and the check of a body against it.
 
 Names and shapes are OpenAI's, ranges those of Workers AI's own route where it has the field; `top_k`, `min_p`,
-`repetition_penalty`, `min_tokens` and `ignore_eos` are vLLM's. A null stands for a field that is not there. Fields in
-`WITHOUT_EFFECT`, and those that are named nowhere here, are accepted for compatibility and change nothing.
+`repetition_penalty`, `min_tokens`, `ignore_eos` and those of `vllm_fields` are vLLM's. A null stands for a field that
+is not there. Fields in `WITHOUT_EFFECT`, and those that are named neither here nor in `refused_fields`, are accepted
+for compatibility and change nothing.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,9 @@ from typing import Any, Final
 
 from jsonschema.protocols import Validator
 
+from bridge import refused_fields, vllm_fields
 from bridge.errors import AiError
+from bridge.refused_fields import Refused
 from bridge.schema import (
     CONTENT,
     FIELDS,
@@ -27,29 +30,20 @@ from bridge.validator import SchemaValidator
 from bridge.violations import describe_all
 
 MAX_CHOICES: Final = 8
+MAX_PROMPT_TOKENS: Final = 1_048_576
 
-# What tells OpenAI who asks, what it may keep and how it bills. `verbosity`, `reasoning_effort` and
-# `chat_template_kwargs` are for models that reason, which none of the catalog's does. Inside other fields the same goes
-# for `include_obfuscation` of `stream_options`, and for `strict`: a schema is always kept to where a form is asked for
-# or a call is forced.
+# What tells OpenAI who asks, what it may keep and how it bills. `verbosity` and three others are for models that
+# reason, which none of the catalog's does. Of vLLM's, two tell who asks, two are for beam search alone, and the
+# others for media and for how an answer is cut into chunks. Inside other fields the same goes for
+# `include_obfuscation` of `stream_options`, and for `strict`: a schema is always kept to where a form is asked for or a
+# call is forced.
 WITHOUT_EFFECT: Final = (
     *("user", "safety_identifier", "store", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention"),
-    *("verbosity", "reasoning_effort", "chat_template_kwargs"),
+    *("verbosity", "reasoning_effort", "include_reasoning", "thinking_token_budget"),
+    *("request_id", "session_id", "length_penalty", "early_stopping", "spaces_between_special_tokens"),
+    *("mm_processor_kwargs", "media_io_kwargs", "return_mm_kwargs", "return_token_offsets"),
+    *("routed_experts_prompt_start", "stream_interval", "guided_decoding_backend", "prompt_cache_options"),
 )
-
-# Each would change the answer, so leaving it unheard would be worse than saying so.
-CHAT_REFUSED: Final[Mapping[str, str]] = {
-    "functions": "describe the functions in '/tools'",
-    "function_call": "use '/tool_choice'",
-    "audio": "answers are text",
-    "prediction": "leave it out",
-    "web_search_options": "models have no access to the web",
-    "prompt": "use '/messages', or completions instead of chat/completions",
-}
-COMPLETION_REFUSED: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("messages", "tools", "tool_choice", "response_format"), "use chat/completions"),
-    "suffix": "put it into '/prompt' as the model was trained to see it",
-}
 
 _SAMPLING: Final = (
     *("max_tokens", "temperature", "top_p", "top_k", "min_p", "min_tokens", "ignore_eos", "logit_bias"),
@@ -59,16 +53,37 @@ _SAMPLING: Final = (
 _SHARED: Final[Mapping[str, Schema]] = {
     "model": described(STRING, "The model's id.", minLength=1),
     **{name: FIELDS[name] for name in (*_SAMPLING, "stop", "stream", "lora")},
+    **vllm_fields.FIELDS,
+    "top_k": described(
+        {"type": "integer", "minimum": -1},
+        "Only this many of the likeliest tokens are chosen; 0 and -1 are no limit.",
+    ),
+    "top_p": described(
+        {"type": "number", "minimum": 0, "maximum": 1},
+        "Only the likeliest tokens that have this probability together are chosen; 0 is the likeliest alone.",
+    ),
+    "prompt_logprobs": described(
+        {"type": "integer", "minimum": 0, "maximum": 20},
+        "Of how many likely tokens at each place of the prompt log probabilities are told; not in a stream.",
+    ),
+    "return_tokens_as_token_ids": {
+        "type": "boolean",
+        "default": False,
+        "description": 'Whether log probabilities name tokens by their ids, as "token_id:5".',
+    },
     "seed": described(
-        {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
-        "Makes the answer repeatable; of several choices, each has the seed that follows.",
+        {"type": "integer"},
+        "Makes the answer repeatable; of several choices, each has the seed that follows. Seeds that are equal modulo "
+        "2^64 are one.",
     ),
     "n": described(
         {"type": "integer", "minimum": 1, "maximum": MAX_CHOICES, "default": 1},
         "How many choices the answer has: all, or it is an error.",
     ),
     "stream_options": {
-        **object_schema([], include_usage={"type": ["boolean", "null"]}),
+        **object_schema(
+            [], include_usage={"type": ["boolean", "null"]}, continuous_usage_stats={"enum": [False, None]}
+        ),
         "description": "Whether a stream's last chunk has the token counts; whole answers always have them.",
     },
     **{name: {"description": "Accepted for compatibility, changes nothing."} for name in WITHOUT_EFFECT},
@@ -120,12 +135,7 @@ CHAT_SCHEMA: Final[Schema] = object_schema(
         "then": {"properties": {"json_schema": {"type": ["object", "boolean"]}}, "required": ["type", "json_schema"]},
         "description": "The form of the answer's text.",
     },
-    modalities={
-        "type": "array",
-        "maxItems": 8,
-        "items": {"enum": ["text"]},
-        "description": "What the answer is made of.",
-    },
+    **vllm_fields.CONVERSATION_FIELDS,
     **_SHARED,
 )
 
@@ -135,15 +145,13 @@ COMPLETION_SCHEMA: Final[Schema] = object_schema(
         "type": ["string", "array"],
         "minLength": 1,
         "minItems": 1,
-        "maxItems": 1,
-        "items": {"type": "string", "minLength": 1},
-        "description": "The text that the model continues, alone or the only one in an array.",
+        "maxItems": MAX_PROMPT_TOKENS,
+        "description": "What the model continues: a text or token ids, alone or the only ones in an array.",
     },
     logprobs=described(
         {"type": "integer", "minimum": 0, "maximum": 5},
         "Of how many likely tokens at each place the answer tells the log probabilities.",
     ),
-    echo={"enum": [False], "description": "The prompt is never repeated."},
     best_of={"type": "integer", "minimum": 1, "description": "The same as `n`: all choices are answered."},
     **_SHARED,
 )
@@ -164,19 +172,17 @@ def check_chat(body: object) -> dict[str, Any]:
     Raises:
         AiError: It is none, with every violation in its text, or asks for what this surface does not have.
     """
-    return _check(body, _CHAT, CHAT_REFUSED)
+    return _check(body, _CHAT, refused_fields.CHAT)
 
 
 def check_completion(body: object) -> dict[str, Any]:
     """Checks a body of text completions; as `check_chat`."""
-    return _check(body, _COMPLETION, COMPLETION_REFUSED)
+    return _check(body, _COMPLETION, refused_fields.COMPLETION)
 
 
-def _check(body: object, validator: Validator, refused: Mapping[str, str]) -> dict[str, Any]:
+def _check(body: object, validator: Validator, refused: Refused) -> dict[str, Any]:
     fields = {name: value for name, value in body.items() if value is not None} if isinstance(body, dict) else {}
-    asked = [f"'/{name}' is not supported, {advice}" for name, advice in refused.items() if fields.get(name)]
-    if asked:
-        raise AiError("INVALID_REQUEST", ", ".join(asked))
+    refused_fields.check(fields, refused)
     instance: Any = fields if isinstance(body, dict) else body
     if not validator.is_valid(instance):
         raise AiError("INVALID_REQUEST", describe_all(validator.iter_errors(instance)))

@@ -27,6 +27,15 @@ TEXT_LOGPROBS: Final = closed(
     text_offset=array_of(COUNT),
 )
 
+PROMPT_LOGPROBS: Final = array_of(
+    or_null(
+        {
+            "type": "object",
+            "additionalProperties": closed(logprob=LOGPROB, rank={"type": ["integer", "null"]}, decoded_token=STRING),
+        }
+    )
+)
+
 FUNCTION: Final = closed(name=STRING, arguments=STRING)
 TOOL_CALL: Final = closed(id=STRING, type={"const": "function"}, function=FUNCTION)
 REPLY: Final = optional(
@@ -38,7 +47,7 @@ CHOICE: Final = closed(
     finish_reason=FINISH_REASON,
     logprobs=or_null(CHAT_LOGPROBS),
     message=REPLY,
-    stop_reason=OPTIONAL_STRING,
+    stop_reason={"type": ["string", "integer", "null"]},
 )
 CALL_DELTA: Final = optional(
     closed(index=COUNT, id=STRING, type={"const": "function"}, function=optional(FUNCTION, "name")), "id", "type"
@@ -61,15 +70,21 @@ def _object(name: str, choice: Schema) -> Schema:
     return closed(id=STRING, object={"const": name}, created=COUNT, model=STRING, choices=array_of(choice), usage=USAGE)
 
 
-CHAT: Final = _object("chat.completion", CHOICE)
+def _with_prompt_logprobs(schema: Schema) -> Schema:
+    """Whole answers have them where they are asked for."""
+    return optional(closed(**schema["properties"], prompt_logprobs=PROMPT_LOGPROBS), "prompt_logprobs")
+
+
+CHAT: Final = _with_prompt_logprobs(_object("chat.completion", CHOICE))
 CHAT_CHUNK: Final = optional(_object("chat.completion.chunk", CHUNK_CHOICE), "usage")
-TEXT: Final = _object("text_completion", TEXT_CHOICE)
+TEXT: Final = _object("text_completion", _with_prompt_logprobs(TEXT_CHOICE))
+TEXT_CHUNK: Final = optional(_object("text_completion", TEXT_CHOICE), "usage")
 
 
 def _operations(base: str, suffix: str, error: Schema, statuses: frozenset[int]) -> Iterator[Operation]:
     for path, name, summary, body, whole, chunk in (
         ("chat/completions", "chat", "Answers a conversation.", CHAT_SCHEMA, CHAT, CHAT_CHUNK),
-        ("completions", "complete", "Goes on from a text.", COMPLETION_SCHEMA, TEXT, optional(TEXT, "usage")),
+        ("completions", "complete", "Goes on from a text.", COMPLETION_SCHEMA, TEXT, TEXT_CHUNK),
     ):
         yield Operation(
             method="post",

@@ -56,6 +56,7 @@ class FakeService(
     """Answers with `answer`, `parts`, `model` and `batch`, and after those with `status` if there is one.
 
     Attributes:
+        model_status: What GetModel answers instead of `model`.
         failing: Statuses for the requests with some seeds, which get them once one with another seed has come.
         other_models: What ListModels lists after `model`.
         gate: Passed before each part but the first; a test that clears it holds the stream there.
@@ -79,6 +80,7 @@ class FakeService(
         self.model = models_pb2.Model(id=DEMO, served_model=DEMO, default_max_tokens_streamed=1800)
         self.other_models: list[models_pb2.Model] = []
         self.status: status_pb2.Status | None = None
+        self.model_status: status_pb2.Status | None = None
         self.failing: dict[int, status_pb2.Status] = {}
         self._others_came = asyncio.Event()
         self.gate = asyncio.Event()
@@ -122,6 +124,7 @@ class FakeService(
     async def GetModel(self, request, context):  # noqa: N802
         """Tells about `model`."""
         self.model_questions += 1
+        await self._fail(context, self.model_status)
         return models_pb2.GetModelResponse(model=self.model)
 
     async def ListModels(self, request, context):  # noqa: N802

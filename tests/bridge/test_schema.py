@@ -140,7 +140,9 @@ def test_the_schema_of_a_response_format_is_one(name):
 
 
 def test_functions_are_refused_clearly():
-    assert refusal({"prompt": "hi", "functions": []}).startswith("'/functions' is not supported")
+    assert refusal({"prompt": "hi", "functions": [{"name": "f", "code": ""}]}).startswith(
+        "'/functions' is not supported"
+    )
 
 
 def test_a_long_list_of_violations_is_cut():

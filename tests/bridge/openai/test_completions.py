@@ -36,6 +36,12 @@ async def test_the_prompt_goes_to_the_model_unchanged(bridge, service, prompt):
     assert service.request.prompt == pb.Prompt(text="New York is", raw=True)
 
 
+@pytest.mark.parametrize("prompt", [[5, 0, 7], [[5, 0, 7]]])
+async def test_the_prompt_may_be_token_ids(bridge, service, prompt):
+    await complete(bridge, prompt=prompt)
+    assert service.request.prompt_token_ids.values == [5, 0, 7]
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_the_default_of_max_tokens_is_256_whole_and_streamed(bridge, service, stream):
     await complete(bridge, stream=stream)
@@ -47,7 +53,13 @@ async def test_the_default_of_max_tokens_is_256_whole_and_streamed(bridge, servi
     ("fields", "param"),
     [
         ({"prompt": ["a", "b"]}, "prompt"),
-        ({"prompt": [1, 2]}, "prompt"),
+        ({"prompt": [1, "b"]}, "prompt"),
+        ({"prompt": [1, -2]}, "prompt"),
+        ({"prompt": [True]}, "prompt"),
+        ({"prompt": [2**31]}, "prompt"),
+        ({"prompt": [[1], [2]]}, "prompt"),
+        ({"prompt": [[]]}, "prompt"),
+        ({"prompt": [""]}, "prompt"),
         ({"prompt": []}, "prompt"),
         ({"echo": True}, "echo"),
         ({"suffix": "end"}, "suffix"),
