@@ -62,7 +62,7 @@ class Loader:
 
         Raises:
             ModelNotReadyError: It can't be loaded, or not within the time that a request waits.
-            QueueFullError: As many requests wait for it as may.
+            QueueFullError: As many requests wait for it as may; those that give way to this one don't count.
         """
         parts = model.loaded() if model.is_loaded else await self._wait(model, priority)
         model.use.running[priority] += 1
@@ -78,11 +78,11 @@ class Loader:
         Raises:
             ModelNotReadyError: It can't be, or there is no room for it.
         """
-        model.use.waiting[Priority.ONLINE] += 1
+        model.use.num_loads += 1
         try:
             await self._wait_until_loaded(model, is_asked_for=True)
         finally:
-            model.use.waiting[Priority.ONLINE] -= 1
+            model.use.num_loads -= 1
             self._end_use(model)
 
     async def load_all(self) -> dict[str, RunstreamError]:
@@ -152,9 +152,12 @@ class Loader:
     async def _wait(self, model: Model, priority: Priority) -> LoadedParts:
         """The parts of a model, once they are there."""
         waiting, most = model.use.waiting, self._policy.max_waiting
-        if waiting.total() >= most:
-            message = f"{most} requests wait for {model.entry.id} to be loaded, the most that may. Try again shortly."
-            raise QueueFullError(message, max_waiting=most)
+        if sum(number for each, number in waiting.items() if each <= priority) >= most:
+            raise QueueFullError(
+                f"As many requests wait for {model.entry.id} to be loaded as may, {most} (max_waiting). "
+                "Try again shortly.",
+                max_waiting=most,
+            )
         waiting[priority] += 1
         try:
             async with asyncio.timeout(self._policy.wait_s):
@@ -251,7 +254,7 @@ class Loader:
         Raises:
             NoRoomError: The one given: nothing is unloaded for this model, or not in time.
         """
-        if not (self._policy.on_use and model.use.waiting[Priority.ONLINE] and self._room.can_hold(model)):
+        if not (self._policy.on_use and model.use.takes_room and self._room.can_hold(model)):
             raise error
         model.show(EngineState.LOADING, f"it waits for room: {error.message}")
         reserved = self._room.reserved(self._models)
@@ -259,7 +262,7 @@ class Loader:
             async with asyncio.timeout(self._policy.wait_s):
                 while not (idle := self._idle_for_longest()) and reserved == self._room.reserved(self._models):
                     await self._news.wait()
-                    if not model.use.waiting[Priority.ONLINE]:
+                    if not model.use.takes_room:
                         raise error
         except TimeoutError:
             raise error from None

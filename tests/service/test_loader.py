@@ -37,12 +37,12 @@ async def use(loader: Loader, model: Model, priority: Priority = Priority.ONLINE
         return parts
 
 
-async def until(model: Model, state: EngineState) -> None:
-    """Waits until a model is in a state."""
+async def until(model: Model, state: EngineState, detail: str = "") -> None:
+    """Waits until a model is in a state, and says so in some words."""
     changed = asyncio.Event()
     model.on_change(changed.set)
     async with asyncio.timeout(20):
-        while model.state is not state:
+        while model.state is not state or detail not in model.state_detail:
             changed.clear()
             await changed.wait()
 
@@ -66,15 +66,20 @@ async def test_a_request_that_has_waited_long_enough_is_told_how_far_its_model_i
     assert one.engine.num_starts == 1, "the loading went on without the request"
 
 
-async def test_no_more_requests_wait_for_a_model_than_may(one):
+@pytest.mark.parametrize("num_loads", [0, 1, 3])
+@pytest.mark.parametrize("max_waiting", [1, 2])
+async def test_as_many_requests_wait_for_a_model_as_may_whoever_else_has_it_loaded(one, num_loads, max_waiting):
     one.engine.gate.clear()
-    loader = make_loader(one, max_waiting=1)
-    first = asyncio.create_task(use(loader, one))
+    loader = make_loader(one, max_waiting=max_waiting)
+    loads = [asyncio.create_task(loader.load(one)) for _ in range(num_loads)]
+    items = [asyncio.create_task(use(loader, one, Priority.BATCH)) for _ in range(max_waiting)]
+    waiting = [asyncio.create_task(use(loader, one)) for _ in range(max_waiting)]
     await until(one, EngineState.LOADING)
-    with pytest.raises(QueueFullError, match="1 requests wait for one to be loaded, the most that may"):
-        await use(loader, one)
+    for priority in Priority:
+        with pytest.raises(QueueFullError, match=rf"wait for one to be loaded as may, {max_waiting} \(max_waiting\)"):
+            await use(loader, one, priority)
     one.engine.gate.set()
-    await first
+    await asyncio.gather(*loads, *items, *waiting)
 
 
 async def test_a_model_that_can_not_be_loaded_tells_why_and_is_tried_again_only_when_asked_for(one):
@@ -126,6 +131,34 @@ async def test_a_request_that_finds_no_room_in_time_is_told_who_has_it(one, othe
             await use(loader, other)
     await until(other, EngineState.STOPPED)
     await use(loader, other)
+
+
+async def test_nothing_waits_for_room_when_its_requests_are_gone(one, other):
+    loader = make_loader(one, other, budget_mib=ROOM_FOR_ONE_MIB, wait_s=600)
+    async with loader.using(one):
+        waiting = asyncio.create_task(use(loader, other))
+        await until(other, EngineState.LOADING, "waits for room")
+        waiting.cancel()
+        await until(other, EngineState.STOPPED)
+    assert one.is_loaded
+
+
+async def test_an_operator_gets_room_as_a_request_does(one, other):
+    loader = make_loader(one, other, budget_mib=ROOM_FOR_ONE_MIB)
+    await use(loader, one)
+    await loader.load(other)
+    assert (one.is_loaded, other.is_loaded) == (False, True)
+
+
+async def test_a_model_that_an_operator_waits_for_is_not_idle(one):
+    loader = make_loader(one)
+    one.engine.gate.clear()
+    loading = asyncio.create_task(loader.load(one))
+    await until(one, EngineState.LOADING)
+    assert (one.use.is_idle, one.use.gives_way) == (False, False)
+    one.engine.gate.set()
+    await loading
+    assert (one.use.is_idle, one.use.gives_way) == (True, True)
 
 
 async def test_an_item_of_a_batch_unloads_nothing_and_gives_way_itself(one, other):
