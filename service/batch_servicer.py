@@ -12,7 +12,7 @@ from service.auth import BearerToken
 from service.batches import Batches
 from service.calls import Calls
 from service.metrics import Metrics
-from service.servicer import request_id_of
+from service.request_id import request_id_of
 from service.status import error_status
 
 _Context = grpc.aio.ServicerContext[Any, Any]

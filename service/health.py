@@ -1,6 +1,7 @@
 """Health as gRPC defines it: SERVING only while an engine is there and makes progress."""
 
 import asyncio
+from typing import Any
 
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import aio as health_aio
@@ -10,6 +11,26 @@ from service.models import Models
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class _Servicer(health_aio.HealthServicer):  # type: ignore[misc]  # it has no types
+    """The library's, with List, which it lacks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names = {""}
+
+    async def set(self, service: str, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        """Sets the status of a service."""
+        self._names.add(service)
+        await super().set(service, status)
+
+    async def List(self, request: health_pb2.HealthListRequest, context: Any) -> health_pb2.HealthListResponse:  # noqa: N802
+        """Answers with the status of everything that has one."""
+        checks = {name: health_pb2.HealthCheckRequest(service=name) for name in self._names}
+        return health_pb2.HealthListResponse(
+            statuses={name: await self.Check(check, context) for name, check in checks.items()}
+        )
 
 
 class Health:
@@ -23,7 +44,7 @@ class Health:
     """
 
     def __init__(self, models: Models, services: tuple[str, ...]) -> None:
-        self.servicer = health_aio.HealthServicer()
+        self.servicer = _Servicer()
         self._models = models
         self._services = ("", *services)
         self._has_changed = asyncio.Event()

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from collections.abc import Callable
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from runstream.v1 import (
     batches_pb2,
     batches_pb2_grpc,
@@ -31,6 +31,8 @@ from service.metrics import Metrics
 from service.metrics_server import start_metrics_server
 from service.models import open_models
 from service.ports import address, check_port
+from service.reflection import Reflection
+from service.request_message import RequestMessages
 from service.servicer import ModelServicer, TextGenerationServicer
 
 MAX_MESSAGE_BYTES = 16 << 20
@@ -47,12 +49,14 @@ _OPTIONS = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.so_reuseport", 0),
 )
-_SERVICES = (
-    text_generation_pb2.DESCRIPTOR.services_by_name["TextGenerationService"].full_name,
-    models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
-    batches_pb2.DESCRIPTOR.services_by_name["BatchService"].full_name,
-)
+_FILES = (text_generation_pb2.DESCRIPTOR, models_pb2.DESCRIPTOR, batches_pb2.DESCRIPTOR)
+_SERVICES = tuple(service.full_name for file in _FILES for service in file.services_by_name.values())
 _STOP_GRACE_S = 0.5
+
+# It writes a traceback with up to 16 KiB that a client chose, whenever metadata that is not UTF-8 is read.
+logging.getLogger("grpc._cython.cygrpc").addFilter(
+    lambda record: not record.getMessage().startswith("Invalid encoding")
+)
 
 
 class Service:
@@ -125,7 +129,8 @@ class Service:
 
     def _grpc_server(self) -> grpc.aio.Server:
         auth = BearerToken(self._config.token)
-        server = grpc.aio.server(options=_OPTIONS)
+        messages = RequestMessages(self._config.default_timeout_s, self._metrics.count_failure)
+        server = grpc.aio.server(interceptors=[messages], options=_OPTIONS)
         text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(
             TextGenerationServicer(self._generator, self.calls, auth, self._metrics), server
         )
@@ -134,7 +139,7 @@ class Service:
             BatchServicer(self._batches, self.calls, auth, self._metrics), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
-        reflection.enable_server_reflection((*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        Reflection((*_FILES, health_pb2.DESCRIPTOR), auth, self._metrics.count_failure).add_to(server)
         return server
 
     def _listen(self) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -16,16 +15,17 @@ from service.auth import BearerToken
 from service.calls import Calls
 from service.completion import join
 from service.conversion import MODEL_STATES, check_request, to_model
-from service.errors import ModelNotReadyError, WeightsMissingError
+from service.errors import InvalidRequestError, ModelNotReadyError, WeightsMissingError
 from service.generation import TextGenerator
 from service.metrics import Metrics
 from service.models import Models
+from service.request_id import request_id_of, tell_request_id
 from service.status import error_status
 
 MODEL_HEADER = "x-runstream-model"
-REQUEST_ID_HEADER = "x-runstream-request-id"
 
 _DRAIN_S = 30.0
+_MAX_PAGE_SIZE = 1_000
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -61,7 +61,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)
             check_request(request)
-            generating = self._generator.generate(request, request_id, functools.partial(_tell_model, context))
+            generating = self._generator.generate(request, request_id, functools.partial(_tell, context, request_id))
             async with self._calls.admit(context), aclosing(generating) as stream:
                 yield stream
 
@@ -77,11 +77,11 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     async def ListModels(  # noqa: N802
         self, request: models_pb2.ListModelsRequest, context: _Context
     ) -> models_pb2.ListModelsResponse:
-        """Lists the models, in the catalog's order."""
+        """Lists the models, in the catalog's order, a page of them."""
         response = models_pb2.ListModelsResponse()
-        async with error_status(context, str(uuid.uuid4()), self._metrics.count_failure):
-            self._auth.check(context)
-            response.models.extend(self._describe(model_id) for model_id in self._models.catalog)
+        async with self._answering(context):
+            page, response.next_page_token = _page(list(self._models.catalog), request)
+            response.models.extend(map(self._describe, page))
         return response
 
     async def GetModel(  # noqa: N802
@@ -89,8 +89,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     ) -> models_pb2.GetModelResponse:
         """Tells about one model."""
         response = models_pb2.GetModelResponse()
-        async with error_status(context, str(uuid.uuid4()), self._metrics.count_failure):
-            self._auth.check(context)
+        async with self._answering(context):
             response.model.CopyFrom(self._describe(request.model))
         return response
 
@@ -99,8 +98,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     ) -> models_pb2.LoadModelResponse:
         """Loads a model and waits for that."""
         response = models_pb2.LoadModelResponse()
-        async with error_status(context, str(uuid.uuid4()), self._metrics.count_failure):
-            self._auth.check(context)
+        async with self._answering(context):
             await self._models.load(request.model)
             response.model.CopyFrom(self._describe(request.model))
         return response
@@ -110,11 +108,18 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     ) -> models_pb2.UnloadModelResponse:
         """Unloads a model and waits for that."""
         response = models_pb2.UnloadModelResponse()
-        async with error_status(context, str(uuid.uuid4()), self._metrics.count_failure):
-            self._auth.check(context)
+        async with self._answering(context):
             await self._models.unload(request.model, _DRAIN_S)
             response.model.CopyFrom(self._describe(request.model))
         return response
+
+    @contextlib.asynccontextmanager
+    async def _answering(self, context: _Context) -> AsyncIterator[None]:
+        request_id = request_id_of(context)
+        async with error_status(context, request_id, self._metrics.count_failure):
+            self._auth.check(context)
+            yield
+            await tell_request_id(context, request_id)
 
     def _describe(self, model_id: str) -> models_pb2.Model:
         entry = self._models.entry(model_id)
@@ -129,14 +134,16 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         return to_model(entry, MODEL_STATES[model.state], model.state_detail, served_model)
 
 
-async def _tell_model(context: _Context, served_model: str) -> None:
-    await context.send_initial_metadata(((MODEL_HEADER, served_model),))
+def _page(ids: list[str], request: models_pb2.ListModelsRequest) -> tuple[list[str], str]:
+    """The ids on a page, and the token of the next one: the last id on this one, or nothing if that is the last."""
+    if request.page_size < 0:
+        raise InvalidRequestError(f"page_size is {request.page_size}; it must be 0 or more", "page_size")
+    if request.page_token and request.page_token not in ids:
+        raise InvalidRequestError("page_token is none that an answer's next_page_token gave", "page_token")
+    start = ids.index(request.page_token) + 1 if request.page_token else 0
+    end = start + min(request.page_size or _MAX_PAGE_SIZE, _MAX_PAGE_SIZE)
+    return ids[start:end], ids[end - 1] if end < len(ids) else ""
 
 
-def request_id_of(context: _Context) -> str:
-    """The id that the caller has given the request, so that its log and this one tell of the same; or a fresh one."""
-    for key, value in context.invocation_metadata() or ():
-        if key == REQUEST_ID_HEADER:
-            with contextlib.suppress(ValueError):
-                return str(uuid.UUID(str(value)))
-    return str(uuid.uuid4())
+async def _tell(context: _Context, request_id: str, served_model: str) -> None:
+    await tell_request_id(context, request_id, (MODEL_HEADER, served_model))

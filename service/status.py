@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -12,26 +12,30 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from service.errors import InvalidRequestError, RunstreamError
-from service.log_text import clipped
+from service.request_id import REQUEST_ID_HEADER
 
 DOMAIN = "runstream"
 CANCELLED = "CANCELLED"
+# RetryInfo for gRPC's own client libraries, which ask again by themselves if their service config says so (gRFC A6).
+RETRY_PUSHBACK = "grpc-retry-pushback-ms"
 
-# What a client sent may stand in a text, and trailers over 8 KiB never arrive.
-_MAX_CHARACTERS = 400
+# What a client sent may stand in each. Trailers over 8 KiB may be lost: these make at most 6.
+_MAX_MESSAGE_BYTES = 800
+_MAX_VALUE_BYTES = 200
 
 _log = logging.getLogger(__name__)
 
 
 def to_status(error: RunstreamError) -> status_pb2.Status:
     """Writes an error as status: always with ErrorInfo, with BadRequest and RetryInfo where they apply."""
-    message = clipped(error.message, _MAX_CHARACTERS)
+    message = _shortened(error.message, _MAX_MESSAGE_BYTES)
     status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=message)
-    metadata = {name: clipped(value, _MAX_CHARACTERS) for name, value in error.metadata.items()}
+    metadata = {name: _shortened(value, _MAX_VALUE_BYTES) for name, value in error.metadata.items()}
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     status.details.add().Pack(info)
     if isinstance(error, InvalidRequestError) and error.field:
-        violation = error_details_pb2.BadRequest.FieldViolation(field=error.field, description=message)
+        field = _shortened(error.field, _MAX_VALUE_BYTES)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=message)
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     if error.retry_after_s is not None:
         delay = Duration(seconds=error.retry_after_s)
@@ -67,7 +71,20 @@ async def error_status(
     count_failure(failure.reason)
     _log.info("request %s ends with %s", request_id, failure.for_log)
     failure.metadata.setdefault("request_id", request_id)
-    await context.abort_with_status(rpc_status.to_status(to_status(failure)))
+    status = rpc_status.to_status(to_status(failure))
+    await context.abort(status.code, status.details, (*status.trailing_metadata, *_trailing(failure, request_id)))
+
+
+def _trailing(failure: RunstreamError, request_id: str) -> Iterator[tuple[str, str]]:
+    yield REQUEST_ID_HEADER, request_id
+    if failure.retry_after_s is not None:
+        yield RETRY_PUSHBACK, str(1000 * failure.retry_after_s)
+
+
+def _shortened(text: str, max_bytes: int) -> str:
+    """The text, or its beginning."""
+    encoded = text.encode()
+    return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode(errors="ignore") + "…"
 
 
 def _is_cancelled_from_outside() -> bool:

@@ -4,10 +4,12 @@ import asyncio
 import logging
 import uuid
 
+import grpc
 import pytest
+from runstream.v1 import models_pb2
 
-from service.servicer import REQUEST_ID_HEADER
-from tests.service.running_service import MODEL, ask
+from service.request_id import REQUEST_ID_HEADER
+from tests.service.running_service import MODEL, ask, error_info
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,16 +27,43 @@ async def test_both_logs_name_a_request_alike(chain, caplog):
     assert {name.split(".")[0] for name in loggers} == {"bridge", "service"}
 
 
-async def test_an_answer_has_the_id_that_its_caller_gave(chain):
-    request_id = str(uuid.uuid4())
+VALID = [str(uuid.uuid4()), "7", "order/17:retry=2", "".join(map(chr, range(33, 127))), "x" * 128]
+
+
+@pytest.mark.parametrize("request_id", VALID)
+async def test_an_answer_has_the_id_that_its_caller_gave(chain, request_id):
     assert (await run(chain, request_id, max_tokens=1)).id == request_id
 
 
-@pytest.mark.parametrize("request_id", ["", "7", "ffffffff-ffff-ffff-ffff-fffffffffffg"])
-async def test_what_is_no_uuid_is_not_taken_for_an_id(chain, request_id):
+@pytest.mark.parametrize("request_id", ["", "x" * 129, "two words"])
+async def test_what_is_no_id_is_not_taken_for_one(chain, request_id):
     answer = await run(chain, request_id, max_tokens=1)
     assert answer.id != request_id
     assert uuid.UUID(answer.id)
+
+
+@pytest.mark.parametrize("request_id", VALID)
+async def test_every_method_tells_the_id_before_its_answer(chain, request_id):
+    service = chain.service
+    calls = [
+        (service.text_generation.Run, ask(max_tokens=1)),
+        (service.text_generation.RunStream, ask(max_tokens=1)),
+        (service.models.ListModels, models_pb2.ListModelsRequest()),
+        (service.models.GetModel, models_pb2.GetModelRequest(model=MODEL)),
+        (service.models.LoadModel, models_pb2.LoadModelRequest(model=MODEL)),
+    ]
+    for method, request in calls:
+        call = method(request, metadata=((REQUEST_ID_HEADER, request_id),))
+        assert dict(await call.initial_metadata())[REQUEST_ID_HEADER] == request_id
+        call.cancel()
+
+
+@pytest.mark.parametrize("request_id", VALID)
+async def test_a_failure_tells_the_id_after_it(chain, request_id):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await run(chain, request_id, max_tokens=0)
+    assert dict(caught.value.trailing_metadata())[REQUEST_ID_HEADER] == request_id
+    assert error_info(caught.value).metadata["request_id"] == request_id
 
 
 async def test_one_id_given_twice_at_once_is_two_requests(chain):

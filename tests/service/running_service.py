@@ -59,6 +59,7 @@ class Stubs:
     """Stubs that speak to a server over a real socket."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
         self.text_generation = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
         self.batches = batches_pb2_grpc.BatchServiceStub(channel)
         self.models = models_pb2_grpc.ModelServiceStub(channel)

@@ -1,22 +1,31 @@
-"""What a client can ask about the server itself: health and reflection."""
+"""What a client can ask about the health of the server."""
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
 
 from tests.service.running_service import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest.mark.parametrize("service", ["", "runstream.v1.TextGenerationService", "runstream.v1.ModelService", MODEL])
+SERVICES = ("runstream.v1.BatchService", "runstream.v1.ModelService", "runstream.v1.TextGenerationService")
+
+
+@pytest.mark.parametrize("service", ["", *SERVICES, MODEL])
 async def test_a_service_with_a_loaded_model_is_serving(running, service):
     answer = await running.health.Check(health_pb2.HealthCheckRequest(service=service))
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_reflection_lists_the_services(running):
-    call = running.reflection.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-    names = {service.name for service in (await call.read()).list_services_response.service}
-    assert {"runstream.v1.TextGenerationService", "runstream.v1.ModelService", "grpc.health.v1.Health"} <= names
-    call.cancel()
+async def test_the_list_names_everything_that_can_be_asked_about(running):
+    statuses = (await running.health.List(health_pb2.HealthListRequest())).statuses
+    assert set(statuses) == {"", *SERVICES, MODEL}
+    for service, listed in statuses.items():
+        assert listed == await running.health.Check(health_pb2.HealthCheckRequest(service=service))
+
+
+async def test_what_has_no_health_is_not_found(running):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running.health.Check(health_pb2.HealthCheckRequest(service="@test/unknown"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND

@@ -2,21 +2,32 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 
 from service.errors import InvalidRequestError, ModelNotFoundError, QueueFullError
 from service.status import error_status
-from tests.service.running_service import error_info
+from tests.service.running_service import details, error_info
+
+# Longer than a test may take, unless the server says how long to wait.
+_RETRIES = {"maxAttempts": 4, "initialBackoff": "3600s", "maxBackoff": "3600s", "backoffMultiplier": 1}
+ASKS_AGAIN = {
+    "methodConfig": [{"name": [{}], "retryPolicy": _RETRIES | {"retryableStatusCodes": ["RESOURCE_EXHAUSTED"]}}]
+}
 
 Failure = Callable[[], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def call_to(failure: Failure, reasons: list[str]) -> AsyncIterator[grpc.aio.UnaryUnaryCall]:
+async def call_to(
+    failure: Failure, reasons: list[str], *options: tuple[str, str]
+) -> AsyncIterator[grpc.aio.UnaryUnaryCall]:
     """A call to a server whose one handler fails."""
 
     async def handle(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
@@ -29,9 +40,9 @@ async def call_to(failure: Failure, reasons: list[str]) -> AsyncIterator[grpc.ai
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", {"Fail": method}),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
         fail: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/test.Service/Fail")
-        yield fail(b"")
+        yield fail(b"", timeout=30)
     await server.stop(None)
 
 
@@ -125,3 +136,48 @@ async def test_what_a_client_chose_makes_no_long_line(caplog):
     (line,) = [record.getMessage() for record in caplog.records if "request-1" in record.getMessage()]
     assert "MODEL_NOT_FOUND" in line
     assert len(line) < 300
+
+
+@pytest.mark.parametrize("character", ["a", "%", "\0", "\n", "é", "€", "😀"], ids=ascii)
+@pytest.mark.parametrize("length", [90, 290, 410, 100_000])
+async def test_whatever_an_error_quotes_arrives(character, length):
+    async def quote() -> None:
+        text = character * length
+        raise InvalidRequestError(text, text, model=text, tool=text)
+
+    error = await error_from(quote, [])
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert (error.details() or "").startswith(character * 90)
+    assert error_info(error).reason == "INVALID_REQUEST"
+
+
+async def test_a_failure_that_is_worth_asking_again_says_when_in_both_ways():
+    error = await error_from(refuse, [])
+    assert dict(error.trailing_metadata())["grpc-retry-pushback-ms"] == "1000"
+    retry = details(error, error_details_pb2.RetryInfo)
+    assert isinstance(retry, error_details_pb2.RetryInfo)
+    assert retry.retry_delay.ToTimedelta() == timedelta(seconds=1)
+
+
+async def test_a_failure_that_is_not_says_nothing_of_it():
+    error = await error_from(leak, [])
+    assert "grpc-retry-pushback-ms" not in dict(error.trailing_metadata())
+    assert details(error, error_details_pb2.RetryInfo) is None
+
+
+async def test_a_failure_tells_the_id_in_its_trailers_and_sends_no_headers():
+    async with call_to(refuse, []) as call:
+        assert tuple(await call.initial_metadata()) == ()
+        assert dict(await call.trailing_metadata())["x-runstream-request-id"] == "request-1"
+
+
+async def test_a_client_whose_service_config_says_so_asks_again_by_itself():
+    failures = [QueueFullError("4 requests are waiting already")]
+
+    async def refuse_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    async with call_to(refuse_once, [], ("grpc.service_config", json.dumps(ASKS_AGAIN))) as call:
+        assert await call == b""
+    assert failures == []

@@ -1,0 +1,92 @@
+"""The message of a call: waited for as long as a call may take, and refused if it can't be read.
+
+By itself grpc.aio never answers a call that its client closes without a whole message, waits for one without end, and
+answers bytes that are no message with the name of an exception. Calls of one message and calls of many look alike on
+the wire, so every handler is given to it as one of many, and takes its one message here.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from service.errors import DeadlineExceededError, InvalidRequestError
+from service.request_id import request_id_of
+from service.status import error_status
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class RequestMessages(grpc.aio.ServerInterceptor):
+    """Takes the messages of all calls.
+
+    Args:
+        timeout_s: How long a call waits for the next one. A deadline of the client's own is gRPC's to keep.
+        count_failure: Gets the `reason` of a failure.
+    """
+
+    def __init__(self, timeout_s: float, count_failure: Callable[[str], None]) -> None:
+        self._timeout_s = timeout_s
+        self._count_failure = count_failure
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """The handler of a call, as one that reads bytes; None if there is none."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        if handler.request_streaming:
+            several = self._reading(handler.stream_stream, handler.request_deserializer)
+            return grpc.stream_stream_rpc_method_handler(several, None, handler.response_serializer)
+        if handler.response_streaming:
+            streamed = self._taking(handler.unary_stream, handler.request_deserializer)
+            return grpc.stream_stream_rpc_method_handler(streamed, None, handler.response_serializer)
+        whole = self._taking(handler.unary_unary, handler.request_deserializer)
+        return grpc.stream_unary_rpc_method_handler(whole, None, handler.response_serializer)
+
+    def _taking(self, handle: Any, parse: Any) -> Any:
+        """A handler that takes one message before it does what another does."""
+
+        async def answer(messages: AsyncIterator[bytes], context: _Context) -> Any:
+            async with error_status(context, request_id_of(context), self._count_failure):
+                request = _parsed(await self._next(messages), parse)
+            return await handle(request, context)
+
+        return answer
+
+    def _reading(self, handle: Any, parse: Any) -> Any:
+        """A handler that gives another one messages that can be read. What can't be is raised there."""
+
+        async def answer(messages: AsyncIterator[bytes], context: _Context) -> None:
+            await handle(self._requests(messages, parse), context)
+
+        return answer
+
+    async def _requests(self, messages: AsyncIterator[bytes], parse: Any) -> AsyncGenerator[Any, None]:
+        while (message := await self._next(messages)) is not None:
+            yield _parsed(message, parse)
+
+    async def _next(self, messages: AsyncIterator[bytes]) -> bytes | None:
+        """The next message; None if the client sends no more, or not a whole one."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await anext(messages, None)
+        except TimeoutError:
+            raise DeadlineExceededError(
+                f"the call was open for {self._timeout_s:g} s without a message: send one at once",
+                timeout_s=f"{self._timeout_s:g}",
+            ) from None
+
+
+def _parsed(message: bytes | None, parse: Callable[[bytes], Any]) -> Any:
+    if message is None:
+        raise InvalidRequestError("the call was closed without a whole message: send one, an empty one if need be")
+    try:
+        return parse(message)
+    except DecodeError as error:
+        raise InvalidRequestError(f"{error}: send one of this type, with texts in UTF-8") from error

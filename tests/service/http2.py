@@ -1,0 +1,52 @@
+"""Calls of gRPC as frames of HTTP/2, for what no client library of gRPC sends."""
+
+import socket
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.events
+
+_TIMEOUT_S = 30
+
+
+def framed(message: bytes) -> bytes:
+    """A message as gRPC writes it: not compressed, then its length."""
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def call(port: int, path: str, body: bytes, *metadata: tuple[str, bytes]) -> dict[str, str]:
+    """Sends a call and waits for its end.
+
+    Args:
+        port: Where on 127.0.0.1.
+        path: For example "/runstream.v1.ModelService/ListModels".
+        body: What its frames of data hold.
+        metadata: More headers.
+
+    Returns:
+        Headers and trailers of the answer.
+
+    Raises:
+        TimeoutError: It has no end.
+    """
+    connection = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding=None))
+    connection.initiate_connection()
+    names = {":method": "POST", ":scheme": "http", ":authority": "test", ":path": path}
+    names |= {"content-type": "application/grpc", "te": "trailers"}
+    headers: list[Any] = [(name.encode(), value.encode()) for name, value in names.items()]
+    connection.send_headers(1, headers + [(name.encode(), value) for name, value in metadata])
+    connection.send_data(1, body, end_stream=True)
+    with socket.create_connection(("127.0.0.1", port), _TIMEOUT_S) as connected:
+        return _answer(connection, connected)
+
+
+def _answer(connection: h2.connection.H2Connection, connected: socket.socket) -> dict[str, str]:
+    answer: dict[str, str] = {}
+    while True:
+        connected.sendall(connection.data_to_send())
+        for event in connection.receive_data(connected.recv(65_536)):
+            if isinstance(event, h2.events.ResponseReceived | h2.events.TrailersReceived):
+                answer |= {bytes(name).decode(): bytes(value).decode("latin-1") for name, value in event.headers}
+            if isinstance(event, h2.events.StreamEnded | h2.events.StreamReset | h2.events.ConnectionTerminated):
+                return answer
