@@ -12,7 +12,7 @@ from service.auth import BearerToken
 from service.batches import Batches
 from service.calls import Calls
 from service.metrics import Metrics
-from service.request_id import request_id_of
+from service.request_id import request_id_of, tell_request_id
 from service.status import error_status
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,12 +31,12 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
         self, request: pb.CreateBatchRequest, context: _Context
     ) -> pb.CreateBatchResponse:
         """Takes a batch."""
-        async with self._admitted(context):
+        async with self._answering(context):
             return pb.CreateBatchResponse(batch=await self._batches.create(request))
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: _Context) -> pb.GetBatchResponse:  # noqa: N802
         """Tells about a batch."""
-        async with self._admitted(context):
+        async with self._answering(context):
             return pb.GetBatchResponse(batch=await self._batches.get(request.account, request.batch_id))
 
     # A coroutine that writes, for the same reason as RunStream.
@@ -45,9 +45,10 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
     ) -> None:
         """Answers with the results that a batch has."""
         async with (
-            self._admitted(context),
+            self._admitted(context) as request_id,
             contextlib.aclosing(self._batches.results(request.account, request.batch_id)) as pages,
         ):
+            await tell_request_id(context, request_id)
             async for page in pages:
                 await context.write(pb.StreamBatchResultsResponse(results=page))
 
@@ -55,7 +56,7 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
         self, request: pb.ListBatchesRequest, context: _Context
     ) -> pb.ListBatchesResponse:
         """Lists an account's batches."""
-        async with self._admitted(context):
+        async with self._answering(context):
             batches, next_token = await self._batches.page(request.account, request.page_size, request.page_token)
             return pb.ListBatchesResponse(batches=batches, next_page_token=next_token)
 
@@ -63,20 +64,28 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
         self, request: pb.CancelBatchRequest, context: _Context
     ) -> pb.CancelBatchResponse:
         """Ends what is left of a batch."""
-        async with self._admitted(context):
+        async with self._answering(context):
             return pb.CancelBatchResponse(batch=await self._batches.cancel(request.account, request.batch_id))
 
     async def DeleteBatch(  # noqa: N802
         self, request: pb.DeleteBatchRequest, context: _Context
     ) -> pb.DeleteBatchResponse:
         """Forgets a batch."""
-        async with self._admitted(context):
+        async with self._answering(context):
             await self._batches.delete(request.account, request.batch_id)
             return pb.DeleteBatchResponse()
 
     @contextlib.asynccontextmanager
-    async def _admitted(self, context: _Context) -> AsyncIterator[None]:
-        async with error_status(context, request_id_of(context), self._metrics.count_failure):
+    async def _answering(self, context: _Context) -> AsyncIterator[None]:
+        async with self._admitted(context) as request_id:
+            yield
+            await tell_request_id(context, request_id)
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, context: _Context) -> AsyncIterator[str]:
+        """Holds a call while it is answered, and gives its request's id."""
+        request_id = request_id_of(context)
+        async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)
             async with self._calls.admit(context):
-                yield
+                yield request_id

@@ -8,6 +8,7 @@ from runstream.v1 import batches_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.batch_request import MAX_ITEMS
+from service.request_id import REQUEST_ID_HEADER
 from tests.service.batch_requests import ACCOUNT, batch_now, batch_of, cancelled, created, done, results_of
 from tests.service.running_service import MODEL, ask, config, details, error_info, run_service
 from tests.service.test_metrics import samples
@@ -248,3 +249,20 @@ async def test_a_service_without_a_file_refuses_batches_and_says_why(running):
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert error_info(error).reason == "BATCHES_DISABLED"
     assert "--batch-db" in (error.details() or "")
+
+
+async def test_every_method_tells_the_requests_id(keeping):
+    batch = await created(keeping, batch_of([ask(max_tokens=1)]))
+    named = {"account": ACCOUNT, "batch_id": batch.id}
+    calls = [
+        (keeping.batches.CreateBatch, batch_of([ask(max_tokens=1)])),
+        (keeping.batches.GetBatch, batches_pb2.GetBatchRequest(**named)),
+        (keeping.batches.ListBatches, batches_pb2.ListBatchesRequest(account=ACCOUNT)),
+        (keeping.batches.StreamBatchResults, batches_pb2.StreamBatchResultsRequest(**named)),
+        (keeping.batches.CancelBatch, batches_pb2.CancelBatchRequest(**named)),
+        (keeping.batches.DeleteBatch, batches_pb2.DeleteBatchRequest(**named)),
+    ]
+    for number, (method, request) in enumerate(calls):
+        call = method(request, metadata=((REQUEST_ID_HEADER, f"caller-{number}"),))
+        assert dict(await call.initial_metadata())[REQUEST_ID_HEADER] == f"caller-{number}"
+        call.cancel()
