@@ -76,10 +76,10 @@ class ChatStream:
         return chunk
 
     def _deltas(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:
-        """What a part adds to its choice; nothing but the role if it ends one that has no text."""
+        """What a part adds to its choice; an empty text if it has only tokens, or ends a choice without a role."""
         deltas: list[Json] = [{"content": part.text}] if part.text else []
         deltas += _call_deltas(part.tool_calls, has_parallel_calls=self._question.has_parallel_calls)
-        if part.finish_reason and index not in self._begun and not deltas:
+        if not deltas and (index not in self._begun if part.finish_reason else part.logprobs):
             deltas = [{"content": ""}]
         for delta in deltas:
             yield delta if index in self._begun else {"role": "assistant", **delta}

@@ -4,9 +4,11 @@ import json
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.errors import AiError
 from tests.bridge.fake_service import failure, part
 from tests.bridge.json_bodies import BODIES
 from tests.bridge.running_bridge import PROMPT
@@ -153,6 +155,22 @@ async def test_a_stream_without_a_last_part_is_an_error(bridge, service, parts):
 async def test_retry_after_is_what_the_service_says_from_1_to_60(bridge, service, told_s, header):
     service.status = failure(grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_READY", "loading", retry_after_s=told_s)
     assert (await bridge.run(PROMPT)).headers["Retry-After"] == header
+
+
+@pytest.mark.parametrize(
+    ("wait_s", "header"), [(0.2, "1"), (1.0, "1"), (1.001, "2"), (2.5, "3"), (59.1, "60"), (61, "60"), (None, "1")]
+)
+def test_a_wait_is_told_in_whole_seconds_and_never_too_short(wait_s, header):
+    assert AiError("QUEUE_FULL", "full", wait_s).headers() == {"Retry-After": header}
+
+
+async def test_a_wait_of_the_services_has_its_nanoseconds(bridge, service):
+    status = failure(grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_READY", "loading", retry_after_s=2)
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromNanoseconds(2_000_000_001)
+    status.details[-1].Pack(retry)
+    service.status = status
+    assert (await bridge.run(PROMPT)).headers["Retry-After"] == "3"
 
 
 @pytest.mark.parametrize(

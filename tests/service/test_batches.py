@@ -165,6 +165,27 @@ async def test_an_item_that_is_cancelled_says_what_form_was_asked_of_it(keeping)
     assert [result.is_json for result in await results_of(keeping, batch.id)] == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("choice", "is_forced"),
+    [
+        (pb.ToolChoice(name="add"), True),
+        (pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_REQUIRED), True),
+        (pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO), False),
+        (pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_NONE), False),
+        (None, False),
+    ],
+)
+async def test_an_item_says_whether_its_answer_had_to_be_a_call(keeping, choice, is_forced):
+    request = ask(max_tokens=1)
+    request.tools.add(name="add")
+    if choice is not None:
+        request.tool_choice.CopyFrom(choice)
+    batch = await created(keeping, batch_of([request]))
+    await done(keeping, batch.id)
+    (result,) = await results_of(keeping, batch.id)
+    assert result.is_call_forced is is_forced
+
+
 async def test_online_requests_go_before_the_items_of_a_batch(keeping):
     num_slots = keeping.engine.config.max_num_seqs
     batch = await created(keeping, batch_of([ask(max_tokens=20_000) for _ in range(3 * num_slots)]))
