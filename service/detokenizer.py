@@ -205,12 +205,12 @@ def _byte_alphabet() -> dict[str, int]:
     return {chr(byte): byte for byte in visible} | shifted
 
 
-_BYTE_ALPHABET = _byte_alphabet()
+BYTE_ALPHABET = _byte_alphabet()
 
 
 def _to_bytes(token: str) -> bytes:
     try:
-        return bytes(_BYTE_ALPHABET[character] for character in token)
+        return bytes(BYTE_ALPHABET[character] for character in token)
     except KeyError:
         # an added token, which is written as it is
         return token.encode()
