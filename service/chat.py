@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,14 @@ from service.bad_words import token_sequences
 from service.conversation import Entry, as_trained, in_turns, in_words, messages_of, text_of, tools_as_trained
 from service.detokenizer import Detokenizer, Vocabulary
 from service.errors import InvalidRequestError
+from service.prompt_length import LONG_PROMPTS, MAX_INLINE_BYTES, MAX_SHORT_BYTES, check_length
+from service.token_lengths import TokenLengths
+from service.tools import described_tools
 
-# Up to here encoding takes about a millisecond, less than the event loop needs to notice.
-_MAX_INLINE_CHARACTERS = 4096
+# What a chat template is written with that may leave out more of a text than white space around it.
+_LEAVES_OUT = re.compile(
+    r"split|replace|truncate|slice|remove|reject|select|strip(?:tags|\([^)])|(?<!messages)\[[^\]\n]*:[^\]\n]*\]"
+)
 
 # A template is a program of the checkpoint's: it may also stumble over messages that it was not written for.
 _REFUSALS = (TemplateError, TypeError, ValueError, LookupError, ArithmeticError)
@@ -49,6 +54,7 @@ class Chat:
         self._backend.no_truncation()
         self._backend.no_padding()
         self._vocabulary = Vocabulary(self._backend)
+        self._lengths = TokenLengths(self._backend)
         special = {token.content for token in self._backend.get_added_tokens_decoder().values() if token.special}
         # the longest first, so that none is found inside another
         alternatives = "|".join(re.escape(content) for content in sorted(special, key=len, reverse=True))
@@ -101,35 +107,60 @@ class Chat:
         tokenizer = self._plain_backend if has_special else self._backend
         return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
-    async def encode(self, request: pb.RunRequest, default_system_prompt: str = "") -> list[int]:
+    async def encode(
+        self, request: pb.RunRequest, default_system_prompt: str = "", max_prompt_tokens: int | None = None
+    ) -> list[int]:
         """The token ids of a checked request's prompt.
 
         A special token written out in a message is encoded as plain text: who writes a message can't end it or begin
         another one. Raw text is the whole prompt, so there special tokens are what they are.
 
+        Args:
+            max_prompt_tokens: What has more by its length alone is refused before it is rendered or tokenized; None if
+                the prompt may have any number. It is no check of what comes out.
+
         Raises:
             InvalidRequestError: The chat template refuses the messages; it says why.
+            ContextWindowExceededError: The prompt must have more than `max_prompt_tokens`.
         """
-        if request.ByteSize() <= _MAX_INLINE_CHARACTERS:
-            return self._encode(request, default_system_prompt)
-        return await asyncio.to_thread(self._encode, request, default_system_prompt)
+        encode = functools.partial(self._encode, request, default_system_prompt, max_prompt_tokens)
+        num_bytes = request.ByteSize()
+        if num_bytes <= MAX_INLINE_BYTES:
+            return encode()
+        check_length(self._lengths, self._kept_texts(request), max_prompt_tokens)
+        executor = LONG_PROMPTS if num_bytes > MAX_SHORT_BYTES else None
+        return await asyncio.get_running_loop().run_in_executor(executor, encode)
 
-    def _encode(self, request: pb.RunRequest, default_system_prompt: str) -> list[int]:
+    def _kept_texts(self, request: pb.RunRequest) -> Iterator[str]:
+        """Texts that stand in the prompt whole, up to white space around them; none if the template may change them."""
+        is_raw = request.prompt.raw or request.conversation.raw
+        if not (is_raw or self._keeps_texts):
+            return
+        yield request.prompt.text
+        yield from (part.text for message in request.conversation.messages for part in message.content)
+        if not (is_raw or self._is_trained_for_tools):
+            yield from (call.arguments_json for message in request.conversation.messages for call in message.tool_calls)
+            yield from (tool.description for tool in described_tools(request))
+
+    def _encode(self, request: pb.RunRequest, default_system_prompt: str, max_prompt_tokens: int | None) -> list[int]:
         if request.conversation.raw:
             return self._encode_raw("".join(map(text_of, request.conversation.messages)))
         if request.prompt.raw:
             return self._encode_raw(request.prompt.text)
         messages = messages_of(request, default_system_prompt)
         if self._is_trained_for_tools:
-            return self._encode_messages(as_trained(messages), tools_as_trained(request))
-        return self._encode_messages(in_words(request, messages, has_system_role=self._has_system_role))
+            return self._encode_messages(as_trained(messages), tools_as_trained(request), max_prompt_tokens)
+        entries = in_words(request, messages, has_system_role=self._has_system_role)
+        return self._encode_messages(entries, None, max_prompt_tokens)
 
     def _encode_raw(self, text: str) -> list[int]:
         bos_token = self._tokenizer.bos_token
         has_bos = bool(bos_token) and text.startswith(bos_token)
         return _token_ids(self._backend, text, add_special_tokens=not has_bos)
 
-    def _encode_messages(self, messages: list[Entry], tools: list[Entry] | None = None) -> list[int]:
+    def _encode_messages(
+        self, messages: list[Entry], tools: list[Entry] | None, max_prompt_tokens: int | None
+    ) -> list[int]:
         quotes: list[str] = []
         nonce = secrets.randbits(64)  # in digits, which a template that changes case leaves alone
 
@@ -141,14 +172,27 @@ class Chat:
             return self._special_pattern.sub(quote, text)
 
         rendered = self._render_somehow(_with_texts(messages, quoted), _with_texts(tools, quoted))
-        if not quotes:
-            return _token_ids(self._backend, rendered, add_special_tokens=False)
+        pieces = re.split(f"\ue000{nonce}:(\\d+)\ue001", rendered) if quotes else [rendered]
+        pieces[1::2] = [quotes[int(place)] for place in pieces[1::2]]
+        check_length(self._lengths, pieces, max_prompt_tokens, num_pieces=len(pieces) // 2)
+        return self._encode_pieces(pieces)
+
+    def _encode_pieces(self, pieces: Sequence[str]) -> list[int]:
+        """Encodes what a template wrote; every second piece is a special token that somebody has written out."""
         token_ids: list[int] = []
-        for index, piece in enumerate(re.split(f"\ue000{nonce}:(\\d+)\ue001", rendered)):
-            is_quote = index % 2 == 1
-            tokenizer, text = (self._plain_backend, quotes[int(piece)]) if is_quote else (self._backend, piece)
-            token_ids += _token_ids(tokenizer, text, add_special_tokens=False)
+        known: dict[tuple[str, bool], list[int]] = {}
+        for index, piece in enumerate(pieces):
+            key = piece, index % 2 == 1
+            if key not in known:
+                tokenizer = self._plain_backend if key[1] else self._backend
+                known[key] = _token_ids(tokenizer, piece, add_special_tokens=False)
+            token_ids += known[key]
         return token_ids
+
+    @functools.cached_property
+    def _keeps_texts(self) -> bool:
+        """Whether the chat template writes texts as they are, up to white space around them."""
+        return not _LEAVES_OUT.search(str(self._tokenizer.chat_template))
 
     @functools.cached_property
     def _plain_backend(self) -> Tokenizer:

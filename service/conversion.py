@@ -12,6 +12,8 @@ from service.catalog import CatalogModel
 from service.engine.request import EngineState
 from service.engine.sequence import Priority, SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
+from service.prompt_length import check_characters
+from service.request_sizes import check_sizes
 from service.tools import check_tools
 
 DEFAULT_TEMPERATURE = 0.6
@@ -67,18 +69,26 @@ class Limits:
     context_window: int
     vocab_size: int
 
+    @property
+    def max_usable_prompt_tokens(self) -> int:
+        """The most tokens of a prompt behind which there is room for one more."""
+        return min(self.max_prompt_tokens, self.context_window - 1)
+
 
 def check_request(request: pb.RunRequest) -> None:
     """Checks what can be checked without a model.
 
     Raises:
         InvalidRequestError: A field is missing, out of range, or does not go together with another.
+        ContextWindowExceededError: The prompt has more characters than any may have.
     """
+    check_sizes(request)
     _check_input(request)
     _check_sampling_params(request.sampling_params)
     _check_stops(request)
     _check_queueing(request)
     check_tools(request)
+    check_characters(request)
 
 
 def to_sampling_params(

@@ -102,7 +102,9 @@ class TextGenerator:
         loaded: LoadedParts,
         form: Form | None,
     ) -> Submit:
-        prompt_token_ids = await loaded.chat.encode(request, answering.model.entry.default_system_prompt)
+        prompt_token_ids = await loaded.chat.encode(
+            request, answering.model.entry.default_system_prompt, loaded.limits.max_usable_prompt_tokens
+        )
         bad_words = await loaded.chat.encode_bad_words(request.sampling_params.bad_words, loaded.limits.vocab_size)
         params = to_sampling_params(
             request,

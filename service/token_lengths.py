@@ -1,8 +1,8 @@
 """How much text a token can stand for, so that a text that has too many tokens is known by its length.
 
 White space is not counted: tokens swallow any amount of it (`rstrip`), and templates and normalizers trim it. The rest
-shrinks only where a tokenizer normalizes it, drops some, or makes one token of all that it does not know. Where that has
-no bound, nothing is known.
+shrinks only where a tokenizer normalizes it, drops some, or makes one token of all that it does not know. Where that
+has no bound, nothing is known.
 """
 
 import json
@@ -54,7 +54,7 @@ class TokenLengths:
     def __init__(self, tokenizer: Tokenizer) -> None:
         whole = json.loads(tokenizer.to_str())
         factor = _shrinks(whole["normalizer"]) * _drops(whole["pre_tokenizer"]) * _fuses(whole)
-        vocabulary = tokenizer.get_vocab(with_added_tokens=False)
+        vocabulary = list(tokenizer.get_vocab(with_added_tokens=False))
         if _is_byte_level(whole):
             vocabulary = [token.translate(_SPACES_IN_DISGUISE) for token in vocabulary]
         self.longest = max(1, *map(num_visible, vocabulary), *map(num_visible, _added(tokenizer))) * factor

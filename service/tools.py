@@ -8,8 +8,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.errors import InvalidRequestError
 from service.json_text import MAX_SCHEMA_CHARACTERS, read_object
 
-MAX_TOOLS = 128
-MAX_SCHEMAS_CHARACTERS = 4 * MAX_SCHEMA_CHARACTERS
+MAX_TOOLS_CHARACTERS = 4 * MAX_SCHEMA_CHARACTERS
 
 # The characters that MCP and the providers of models allow, in the longest names that any of them takes.
 _NAME = re.compile(r"[a-zA-Z0-9_.:/-]{1,256}")
@@ -81,11 +80,10 @@ def _listed(types: object) -> Sequence[object]:
 
 
 def _check_tools(tools: Sequence[pb.Tool]) -> None:
-    if len(tools) > MAX_TOOLS:
-        raise InvalidRequestError(f"tools has {len(tools)} tools: send at most {MAX_TOOLS}", "tools")
-    num_characters = sum(len(tool.parameters_json) for tool in tools)
-    if num_characters > MAX_SCHEMAS_CHARACTERS:
-        message = f"tools has schemas of {num_characters} characters together; {MAX_SCHEMAS_CHARACTERS} are the most"
+    num_characters = sum(len(tool.description) + len(tool.parameters_json) for tool in tools)
+    if num_characters > MAX_TOOLS_CHARACTERS:
+        told = f"descriptions and schemas of {num_characters} characters together"
+        message = f"tools has {told}; {MAX_TOOLS_CHARACTERS} are the most"
         raise InvalidRequestError(message, "tools")
     indices: dict[str, int] = {}
     for index, tool in enumerate(tools):

@@ -389,7 +389,9 @@ class Conversation(_message.Message):
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
-        """Required. At least 1 message."""
+        """Required. 1 to 4,096 messages, with at most 16,384 parts and 8,192 calls
+        together.
+        """
 
     def __init__(
         self,
@@ -422,29 +424,30 @@ class Message(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     role: _builtins.str
     """Required. Who speaks: a role that the model's chat template knows, usually
-    "system", "user", "assistant" or "tool". INVALID_ARGUMENT if it does not.
+    "system", "user", "assistant" or "tool". At most 64 characters.
+    INVALID_ARGUMENT if it does not.
     """
     tool_call_id: _builtins.str
     """Optional. For role "tool": the id of the call that this answers.
-    INVALID_ARGUMENT for another role or together with `raw`. Default: empty,
-    which answers the call of the tool `name`, or else the next one that has
-    no answer.
+    INVALID_ARGUMENT for another role or together with `raw`. At most 4,096
+    characters. Default: empty, which answers the call of the tool `name`, or
+    else the next one that has no answer.
     """
     name: _builtins.str
     """Optional. For role "tool": the name of the tool that this answers for. For
-    other roles it is accepted for compatibility and has no effect. Default:
-    empty.
+    other roles it is accepted for compatibility and has no effect. At most
+    1,024 characters. Default: empty.
     """
     @_builtins.property
     def content(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
         """Optional. What is said, in order; the texts of the parts are joined with
-        nothing between them. Default: empty text.
+        nothing between them. At most 1,024 parts. Default: empty text.
         """
 
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
         """Optional. For role "assistant": the calls that it made. INVALID_ARGUMENT
-        for another role or together with `raw`. Default: none.
+        for another role or together with `raw`. At most 128. Default: none.
         """
 
     def __init__(
@@ -713,7 +716,9 @@ class ResponseFormat(_message.Message):
     annotations.
     """
     regex: _builtins.str
-    """A text that this regular expression matches as a whole."""
+    """A text that this regular expression matches as a whole: 1 to 4,096
+    characters.
+    """
     @_builtins.property
     def json_object(self) -> Global___JsonObject:
         """Any JSON object."""
@@ -766,7 +771,7 @@ class Choice(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Required. The texts, at least 1."""
+        """Required. The texts, 1 to 1,024, of at most 65,536 characters together."""
 
     def __init__(
         self,
@@ -795,11 +800,13 @@ class Tool(_message.Message):
     and "/".
     """
     description: _builtins.str
-    """Optional. What the tool does, for the model to read. Default: empty."""
+    """Optional. What the tool does, for the model to read. At most 65,536
+    characters. Default: empty.
+    """
     parameters_json: _builtins.str
     """Optional. The JSON Schema of the tool's arguments, which are an object,
-    written as JSON. At most 65,536 characters, in all tools together 262,144,
-    and 64 levels deep. Default: an object without properties.
+    written as JSON. At most 65,536 characters, with those of all tools and
+    their descriptions 262,144, and 64 levels deep. Default: an object without properties.
     """
     def __init__(
         self,
@@ -855,7 +862,7 @@ class ToolCall(_message.Message):
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The call's id, which the message with its result repeats. In a request it
-    may be empty.
+    may be empty, and has at most 4,096 characters.
     """
     name: _builtins.str
     """The tool's name."""
