@@ -15,7 +15,7 @@ from service.batch_pages import to_cursor
 from service.batch_request import check_account, to_new_batch, to_request_id
 from service.conversion import check_request
 from service.errors import InvalidRequestError
-from service.response_format import to_grammar
+from service.response_format import to_form
 
 ROOT = Path(__file__).parents[2]
 FILES = (pb.DESCRIPTOR, models_pb2.DESCRIPTOR, batches_pb2.DESCRIPTOR)
@@ -61,7 +61,7 @@ def batch(number: int = 1, **fields: Any) -> batches_pb2.CreateBatchRequest:
 def is_let_pass(request: pb.RunRequest) -> bool:
     try:
         check_request(request)
-        to_grammar(request)
+        to_form(request)
     except InvalidRequestError:
         return False
     return True
