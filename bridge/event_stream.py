@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import Final, Self
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from bridge import sse
 from bridge.keys import ACCESS, CONFIG, METRICS, STREAM
@@ -70,6 +70,9 @@ class EventStream:
     async def _open(self) -> None:
         async with self._opening:
             if STREAM not in self._request:
+                if self._request.version < HttpVersion11:
+                    # Its end is the connection's. aiohttp says so in the header, and then keeps it open.
+                    self._response.force_close()
                 await self._response.prepare(self._request)
                 self._request[STREAM] = self._response
                 self._request.app[METRICS].streams_open.inc()

@@ -8,6 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from bridge.config import Config
+from bridge.connection import Runner
 
 # How long answers may take to write their last error, once the grace is over.
 LAST_WORDS_S: Final = 1.0
@@ -24,11 +25,7 @@ async def serve(app: web.Application, config: Config) -> None:
         ListenError: The address can't be listened on.
     """
     told_to_end = _signalled()
-    # Without handler_cancellation a handler, and with it the generation, goes on after its client has left.
-    # Bodies are decoded by `content_encoding`: aiohttp's own errors are plain text, and it takes cut gzip for whole.
-    runner = web.AppRunner(
-        app, handler_cancellation=True, access_log=None, shutdown_timeout=LAST_WORDS_S, auto_decompress=False
-    )
+    runner = Runner(app, LAST_WORDS_S)
     await runner.setup()
     try:
         await _listen(runner, config)

@@ -13,6 +13,7 @@ from aiohttp import web
 from bridge.app import build_app
 from bridge.auth import Token
 from bridge.config import Config
+from bridge.connection import Runner
 from tests.bridge.fake_service import DEMO
 
 PROMPT = {"prompt": "where is new york?"}
@@ -61,8 +62,7 @@ class Bridge:
 @asynccontextmanager
 async def running_bridge(config: Config, tokens: tuple[Token, ...] = ()) -> AsyncIterator[Bridge]:
     """Runs the real application on a free port of loopback."""
-    app = build_app(config, tokens)
-    runner = web.AppRunner(app, handler_cancellation=True, access_log=None, auto_decompress=False)
+    runner = Runner(build_app(config, tokens))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
