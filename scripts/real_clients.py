@@ -54,7 +54,7 @@ def install_node_clients() -> None:
     # Scripts of packages are not run: none of these needs its own.
     command = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     progress = ProgressLine()
-    progress.milestone("npm installs the JavaScript clients of the tests (580 MB on disk)")
+    progress.milestone("npm installs the JavaScript clients of the tests (150 MB to download, 580 MB on disk)")
     with progress.ticking(), log.open("w") as output:
         done = subprocess.run([NODE, NPM, *command], cwd=NODE_FOLDER, stdout=output, stderr=subprocess.STDOUT)
     if done.returncode != 0:

@@ -52,10 +52,11 @@ def wrangler_dev(folder: Path, url: str, token: str = "", *options: str) -> Iter
     Returns:
         Where the Worker answers.
     """
-    command = [NODE, "--no-warnings", WRANGLER, "dev", "--ip", "127.0.0.1", "--port", "0", "--inspector-port", "0"]
+    command = [str(NODE), "--no-warnings", str(WRANGLER), "dev", "--ip", "127.0.0.1"]
+    command += ["--port", "0", "--inspector-port", "0", *options]
     environment = {**os.environ, **QUIET, "HOME": str(folder), "RUNSTREAM_URL": url, "RUNSTREAM_TOKEN": token}
     with subprocess.Popen(
-        [*command, *options],
+        command,
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
