@@ -14,12 +14,26 @@ from pathlib import Path
 import click
 
 from bridge.access import configure_logging
+from bridge.addresses import bare_host, check_target, unix_path
 from bridge.app import build_app
 from bridge.auth import ACCOUNT, Token, hash_token, read_token_file
 from bridge.config import Config, is_loopback
-from bridge.server import ListenError, serve
+from bridge.server import serve
+from bridge.unix_socket import ListenError
 
 option = partial(click.option, show_default=True, show_envvar=True)
+
+
+def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    return bare_host(value)
+
+
+def _target(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    try:
+        check_target(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    return value
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[str]:
@@ -27,9 +41,11 @@ def _split(context: click.Context, parameter: click.Parameter, value: str) -> fr
 
 
 @click.group(invoke_without_command=True, context_settings={"auto_envvar_prefix": "RUNSTREAM_BRIDGE"})
-@option("--host", default=Config.host, help="Address to listen on.")
+@option("--host", default=Config.host, callback=_host, help="Address to listen on, or unix:/path for a socket.")
 @option("--port", default=Config.port, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
-@option("--service", default=Config.service, help="gRPC target of the model service.")
+@option(
+    "--service", default=Config.service, callback=_target, help="Model service: host:port, or unix:/path for a socket."
+)
 @option("--service-token", default=Config.service_token, help="Bearer token that the service asks for.")
 @option(
     "--token-file", type=click.Path(path_type=Path), help="Who may use the bridge: account, SHA-256, name per line."
@@ -73,7 +89,8 @@ def main(context: click.Context, /, **settings: object) -> None:
 
 def _serve(config: Config) -> None:
     configure_logging(config.log_level)
-    if not (config.token_file or config.allow_anonymous or is_loopback(config.host)):
+    is_of_this_machine = unix_path(config.host) is not None or is_loopback(config.host)
+    if not (config.token_file or config.allow_anonymous or is_of_this_machine):
         raise click.ClickException(
             f"{config.host} is reached from other machines: give --token-file, or --allow-anonymous if that is meant"
         )
@@ -91,7 +108,7 @@ def hash_token_command(account: str, name: str) -> None:
     """Reads a token from standard input and writes its line of a token file."""
     if not ACCOUNT.fullmatch(account) or not name.strip():
         raise click.ClickException("an account is 1 to 128 ASCII characters without spaces, a name is not empty")
-    token = (getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
+    token = (getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip("\ufeff \t\r\n")
     if not token:
         raise click.ClickException("there is no token on standard input")
     click.echo(Token(account, hash_token(token), name.strip()))

@@ -45,11 +45,10 @@ def read_token_file(path: Path) -> tuple[Token, ...]:
     """Reads a token file.
 
     Raises:
-        ValueError: A line is none of a token file, or there is no token.
-        OSError: The file can't be read.
+        ValueError: It can't be read, a line is none of a token file, or there is no token.
     """
     tokens = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text_of(path).splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = LINE.fullmatch(line.strip())
@@ -59,6 +58,18 @@ def read_token_file(path: Path) -> tuple[Token, ...]:
     if not tokens:
         raise ValueError(f"{path} has no token: write one with `python -m bridge hash-token`")
     return tuple(tokens)
+
+
+def _text_of(path: Path) -> str:
+    """What a token file holds; editors and shells of Windows begin it with a byte order mark."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8: save it in that encoding") from None
+    except FileNotFoundError:
+        raise ValueError(f"there is no token file {path}: write one with `python -m bridge hash-token`") from None
+    except OSError as error:
+        raise ValueError(f"the token file {path} can't be read: {error.strerror}") from None
 
 
 def check_account(account: str, path: str) -> None:

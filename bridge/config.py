@@ -10,9 +10,9 @@ class Config:
     """The bridge's settings.
 
     Attributes:
-        host: The address to listen on.
-        port: The port to listen on; 0 takes a free one.
-        service: The model service's gRPC target, such as "127.0.0.1:50051".
+        host: The address to listen on, or "unix:" and the path of a socket.
+        port: The port to listen on; 0 takes a free one. A socket has none.
+        service: The model service's gRPC target, such as "127.0.0.1:50051" or "unix:/run/runstream.sock".
         service_token: What the bridge shows the service as its bearer token; empty for none.
         token_file: Who may use the bridge, see `auth`; None lets everybody.
         allow_anonymous: Whether listening beyond loopback without tokens is meant.

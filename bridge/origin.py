@@ -55,6 +55,8 @@ def _is_from_workerd(request: web.Request) -> bool:
 def _check_host(request: web.Request) -> None:
     host = request.headers.get(hdrs.HOST, "")
     name = _host_name(host)
+    if not name:
+        raise GatewayError(403, 10000, f"The Host header {host!r} names no host: send that of the address you ask")
     if not is_loopback(name) and name not in request.app[CONFIG].allowed_hosts:
         raise GatewayError(403, 10000, f"The Host header {host!r} is not allowed: start with --allowed-hosts {name}")
 
@@ -71,6 +73,8 @@ def _check_origin(request: web.Request) -> None:
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or origin in request.app[CONFIG].allowed_origins or _is_same_origin(request, origin):
         return
+    if not origin:
+        raise GatewayError(403, 10000, "The Origin header is empty: send none, or where the page is from")
     raise GatewayError(403, 10000, f"The Origin {origin!r} is not allowed: start with --allowed-origins {origin}")
 
 

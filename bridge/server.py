@@ -1,21 +1,20 @@
 """The bridge as a process: listens, says so, and ends when it is told to."""
 
 import asyncio
+import contextlib
 import errno
 import signal
 from typing import Final
 
 from aiohttp import web
 
+from bridge.addresses import unix_path
 from bridge.config import Config
 from bridge.connection import Runner
+from bridge.unix_socket import ListenError, bound
 
 # How long answers may take to write their last error, once the grace is over.
 LAST_WORDS_S: Final = 1.0
-
-
-class ListenError(Exception):
-    """The bridge can't listen where it is told to; the text says what to do."""
 
 
 async def serve(app: web.Application, config: Config) -> None:
@@ -27,15 +26,19 @@ async def serve(app: web.Application, config: Config) -> None:
     told_to_end = _signalled()
     runner = Runner(app, LAST_WORDS_S)
     await runner.setup()
-    try:
-        await _listen(runner, config)
-        print(f"bridge listening on {_url(runner, config.host)}", flush=True)
-        await told_to_end.wait()
-    finally:
-        await runner.cleanup()
+    with contextlib.ExitStack() as sockets:
+        try:
+            await _listen(runner, config, sockets)
+            print(f"bridge listening on {_url(runner, config.host)}", flush=True)
+            await told_to_end.wait()
+        finally:
+            await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, config: Config) -> None:
+async def _listen(runner: web.AppRunner, config: Config, sockets: contextlib.ExitStack) -> None:
+    if path := unix_path(config.host):
+        await web.SockSite(runner, sockets.enter_context(bound(path))).start()
+        return
     try:
         await web.TCPSite(runner, config.host, config.port).start()
     except OSError as error:
@@ -47,6 +50,8 @@ async def _listen(runner: web.AppRunner, config: Config) -> None:
 
 
 def _url(runner: web.AppRunner, host: str) -> str:
+    if path := unix_path(host):
+        return f"unix:{path}"
     port = runner.addresses[0][1]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

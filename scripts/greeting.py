@@ -1,25 +1,31 @@
 """What `make run` says once it can be asked: where, and three requests to paste."""
 
+import shlex
+from pathlib import Path
+
 GREETING = """
-Runstream answers at {bridge_url} (gRPC at {service_address}). Ask it something:
+Runstream answers at {bridge} (gRPC at {service_address}). Ask it something:
 
-  curl {run_url} -d '{{"prompt": "where is new york?"}}'
+  curl {curl_to} -d '{{"prompt": "where is new york?"}}'
 
-  curl {run_url} -d '{{"messages": [{{"role": "system", "content": "You are a friendly assistant"}},
+  curl {curl_to} -d '{{"messages": [{{"role": "system", "content": "You are a friendly assistant"}},
     {{"role": "user", "content": "Why is pizza so good?"}}]}}'
 
-  curl -N {run_url} -d '{{"prompt": "Tell me a story", "stream": true}}'
+  curl -N {curl_to} -d '{{"prompt": "Tell me a story", "stream": true}}'
 
 Ctrl-C ends it.
 """
 
 
-def greeting(bridge_url: str, service_address: str) -> str:
+def greeting(bridge_url: str, service_address: str, bridge_socket: Path | None = None) -> str:
     """Says where to ask and how.
 
     Args:
         bridge_url: where the bridge is, without a path.
         service_address: host and port of the service.
+        bridge_socket: the Unix socket that the bridge listens on; None for the address in the URL.
     """
     run_url = f"{bridge_url}/client/v4/accounts/me/ai/run/@cf/meta/llama-3.1-8b-instruct"
-    return GREETING.format(bridge_url=bridge_url, service_address=service_address, run_url=run_url)
+    curl_to = f"--unix-socket {shlex.quote(str(bridge_socket))} {run_url}" if bridge_socket else run_url
+    bridge = f"unix:{bridge_socket}" if bridge_socket else bridge_url
+    return GREETING.format(bridge=bridge, service_address=service_address, curl_to=curl_to)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable
+from pathlib import Path
 
 import aiohttp
 import grpc
@@ -27,9 +28,15 @@ async def service_is_serving(address: str) -> None:
             await asyncio.sleep(POLL_S)
 
 
-async def bridge_is_ready(url: str) -> None:
-    """Returns once the bridge says that it is ready."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TRY_S)) as session:
+async def bridge_is_ready(url: str, socket: Path | None) -> None:
+    """Returns once the bridge says that it is ready.
+
+    Args:
+        url: Where it is asked.
+        socket: The Unix socket that it listens on; None for the address in the URL.
+    """
+    connector = aiohttp.UnixConnector(str(socket)) if socket else None
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=TRY_S)) as session:
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with session.get(f"{url}/readyz") as answer:

@@ -11,9 +11,11 @@ import socket
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
+from bridge.addresses import bare_host, unix_path
 from scripts.child import Child
 from scripts.greeting import greeting
 from scripts.parent import parent_has_ended
@@ -43,8 +45,15 @@ class Settings:
         return f"127.0.0.1:{self.service_port}"
 
     @property
+    def bridge_socket(self) -> Path | None:
+        """The socket that the bridge listens on; None if it is a port."""
+        return unix_path(self.host)
+
+    @property
     def bridge_url(self) -> str:
-        """Where a client on this machine finds the bridge."""
+        """Where a client on this machine finds the bridge; on a socket it goes by that name too."""
+        if self.bridge_socket:
+            return "http://localhost"
         host = EVERYWHERE.get(self.host, self.host)
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
@@ -84,9 +93,9 @@ async def greet_when_ready(settings: Settings, progress: ProgressLine) -> None:
     started_at = time.monotonic()
     loading = f"loading {', '.join(settings.models)}"
     await show_while(loading, service_is_serving(settings.service_address), progress)
-    await show_while("waiting for the bridge", bridge_is_ready(settings.bridge_url), progress)
+    await show_while("waiting for the bridge", bridge_is_ready(settings.bridge_url, settings.bridge_socket), progress)
     print(f"Ready in {time.monotonic() - started_at:.1f} s.")
-    print(greeting(settings.bridge_url, settings.service_address), flush=True)
+    print(greeting(settings.bridge_url, settings.service_address, settings.bridge_socket), flush=True)
     await asyncio.Event().wait()
 
 
@@ -114,7 +123,8 @@ async def up(settings: Settings) -> int:
     progress, children, stopped = ProgressLine(), list[Child](), asyncio.Event()
     listen_for_signals(stopped, children)
     watch = asyncio.create_task(stop_with_parent(stopped) if settings.end_with_parent else stopped.wait())
-    print(f"Starting the service on {settings.service_address} and the bridge on {settings.bridge_url}", flush=True)
+    bridge = settings.host if settings.bridge_socket else settings.bridge_url
+    print(f"Starting the service on {settings.service_address} and the bridge on {bridge}", flush=True)
     children.append(await Child.start("service", settings.service_command(), progress))
     children.append(await Child.start("bridge", settings.bridge_command(), progress))
     greeting = asyncio.create_task(greet_when_ready(settings, progress))
@@ -136,7 +146,14 @@ async def up(settings: Settings) -> int:
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--host", default="127.0.0.1", envvar="RUNSTREAM_BRIDGE_HOST", show_envvar=True, help="Bridge address.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    envvar="RUNSTREAM_BRIDGE_HOST",
+    show_envvar=True,
+    callback=lambda context, parameter, value: bare_host(value),
+    help="Bridge address, or unix:/path for a socket.",
+)
 @click.option("--port", default=8080, envvar="RUNSTREAM_BRIDGE_PORT", show_envvar=True, help="Bridge port.")
 @click.option("--service-port", default=50051, envvar="RUNSTREAM_SERVICE_PORT", show_envvar=True, help="gRPC port.")
 @click.option(
@@ -169,7 +186,8 @@ def main(**options: object) -> None:
     `python -m service --help` and `python -m bridge --help`.
     """
     settings = Settings(**options)  # type: ignore[arg-type]
-    check_port(settings.host, settings.port, "--port")
+    if not settings.bridge_socket:
+        check_port(settings.host, settings.port, "--port")
     check_port("127.0.0.1", settings.service_port, "--service-port")
     check_port("127.0.0.1", settings.metrics_port, "--metrics-port")
     sys.exit(run(settings))

@@ -23,6 +23,7 @@ from service.devices import DeviceError, parse_devices
 from service.engine.acceleration import Acceleration
 from service.errors import RunstreamError
 from service.log_text import configure_logging
+from service.ports import bare_host
 from service.server import serve
 
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
@@ -35,6 +36,10 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 
 def _split(context: click.Context, parameter: click.Parameter, values: Iterable[str]) -> tuple[str, ...]:
     return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    return bare_host(value)
 
 
 def _devices(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -55,7 +60,7 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     invoke_without_command=True,
     context_settings={"auto_envvar_prefix": "RUNSTREAM_SERVICE", "max_content_width": 120},
 )
-@_option("--host", default="127.0.0.1", help="The address to listen on.")
+@_option("--host", default="127.0.0.1", callback=_host, help="The address to listen on, or unix:/path for a socket.")
 @_option("--port", type=_PORT, default=50051, help="The port of gRPC; 0 takes a free one.")
 @_option("--metrics-port", type=_PORT, default=9464, help="The port of the metrics for Prometheus; 0 for none.")
 @_option(

@@ -8,6 +8,8 @@ from pathlib import Path
 from service.devices import CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
 from service.engine.acceleration import Acceleration, AccelerationError, check_accelerations
 
+UNIX = "unix:"
+
 
 class ConfigError(ValueError):
     """The service can't start as it is told to; the message says what to change."""
@@ -18,8 +20,8 @@ class ServiceConfig:
     """The service's settings. `python -m service --help` tells about each and holds the defaults.
 
     Attributes:
-        host, port: Where gRPC listens; port 0 takes a free one.
-        metrics_port: Where Prometheus finds metrics, on the same host; 0 for nowhere.
+        host, port: Where gRPC listens; port 0 takes a free one. "unix:" and a path is a socket, which has no port.
+        metrics_port: Where Prometheus finds metrics, on the same host, or beside a socket on 127.0.0.1; 0 for nowhere.
         models: The catalog ids of the models to load.
         stand_in: The model that answers for those of the catalog that are not loaded; empty for none.
         catalog_files: Catalogs read after the built-in one.
@@ -93,6 +95,14 @@ class ServiceConfig:
             )
 
     @property
+    def unix_path(self) -> Path | None:
+        """The socket to listen on; None if it is a port."""
+        if not self.host.startswith(UNIX):
+            return None
+        path = self.host.removeprefix(UNIX)
+        return Path(path.removeprefix("//") if path.startswith("///") else path)
+
+    @property
     def is_on_cuda(self) -> bool:
         """Whether the engines run on CUDA devices."""
         return is_cuda(self.devices[0])
@@ -116,14 +126,16 @@ class ServiceConfig:
     def batch_db_of(self, port: int) -> Path | None:
         """The file that keeps the batches of the service on a port, None if nothing does.
 
-        If no other is asked for, it is in the user's state folder and named for the port, which no two services share.
+        If no other is asked for, it is in the user's state folder and named for the port, or for the path of the
+        socket, which no two services share.
         """
         if self.batch_db == "none":
             return None
         if self.batch_db:
             return Path(self.batch_db)
         state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-        return Path(state) / "runstream" / f"batches-{port}.sqlite"
+        name = str(self.unix_path.absolute()).strip("/").replace("/", "-") if self.unix_path else port
+        return Path(state) / "runstream" / f"batches-{name}.sqlite"
 
 
 def check_exposure(host: str, token: str, allow_anonymous: bool) -> None:
@@ -132,7 +144,7 @@ def check_exposure(host: str, token: str, allow_anonymous: bool) -> None:
     Raises:
         ConfigError: It would.
     """
-    if token or allow_anonymous or _is_loopback(host):
+    if token or allow_anonymous or host.startswith(UNIX) or _is_loopback(host):
         return
     raise ConfigError(
         f"--host {host} lets other machines in without a token: set --token-file, or --allow-anonymous if that is meant"
@@ -146,11 +158,15 @@ def read_token(path: Path) -> str:
         ConfigError: There is none.
     """
     try:
-        token = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--token-file {path} can't be read: {error}") from error
+        token = path.read_text(encoding="utf-8-sig").strip()  # Windows begins files with a byte order mark
+    except UnicodeDecodeError:
+        raise ConfigError(f"--token-file {path} is not UTF-8: save it in that encoding") from None
+    except OSError as error:
+        raise ConfigError(f"--token-file {path} can't be read: {error.strerror}") from None
     if not token:
         raise ConfigError(f"--token-file {path} is empty: it should hold the token")
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigError(f"--token-file {path} holds more than a token: it should be one line of ASCII")
     return token
 
 

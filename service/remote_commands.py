@@ -7,6 +7,18 @@ import click
 import grpc
 from runstream.v1 import models_pb2, models_pb2_grpc
 
+from service.config import ConfigError
+from service.ports import check_target
+
+
+def _target(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    try:
+        check_target(value)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from None
+    return value
+
+
 _model = click.argument("model_id", metavar="MODEL")
 _service = click.option(
     "--service",
@@ -15,7 +27,8 @@ _service = click.option(
     show_envvar=True,
     default="127.0.0.1:50051",
     show_default=True,
-    help="The host and port of the service's gRPC.",
+    callback=_target,
+    help="The service: host:port, or unix:/path for a socket.",
 )
 _token = click.option(
     "--token",

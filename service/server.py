@@ -30,7 +30,7 @@ from service.health import Health
 from service.metrics import Metrics
 from service.metrics_server import start_metrics_server
 from service.models import open_models
-from service.ports import address, check_port
+from service.ports import address, check_port, listen_on_socket
 from service.reflection import Reflection
 from service.request_message import RequestMessages
 from service.servicer import ModelServicer, TextGenerationServicer
@@ -70,7 +70,7 @@ class Service:
         CatalogError, ConfigError, WeightsMissingError: It can't start like that.
 
     Attributes:
-        port: Where it listens, once started.
+        port: Where it listens, once started; 0 if on a socket.
         metrics_port: Where its metrics are, once started; 0 if nowhere.
         models: Its models.
         calls: The calls that it is answering.
@@ -144,11 +144,16 @@ class Service:
 
     def _listen(self) -> None:
         config = self._config
-        check_port(config.host, config.port, "--port")
-        self.port = self._server.add_insecure_port(address(config.host, config.port))
+        if path := config.unix_path:
+            listen_on_socket(path, self._server.add_insecure_port)
+            self._ends.callback(path.unlink, missing_ok=True)
+        else:
+            check_port(config.host, config.port, "--port")
+            self.port = self._server.add_insecure_port(address(config.host, config.port))
         if config.metrics_port:
-            check_port(config.host, config.metrics_port, "--metrics-port")
-            stop = start_metrics_server(self._metrics.registry, config.host, config.metrics_port)
+            host = "127.0.0.1" if path else config.host
+            check_port(host, config.metrics_port, "--metrics-port")
+            stop = start_metrics_server(self._metrics.registry, host, config.metrics_port)
             self.metrics_port = config.metrics_port
             self._ends.callback(stop)
 

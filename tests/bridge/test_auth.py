@@ -80,6 +80,30 @@ def test_a_token_file_may_have_comments_and_empty_lines(tmp_path):
     assert read_token_file(path) == (TOKENS[0], Token("other", TOKENS[1].sha256, "the desk upstairs"))
 
 
+def test_a_token_file_may_begin_with_the_mark_that_windows_writes(tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text(f"{TOKENS[0]}\n", "utf-8-sig")
+    assert read_token_file(path) == (TOKENS[0],)
+
+
+def test_a_comment_may_be_indented(tmp_path):
+    path = tmp_path / "tokens"
+    path.write_text(f"{TOKENS[0]}\n  # acc {'0' * 64} nobody\n\t#{TOKENS[1]}\n")
+    assert read_token_file(path) == (TOKENS[0],)
+
+
+async def test_a_token_with_a_line_for_each_of_two_accounts_is_good_for_both(start_bridge, service):
+    tokens = (*TOKENS, Token("second", TOKENS[0].sha256, "laptop too"), Token("acc", TOKENS[1].sha256, "desk too"))
+    bridge = await start_bridge(tokens)
+    for account, sent in [("acc", "right"), ("second", "right"), ("other", "others"), ("acc", "others")]:
+        path = f"/client/v4/accounts/{account}/ai/run/m"
+        answer = await bridge.ask("POST", path, json=PROMPT, headers={"Authorization": f"Bearer {sent}"})
+        assert answer.status == 200
+        assert service.metadata["x-runstream-account"] == account
+    answer = await bridge.ask("POST", "/client/v4/accounts/second/ai/run/m", headers={"Authorization": "Bearer others"})
+    assert answer.error[:2] == (403, 10000)
+
+
 @pytest.mark.parametrize("line", ["acc", "acc token name", f"acc {'0' * 64}", f"acc {'0' * 63}g name"])
 def test_a_line_that_is_none_is_refused_with_its_number(tmp_path, line):
     path = tmp_path / "tokens"

@@ -1,5 +1,7 @@
 """Which web pages reach the bridge."""
 
+import asyncio
+
 import pytest
 
 from tests.bridge.running_bridge import PROMPT
@@ -14,7 +16,7 @@ async def public(start_bridge):
 
 
 LOOPBACK = ["localhost", "localhost:1", "127.0.0.1:80", "127.9.9.9", "[::1]:80"]
-ELSEWHERE = ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:8080", "localhost.evil", "", "[::1"]
+ELSEWHERE = ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:8080", "localhost.evil"]
 
 
 @pytest.mark.parametrize("host", [*LOOPBACK, "AI.example:443"])
@@ -26,8 +28,39 @@ async def test_known_hosts_are_answered(public, host):
 async def test_other_hosts_are_refused_with_the_flag_that_lets_them_in(public, service, host):
     status, code, message = (await public.run(PROMPT, headers={"Host": host})).error
     assert (status, code) == (403, 10000)
-    assert message.startswith(f"The Host header {host!r} is not allowed: start with --allowed-hosts")
+    assert message == f"The Host header {host!r} is not allowed: start with --allowed-hosts {host.partition(':')[0]}"
     assert not service.requests
+
+
+@pytest.mark.parametrize("host", ["", "[::1", ":80", "@"])
+async def test_a_host_that_names_none_is_refused_without_a_flag_that_nothing_stands_behind(public, service, host):
+    answer = await public.run(PROMPT, headers={"Host": host})
+    message = f"The Host header {host!r} names no host: send that of the address you ask"
+    assert answer.error == (403, 10000, message)
+    assert not service.requests
+
+
+async def test_a_request_of_http_1_0_without_a_host_is_told_what_to_send(bridge):
+    host, port = bridge.runner.addresses[0]
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"GET /v1/models HTTP/1.0\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.0 403 ")
+    assert b"names no host: send that of the address you ask" in answer
+
+
+async def test_an_empty_origin_is_refused_without_a_flag_that_nothing_stands_behind(public, service):
+    answer = await public.run(PROMPT, headers={"Origin": ""})
+    assert answer.error == (403, 10000, "The Origin header is empty: send none, or where the page is from")
+    assert not service.requests
+
+
+@pytest.mark.parametrize(("host", "origin"), [("LocalHost", "http://localhost"), ("localhost", "https://LOCALHOST")])
+async def test_the_bridges_own_page_is_known_whatever_the_case_of_its_host(bridge, host, origin):
+    port = bridge.runner.addresses[0][1]
+    headers = {"Host": f"{host}:{port}", "Origin": f"{origin}:{port}"}
+    assert (await bridge.run(PROMPT, headers=headers)).status == 200
 
 
 async def test_probes_are_answered_by_any_name(bridge):

@@ -105,15 +105,40 @@ def test_an_address_that_is_not_this_machines_is_one_line():
     assert "--host" in result.output
 
 
-@pytest.mark.parametrize(("content", "words"), [(None, "No such file"), ("", "has no token"), ("x", "line 1")])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "there is no token file"),
+        (b"", "has no token"),
+        (b"x", "line 1"),
+        ("acc".encode("utf-16"), "is not UTF-8"),
+    ],
+)
 def test_a_token_file_that_is_none_is_one_line(tmp_path, content, words):
     path = tmp_path / "tokens"
     if content is not None:
-        path.write_text(content)
+        path.write_bytes(content)
     result = CliRunner().invoke(main, ["--token-file", str(path)])
     assert result.exit_code == 1
     assert words in result.output
+    assert "Errno" not in result.output
     assert len(result.output.splitlines()) == 1
+
+
+def test_a_token_file_that_can_not_be_read_is_one_line(tmp_path):
+    result = CliRunner().invoke(main, ["--token-file", str(tmp_path)])
+    assert result.output == f"Error: the token file {tmp_path} can't be read: Is a directory\n"
+
+
+async def test_an_ipv6_address_may_have_the_brackets_of_a_url(service):
+    async with (
+        bridge_process("--host", "[::1]", "--port", "0", "--service", service.target) as process,
+        aiohttp.ClientSession() as http,
+    ):
+        line = (await process.stdout.readline()).decode().strip()
+        url = line.removeprefix("bridge listening on ")
+        assert url.startswith("http://[::1]:")
+        assert (await http.get(f"{url}/healthz")).status == 200
 
 
 def test_hash_token_writes_a_line_of_a_token_file():

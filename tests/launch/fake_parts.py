@@ -2,9 +2,12 @@
 
     SERVICE BRIDGE PORT SERVICE_PORT [--end-with-parent]
 
+FAKE_HOST in the environment is the bridge's host.
+
 SERVICE and BRIDGE are Python programs; they find PORT in `port`.
 """
 
+import os
 import sys
 from dataclasses import dataclass
 
@@ -51,5 +54,6 @@ class FakeParts(Settings):
 if __name__ == "__main__":
     service, bridge, port, service_port, *flags = sys.argv[1:]
     ends = "--end-with-parent" in flags
-    parts = FakeParts("127.0.0.1", int(port), int(service_port), 0, ("a-model",), "a-model", ends, service, bridge)
+    host = os.environ.get("FAKE_HOST", "127.0.0.1")
+    parts = FakeParts(host, int(port), int(service_port), 0, ("a-model",), "a-model", ends, service, bridge)
     sys.exit(run(parts))

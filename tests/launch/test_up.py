@@ -6,7 +6,9 @@ import socket
 import click
 import pytest
 
-from scripts.up import check_port
+from bridge.__main__ import main as bridge_main
+from scripts.up import Settings, check_port, main
+from service.__main__ import main as service_main
 from tests.launch.fake_parts import FAILING, READY, SERVING
 from tests.launch.launcher import launched
 from tests.launch.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
@@ -78,3 +80,70 @@ def test_a_port_in_use_is_told_with_the_flag_that_chooses_another():
         f"port {port} on 127.0.0.1: Address already in use; "
         f"choose another with --service-port, as in make run ARGS='--service-port {port + 1}'"
     )
+
+
+READY_ON_SOCKET = """
+import socketserver
+from http.server import BaseHTTPRequestHandler
+class Ready(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/readyz" else 404)
+        self.end_headers()
+    def log_message(self, *args):
+        pass
+socketserver.UnixStreamServer({path!r}, Ready).serve_forever()
+"""
+
+
+def test_a_bridge_on_a_socket_is_waited_for_and_greeted_with(ports, tmp_path):
+    path = str(tmp_path / "a b.sock")
+    with launched(SERVING, READY_ON_SOCKET.format(path=path), ports, FAKE_HOST=f"unix:{path}") as launcher:
+        greeting = read_until("Ctrl-C ends it", launcher.stdout)
+        launcher.terminate()
+        launcher.communicate()
+    assert f"Runstream answers at unix:{path} (gRPC" in greeting
+    assert greeting.count(f"--unix-socket '{path}' http://localhost/client/v4/accounts/me/ai/run/") == 3
+
+
+def settings(*arguments):
+    """The settings that a command line makes."""
+    return Settings(**main.make_context("up", list(arguments)).params)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::1]", "unix:/run/a.sock"])
+def test_whatever_the_environment_says_the_service_listens_where_the_bridge_asks(monkeypatch, host):
+    monkeypatch.setenv("RUNSTREAM_SERVICE_HOST", "0.0.0.0")
+    monkeypatch.setenv("RUNSTREAM_BRIDGE_SERVICE", "10.0.0.1:1")
+    made = settings("--host", host, "--port", "1", "--service-port", "2", "--metrics-port", "3")
+    _, _, program, *service_options = made.service_command()
+    service_told = service_main.make_context(program, service_options).params
+    _, _, program, *bridge_options = made.bridge_command()
+    bridge_told = bridge_main.make_context(program, bridge_options).params
+    assert (service_told["host"], service_told["port"], service_told["metrics_port"]) == ("127.0.0.1", 2, 3)
+    assert (bridge_told["service"], bridge_told["port"]) == ("127.0.0.1:2", 1)
+    assert bridge_told["host"] == host.strip("[]")
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("localhost", "http://localhost:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://[::1]:1"),
+        ("[::]", "http://[::1]:1"),
+        ("[::1]", "http://[::1]:1"),
+        ("unix:/run/a.sock", "http://localhost"),
+    ],
+)
+def test_the_address_that_is_told_can_be_asked(host, url):
+    assert settings("--host", host, "--port", "1").bridge_url == url
+
+
+@pytest.mark.parametrize("stand_in", ["@me/one", ""])
+def test_models_and_stand_in_reach_the_service(stand_in):
+    _, _, program, *options = settings(
+        "--models", "@me/one", "--models", "@me/two", "--stand-in", stand_in
+    ).service_command()
+    told = service_main.make_context(program, options).params
+    assert (told["models"], told["stand_in"]) == (("@me/one", "@me/two"), stand_in)

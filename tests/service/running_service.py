@@ -28,6 +28,7 @@ from service.loader import Loader
 from service.metrics import Metrics
 from service.model import Model
 from service.models import Models
+from service.ports import address
 from service.server import Service
 from service.servicer import ModelServicer, TextGenerationServicer
 
@@ -147,7 +148,7 @@ async def run_service(settings: ServiceConfig) -> AsyncIterator[RunningService]:
     service = Service(settings, report=print)
     try:
         await service.start()
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
+        async with grpc.aio.insecure_channel(address(settings.host, service.port)) as channel:
             yield RunningService(service, channel)
     finally:
         await service.stop()

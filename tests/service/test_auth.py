@@ -51,7 +51,7 @@ async def test_a_service_without_a_token_asks_for_none():
     assert await list_models("", ()) is not None
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost", "unix:/run/a.sock"])
 def test_loopback_needs_no_token(host):
     check_exposure(host, token="", allow_anonymous=False)
 
@@ -74,5 +74,27 @@ def test_a_token_file_that_is_empty_or_missing_is_refused(tmp_path):
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(ConfigError, match="is empty"):
         read_token(tmp_path / "empty")
-    with pytest.raises(ConfigError, match="can't be read"):
+    with pytest.raises(ConfigError) as raised:
         read_token(tmp_path / "none")
+    assert str(raised.value) == f"--token-file {tmp_path}/none can't be read: No such file or directory"
+
+
+def test_a_token_file_may_begin_with_the_mark_that_windows_writes(tmp_path):
+    path = tmp_path / "token"
+    path.write_text("right\r\n", "utf-8-sig")
+    assert read_token(path) == "right"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("right".encode("utf-16"), "is not UTF-8"),
+        (b"right\nwrong\n", "holds more than a token"),
+        ("räight".encode(), "holds more than a token"),
+    ],
+)
+def test_a_file_that_no_caller_could_send_is_refused(tmp_path, content, words):
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
+        read_token(path)

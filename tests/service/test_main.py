@@ -108,6 +108,14 @@ def test_settings_that_make_no_sense_are_told_in_one_line(options, message):
     assert message in last_line(*options)
 
 
+def test_an_ipv6_address_may_have_the_brackets_of_a_url(catalog_file):
+    arguments = command("--catalog", catalog_file, "--models", MODEL, "--load", "on-use", "--host", "[::1]")
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("service listening on [::1]:")
+        process.terminate()
+
+
 def test_a_model_without_weights_is_told_with_the_command_that_fetches_them(catalog_file):
     assert "python -m service pull @test/absent" in last_line("--catalog", catalog_file, "--models", "@test/absent")
 
