@@ -1,5 +1,6 @@
 """The bridge on a Unix socket, and a service behind one."""
 
+import asyncio
 import json
 import os
 import signal
@@ -97,3 +98,17 @@ async def test_a_service_behind_a_socket_is_asked(start_bridge, service, path):
     async with running(service, f"unix:{path}"):
         bridge = await start_bridge(service=f"unix:{path}")
         assert (await bridge.run(PROMPT)).status == 200
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_a_client_that_leaves_a_socket_ends_its_generation(service, path, is_streamed):
+    service.gate.clear()
+    async with bridge_process("--host", f"unix:{path}", "--service", service.target) as process:
+        await process.stdout.readline()
+        body = json.dumps({**PROMPT, "stream": is_streamed})
+        _, writer = await asyncio.open_unix_connection(str(path))
+        head = f"POST /client/v4/accounts/acc/ai/run/{DEMO} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
+        writer.write(f"{head}\r\n\r\n{body}".encode())
+        await service.started.wait()
+        writer.close()
+        await service.cancelled.wait()
