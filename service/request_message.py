@@ -7,14 +7,24 @@ the wire, so every handler is given to it as one of many, and takes its one mess
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
+from runstream.v1 import batches_pb2
 
 from service.errors import DeadlineExceededError, InvalidRequestError
+from service.message_fields import has_more_fields
 from service.request_id import request_id_of
 from service.status import error_status
+
+# As many as requests have that keep to all other limits, and some. A batch of 10,000 items has 40 for each.
+MAX_OTHER_FIELDS = 131_072
+MAX_FIELDS = {batches_pb2.CreateBatchRequest.DESCRIPTOR.full_name: 400_000}
+
+# Counting may take tenths of a second. One that waits for its turn is dropped when its caller leaves.
+_LARGE = ThreadPoolExecutor(1, "large-message")
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -54,7 +64,7 @@ class RequestMessages(grpc.aio.ServerInterceptor):
 
         async def answer(messages: AsyncIterator[bytes], context: _Context) -> Any:
             async with error_status(context, request_id_of(context), self._count_failure):
-                request = _parsed(await self._next(messages), parse)
+                request = await _parsed(await self._next(messages), parse)
             return await handle(request, context)
 
         return answer
@@ -69,7 +79,7 @@ class RequestMessages(grpc.aio.ServerInterceptor):
 
     async def _requests(self, messages: AsyncIterator[bytes], parse: Any) -> AsyncGenerator[Any, None]:
         while (message := await self._next(messages)) is not None:
-            yield _parsed(message, parse)
+            yield await _parsed(message, parse)
 
     async def _next(self, messages: AsyncIterator[bytes]) -> bytes | None:
         """The next message; None if the client sends no more, or not a whole one."""
@@ -83,9 +93,15 @@ class RequestMessages(grpc.aio.ServerInterceptor):
             ) from None
 
 
-def _parsed(message: bytes | None, parse: Callable[[bytes], Any]) -> Any:
+async def _parsed(message: bytes | None, parse: Any) -> Any:
     if message is None:
         raise InvalidRequestError("the call was closed without a whole message: send one, an empty one if need be")
+    kind = parse.__self__.DESCRIPTOR
+    most = MAX_FIELDS.get(kind.full_name, MAX_OTHER_FIELDS)
+    if len(message) > most and await asyncio.get_running_loop().run_in_executor(
+        _LARGE, has_more_fields, message, kind, most
+    ):
+        raise InvalidRequestError(f"the message has more than {most} fields, those of messages in it counted")
     try:
         return parse(message)
     except DecodeError as error:

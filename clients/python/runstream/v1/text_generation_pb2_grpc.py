@@ -41,6 +41,10 @@ class TextGenerationServiceStub:
     `reason` is stable and is what a client should test: ErrorReason lists them.
     A status about the request's own fields also carries google.rpc.BadRequest,
     and one that a later attempt may not meet carries google.rpc.RetryInfo.
+
+    A message of any service has at most 16 MiB, more is RESOURCE_EXHAUSTED, and
+    131,072 fields (CreateBatchRequest: 400,000), those of messages in it
+    counted; more is INVALID_ARGUMENT.
     """
 
     def __init__(self, channel):
@@ -82,6 +86,10 @@ class TextGenerationServiceServicer:
     `reason` is stable and is what a client should test: ErrorReason lists them.
     A status about the request's own fields also carries google.rpc.BadRequest,
     and one that a later attempt may not meet carries google.rpc.RetryInfo.
+
+    A message of any service has at most 16 MiB, more is RESOURCE_EXHAUSTED, and
+    131,072 fields (CreateBatchRequest: 400,000), those of messages in it
+    counted; more is INVALID_ARGUMENT.
     """
 
     def Run(self, request, context):
@@ -151,6 +159,10 @@ class TextGenerationService:
     `reason` is stable and is what a client should test: ErrorReason lists them.
     A status about the request's own fields also carries google.rpc.BadRequest,
     and one that a later attempt may not meet carries google.rpc.RetryInfo.
+
+    A message of any service has at most 16 MiB, more is RESOURCE_EXHAUSTED, and
+    131,072 fields (CreateBatchRequest: 400,000), those of messages in it
+    counted; more is INVALID_ARGUMENT.
     """
 
     @staticmethod

@@ -42,6 +42,10 @@ class TextGenerationServiceStub:
     `reason` is stable and is what a client should test: ErrorReason lists them.
     A status about the request's own fields also carries google.rpc.BadRequest,
     and one that a later attempt may not meet carries google.rpc.RetryInfo.
+
+    A message of any service has at most 16 MiB, more is RESOURCE_EXHAUSTED, and
+    131,072 fields (CreateBatchRequest: 400,000), those of messages in it
+    counted; more is INVALID_ARGUMENT.
     """
 
     @_typing.overload
@@ -78,6 +82,10 @@ class TextGenerationServiceAsyncStub(TextGenerationServiceStub):
     `reason` is stable and is what a client should test: ErrorReason lists them.
     A status about the request's own fields also carries google.rpc.BadRequest,
     and one that a later attempt may not meet carries google.rpc.RetryInfo.
+
+    A message of any service has at most 16 MiB, more is RESOURCE_EXHAUSTED, and
+    131,072 fields (CreateBatchRequest: 400,000), those of messages in it
+    counted; more is INVALID_ARGUMENT.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -110,6 +118,10 @@ class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
     `reason` is stable and is what a client should test: ErrorReason lists them.
     A status about the request's own fields also carries google.rpc.BadRequest,
     and one that a later attempt may not meet carries google.rpc.RetryInfo.
+
+    A message of any service has at most 16 MiB, more is RESOURCE_EXHAUSTED, and
+    131,072 fields (CreateBatchRequest: 400,000), those of messages in it
+    counted; more is INVALID_ARGUMENT.
     """
 
     @_abc_1.abstractmethod
