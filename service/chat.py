@@ -18,6 +18,7 @@ from service.bad_words import token_sequences
 from service.conversation import Entry, as_trained, in_turns, in_words, messages_of, text_of, tools_as_trained
 from service.detokenizer import Detokenizer, Vocabulary
 from service.errors import InvalidRequestError
+from service.prompt import Ending, ending_of
 from service.prompt_length import LONG_PROMPTS, MAX_INLINE_BYTES, MAX_SHORT_BYTES, check_length
 from service.token_lengths import TokenLengths
 from service.tools import described_tools
@@ -123,6 +124,16 @@ class Chat:
             InvalidRequestError: The chat template refuses the messages; it says why.
             ContextWindowExceededError: The prompt must have more than `max_prompt_tokens`.
         """
+        if request.HasField("prompt_token_ids"):
+            token_ids = list(request.prompt_token_ids.values)
+        else:
+            most = None if request.truncate_prompt_tokens else max_prompt_tokens
+            token_ids = await self._encode_text(request, default_system_prompt, most)
+        return token_ids[-request.truncate_prompt_tokens :] if request.truncate_prompt_tokens else token_ids
+
+    async def _encode_text(
+        self, request: pb.RunRequest, default_system_prompt: str, max_prompt_tokens: int | None
+    ) -> list[int]:
         encode = functools.partial(self._encode, request, default_system_prompt, max_prompt_tokens)
         num_bytes = request.ByteSize()
         if num_bytes <= MAX_INLINE_BYTES:
@@ -147,11 +158,11 @@ class Chat:
             return self._encode_raw("".join(map(text_of, request.conversation.messages)))
         if request.prompt.raw:
             return self._encode_raw(request.prompt.text)
-        messages = messages_of(request, default_system_prompt)
+        messages, ending = messages_of(request, default_system_prompt), ending_of(request.conversation)
         if self._is_trained_for_tools:
-            return self._encode_messages(as_trained(messages), tools_as_trained(request), max_prompt_tokens)
+            return self._encode_messages(as_trained(messages), tools_as_trained(request), ending, max_prompt_tokens)
         entries = in_words(request, messages, has_system_role=self._has_system_role)
-        return self._encode_messages(entries, None, max_prompt_tokens)
+        return self._encode_messages(entries, None, ending, max_prompt_tokens)
 
     def _encode_raw(self, text: str) -> list[int]:
         bos_token = self._tokenizer.bos_token
@@ -159,7 +170,7 @@ class Chat:
         return _token_ids(self._backend, text, add_special_tokens=not has_bos)
 
     def _encode_messages(
-        self, messages: list[Entry], tools: list[Entry] | None, max_prompt_tokens: int | None
+        self, messages: list[Entry], tools: list[Entry] | None, ending: Ending, max_prompt_tokens: int | None
     ) -> list[int]:
         quotes: list[str] = []
         nonce = secrets.randbits(64)  # in digits, which a template that changes case leaves alone
@@ -171,7 +182,7 @@ class Chat:
         def quoted(text: str) -> str:
             return self._special_pattern.sub(quote, text)
 
-        rendered = self._render_somehow(_with_texts(messages, quoted), _with_texts(tools, quoted))
+        rendered = self._render_somehow(_with_texts(messages, quoted), _with_texts(tools, quoted), ending)
         pieces = re.split(f"\ue000{nonce}:(\\d+)\ue001", rendered) if quotes else [rendered]
         pieces[1::2] = [quotes[int(place)] for place in pieces[1::2]]
         check_length(self._lengths, pieces, max_prompt_tokens, num_pieces=len(pieces) // 2)
@@ -220,7 +231,7 @@ class Chat:
         except InvalidRequestError:
             return False
 
-    def _render_somehow(self, messages: list[Entry], tools: list[Entry] | None) -> str:
+    def _render_somehow(self, messages: list[Entry], tools: list[Entry] | None, ending: Ending) -> str:
         """Renders messages; once more, in turns, if the template refuses them or writes nothing of them.
 
         Raises:
@@ -229,21 +240,29 @@ class Chat:
         refusal = InvalidRequestError("the model's chat template writes nothing of the messages", "input")
         for tried in (messages, in_turns(messages, has_system_role=self._has_system_role)):
             try:
-                rendered = self._render(tried, tools)
+                rendered = self._render(tried, tools, ending)
                 if rendered.removeprefix(self._tokenizer.bos_token or "").strip():
                     return rendered
             except InvalidRequestError as error:
                 refusal = error if tried is messages else refusal
         raise refusal
 
-    def _render(self, messages: list[Entry], tools: list[Entry] | None) -> str:
+    def _render(self, messages: list[Entry], tools: list[Entry] | None, ending: Ending = Ending.ANSWER) -> str:
         if not self._tokenizer.chat_template:
             raise InvalidRequestError("the model has no chat template: send the whole prompt with raw", "input")
         try:
             rendered: str = self._tokenizer.apply_chat_template(
-                messages, tools, tokenize=False, add_generation_prompt=True
+                messages,
+                tools,
+                tokenize=False,
+                add_generation_prompt=ending is Ending.ANSWER,
+                continue_final_message=ending is Ending.CONTINUED,
             )
         except _REFUSALS as error:
+            if ending is Ending.CONTINUED and isinstance(error, ValueError):
+                # transformers' words quote the whole prompt
+                message = "the model's chat template doesn't write the last message so that it could be continued"
+                raise InvalidRequestError(message, "conversation.continue_final_message") from None
             raise InvalidRequestError(f"the model's chat template refuses the messages: {error}", "input") from error
         return rendered
 

@@ -1,7 +1,7 @@
 """Between the contract's messages and the service's own values: checks, defaults and limits."""
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 
 from runstream.v1 import models_pb2
@@ -12,6 +12,7 @@ from service.catalog import CatalogModel
 from service.engine.request import EngineState
 from service.engine.sequence import Priority, SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
+from service.prompt import check_prompt, check_token_ids
 from service.prompt_length import check_characters
 from service.request_sizes import check_sizes
 from service.tools import check_tools
@@ -120,9 +121,9 @@ def to_sampling_params(
     max_tokens = _max_tokens(params, model, limits, num_prompt_tokens, stands_in)
     if params.min_tokens > max_tokens and not stands_in:
         raise _out_of_range("min_tokens", params.min_tokens, f"0 to max_tokens, which is {max_tokens}")
-    _check_token_ids("sampling_params.logit_bias", params.logit_bias, limits.vocab_size)
-    _check_token_ids("sampling_params.allowed_token_ids", params.allowed_token_ids, limits.vocab_size)
-    _check_token_ids("stop_token_ids", request.stop_token_ids, limits.vocab_size)
+    check_token_ids("sampling_params.logit_bias", list(params.logit_bias), limits.vocab_size)
+    check_token_ids("sampling_params.allowed_token_ids", params.allowed_token_ids, limits.vocab_size)
+    check_token_ids("stop_token_ids", request.stop_token_ids, limits.vocab_size)
     return SamplingParams(
         max_tokens=max_tokens,
         temperature=params.temperature if params.HasField("temperature") else DEFAULT_TEMPERATURE,
@@ -170,8 +171,10 @@ def _check_input(request: pb.RunRequest) -> None:
                 raise InvalidRequestError("prompt.text is empty: it needs at least 1 character", "prompt.text")
         case "conversation":
             _check_messages(request.conversation)
-        case _:
-            raise InvalidRequestError("the request has no input: set prompt or conversation", "input")
+        case None:
+            message = "the request has no input: set prompt, conversation or prompt_token_ids"
+            raise InvalidRequestError(message, "input")
+    check_prompt(request)
 
 
 def _check_messages(conversation: pb.Conversation) -> None:
@@ -231,13 +234,6 @@ def _check_queueing(request: pb.RunRequest) -> None:
 def _out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
     field = f"sampling_params.{name}"
     return InvalidRequestError(f"{field} is {value}; its range is {allowed}", field, value=value, range=allowed)
-
-
-def _check_token_ids(field: str, token_ids: Iterable[int], vocab_size: int) -> None:
-    for token_id in token_ids:
-        if not 0 <= token_id < vocab_size:
-            message = f"{field} has token {token_id}; the token ids of the model that answers are 0 to {vocab_size - 1}"
-            raise InvalidRequestError(message, field, token_id=token_id, vocab_size=vocab_size)
 
 
 def _check_prompt(num_prompt_tokens: int, limits: Limits) -> None:

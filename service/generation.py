@@ -9,12 +9,14 @@ from contextlib import aclosing
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.completion import Completion, StopTokens, join
-from service.conversion import PRIORITIES, to_sampling_params
+from service.conversion import PRIORITIES, check_request, to_sampling_params
 from service.engine.messages import Submit
+from service.errors import InvalidRequestError
 from service.form import Form
 from service.metrics import Metrics
 from service.model import LoadedParts, Model
 from service.models import Answering, Models
+from service.prompt import check_prompt_token_ids, keep_prompt
 from service.response_format import to_form
 from service.stop_sequences import StopSearch
 from service.tool_calls import ToolCallSearch
@@ -90,6 +92,32 @@ class TextGenerator:
                 await self._values.check(form, join([*said, part]))
             yield part
 
+    async def count_tokens(self, request: pb.RunRequest) -> pb.CountTokensResponse:
+        """Counts the tokens of a request's prompt, if the model that would answer is loaded.
+
+        Args:
+            request: Not checked yet; what has no influence on its prompt is cleared.
+
+        Raises:
+            RunstreamError: The prompt is wrong, or can't be counted here now.
+        """
+        keep_prompt(request)
+        try:
+            check_request(request)
+            answering = self._models.answering(request.model)
+            loaded = answering.model.loaded()
+            token_ids = await _encode(request, answering, loaded, None)
+        except InvalidRequestError as error:
+            error.field = f"request.{error.field}"
+            raise
+        most = loaded.limits.max_usable_prompt_tokens
+        return pb.CountTokensResponse(
+            served_model=answering.model.entry.id,
+            prompt_tokens=len(token_ids),
+            max_prompt_tokens=most,
+            token_ids=token_ids if len(token_ids) <= most else (),
+        )
+
     def close(self) -> None:
         """Ends the process in which values are checked."""
         self._values.close()
@@ -102,9 +130,8 @@ class TextGenerator:
         loaded: LoadedParts,
         form: Form | None,
     ) -> Submit:
-        prompt_token_ids = await loaded.chat.encode(
-            request, answering.model.entry.default_system_prompt, loaded.limits.max_usable_prompt_tokens
-        )
+        most = loaded.limits.max_usable_prompt_tokens
+        prompt_token_ids = await _encode(request, answering, loaded, most)
         bad_words = await loaded.chat.encode_bad_words(request.sampling_params.bad_words, loaded.limits.vocab_size)
         params = to_sampling_params(
             request,
@@ -129,6 +156,7 @@ class TextGenerator:
         submit: Submit,
         started_at: float,
     ) -> Completion:
+        params = submit.params
         return Completion(
             request_id,
             model.entry.id,
@@ -136,9 +164,17 @@ class TextGenerator:
             loaded.chat.detokenizer(),
             loaded.chat.token_bytes,
             StopSearch(request.stop_sequences, is_included=request.include_stop_sequence),
-            StopTokens(submit.params.stop_token_ids, request.include_stop_sequence),
+            StopTokens(params.stop_token_ids - params.eos_token_ids, request.include_stop_sequence),
             ToolCallSearch([tool.name for tool in callable_tools(request)]),
-            submit.params.min_tokens,
+            params.min_tokens,
             self._metrics,
             started_at,
         )
+
+
+async def _encode(
+    request: pb.RunRequest, answering: Answering, loaded: LoadedParts, max_prompt_tokens: int | None
+) -> list[int]:
+    """The token ids of the prompt, for the model that answers."""
+    check_prompt_token_ids(request, loaded.limits.vocab_size, stands_in=answering.stands_in)
+    return await loaded.chat.encode(request, answering.model.entry.default_system_prompt, max_prompt_tokens)

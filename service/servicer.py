@@ -53,6 +53,17 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
             async for part in stream:
                 await context.write(part)
 
+    async def CountTokens(  # noqa: N802
+        self, request: pb.CountTokensRequest, context: _Context
+    ) -> pb.CountTokensResponse:
+        """Counts the tokens of a prompt."""
+        response = pb.CountTokensResponse()
+        async with error_status(context, request_id_of(context), self._metrics.count_failure):
+            self._auth.check(context)
+            async with self._calls.admit(context):
+                response = await self._generator.count_tokens(request.request)
+        return response
+
     @contextlib.asynccontextmanager
     async def _parts(
         self, request: pb.RunRequest, context: _Context

@@ -130,8 +130,10 @@ def _check_choice(choice: pb.ToolChoice, names: set[str]) -> None:
 
 def _check_company(request: pb.RunRequest) -> None:
     without = "leave one of them out, or forbid calls by tool_choice"
-    if request.prompt.raw or request.conversation.raw:
-        message = f"tools can't be used together with raw, where nothing would tell the model of them: {without}"
+    if request.prompt.raw or request.conversation.raw or request.HasField("prompt_token_ids"):
+        message = (
+            f"tools can't be used together with raw text or tokens, which tell the model nothing of them: {without}"
+        )
         raise InvalidRequestError(message, "tools")
     if request.HasField("response_format"):
         message = f"response_format can't be used together with tools, whose calls have another form: {without}"

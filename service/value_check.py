@@ -34,12 +34,13 @@ class ValueCheck:
             await self._check(form, schema, None)
 
     async def check(self, form: Form, answer: pb.RunResponse) -> None:
-        """Checks an answer that is whole: neither cut by max_tokens nor by a stop sequence.
+        """Checks an answer that is whole: cut neither by max_tokens nor by a stop sequence or token.
 
         Raises:
             UnsatisfiableFormatError: It does not have the form, or it takes more than a second to find out.
         """
-        if answer.finish_reason not in _WHOLE or answer.HasField("matched_stop"):
+        is_stopped = answer.HasField("matched_stop") or answer.HasField("matched_stop_token_id")
+        if answer.finish_reason not in _WHOLE or is_stopped:
             return
         for call in answer.tool_calls:
             if call.name in form.schemas_of_tools:

@@ -121,6 +121,10 @@ class FakeService(
                 yield message
             await self._fail(context, self.status)
 
+    async def CountTokens(self, request, context):  # noqa: N802
+        """Counts none: the bridge does not ask for it."""
+        return pb.CountTokensResponse(served_model=DEMO)
+
     async def GetModel(self, request, context):  # noqa: N802
         """Tells about `model`."""
         self.model_questions += 1

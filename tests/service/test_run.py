@@ -214,6 +214,16 @@ async def test_a_stop_token_ends_the_completion_whole_and_streamed(running):
     assert await running.is_idle()
 
 
+async def test_an_end_of_sequence_token_is_no_stop_token_unless_it_is_ignored(running):
+    request = ask(logit_bias={2: 100}, max_tokens=5)
+    request.stop_token_ids.append(2)
+    ended = await running.text_generation.Run(request)
+    request.sampling_params.ignore_eos = True
+    stopped = await running.text_generation.Run(request)
+    assert [answer.usage.completion_tokens for answer in (ended, stopped)] == [1, 1]
+    assert [answer.HasField("matched_stop_token_id") for answer in (ended, stopped)] == [False, True]
+
+
 async def test_min_tokens_and_ignore_eos_put_the_end_off(running):
     for seed in range(100):
         sampled: dict[str, Any] = {"temperature": 3.0, "seed": seed, "max_tokens": 200}

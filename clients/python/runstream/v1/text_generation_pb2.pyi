@@ -140,8 +140,8 @@ class RunRequest(_message.Message):
     leave it empty.
     """
     truncate_prompt_tokens: _builtins.int
-    """Optional. Keeps only this many of the prompt's last tokens. Range: 1 or
-    more. Default: all of them.
+    """Optional. Keeps only this many of the prompt's last tokens, whatever the
+    chat template wrote before them. Range: 1 or more. Default: all of them.
     """
     include_stop_sequence: _builtins.bool
     """Optional. Whether what ended the completion stands at the end of its text:
@@ -158,7 +158,9 @@ class RunRequest(_message.Message):
 
     @_builtins.property
     def prompt_token_ids(self) -> Global___TokenIds:
-        """Tokens, which go to the model unchanged."""
+        """Tokens, which go to the model unchanged: none is added before or behind
+        them. INVALID_ARGUMENT together with `tools` that can be called.
+        """
 
     @_builtins.property
     def sampling_params(self) -> Global___SamplingParams:
@@ -249,8 +251,9 @@ class TokenIds(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Required. The ids, in the vocabulary of the model that answers, at least
-        1. INVALID_ARGUMENT if another model stands in for the one asked for.
+        """Required. The ids, in the vocabulary of the model that answers, 1 to
+        1,048,576. INVALID_ARGUMENT if another model stands in for the one asked
+        for.
         """
 
     def __init__(
@@ -313,7 +316,9 @@ class CountTokensResponse(_message.Message):
     """The most tokens that a prompt can have."""
     @_builtins.property
     def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """The tokens' ids, in the prompt's order."""
+        """The tokens' ids, in the prompt's order; none if there are more than
+        `max_prompt_tokens`.
+        """
 
     def __init__(
         self,
@@ -377,15 +382,16 @@ class Conversation(_message.Message):
     """
     add_generation_prompt: _builtins.bool
     """Optional. Whether the chat template ends the prompt with what begins the
-    assistant's next message. INVALID_ARGUMENT if true together with
-    `continue_final_message`. Default: true, but false with
-    `continue_final_message`.
+    assistant's next message. INVALID_ARGUMENT if true together with `raw` or
+    `continue_final_message`. Default: true, but false with either of them.
     """
     continue_final_message: _builtins.bool
     """Optional. Whether the completion continues the last message, which the
-    prompt then leaves open, instead of answering it. INVALID_ARGUMENT together
-    with `raw`, or if the last message has tool calls or no text. Default:
-    false.
+    prompt then leaves open, instead of answering it. White space at its end is
+    kept as the chat template keeps it. INVALID_ARGUMENT together with `raw`,
+    if the last message is of another role than "assistant" or "user", or has
+    tool calls or no text, and if the chat template does not write it so that
+    it could be continued. Default: false.
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:
@@ -1047,7 +1053,9 @@ class RunResponse(_message.Message):
     matched_stop: _builtins.str
     """The stop sequence that ended the completion, if one did."""
     matched_stop_token_id: _builtins.int
-    """The one of `stop_token_ids` that ended the completion, if one did."""
+    """The one of `stop_token_ids` that ended the completion, if one did that is
+    no end-of-sequence token, or with `ignore_eos` any.
+    """
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
         """The calls that the model makes."""
@@ -1128,8 +1136,8 @@ class RunStreamResponse(_message.Message):
     part.
     """
     matched_stop_token_id: _builtins.int
-    """The one of `stop_token_ids` that ended the completion, if one did; only in
-    the last part.
+    """The one of `stop_token_ids` that ended the completion, if one did that is
+    no end-of-sequence token, or with `ignore_eos` any; only in the last part.
     """
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:

@@ -111,7 +111,8 @@ class TextGenerationServiceServicer:
     def CountTokens(self, request, context):
         """Counts the tokens of a request's prompt without generating anything.
         Loads no model: UNAVAILABLE with reason MODEL_NOT_READY if the model that
-        would answer is not loaded.
+        would answer is not loaded. A status about a field names it from
+        CountTokensRequest on, for example "request.prompt.text".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

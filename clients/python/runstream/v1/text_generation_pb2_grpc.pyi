@@ -62,7 +62,8 @@ class TextGenerationServiceStub:
     CountTokens: _grpc.UnaryUnaryMultiCallable[_text_generation_pb2.CountTokensRequest, _text_generation_pb2.CountTokensResponse]
     """Counts the tokens of a request's prompt without generating anything.
     Loads no model: UNAVAILABLE with reason MODEL_NOT_READY if the model that
-    would answer is not loaded.
+    would answer is not loaded. A status about a field names it from
+    CountTokensRequest on, for example "request.prompt.text".
     """
 
 @_typing.type_check_only
@@ -99,7 +100,8 @@ class TextGenerationServiceAsyncStub(TextGenerationServiceStub):
     CountTokens: _aio.UnaryUnaryMultiCallable[_text_generation_pb2.CountTokensRequest, _text_generation_pb2.CountTokensResponse]  # type: ignore[assignment]
     """Counts the tokens of a request's prompt without generating anything.
     Loads no model: UNAVAILABLE with reason MODEL_NOT_READY if the model that
-    would answer is not loaded.
+    would answer is not loaded. A status about a field names it from
+    CountTokensRequest on, for example "request.prompt.text".
     """
 
 class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -151,7 +153,8 @@ class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_text_generation_pb2.CountTokensResponse, _abc.Awaitable[_text_generation_pb2.CountTokensResponse]]:
         """Counts the tokens of a request's prompt without generating anything.
         Loads no model: UNAVAILABLE with reason MODEL_NOT_READY if the model that
-        would answer is not loaded.
+        would answer is not loaded. A status about a field names it from
+        CountTokensRequest on, for example "request.prompt.text".
         """
 
 def add_TextGenerationServiceServicer_to_server(servicer: TextGenerationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
