@@ -10,7 +10,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.batch_records import NewBatch, NewItem
 from service.conversion import check_request
 from service.errors import InvalidRequestError
-from service.response_format import to_form
+from service.response_format import check_form
 
 MAX_ITEMS = 10_000
 MAX_ACCOUNT_CHARACTERS = 128
@@ -84,7 +84,7 @@ def _violations(request: batches_pb2.CreateBatchRequest) -> Iterator[tuple[str, 
             yield f"{path}.request.priority", "it must be PRIORITY_BATCH or unspecified"
         try:
             check_request(item.request)
-            to_form(item.request)
+            check_form(item.request)
         except InvalidRequestError as error:
             yield f"{path}.request", error.message
 

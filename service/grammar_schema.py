@@ -32,6 +32,8 @@ def compilable(root: Any) -> Any:
     """The part of a normalized schema that llguidance keeps: all that fits the schema fits this, or next to all."""
 
     def change(schema: Node) -> Any:
+        if schema.get("not") in ({}, True):
+            return {"allOf": [False]}  # what zod writes for a property that must not be there
         schema = _with_named_properties(root, schema)
         for unevaluated, others in (("unevaluatedProperties", "additionalProperties"), ("unevaluatedItems", "items")):
             if unevaluated in schema and others not in schema and _APPLICATORS.isdisjoint(schema):
@@ -55,9 +57,10 @@ def _with_named_properties(root: Any, schema: Node) -> Node:
         if not (isinstance(names, dict) and names.keys() <= {"$ref", "title", "description"} and "$ref" in names):
             break
         names = resolved(root, names["$ref"])
-    if not isinstance(names, dict) or "patternProperties" in schema or not _APPLICATORS.isdisjoint(schema):
-        return schema
     others, known = schema.get("additionalProperties", True), schema.get("properties", {})
+    is_clear = "patternProperties" not in schema and _APPLICATORS.isdisjoint(schema)
+    if not isinstance(names, dict) or not isinstance(known, dict) or not is_clear:
+        return schema
     listed = [names["const"]] if "const" in names else names.get("enum")
     if isinstance(listed, list) and names.keys() <= {"const", "enum", "type", "title", "description"}:
         named = {name: known.get(name, others) for name in listed if isinstance(name, str)}

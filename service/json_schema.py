@@ -109,7 +109,8 @@ def _with_whole_numbers(value: Any, is_data: bool = False) -> Any:
 
 
 def _modern(schema: Node) -> Node:
-    """Changes what earlier drafts say in other words."""
+    """Changes what earlier drafts say in other words, and no longer says which draft it is."""
+    schema.pop("$schema", None)
     if isinstance(schema.get("format"), str) and schema["format"] not in FORMATS:
         del schema["format"]
     if isinstance(schema.get("items"), list):
@@ -121,8 +122,10 @@ def _modern(schema: Node) -> Node:
             is_exclusive = schema.pop(exclusive)
             if is_exclusive and bound in schema:
                 schema[exclusive] = schema.pop(bound)
-    if isinstance(schema.get("dependencies"), dict):
-        for name, needed in schema.pop("dependencies").items():
-            key = "dependentRequired" if isinstance(needed, list) else "dependentSchemas"
-            schema.setdefault(key, {})[name] = needed
+    dependencies = schema.get("dependencies")
+    if isinstance(dependencies, dict) and not {"dependentRequired", "dependentSchemas"} & schema.keys():
+        names = {name: needed for name, needed in dependencies.items() if isinstance(needed, list)}
+        schemas = {name: needed for name, needed in dependencies.items() if name not in names}
+        del schema["dependencies"]
+        schema |= {"dependentRequired": names, "dependentSchemas": schemas}
     return schema

@@ -33,7 +33,8 @@ def told_soundly(schema: Node) -> Node:
     given = {key: schema[key] for key in _KEYWORDS if key in schema}
     allowed = types(schema)
     kinds = {"number", "integer"}.intersection(allowed)
-    if not given or not all(map(is_number, given.values())):
+    all_of = schema.get("allOf", [])
+    if not given or not all(map(is_number, given.values())) or not isinstance(all_of, list):
         return schema
     rest = {key: value for key, value in schema.items() if key not in (*given, "type")}
     others = [kind for kind in allowed if kind not in kinds]
@@ -44,7 +45,7 @@ def told_soundly(schema: Node) -> Node:
         options.append({"type": others})
     if len(options) == 1 and not rest.keys() & options[0].keys():
         return {**rest, **options[0]}
-    return {**rest, "allOf": [*rest.get("allOf", ()), {"anyOf": options}]}
+    return {**rest, "allOf": [*all_of, {"anyOf": options}]}
 
 
 def _options(given: Node, *, is_whole: bool) -> Iterator[Node]:

@@ -40,6 +40,19 @@ def to_form(request: pb.RunRequest) -> Form | None:
             raise InvalidRequestError(message, "response_format")
 
 
+def check_form(request: pb.RunRequest) -> None:
+    """Checks what can be told of a form at once, for a request that is not to run yet.
+
+    Raises:
+        As `to_form`, but for schemas that no finite value fits.
+    """
+    text = request.response_format.json_schema
+    if text:
+        _read(text, "response_format.json_schema")
+    else:
+        to_form(request)
+
+
 def _form(schema: Any) -> Form:
     grammar = GrammarSpec(GrammarKind.JSON_SCHEMA, (as_json(compilable(schema)),))
     return Form(grammar, as_json(schema))
@@ -47,11 +60,14 @@ def _form(schema: Any) -> Form:
 
 def _json_schema(text: str) -> Form:
     field = "response_format.json_schema"
+    return _form(modern_schema(_read(text, field), field))
+
+
+def _read(text: str, field: str) -> Any:
     _check_size(field, len(text), MAX_SCHEMA_CHARACTERS, "characters")
     try:
         schema = json.loads(text, parse_float=finite, parse_constant=finite)
         is_too_deep = depth(schema) > MAX_DEPTH
-        modern = {} if schema is True or is_too_deep else modern_schema(schema, field)
     except RecursionError:
         is_too_deep = True
     except ValueError as error:
@@ -65,7 +81,7 @@ def _json_schema(text: str) -> Form:
     if isinstance(schema, dict) and "name" in schema and isinstance(schema.get("schema"), dict):
         # OpenAI's envelope has no keyword of JSON Schema and would let everything through.
         raise InvalidRequestError(f"{field} holds a name and a schema: send only the schema", field)
-    return _form(modern)
+    return {} if schema is True else schema
 
 
 def _regex(regex: str) -> GrammarSpec:

@@ -1,18 +1,18 @@
 """JSON Schemas drawn at random, and values that a model with no idea writes by them."""
 
 import json
-import random
-from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 
 from service.engine.grammar import GrammarMatcher
 from service.json_schema import FORMATS
 
 _MAX_TOKENS = 200
+_LIKING = 0.2
 
 BOUNDS = st.integers(-20, 20) | st.decimals(-3, 3, places=2).map(float) | st.sampled_from([0, 0.0, 1.0, 1e-3, 2**53])
 STEPS = st.sampled_from([1, 2, 3.0, 0.1, 0.25, 0.5, 0.01, 0.07, 1.5, 2.5, 100])
@@ -99,29 +99,32 @@ def _with_definition(schema: Any, definition: Any) -> Any:
     return {**schema, "$defs": {"it": definition}}
 
 
-SCHEMAS = st.builds(
-    _with_definition, st.recursive(SCALARS, _wider, max_leaves=5), st.recursive(SCALARS, _wider, max_leaves=2)
-)
+_DEFINITIONS = SCALARS | SCALARS.map(lambda items: {"type": "array", "items": items, "maxItems": 2})
+
+SCHEMAS = st.builds(_with_definition, st.recursive(SCALARS, _wider, max_leaves=5), _DEFINITIONS)
 
 
-def write(matcher: GrammarMatcher, eos_token_ids: Iterable[int], text_of: Any, seed: int) -> str | None:
-    """What a model of random logits writes by a grammar; None if it comes to no end."""
-    draw = random.Random(seed)
+def write(matcher: GrammarMatcher, ends: frozenset[int], closing: frozenset[int], seed: int) -> list[int] | None:
+    """The tokens that a model without any idea writes by a grammar; None if it comes to no end.
+
+    Args:
+        matcher: The grammar.
+        ends: The tokens that end a completion.
+        closing: Those that end a string, an array or an object, which it likes.
+        seed: Another one makes it write something else.
+    """
+    draw = np.random.default_rng(seed)
     token_ids: list[int] = []
     while len(token_ids) < _MAX_TOKENS and not matcher.is_complete:
-        bits = matcher.allowed(eos_token_ids).numpy().view("uint32")
-        words = bits.nonzero()[0]
-        word = int(draw.choice(words))
-        may_end = [token_id for token_id in eos_token_ids if int(bits[token_id // 32]) >> token_id % 32 & 1]
-        if may_end and draw.random() < 0.3:
-            return str(text_of(token_ids))
-        choices = [bit for bit in range(32) if int(bits[word]) >> bit & 1]
-        token_id = 32 * word + draw.choice(choices)
-        if token_id in eos_token_ids:
-            return str(text_of(token_ids))
+        bits = np.unpackbits(matcher.allowed(ends).numpy().view("uint8"), bitorder="little")
+        allowed = bits.nonzero()[0]
+        liked = [token_id for token_id in allowed if token_id in ends | closing]
+        token_id = int(draw.choice(liked if liked and draw.random() < _LIKING else allowed))
+        if token_id in ends:
+            return token_ids
         token_ids.append(token_id)
         matcher.accept(token_id)
-    return str(text_of(token_ids)) if matcher.is_complete else None
+    return token_ids if matcher.is_complete else None
 
 
 def exact(value: Any) -> Any:
@@ -139,7 +142,5 @@ def exact(value: Any) -> Any:
 
 def fits(schema: Any, text: str) -> bool:
     """What the reference validator says of a value; formats that are annotations are none to it."""
-    checker = Draft202012Validator.FORMAT_CHECKER
-    known = type(checker)([name for name in FORMATS if name in checker.checkers])
-    known.checkers = {name: checker.checkers[name] for name in FORMATS if name in checker.checkers}
+    known = FormatChecker(FORMATS & FormatChecker.checkers.keys())
     return bool(Draft202012Validator(exact(schema), format_checker=known).is_valid(exact(json.loads(text))))

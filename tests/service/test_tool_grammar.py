@@ -49,6 +49,20 @@ def asked(*names: str, choice: pb.ToolChoice = REQUIRED) -> pb.RunRequest:
     return pb.RunRequest(tools=tools, tool_choice=choice)
 
 
+# What MCP servers and SDKs send of a tool without parameters, and of objects of which nothing is known.
+EMPTY = [
+    "",
+    "{}",
+    '{"type": "object"}',
+    '{"title": "Nothing"}',
+    '{"type": "object", "properties": {}}',
+    '{"type": ["object", "null"], "description": "x"}',
+    '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}',
+    '{"type": "object", "additionalProperties": false}',
+    '{"type": "object", "required": []}',
+]
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     model = Model(save_model(tmp_path_factory.mktemp("tiny"), byte_level_tokenizer(512)))
@@ -81,6 +95,59 @@ def test_a_forced_call_has_arguments_that_fit_the_tool(model, name):
         Draft202012Validator({**schema, "type": "object"}).validate(fitting)
         if "properties" in schema and name != "open":
             assert fitting.keys() <= schema["properties"].keys()
+
+
+def follow(model, schema: str, written: str):
+    """A forced call's grammar behind some text."""
+    form = forced_call(pb.RunRequest(tools=[pb.Tool(name="t", parameters_json=schema)], tool_choice=REQUIRED))
+    assert form is not None
+    matcher = model.compiler.compile(form.grammar).result()
+    for character in f'{{"name": "t", "parameters": {written}':
+        matcher.accept(model.token_id(character if character != " " else "Ġ"))
+    return matcher
+
+
+@pytest.mark.parametrize("schema", EMPTY)
+def test_a_tool_without_parameters_is_called_with_none_at_once(model, schema):
+    assert follow(model, schema, "{}}").is_complete
+    with pytest.raises(GrammarError):
+        follow(model, schema, '{"')
+
+
+BARE = {"type": "object"}
+NAMED = {**BARE, "properties": {"b": {"const": 1}}, "required": ["b"]}
+BARE_INSIDE: list[tuple[dict, str, str]] = [
+    ({"properties": {"a": BARE}}, '{"a": {}}', '{"a": {"'),
+    ({"properties": {"a": {"type": "array", "items": BARE}}}, '{"a": [{}, {}]}', '{"a": [{}, {"'),
+    ({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": BARE}}, '{"a": {}}', '{"a": {"'),
+    ({"properties": {"a": {"anyOf": [BARE, {"const": 2}]}}}, '{"a": {}}', '{"a": {"'),
+    ({"properties": {"a": NAMED}}, '{"a": {"b": 1}}', '{"a": {"b": 1,'),
+]
+
+
+@pytest.mark.parametrize(("schema", "written", "too_much"), BARE_INSIDE)
+def test_objects_inside_have_only_the_properties_that_they_name(model, schema, written, too_much):
+    assert follow(model, json.dumps(schema), f"{written}}}").is_complete
+    with pytest.raises(GrammarError):
+        follow(model, json.dumps(schema), too_much)
+
+
+OPEN: list[tuple[dict, str]] = [
+    ({**BARE, "additionalProperties": True}, '{"z": 1}'),
+    ({"properties": {"a": {**BARE, "additionalProperties": {"type": "integer"}}}}, '{"a": {"z": 1}}'),
+    ({"patternProperties": {"^x": {}}}, '{"x": 1}'),
+    ({"allOf": [{"properties": {"a": {}}, **BARE}, {"properties": {"b": {}}, **BARE}]}, '{"a": 1, "b": 2}'),
+    ({"properties": {"a": {}}, "anyOf": [{"properties": {"b": {}}, **BARE}]}, '{"a": 1, "b": 2}'),
+    ({**BARE, "required": ["a"]}, '{"a": 1}'),
+    ({**BARE, "minProperties": 1}, '{"z": 1}'),
+    ({**BARE, "propertyNames": {"pattern": "^x"}}, '{"xz": 1}'),
+    ({"properties": {"a": {"title": "anything"}}}, '{"a": {"z": 1}}'),
+]
+
+
+@pytest.mark.parametrize(("schema", "written"), OPEN)
+def test_an_object_that_says_something_of_other_properties_stays_open(model, schema, written):
+    assert follow(model, json.dumps(schema), f"{written}}}").is_complete
 
 
 def test_one_of_all_tools_is_called_or_the_one_that_is_named(model):
