@@ -85,12 +85,20 @@ class ServiceClient:
 
     async def list_models(self) -> list[models_pb2.Model]:
         """Asks which models the service knows, in its catalog's order."""
-        call = self._models.ListModels(
-            models_pb2.ListModelsRequest(), timeout=self._deadline_s, metadata=self._credentials
-        )
+        models: list[models_pb2.Model] = []
+        request = models_pb2.ListModelsRequest()
+        while True:
+            page = await self._list_models(request)
+            models.extend(page.models)
+            if not page.next_page_token:
+                return models
+            request.page_token = page.next_page_token
+
+    async def _list_models(self, request: models_pb2.ListModelsRequest) -> models_pb2.ListModelsResponse:
+        call = self._models.ListModels(request, timeout=self._deadline_s, metadata=self._credentials)
         with _rpc_errors(""):
             try:
-                return list((await call).models)
+                return await call
             finally:
                 call.cancel()
 

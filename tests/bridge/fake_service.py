@@ -59,6 +59,7 @@ class FakeService(
         model_status: What GetModel answers instead of `model`.
         failing: Statuses for the requests with some seeds, which get them once one with another seed has come.
         other_models: What ListModels lists after `model`.
+        models_per_page: How many models ListModels lists at once.
         gate: Passed before each part but the first; a test that clears it holds the stream there.
         requests: The RunRequests that came.
         batch: How far every batch is.
@@ -79,6 +80,7 @@ class FakeService(
         self.parts = [part("New"), part(" York"), last_part()]
         self.model = models_pb2.Model(id=DEMO, served_model=DEMO, default_max_tokens_streamed=1800)
         self.other_models: list[models_pb2.Model] = []
+        self.models_per_page = 1_000
         self.status: status_pb2.Status | None = None
         self.model_status: status_pb2.Status | None = None
         self.failing: dict[int, status_pb2.Status] = {}
@@ -132,8 +134,12 @@ class FakeService(
         return models_pb2.GetModelResponse(model=self.model)
 
     async def ListModels(self, request, context):  # noqa: N802
-        """Lists `model` and `other_models`."""
-        return models_pb2.ListModelsResponse(models=[self.model, *self.other_models])
+        """Lists `model` and `other_models`, in pages of `models_per_page`."""
+        models = [self.model, *self.other_models]
+        start = int(request.page_token or 0)
+        end = start + self.models_per_page
+        token = str(end) if end < len(models) else ""
+        return models_pb2.ListModelsResponse(models=models[start:end], next_page_token=token)
 
     async def LoadModel(self, request, context):  # noqa: N802
         """Tells about `model`, which is loaded."""

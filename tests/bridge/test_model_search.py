@@ -41,6 +41,12 @@ async def names(bridge, **query):
     return [row["name"] for row in (await search(bridge, **query))["result"]]
 
 
+@pytest.mark.parametrize("models_per_page", [1, 2, 3])
+async def test_models_of_all_pages_are_found(bridge, catalog, models_per_page):
+    catalog.models_per_page = models_per_page
+    assert await names(bridge) == [DEMO, LLAMA, CODE]
+
+
 async def test_a_row_is_cloudflares(bridge, catalog):
     row = (await search(bridge, search="llama-3.1"))["result"][0]
     assert list(row) == ["id", "source", "name", "description", "task", "created_at", "tags", "properties"]

@@ -112,6 +112,13 @@ async def test_a_service_with_a_token_tells_its_contract_to_nobody_without(guard
     assert {service.name for service in answer.list_services_response.service} == SERVICES
 
 
+async def test_a_client_with_the_token_lists_the_services(guarded):
+    shown = ("--header", f"authorization: Bearer {TOKEN}", "--reflect-header", "*")
+    assert (await buf_curl(guarded, "", "grpc-v1", "--list-services"))[0] != 0
+    status, output, errors = await buf_curl(guarded, "", "grpc-v1", "--list-services", *shown)
+    assert (status, errors, set(output.split())) == (0, "", SERVICES)
+
+
 async def test_a_service_with_a_token_tells_everybody_its_health(guarded):
     assert (
         await guarded.health.Check(health_pb2.HealthCheckRequest())

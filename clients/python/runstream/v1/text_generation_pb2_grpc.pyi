@@ -41,11 +41,35 @@ class TextGenerationServiceStub:
     code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
     `reason` is stable and is what a client should test: ErrorReason lists them.
     A status about the request's own fields also carries google.rpc.BadRequest,
-    and one that a later attempt may not meet carries google.rpc.RetryInfo.
+    and one that a later attempt may not meet carries google.rpc.RetryInfo, and
+    the same wait in the trailing metadata "grpc-retry-pushback-ms", which gRPC's
+    libraries obey when their service config lets them retry. A call without a
+    whole message, or with bytes that are none, is INVALID_ARGUMENT with reason
+    INVALID_REQUEST; one that stays open without a message is DEADLINE_EXCEEDED.
 
-    A message of any service has at most 16 MiB, more is RESOURCE_EXHAUSTED, and
-    131,072 fields (CreateBatchRequest: 400,000), those of messages in it
-    counted; more is INVALID_ARGUMENT.
+    No ErrorInfo is in what the gRPC library answers by itself: UNIMPLEMENTED for
+    an unknown method or compression, RESOURCE_EXHAUSTED for a message that is
+    too large, DEADLINE_EXCEEDED at the client's own deadline, CANCELLED and
+    UNAVAILABLE where the connection ends, INTERNAL for broken frames. Nor is one
+    in NOT_FOUND of grpc.health.v1.
+
+    Sizes: a message to the server has at most 16 MiB, decompressed, and its
+    headers 8 KiB. It has at most 131,072 fields (CreateBatchRequest: 400,000),
+    those of messages in it counted; more is INVALID_ARGUMENT. A message from the server has at most 16 MiB: an answer that
+    would be larger, such as one with very many log probabilities, ends with
+    RESOURCE_EXHAUSTED, where RunStream sends parts. Most libraries take 4 MiB
+    unless the channel says more. A status and its details fit in 8 KiB; texts in
+    them that are longer are cut.
+
+    Metadata: a call may send "x-runstream-request-id", 1 to 128 visible ASCII
+    characters, "!" to "~". Where it does not, or sends something else, the
+    server makes a UUID. The id stands in `id` of the answer, in the server's
+    log, in the initial metadata of an answer under the same name, and in the
+    trailing metadata and ErrorInfo of a failure. Calls with equal ids are not
+    joined. Run and RunStream also send "x-runstream-model" in the initial
+    metadata: the model that answers. A server that has a token wants
+    "authorization: Bearer TOKEN" with every call but those of grpc.health.v1;
+    without, calls end with UNAUTHENTICATED.
     """
 
     @_typing.overload
@@ -82,11 +106,35 @@ class TextGenerationServiceAsyncStub(TextGenerationServiceStub):
     code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
     `reason` is stable and is what a client should test: ErrorReason lists them.
     A status about the request's own fields also carries google.rpc.BadRequest,
-    and one that a later attempt may not meet carries google.rpc.RetryInfo.
+    and one that a later attempt may not meet carries google.rpc.RetryInfo, and
+    the same wait in the trailing metadata "grpc-retry-pushback-ms", which gRPC's
+    libraries obey when their service config lets them retry. A call without a
+    whole message, or with bytes that are none, is INVALID_ARGUMENT with reason
+    INVALID_REQUEST; one that stays open without a message is DEADLINE_EXCEEDED.
 
-    A message of any service has at most 16 MiB, more is RESOURCE_EXHAUSTED, and
-    131,072 fields (CreateBatchRequest: 400,000), those of messages in it
-    counted; more is INVALID_ARGUMENT.
+    No ErrorInfo is in what the gRPC library answers by itself: UNIMPLEMENTED for
+    an unknown method or compression, RESOURCE_EXHAUSTED for a message that is
+    too large, DEADLINE_EXCEEDED at the client's own deadline, CANCELLED and
+    UNAVAILABLE where the connection ends, INTERNAL for broken frames. Nor is one
+    in NOT_FOUND of grpc.health.v1.
+
+    Sizes: a message to the server has at most 16 MiB, decompressed, and its
+    headers 8 KiB. It has at most 131,072 fields (CreateBatchRequest: 400,000),
+    those of messages in it counted; more is INVALID_ARGUMENT. A message from the server has at most 16 MiB: an answer that
+    would be larger, such as one with very many log probabilities, ends with
+    RESOURCE_EXHAUSTED, where RunStream sends parts. Most libraries take 4 MiB
+    unless the channel says more. A status and its details fit in 8 KiB; texts in
+    them that are longer are cut.
+
+    Metadata: a call may send "x-runstream-request-id", 1 to 128 visible ASCII
+    characters, "!" to "~". Where it does not, or sends something else, the
+    server makes a UUID. The id stands in `id` of the answer, in the server's
+    log, in the initial metadata of an answer under the same name, and in the
+    trailing metadata and ErrorInfo of a failure. Calls with equal ids are not
+    joined. Run and RunStream also send "x-runstream-model" in the initial
+    metadata: the model that answers. A server that has a token wants
+    "authorization: Bearer TOKEN" with every call but those of grpc.health.v1;
+    without, calls end with UNAUTHENTICATED.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -119,11 +167,35 @@ class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
     code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
     `reason` is stable and is what a client should test: ErrorReason lists them.
     A status about the request's own fields also carries google.rpc.BadRequest,
-    and one that a later attempt may not meet carries google.rpc.RetryInfo.
+    and one that a later attempt may not meet carries google.rpc.RetryInfo, and
+    the same wait in the trailing metadata "grpc-retry-pushback-ms", which gRPC's
+    libraries obey when their service config lets them retry. A call without a
+    whole message, or with bytes that are none, is INVALID_ARGUMENT with reason
+    INVALID_REQUEST; one that stays open without a message is DEADLINE_EXCEEDED.
 
-    A message of any service has at most 16 MiB, more is RESOURCE_EXHAUSTED, and
-    131,072 fields (CreateBatchRequest: 400,000), those of messages in it
-    counted; more is INVALID_ARGUMENT.
+    No ErrorInfo is in what the gRPC library answers by itself: UNIMPLEMENTED for
+    an unknown method or compression, RESOURCE_EXHAUSTED for a message that is
+    too large, DEADLINE_EXCEEDED at the client's own deadline, CANCELLED and
+    UNAVAILABLE where the connection ends, INTERNAL for broken frames. Nor is one
+    in NOT_FOUND of grpc.health.v1.
+
+    Sizes: a message to the server has at most 16 MiB, decompressed, and its
+    headers 8 KiB. It has at most 131,072 fields (CreateBatchRequest: 400,000),
+    those of messages in it counted; more is INVALID_ARGUMENT. A message from the server has at most 16 MiB: an answer that
+    would be larger, such as one with very many log probabilities, ends with
+    RESOURCE_EXHAUSTED, where RunStream sends parts. Most libraries take 4 MiB
+    unless the channel says more. A status and its details fit in 8 KiB; texts in
+    them that are longer are cut.
+
+    Metadata: a call may send "x-runstream-request-id", 1 to 128 visible ASCII
+    characters, "!" to "~". Where it does not, or sends something else, the
+    server makes a UUID. The id stands in `id` of the answer, in the server's
+    log, in the initial metadata of an answer under the same name, and in the
+    trailing metadata and ErrorInfo of a failure. Calls with equal ids are not
+    joined. Run and RunStream also send "x-runstream-model" in the initial
+    metadata: the model that answers. A server that has a token wants
+    "authorization: Bearer TOKEN" with every call but those of grpc.health.v1;
+    without, calls end with UNAUTHENTICATED.
     """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,51 @@
+"""The reasons that the contract lists are those that the service gives and that the bridge has an answer for."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from runstream.v1 import errors_pb2
+
+from bridge.errors import RULES
+from service.errors import RunstreamError
+
+PROTO = Path(__file__).parents[1] / "protos/runstream/v1/errors.proto"
+PREFIX = "ERROR_REASON_"
+VALUE = re.compile(rf"((?:  //.*\n)+)  {PREFIX}(\w+) = \d+;")
+
+NEVER_SENT = "UNSPECIFIED"
+# An item's, and no status.
+OF_ITEMS = {"CANCELLED"}
+# The bridge shows the service its own token: that it is wrong is no fault of the bridge's caller.
+NO_CALLERS_FAULT = {"UNAUTHENTICATED"}
+
+
+def errors_of(error: type[RunstreamError]) -> Iterator[type[RunstreamError]]:
+    """A class of errors, and all that are made of it."""
+    yield error
+    for narrower in error.__subclasses__():
+        yield from errors_of(narrower)
+
+
+# Tests may make some of their own.
+ERRORS = [error for error in errors_of(RunstreamError) if error.__module__.startswith("service.")]
+COMMENTS = {name: " ".join(re.findall(r"// (.*)", comment)) for comment, name in VALUE.findall(PROTO.read_text())}
+REASONS = {name.removeprefix(PREFIX) for name, _ in errors_pb2.ErrorReason.items()} - {NEVER_SENT}
+
+
+def test_the_contract_lists_every_reason_of_the_service_and_no_other():
+    assert {error.reason for error in ERRORS} == REASONS - OF_ITEMS
+
+
+def test_the_contract_tells_the_status_of_each_reason():
+    told = {name: re.findall(r"Status ([A-Z_]+)", comment) for name, comment in COMMENTS.items()}
+    assert {name: told[name] for name in REASONS - OF_ITEMS} == {error.reason: [error.code] for error in ERRORS}
+
+
+def test_the_contract_tells_for_which_reasons_there_is_a_time_to_wait():
+    told = {name for name, comment in COMMENTS.items() if "google.rpc.RetryInfo" in comment}
+    assert told == {error.reason for error in ERRORS if error.retry_after_s is not None}
+
+
+def test_the_bridge_has_an_answer_for_every_reason():
+    assert {name for name in REASONS if name not in RULES} == NO_CALLERS_FAULT
