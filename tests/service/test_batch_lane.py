@@ -24,23 +24,25 @@ class Answers:
     Attributes:
         errors: What is raised next for a prompt, in order.
         num_begun_first: How many prompts must have begun before any is answered.
+        num_turns: How often everybody else has had a turn before a prompt is answered; 10 times unless it is told.
         runs: The prompts being answered whenever one begins, that one last.
     """
 
     def __init__(self):
         self.errors = {}
         self.num_begun_first = 0
+        self.num_turns = {}
         self.runs = []
         self._have_begun = asyncio.Event()
         self._running = []
 
     async def generate(self, request, request_id):
-        """Answers in one part, after everybody else has had a turn."""
+        """Answers in one part, after everybody else has had some turns."""
         prompt = request.prompt.text
         self._running.append(prompt)
         self.runs.append(tuple(self._running))
         try:
-            for _ in range(10):
+            for _ in range(self.num_turns.get(prompt, 10)):
                 await asyncio.sleep(0)
             if len(self.runs) >= self.num_begun_first:
                 self._have_begun.set()
@@ -78,9 +80,9 @@ def store(tmp_path):
 
 
 @contextlib.asynccontextmanager
-async def running_lane(answers, thread, num_items, num_recent_deaths=0):
+async def running_lane(answers, thread, num_items, longest_pause_s=0.01, **engine_fields):
     """A lane for 3 items at once with a batch of some, "0", "1", ...; gives the engine and the results to come."""
-    engine = SimpleNamespace(num_recent_deaths=num_recent_deaths, max_num_seqs=3)
+    engine = SimpleNamespace(**({"num_recent_deaths": 0, "max_num_seqs": 3} | engine_fields))
     model: Any = SimpleNamespace(entry=SimpleNamespace(id="model"), engine=engine)
     requests = [pb.RunRequest(prompt=pb.Prompt(text=str(number))) for number in range(num_items)]
     items = [NewItem(None, request.SerializeToString()) for request in requests]
@@ -97,7 +99,7 @@ async def running_lane(answers, thread, num_items, num_recent_deaths=0):
     def end(_model, outcome):
         ends.put_nowait(outcome)
 
-    lane = Lane(model, lambda: ["model"], answers, thread, lambda: 2.0, end, longest_pause_s=0.01)
+    lane = Lane(model, lambda: ["model"], answers, thread, lambda: 2.0, end, longest_pause_s)
     task = asyncio.create_task(lane.run())
     try:
         yield engine, results
@@ -146,13 +148,58 @@ async def test_what_nobody_foresaw_fails_its_item_without_a_word_of_it(answers, 
 
 
 async def test_an_engine_that_keeps_dying_gets_no_items_until_it_lives(answers, store):
-    async with running_lane(answers, StoreThread(store), 2, num_recent_deaths=3) as (engine, results):
+    thread = StoreThread(store)
+    async with running_lane(answers, thread, 2, num_recent_deaths=3) as (engine, results):
         waiting = asyncio.ensure_future(results())
         for _ in range(100):
-            await asyncio.sleep(0)
+            await thread(lambda _: None)  # whatever the lane has asked before this is answered
         assert not answers.runs
         engine.num_recent_deaths = 2
         assert len(await waiting) == 2
+
+
+async def test_items_that_come_back_are_tried_in_their_order_and_before_new_ones(answers, store):
+    not_ready = ModelNotReadyError("the model is being loaded")
+    answers.errors = {number: [not_ready] for number in "012"}
+    answers.num_turns = {"0": 30, "1": 20, "2": 10}
+    async with running_lane(answers, StoreThread(store), 5, longest_pause_s=0.2) as (_, results):
+        assert len(await results()) == 5
+    assert [run[-1] for run in answers.runs] == ["0", "1", "2", "0", "1", "2", "3", "4"]
+
+
+async def test_the_pause_is_a_short_one_again_after_an_answer(answers, store):
+    """If it went on to double, the last of these would wait for minutes."""
+    answers.errors = {str(number): [ModelNotReadyError("not now")] for number in range(14)}
+    async with running_lane(answers, StoreThread(store), 14, longest_pause_s=3600.0, max_num_seqs=1) as (_, results):
+        assert len(await results()) == 14
+
+
+async def test_a_suspect_that_finds_the_engine_not_ready_is_tried_alone_again_and_before_the_others(answers, store):
+    dead, not_ready = EngineFailedError("the engine failed"), ModelNotReadyError("it is started again")
+    answers.errors = {"0": [dead, not_ready], "1": [dead], "2": [dead]}
+    async with running_lane(answers, StoreThread(store), 3) as (_, results):
+        assert [result.response.text for result in await results()] == ["0", "1", "2"]
+    assert answers.runs[3:] == [("0",), ("0",), ("1",), ("2",)]
+
+
+async def test_an_item_whose_batch_is_gone_before_it_begins_is_not_asked(answers, store):
+    class Late(StoreThread):
+        """Lets all batches be deleted between the reading of their items and their beginning."""
+
+        async def __call__(self, use, then=None):
+            """Deletes behind the first page of items."""
+            found = await super().__call__(use, then)
+            if isinstance(found, list) and found:
+                await super().__call__(lambda store: store._db.execute("DELETE FROM batches"))
+            return found
+
+    thread = Late(store)
+    async with running_lane(answers, thread, 3):
+        while await thread(lambda store: store._db.execute("SELECT count(*) FROM batches").fetchone()[0]):
+            pass
+        for _ in range(100):
+            await thread(lambda _: None)
+    assert not answers.runs
 
 
 async def test_a_disk_that_is_full_for_a_while_costs_no_answer(answers, store):
