@@ -20,8 +20,8 @@ from service.prompt import check_prompt_token_ids, keep_prompt
 from service.response_format import to_form
 from service.stop_sequences import StopSearch
 from service.tool_calls import ToolCallSearch
-from service.tool_grammar import forced_call
-from service.tools import callable_tools
+from service.tool_grammar import forced_call, with_calls
+from service.tools import callable_tools, has_to_call
 from service.value_check import ValueCheck
 
 # Up to here reading schemas takes a few milliseconds.
@@ -33,7 +33,10 @@ async def _tell_nobody(served_model: str) -> None:
 
 
 def _form_of(request: pb.RunRequest) -> Form | None:
-    return to_form(request) or forced_call(request)
+    form = to_form(request)
+    if has_to_call(request):
+        return forced_call(request)
+    return form if form is None or not callable_tools(request) else with_calls(form, request)
 
 
 class TextGenerator:

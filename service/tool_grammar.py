@@ -1,15 +1,19 @@
-"""The form of a call that the model must make: one JSON Schema for the calls of all tools that it can choose from.
+"""The form of a call that the model must make, or may make instead of a text that has another form.
+
+It is one JSON Schema for the calls of all tools that the model can choose from.
 
 It is written as chat templates write earlier calls, so that a model that imitates these loses no tokens on white space.
 """
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine.messages import GrammarKind, GrammarSpec
+from service.errors import InvalidRequestError
 from service.form import Form, as_json, modern_schema
 from service.grammar_schema import compilable
 from service.json_schema import Node, rebuilt, subschemas, types
@@ -35,6 +39,52 @@ def forced_call(request: pb.RunRequest) -> Form | None:
     """
     if not has_to_call(request):
         return None
+    calls = _calls(request)
+    schema = json.dumps({"$defs": calls.definitions, "anyOf": calls.alternatives})
+    return Form(GrammarSpec(GrammarKind.JSON_LINE, (schema,), calls.field), schemas_of_tools=calls.schemas)
+
+
+def with_calls(form: Form, request: pb.RunRequest) -> Form:
+    """The form of a completion that is JSON of one form, or else a call of one of the request's tools.
+
+    One schema tells both: where llguidance 1.9.1 has two grammars to choose from, it fails over white space.
+
+    Raises:
+        InvalidRequestError: The form is none of JSON.
+        InvalidRequestError, UnsatisfiableFormatError: As for `forced_call`.
+    """
+    if form.grammar.kind is not GrammarKind.JSON_SCHEMA:
+        message = (
+            f"{form.grammar.field} can't be used together with tools unless it asks for JSON: leave one of them out, "
+            "or forbid calls by tool_choice"
+        )
+        raise InvalidRequestError(message, form.grammar.field)
+    calls = _calls(request)
+    asked = _rebased(json.loads(form.grammar.texts[0]), "#/$defs/form")
+    schema = {
+        "$defs": {**calls.definitions, "form": asked},
+        "anyOf": [{"$ref": "#/$defs/form"}, *calls.alternatives],
+    }
+    return replace(form, grammar=replace(form.grammar, texts=(json.dumps(schema),)), schemas_of_tools=calls.schemas)
+
+
+class _Calls(NamedTuple):
+    """What calls are like.
+
+    Attributes:
+        definitions: The schemas of the tools' arguments as grammars are told them, by the tools' places.
+        alternatives: The schemas of a call of each tool.
+        schemas: Those of the arguments that are checked, by the tool's name.
+        field: The field of the request that they come from.
+    """
+
+    definitions: dict[str, Any]
+    alternatives: list[Node]
+    schemas: dict[str, str]
+    field: str
+
+
+def _calls(request: pb.RunRequest) -> _Calls:
     tools = callable_tools(request)
     indices = {tool.name: index for index, tool in enumerate(request.tools)}
     schemas = {tool.name: _schema(tool, f"tools[{indices[tool.name]}].parameters_json") for tool in tools}
@@ -42,10 +92,9 @@ def forced_call(request: pb.RunRequest) -> Form | None:
         str(index): _rebased(compilable(_closed(schema)), f"#/$defs/{index}")
         for index, schema in enumerate(schemas.values())
     }
-    calls = [_call(name, f"#/$defs/{index}") for index, name in enumerate(schemas)]
+    alternatives = [_call(name, f"#/$defs/{index}") for index, name in enumerate(schemas)]
     field = f"tools[{indices[tools[0].name]}].parameters_json" if len(tools) == 1 else "tools"
-    grammar = GrammarSpec(GrammarKind.JSON_LINE, (json.dumps({"$defs": definitions, "anyOf": calls}),), field)
-    return Form(grammar, schemas_of_tools={name: as_json(schema) for name, schema in schemas.items()})
+    return _Calls(definitions, alternatives, {name: as_json(schema) for name, schema in schemas.items()}, field)
 
 
 def _call(name: str, reference: str) -> Node:

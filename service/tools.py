@@ -135,9 +135,6 @@ def _check_company(request: pb.RunRequest) -> None:
             f"tools can't be used together with raw text or tokens, which tell the model nothing of them: {without}"
         )
         raise InvalidRequestError(message, "tools")
-    if request.HasField("response_format"):
-        message = f"response_format can't be used together with tools, whose calls have another form: {without}"
-        raise InvalidRequestError(message, "response_format")
 
 
 def _check_message(message: pb.Message, field: str, *, is_raw: bool) -> None:

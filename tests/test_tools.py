@@ -107,7 +107,6 @@ async def test_a_forced_call_that_max_tokens_cuts_is_8006_on_each_face(chain, is
             "'/messages/1/tool_calls/0/name'",
         ),
         ({"prompt": "hi", "raw": True, "tools": [TOOL]}, "'/tools'"),
-        ({**ASK, "response_format": {"type": "json_object"}}, "'/"),
     ],
 )
 async def test_what_the_service_refuses_is_told_in_the_clients_words(chain, body, words):

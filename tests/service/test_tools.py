@@ -55,6 +55,60 @@ async def test_a_forced_call_fits_its_tool_whole_and_streamed(running, seed):
     )
 
 
+FORMS = {
+    "enum": pb.ResponseFormat(json_schema='{"enum": ["yes", "no"]}'),
+    "reference": pb.ResponseFormat(json_schema='{"$ref": "#/$defs/0", "$defs": {"0": {"enum": [7, 8]}}}'),
+}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+async def test_with_a_form_an_answer_is_calls_that_fit_or_has_the_form(running, kind):
+    answers = [await running.text_generation.Run(formed(kind, seed=seed, max_tokens=400)) for seed in range(12)]
+    whole = [answer for answer in answers if answer.finish_reason != pb.FINISH_REASON_LENGTH]
+    calling = [answer for answer in whole if answer.tool_calls]
+    saying = [answer for answer in whole if not answer.tool_calls]
+    assert calling
+    assert saying
+    assert {answer.text.strip() for answer in saying} <= {'"yes"', '"no"', "7", "8"}
+    for call in (call for answer in calling for call in answer.tool_calls):
+        assert call.name in ("get_weather", "clock")
+        if call.name == "get_weather":
+            Draft202012Validator(CITY).validate(json.loads(call.arguments_json))
+    assert not any(answer.text for answer in calling)
+
+
+def formed(kind: str, choice: pb.ToolChoice | None = None, **params) -> pb.RunRequest:
+    request = asked(choice, **params)
+    request.response_format.CopyFrom(FORMS[kind])
+    return request
+
+
+async def test_with_a_form_a_forced_call_is_one_and_a_forbidden_one_is_none(running):
+    answer = await running.text_generation.Run(formed("enum", NAMED))
+    assert [call.name for call in answer.tool_calls] == ["get_weather"]
+    for seed in range(3):
+        answer = await running.text_generation.Run(formed("enum", NONE, seed=seed))
+        assert answer.text.strip() in ('"yes"', '"no"')
+
+
+async def test_beside_calls_a_form_is_one_of_json(running):
+    request = asked()
+    request.response_format.regex = "a+"
+    with pytest.raises(grpc.aio.AioRpcError, match="response_format can't be used together with tools") as caught:
+        await running.text_generation.Run(request)
+    assert error_info(caught.value).reason == "INVALID_REQUEST"
+    request.tool_choice.CopyFrom(NONE)
+    assert set((await running.text_generation.Run(request)).text) == {"a"}
+
+
+async def test_a_form_that_can_not_be_is_refused_beside_a_forced_call_too(running):
+    request = formed("enum", NAMED)
+    request.response_format.json_schema = "false"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await running.text_generation.Run(request)
+    assert error_info(caught.value).reason == "FORMAT_UNSATISFIABLE"
+
+
 async def test_a_required_call_is_of_any_tool(running):
     answers = [await running.text_generation.Run(asked(REQUIRED, seed=seed)) for seed in range(6)]
     assert {call.name for answer in answers for call in answer.tool_calls} == {"get_weather", "clock"}

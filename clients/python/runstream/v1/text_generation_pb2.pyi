@@ -186,8 +186,11 @@ class RunRequest(_message.Message):
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]:
         """Optional. The tools that the model may call, at most 128, with distinct
-        names. INVALID_ARGUMENT together with `raw` or `response_format`, unless
-        `tool_choice` is TOOL_CHOICE_MODE_NONE. Default: none.
+        names. INVALID_ARGUMENT together with `raw`, unless `tool_choice` is
+        TOOL_CHOICE_MODE_NONE. Together with a `response_format` of JSON, a
+        completion that is no call of a tool has the form; with another one it is
+        INVALID_ARGUMENT, unless `tool_choice` says whether there is a call.
+        Default: none.
         """
 
     @_builtins.property
