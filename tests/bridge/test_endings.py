@@ -12,6 +12,7 @@ from bridge.drain import Drain
 from bridge.errors import AiError
 from tests.bridge.fake_service import FakeService, failure, last_part, part, running
 from tests.bridge.running_bridge import PROMPT
+from tests.cancelling import each_cancel
 
 STREAM = {**PROMPT, "stream": True}
 
@@ -142,3 +143,17 @@ async def test_a_stream_is_kept_alive_before_its_first_event_and_may_still_fail(
     service.gate.set()
     rest = (await response.read()).replace(b": keep-alive\n\n", b"")
     assert rest.startswith(b'retry: 86400000\n\ndata: {"response":"","errors":[{"code":5000,')
+
+
+async def test_an_answer_that_is_cancelled_anywhere_is_not_waited_for_at_the_end():
+    drain = Drain(grace_s=3600.0)
+
+    async def answer():
+        async with drain.running():
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    async for where in each_cancel(answer):
+        assert drain._is_idle.is_set(), where
+    async with asyncio.timeout(20):
+        await drain.finish(web.Application())

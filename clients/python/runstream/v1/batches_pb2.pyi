@@ -274,7 +274,8 @@ class ListBatchesRequest(_message.Message):
     """Required. The account that the batches were created for."""
     page_size: _builtins.int
     """Optional. The most batches in the answer. Range: 0 to 1,000, inclusive;
-    more is taken for 1,000. Default: 0, which is 100.
+    more is taken for 1,000, less than 0 is INVALID_ARGUMENT. Default: 0, which
+    is 100.
     """
     page_token: _builtins.str
     """Optional. The `next_page_token` of the page before. INVALID_ARGUMENT if it
@@ -442,7 +443,7 @@ class Batch(_message.Message):
     num_succeeded: _builtins.int
     """How many of them have an answer."""
     num_failed: _builtins.int
-    """How many of them have failed."""
+    """How many of them have failed, those that were cancelled included."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""

@@ -108,14 +108,16 @@ class BatchServiceServicer:
 
     def StreamBatchResults(self, request, context):
         """Answers with the results that a batch has so far, ordered by index; with
-        all of them once its state is BATCH_STATE_DONE. NOT_FOUND as for GetBatch.
+        all of them once its state is BATCH_STATE_DONE or BATCH_STATE_CANCELLED.
+        NOT_FOUND as for GetBatch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListBatches(self, request, context):
-        """Lists an account's batches, newest first.
+        """Lists an account's batches, newest first. What is created or deleted while
+        the pages are read moves no other batch from one to another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

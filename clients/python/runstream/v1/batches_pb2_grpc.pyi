@@ -54,10 +54,13 @@ class BatchServiceStub:
     """
     StreamBatchResults: _grpc.UnaryStreamMultiCallable[_batches_pb2.StreamBatchResultsRequest, _batches_pb2.StreamBatchResultsResponse]
     """Answers with the results that a batch has so far, ordered by index; with
-    all of them once its state is BATCH_STATE_DONE. NOT_FOUND as for GetBatch.
+    all of them once its state is BATCH_STATE_DONE or BATCH_STATE_CANCELLED.
+    NOT_FOUND as for GetBatch.
     """
     ListBatches: _grpc.UnaryUnaryMultiCallable[_batches_pb2.ListBatchesRequest, _batches_pb2.ListBatchesResponse]
-    """Lists an account's batches, newest first."""
+    """Lists an account's batches, newest first. What is created or deleted while
+    the pages are read moves no other batch from one to another.
+    """
     CancelBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.CancelBatchRequest, _batches_pb2.CancelBatchResponse]
     """Ends what is left of a batch and keeps the results that it has. Items
     without a result get a failure with reason CANCELLED. A batch that has
@@ -94,10 +97,13 @@ class BatchServiceAsyncStub(BatchServiceStub):
     """
     StreamBatchResults: _aio.UnaryStreamMultiCallable[_batches_pb2.StreamBatchResultsRequest, _batches_pb2.StreamBatchResultsResponse]  # type: ignore[assignment]
     """Answers with the results that a batch has so far, ordered by index; with
-    all of them once its state is BATCH_STATE_DONE. NOT_FOUND as for GetBatch.
+    all of them once its state is BATCH_STATE_DONE or BATCH_STATE_CANCELLED.
+    NOT_FOUND as for GetBatch.
     """
     ListBatches: _aio.UnaryUnaryMultiCallable[_batches_pb2.ListBatchesRequest, _batches_pb2.ListBatchesResponse]  # type: ignore[assignment]
-    """Lists an account's batches, newest first."""
+    """Lists an account's batches, newest first. What is created or deleted while
+    the pages are read moves no other batch from one to another.
+    """
     CancelBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.CancelBatchRequest, _batches_pb2.CancelBatchResponse]  # type: ignore[assignment]
     """Ends what is left of a batch and keeps the results that it has. Items
     without a result get a failure with reason CANCELLED. A batch that has
@@ -149,7 +155,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_batches_pb2.StreamBatchResultsResponse], _abc.AsyncIterator[_batches_pb2.StreamBatchResultsResponse]]:
         """Answers with the results that a batch has so far, ordered by index; with
-        all of them once its state is BATCH_STATE_DONE. NOT_FOUND as for GetBatch.
+        all of them once its state is BATCH_STATE_DONE or BATCH_STATE_CANCELLED.
+        NOT_FOUND as for GetBatch.
         """
 
     @_abc_1.abstractmethod
@@ -158,7 +165,9 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _batches_pb2.ListBatchesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batches_pb2.ListBatchesResponse, _abc.Awaitable[_batches_pb2.ListBatchesResponse]]:
-        """Lists an account's batches, newest first."""
+        """Lists an account's batches, newest first. What is created or deleted while
+        the pages are read moves no other batch from one to another.
+        """
 
     @_abc_1.abstractmethod
     def CancelBatch(
