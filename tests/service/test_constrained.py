@@ -66,6 +66,54 @@ async def test_a_stop_sequence_may_end_it_earlier(running):
     assert answer.matched_stop == "c"
 
 
+NUMBER = {"type": "number"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {**NUMBER, "exclusiveMinimum": 0, "maximum": 0.5},
+        {**NUMBER, "minimum": 0.15, "maximum": 0.25, "multipleOf": 0.1},
+        {"type": "object", "propertyNames": {"enum": ["a", "b"]}, "additionalProperties": {"type": "boolean"}},
+        {"type": "string", "format": "lowercase", "pattern": "^(?=.)[a-z]{2,4}$", "minLength": 2.0},
+        {"oneOf": [{"const": 1}, {"const": 2}]},
+    ],
+)
+async def test_what_clients_ordinarily_send_is_kept_at_any_temperature(running, schema):
+    for seed in range(6):
+        answer = await running.text_generation.Run(asked(json_schema(schema), seed=seed, temperature=2.0))
+        assert answer.finish_reason == pb.FINISH_REASON_STOP
+        Draft202012Validator(schema).validate(json.loads(answer.text))
+
+
+BROKEN = {"const": [1, 1], "uniqueItems": True}
+
+
+async def test_a_value_that_breaks_what_is_checked_at_the_end_is_no_answer(running):
+    with pytest.raises(grpc.aio.AioRpcError, match="breaks 'uniqueItems' at '/'") as caught:
+        await running.text_generation.Run(asked(json_schema(BROKEN)))
+    assert error_info(caught.value).reason == "FORMAT_UNSATISFIABLE"
+    assert await running.is_idle()
+
+
+async def test_a_stream_of_such_a_value_ends_with_the_error_and_without_its_last_part(running):
+    parts: list[pb.RunStreamResponse] = []
+
+    async def read() -> None:
+        async for part in running.text_generation.RunStream(asked(json_schema(BROKEN))):
+            parts.append(part)  # one by one, so that those before the error are kept
+
+    with pytest.raises(grpc.aio.AioRpcError, match="breaks 'uniqueItems' at '/'"):
+        await read()
+    assert "".join(part.text for part in parts).startswith("[")
+    assert not any(part.finish_reason for part in parts)
+
+
+async def test_a_value_that_is_cut_is_not_checked(running):
+    answer = await running.text_generation.Run(asked(json_schema(BROKEN), max_tokens=2))
+    assert answer.finish_reason == pb.FINISH_REASON_LENGTH
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [

@@ -115,6 +115,17 @@ async def test_a_required_call_is_of_any_tool(running):
     assert {len(answer.tool_calls) for answer in answers} == {1}
 
 
+async def test_arguments_that_break_what_is_checked_at_the_end_are_no_call(running):
+    broken = {"properties": {"a": {"const": [1, 1], "uniqueItems": True}}, "required": ["a"]}
+    tools = [pb.Tool(name="get_weather", parameters_json=json.dumps(broken))]
+    with pytest.raises(grpc.aio.AioRpcError, match="breaks 'uniqueItems' at '/a'") as caught:
+        await running.text_generation.Run(asked(NAMED, tools))
+    assert error_info(caught.value).reason == "FORMAT_UNSATISFIABLE"
+    bad_request = details(caught.value, error_details_pb2.BadRequest)
+    assert isinstance(bad_request, error_details_pb2.BadRequest)
+    assert bad_request.field_violations[0].field == "tools[0].parameters_json"
+
+
 async def test_a_forced_call_that_max_tokens_cuts_is_text(running):
     request = asked(NAMED, max_tokens=3)
     answer = await running.text_generation.Run(request)
