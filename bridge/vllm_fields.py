@@ -168,7 +168,11 @@ def _forms(fields: Mapping[str, Any]) -> Iterator[Form]:
         ):
             # A schema may be false, which the service refuses; no object asked for is no form.
             if value is not None and (name != "json_object" or value):
-                yield Form(pointer, convert(value), {f"/response_format/{field}": pointer})
+                yield Form(
+                    pointer,
+                    convert(value),
+                    {place: pointer for place in ("/response_format", f"/response_format/{field}")},
+                )
 
 
 def _as_json(schema: object) -> str:

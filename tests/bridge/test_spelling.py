@@ -30,6 +30,7 @@ PATHS = [
     ({"max_completion_tokens": 5}, "sampling_params.max_tokens", "/max_completion_tokens"),
     ({"max_tokens": 5}, "sampling_params.max_tokens", "/max_tokens"),
     ({"guided_json": {}}, "response_format.json_schema", "/guided_json"),
+    ({"guided_regex": "a"}, "response_format", "/guided_regex"),
     ({"structured_outputs": {"regex": "a"}}, "response_format.regex", "/structured_outputs/regex"),
     ({"guided_choice": ["a"]}, "response_format.choice.values", "/guided_choice"),
     ({"stop_token_ids": [5]}, "stop_token_ids[0]", "/stop_token_ids/0"),
