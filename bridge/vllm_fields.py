@@ -171,7 +171,7 @@ def _forms(fields: Mapping[str, Any]) -> Iterator[Form]:
                 yield Form(
                     pointer,
                     convert(value),
-                    {place: pointer for place in ("/response_format", f"/response_format/{field}")},
+                    dict.fromkeys(("/response_format", f"/response_format/{field}"), pointer),
                 )
 
 

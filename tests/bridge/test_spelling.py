@@ -30,7 +30,6 @@ PATHS = [
     ({"max_completion_tokens": 5}, "sampling_params.max_tokens", "/max_completion_tokens"),
     ({"max_tokens": 5}, "sampling_params.max_tokens", "/max_tokens"),
     ({"guided_json": {}}, "response_format.json_schema", "/guided_json"),
-    ({"guided_regex": "a"}, "response_format", "/guided_regex"),
     ({"structured_outputs": {"regex": "a"}}, "response_format.regex", "/structured_outputs/regex"),
     ({"guided_choice": ["a"]}, "response_format.choice.values", "/guided_choice"),
     ({"stop_token_ids": [5]}, "stop_token_ids[0]", "/stop_token_ids/0"),
@@ -90,3 +89,11 @@ async def test_a_fault_of_a_batch_has_its_place_too(bridge, service):
 )
 def test_a_place_moves_with_all_below_it_and_nothing_else(pointer, expected):
     assert respelled(pointer, {"/tools/1": "/a"}) == expected
+
+
+async def test_a_form_that_can_not_be_has_the_name_of_its_field(bridge, service):
+    status = failure(
+        grpc.StatusCode.INVALID_ARGUMENT, "FORMAT_UNSATISFIABLE", "response_format can't be", field="response_format"
+    )
+    service.status = status
+    assert "'/guided_regex' can't be" in (await bridge.run({"messages": [USER], "guided_regex": "("})).error[2]
