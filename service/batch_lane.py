@@ -87,9 +87,7 @@ class Lane:
             await asyncio.sleep(self._pause_s)
 
     def drop(self, is_meant: Callable[[WaitingItem], bool]) -> None:
-        """Ends some of the items that it has taken from the store, without a result."""
-        self._returned = [item for item in self._returned if not is_meant(item)]
-        self._suspects = deque(item for item in self._suspects if not is_meant(item))
+        """Ends some of the items that are running, without a result; what waits is looked up before it begins."""
         for task, item in self._running.items():
             if is_meant(item):
                 task.cancel()

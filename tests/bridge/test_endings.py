@@ -125,7 +125,8 @@ async def test_a_stream_on_which_nothing_comes_is_kept_alive_with_comments(start
     bridge = await start_bridge(keep_alive_s=0.01)
     service.gate.clear()
     response = await bridge.http.post(bridge.run_url, json=STREAM)
-    assert await response.content.readuntil(b"\n\n") == b'data: {"response":"New"}\n\n'
+    # On a busy machine even the first event may come behind a comment.
+    await response.content.readuntil(b'data: {"response":"New"}\n\n')
     for _ in range(2):
         assert await response.content.readuntil(b"\n\n") == b": keep-alive\n\n"
     service.gate.set()

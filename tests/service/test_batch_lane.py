@@ -26,6 +26,7 @@ class Answers:
         num_begun_first: How many prompts must have begun before any is answered.
         num_turns: How often everybody else has had a turn before a prompt is answered; 10 times unless it is told.
         runs: The prompts being answered whenever one begins, that one last.
+        outcomes: What was told of items that got their result.
     """
 
     def __init__(self):
@@ -33,6 +34,7 @@ class Answers:
         self.num_begun_first = 0
         self.num_turns = {}
         self.runs = []
+        self.outcomes = []
         self._have_begun = asyncio.Event()
         self._running = []
 
@@ -97,6 +99,7 @@ async def running_lane(answers, thread, num_items, longest_pause_s=0.01, **engin
         return [batches_pb2.BatchResult.FromString(result) for _, result in found]
 
     def end(_model, outcome):
+        answers.outcomes.append(outcome)
         ends.put_nowait(outcome)
 
     lane = Lane(model, lambda: ["model"], answers, thread, lambda: 2.0, end, longest_pause_s)
@@ -200,6 +203,25 @@ async def test_an_item_whose_batch_is_gone_before_it_begins_is_not_asked(answers
         for _ in range(100):
             await thread(lambda _: None)
     assert not answers.runs
+
+
+async def test_an_item_whose_batch_is_gone_before_it_ends_is_not_counted(answers, store):
+    class Sooner(StoreThread):
+        """Lets all batches be deleted just before an item gets its result."""
+
+        async def __call__(self, use, then=None):
+            """Deletes ahead of a change from which something follows."""
+            if then is not None:
+                await super().__call__(lambda store: store._db.execute("DELETE FROM batches"))
+            return await super().__call__(use, then)
+
+    thread = Sooner(store)
+    async with running_lane(answers, thread, 3):
+        while await thread(lambda store: store._db.execute("SELECT count(*) FROM batches").fetchone()[0]):
+            pass
+        for _ in range(100):
+            await thread(lambda _: None)
+    assert (len(answers.runs), answers.outcomes) == (3, [])
 
 
 async def test_a_disk_that_is_full_for_a_while_costs_no_answer(answers, store):
