@@ -80,7 +80,12 @@ class Completion:
         self._num_tokens = 0
         self._num_cached_tokens = 0
         self._logprobs: list[pb.TokenLogprob] = []
+        self._prompt_logprobs: list[pb.TokenLogprob] = []
         self.has_ended = False
+
+    def add_prompt(self, token_ids: list[int], logprobs: list[TokenLogprobs]) -> None:
+        """Tells the log probabilities of the prompt's tokens but the first, in the part that is made next."""
+        self._prompt_logprobs = list(map(self._logprob, token_ids[1:], logprobs))
 
     def add(self, output: EngineOutput) -> pb.RunStreamResponse | None:
         """The part that an output makes; None if it settles neither text nor a call and is not the last.
@@ -154,8 +159,14 @@ class Completion:
 
     def _part(self, text: str, calls: list[pb.ToolCallDelta]) -> pb.RunStreamResponse:
         logprobs, self._logprobs = self._logprobs, []
+        prompt_logprobs, self._prompt_logprobs = self._prompt_logprobs, []
         return pb.RunStreamResponse(
-            id=self._request_id, served_model=self._served_model, text=text, tool_calls=calls, logprobs=logprobs
+            id=self._request_id,
+            served_model=self._served_model,
+            text=text,
+            tool_calls=calls,
+            logprobs=logprobs,
+            prompt_logprobs=prompt_logprobs,
         )
 
     def _logprob(self, token_id: int, logprobs: TokenLogprobs) -> pb.TokenLogprob:
@@ -184,13 +195,15 @@ class Completion:
 
 def join(parts: Iterable[pb.RunStreamResponse]) -> pb.RunResponse:
     """The answer that a whole stream amounts to, by the law in the contract."""
-    *_, last = parts = list(parts)
+    parts = list(parts)
+    first, last = parts[0], parts[-1]
     return pb.RunResponse(
         id=last.id,
         served_model=last.served_model,
         text="".join(part.text for part in parts),
         tool_calls=_join_calls(delta for part in parts for delta in part.tool_calls),
         logprobs=[logprob for part in parts for logprob in part.logprobs],
+        prompt_logprobs=first.prompt_logprobs,
         finish_reason=last.finish_reason,
         matched_stop=last.matched_stop if last.HasField("matched_stop") else None,
         matched_stop_token_id=last.matched_stop_token_id if last.HasField("matched_stop_token_id") else None,

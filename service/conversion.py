@@ -12,7 +12,7 @@ from service.catalog import CatalogModel
 from service.engine.request import EngineState
 from service.engine.sequence import Priority, SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
-from service.prompt import check_prompt, check_token_ids
+from service.prompt import check_prompt, check_token_ids, num_prompt_logprobs
 from service.prompt_length import check_characters
 from service.request_sizes import check_sizes
 from service.tools import check_tools
@@ -51,6 +51,7 @@ _RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     "presence_penalty": (lambda value: -2 <= value <= 2, "-2 to 2, inclusive"),
     "min_tokens": (lambda value: value >= 0, "0 to max_tokens, inclusive"),
     "top_logprobs": (lambda value: 0 <= value <= 20, "0 to 20, inclusive"),
+    "top_prompt_logprobs": (lambda value: 0 <= value <= 20, "0 to 20, inclusive"),
 }
 
 
@@ -111,8 +112,8 @@ def to_sampling_params(
         bad_words: The tokens of the request's bad words, as that model writes them.
 
     Raises:
-        InvalidRequestError: `min_tokens` is over `max_tokens`, or a token that the request names is not in the
-            vocabulary.
+        InvalidRequestError: `min_tokens` is over `max_tokens`, a token that the request names is not in the
+            vocabulary, or too many log probabilities of the prompt are asked for.
         ContextWindowExceededError: The prompt is too long, or an explicit `max_tokens` is over the model's limit or
             doesn't fit beside the prompt.
     """
@@ -141,6 +142,7 @@ def to_sampling_params(
         stop_token_ids=frozenset(request.stop_token_ids),
         min_tokens=min(params.min_tokens, max_tokens),
         num_logprobs=params.top_logprobs if params.HasField("top_logprobs") else None,
+        num_prompt_logprobs=num_prompt_logprobs(params, num_prompt_tokens),
     )
 
 

@@ -83,6 +83,9 @@ class TextGenerator:
             said: list[pb.RunStreamResponse] = []
             async with aclosing(model.engine.generate(submit)) as outputs:
                 async for output in outputs:
+                    if output.prompt_logprobs:
+                        logprobs = output.prompt_logprobs
+                        await asyncio.to_thread(completion.add_prompt, submit.prompt_token_ids, logprobs)
                     part = completion.add(output)
                     if completion.has_ended:
                         break

@@ -8,6 +8,8 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.errors import InvalidRequestError
 
 MAX_PROMPT_TOKEN_IDS = 1 << 20
+# Together they take about 2 MB in an answer, of which clients take 4 MB by default.
+MAX_PROMPT_LOGPROBS = 65_536
 
 _FIELDS = {"model", "prompt", "conversation", "prompt_token_ids", "tools", "tool_choice", "truncate_prompt_tokens"}
 _CONTINUED_ROLES = ("assistant", "user")
@@ -109,3 +111,22 @@ def check_token_ids(field: str, token_ids: Sequence[int], vocab_size: int) -> No
         if not 0 <= token_id < vocab_size:
             message = f"{field} has token {token_id}; the token ids of the model that answers are 0 to {vocab_size - 1}"
             raise InvalidRequestError(message, field, token_id=token_id, vocab_size=vocab_size)
+
+
+def num_prompt_logprobs(params: pb.SamplingParams, num_prompt_tokens: int) -> int | None:
+    """Of how many most likely tokens log probabilities are told behind each token of a prompt; None for none at all.
+
+    Raises:
+        InvalidRequestError: They are more than may be told.
+    """
+    if not params.HasField("top_prompt_logprobs"):
+        return None
+    number = num_prompt_tokens * (1 + params.top_prompt_logprobs)
+    if number > MAX_PROMPT_LOGPROBS:
+        field = "sampling_params.top_prompt_logprobs"
+        message = (
+            f"{field} asks for {number} log probabilities of the prompt's {num_prompt_tokens} tokens; "
+            f"{MAX_PROMPT_LOGPROBS} are the most: ask for fewer, or send a shorter prompt"
+        )
+        raise InvalidRequestError(message, field, max_prompt_logprobs=MAX_PROMPT_LOGPROBS)
+    return params.top_prompt_logprobs

@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import torch
 
-from service.engine.drawn import Drawn, SamplingError
+from service.engine.drawn import Drawn, DrawnLogprobs, SamplingError
 from service.engine.errors import is_out_of_memory
-from service.engine.sampling import SamplingRow, draw
+from service.engine.sampling import SamplingRow, draw, logprobs_of
+from service.engine.scheduler import ScheduledSequence
 from service.engine.sequence import SamplingParams, Sequence
+from service.engine.transfer import to_device
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,24 @@ def draw_for(logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]]) -> D
     faults = [_fault(logits[place : place + 1], *one) for place, one in enumerate(next_tokens)]
     rows = [row_of(*one) if fault is None else _PLAIN for one, fault in zip(next_tokens, faults, strict=True)]
     return replace(draw(logits, rows), errors={place: fault for place, fault in enumerate(faults) if fault is not None})
+
+
+def prompt_logprobs(logits: torch.Tensor, scheduled: list[ScheduledSequence]) -> DrawnLogprobs | None:
+    """The log probabilities of the prompts' tokens that a step asks for; None if it asks for none.
+
+    Args:
+        logits: Those behind the token before each, [tokens, vocabulary].
+        scheduled: The step's sequences, in the order of `logits`.
+    """
+    token_ids: list[int] = []
+    counts: list[int] = []
+    for item in scheduled:
+        first = item.start + 1
+        token_ids += item.sequence.token_ids[first : first + item.num_prompt_logits]
+        counts += [item.sequence.params.num_prompt_logprobs or 0] * item.num_prompt_logits
+    if not counts:
+        return None
+    return logprobs_of(logits, dict(enumerate(counts)), to_device(token_ids, logits.device))
 
 
 def _fault(logits: torch.Tensor, sequence: Sequence, index: int) -> SamplingError | None:

@@ -45,7 +45,7 @@ class DrawnLogprobs:
 
     Attributes:
         counts: Each such row, and how many of the most likely tokens it asks for; the most is k.
-        chosen: The chosen tokens', floating point [n, 1].
+        chosen: Those of the tokens that were chosen, or stand there, floating point [n, 1].
         top: Those of the most likely tokens, most likely first, floating point [n, k].
         top_ids: These tokens, int64 [n, k].
     """
@@ -54,6 +54,10 @@ class DrawnLogprobs:
     chosen: torch.Tensor
     top: torch.Tensor
     top_ids: torch.Tensor
+
+    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "DrawnLogprobs":
+        """The same elsewhere."""
+        return DrawnLogprobs(self.counts, move(self.chosen), move(self.top), move(self.top_ids))
 
     def by_row(self) -> dict[int, TokenLogprobs]:
         """What each row that asks is told; waits for the device."""
@@ -71,12 +75,14 @@ class Drawn:
     Attributes:
         outcomes: Each row's token, or `IS_INVALID` or `IS_EMPTY`, int64 [rows].
         logprobs: The log probabilities that rows ask for; None if no row does.
+        prompt_logprobs: Those of tokens of prompts, one row for each; None if none are asked for.
         errors: Why rows failed before anything could be drawn; their outcomes mean nothing.
     """
 
     outcomes: torch.Tensor
     logprobs: DrawnLogprobs | None = None
     errors: dict[int, SamplingError] = field(default_factory=dict)
+    prompt_logprobs: DrawnLogprobs | None = None
 
     @property
     def token_ids(self) -> torch.Tensor:
@@ -85,11 +91,8 @@ class Drawn:
 
     def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "Drawn":
         """The same elsewhere."""
-        logprobs = self.logprobs
-        if logprobs is not None:
-            chosen, top, top_ids = (move(tensor) for tensor in (logprobs.chosen, logprobs.top, logprobs.top_ids))
-            logprobs = DrawnLogprobs(logprobs.counts, chosen, top, top_ids)
-        return replace(self, outcomes=move(self.outcomes), logprobs=logprobs)
+        logprobs, prompts = (logprobs and logprobs.moved(move) for logprobs in (self.logprobs, self.prompt_logprobs))
+        return replace(self, outcomes=move(self.outcomes), logprobs=logprobs, prompt_logprobs=prompts)
 
     def tokens(self) -> list[SampledToken | SamplingError]:
         """Each row's token, or why it has none; waits for the device."""

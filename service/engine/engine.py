@@ -159,9 +159,7 @@ class Engine:
             raise ValueError("a request has at least one prompt token and max_tokens is at least 1")
         num_tokens = len(prompt_token_ids) + params.max_tokens
         if num_tokens > self._max_num_tokens:
-            raise ValueError(
-                f"prompt and max_tokens are {num_tokens} tokens, and there is room for {self._max_num_tokens}"
-            )
+            raise ValueError(f"prompt and max_tokens are {num_tokens} tokens; there is room for {self._max_num_tokens}")
         # Such a token would fail the whole step, and on CUDA the process.
         for token_id in itertools.chain(prompt_token_ids, params.token_ids()):
             if not 0 <= token_id < self.info.vocab_size:
@@ -212,6 +210,7 @@ class Engine:
         result = StepResult()
         if self._flights:
             tokens = self._flights[0].tokens()
+            self._flights[0].keep_prompt_logprobs()
             for item in self._flights.popleft().scheduled:
                 if item.sequence.status is not SequenceStatus.FINISHED:
                     self._take(item, tokens.get(item.sequence), result)
@@ -233,11 +232,11 @@ class Engine:
 
     def _grow(self, sequence: Sequence, token: SampledToken) -> StepOutput:
         sequence.append(token.token_id)
+        known = sequence.num_cached_tokens or 0, sequence.take_prompt_logprobs()
         finish_reason = sequence.finish_reason()
         if finish_reason is not None:
             self.abort(sequence.id)
-        num_cached_tokens = sequence.num_cached_tokens or 0
-        return StepOutput(sequence.id, token.token_id, finish_reason, token.logprobs, num_cached_tokens)
+        return StepOutput(sequence.id, token.token_id, finish_reason, token.logprobs, *known)
 
     def _end(self, sequence: Sequence, reason: str | SamplingError) -> Failure:
         _log.error("request %s fails: %s", sequence.id, reason)

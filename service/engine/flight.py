@@ -1,5 +1,6 @@
 """A step between its launch, when the device is given its work, and its retirement, when the host sees its tokens."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,13 +56,24 @@ class Flight:
         scheduled: Its sequences.
         rows: Which row of what it draws is each sequence's token; none where a prefill has more chunks to come.
         pending: Its work.
+        prompts: Those of its sequences that get log probabilities of their prompts, in the order of its rows.
     """
 
     scheduled: list[ScheduledSequence]
     rows: dict[Sequence, int]
     pending: Pending
+    prompts: list[ScheduledSequence]
 
     def tokens(self) -> dict[Sequence, SampledToken | SamplingError]:
         """The token of each sequence that got one, or why it has none; waits for the device."""
         tokens = self.pending.on_host().tokens()
         return {sequence: tokens[row] for sequence, row in self.rows.items()}
+
+    def keep_prompt_logprobs(self) -> None:
+        """Lets sequences know what the step tells of their prompts; waits for the device if it tells anything."""
+        logprobs = self.pending.on_host().prompt_logprobs if self.prompts else None
+        rows = iter(logprobs.by_row().values() if logprobs else ())
+        for item in self.prompts:
+            known = list(itertools.islice(rows, item.num_prompt_logits))
+            if item.sequence.prompt_logprobs is not None:
+                item.sequence.prompt_logprobs += known

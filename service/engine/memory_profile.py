@@ -10,13 +10,14 @@ from service.engine.cut_layers import Ranks
 from service.engine.memory_share import DeviceMemory, kv_cache_bytes
 from service.engine.messages import EngineConfig
 from service.engine.model_runner import ModelRunner
-from service.engine.scheduler import ScheduledSequence
+from service.engine.scheduler import MAX_PROMPT_LOGITS, ScheduledSequence
 from service.engine.sequence import SamplingParams, Sequence
 
 MIN_BLOCKS = 4
 """With fewer blocks a KV cache is of no use."""
 
 _GREEDY = SamplingParams(2)
+_TOLD = SamplingParams(2, num_prompt_logprobs=20)
 _DRAWN = SamplingParams(2, temperature=1.0, top_p=0.9, num_logprobs=20)
 
 
@@ -112,7 +113,9 @@ def largest_steps(config: EngineConfig, max_num_tokens: int) -> list[list[Schedu
     num_left = config.max_num_batched_tokens
     while num_left:
         num_new = min(num_left, max_num_tokens)
-        prefilling.append(_scheduled(max_num_tokens, num_new, _GREEDY))
+        if not prefilling:  # as the scheduler does, and the logits come to the others
+            num_new = min(num_new, MAX_PROMPT_LOGITS)
+        prefilling.append(_scheduled(max_num_tokens, num_new, _GREEDY if prefilling else _TOLD))
         num_left -= num_new
     decoding = [_scheduled(BLOCK_SIZE, 1, _DRAWN) for _ in range(config.max_num_seqs)]
     return [prefilling, decoding]

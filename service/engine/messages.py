@@ -220,6 +220,8 @@ class StepOutput:
         finish_reason: Why it is the last one; None if it is not.
         logprobs: Its log probabilities, if the request asks for them.
         num_cached_tokens: How many of the prompt's tokens came from the prefix cache; the same in each output.
+        prompt_logprobs: The log probabilities of the prompt's tokens but the first, if the request asks for them; only
+            in the first output.
     """
 
     id: str
@@ -227,6 +229,7 @@ class StepOutput:
     finish_reason: FinishReason | None
     logprobs: TokenLogprobs | None = None
     num_cached_tokens: int = 0
+    prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
 
 
 class FailureCause(enum.Enum):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Set
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import torch
 from transformers import PreTrainedModel
@@ -11,7 +12,7 @@ from service.engine.attention import ATTENTION_NAME
 from service.engine.block_pool import num_blocks_for
 from service.engine.class_forward import Forward, class_forward
 from service.engine.decode_graphs import Capture, DecodeGraphs
-from service.engine.drawing import draw_for
+from service.engine.drawing import draw_for, prompt_logprobs
 from service.engine.drawn import Drawn
 from service.engine.flight import Flight, Launched, Pending, Work
 from service.engine.fused_forward import fused_forward
@@ -95,16 +96,18 @@ class ModelRunner:
         def work() -> Drawn:
             with self.step_scope(packed):
                 logits = self._logits(inputs, None if before is None else before.pending.drawn)
-            return self._draw(logits, next_tokens)
+            return self._draw(logits, next_tokens, packed)
 
-        return Flight(scheduled, {sequence: row for row, sequence in enumerate(drawing)}, self._launch_work(work))
+        rows = {sequence: row for row, sequence in enumerate(drawing)}
+        prompts = [item for item in packed if item.num_prompt_logits]
+        return Flight(scheduled, rows, self._launch_work(work), prompts)
 
     def forget(self) -> None:
         """Drops what is kept between steps, after one that failed."""
         self._packer.forget()
 
     def logits(self, packed: list[ScheduledSequence]) -> torch.Tensor:
-        """The logits after each sequence whose last chunk this is, [sequences, vocabulary].
+        """The logits after each sequence whose last chunk this is, and then within prompts, [places, vocabulary].
 
         Args:
             packed: The sequences in packing order: first those that decode, shortest first.
@@ -113,8 +116,11 @@ class ModelRunner:
             return self._logits(self._packer.pack(packed, {}), None)
 
     @torch.inference_mode()
-    def _draw(self, logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]]) -> Drawn:
-        return draw_for(logits, next_tokens)
+    def _draw(
+        self, logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]], packed: list[ScheduledSequence]
+    ) -> Drawn:
+        drawn = draw_for(logits[: len(next_tokens)], next_tokens)
+        return replace(drawn, prompt_logprobs=prompt_logprobs(logits[len(next_tokens) :], packed))
 
     @torch.inference_mode()
     def _logits(self, inputs: StepInputs, before: Drawn | None) -> torch.Tensor:

@@ -28,7 +28,7 @@ class StepInputs:
     Attributes:
         token_ids: int64 [T], 0 for tokens that the step before draws.
         positions: Each token's place in its sequence, int64 [T].
-        last: Places in the row whose logits are wanted, int64 [N].
+        last: Places in the row whose logits are wanted: first those where tokens are drawn, then prompts', int64 [N].
         batch: The step's sequences.
         drawn_before: The places of tokens that the step before draws, and in which of its rows, int64 [2, n]; None if
             there are none.
@@ -89,10 +89,14 @@ class Packer:
                 token_ids.append(0)
         batch = self._batch(packed)
         self._keep_gathered(packed, batch.decode_groups)
+        starts = [0, *ends]
+        last = [end - 1 for item, end in zip(packed, ends, strict=True) if item.is_last_chunk]
+        for item, start in zip(packed, starts, strict=False):
+            last += range(start, start + item.num_prompt_logits)
         return StepInputs(
             token_ids=self._tensor(token_ids),
             positions=self._tensor([position for item in packed for position in range(item.start, item.end)]),
-            last=self._tensor([end - 1 for item, end in zip(packed, ends, strict=True) if item.is_last_chunk]),
+            last=self._tensor(last),
             batch=batch,
             drawn_before=self._tensor(list(zip(*drawn, strict=True))) if drawn else None,
             cleared_blocks=self._cleared_blocks(packed),

@@ -17,6 +17,7 @@ class StepItem:
         token_ids: Those that are computed now.
         num_tokens: How many it has.
         block_table: Its blocks.
+        num_prompt_logits: See `ScheduledSequence`.
     """
 
     number: int
@@ -24,6 +25,7 @@ class StepItem:
     token_ids: list[int]
     num_tokens: int
     block_table: list[int]
+    num_prompt_logits: int
 
 
 class StepWriter:
@@ -44,7 +46,8 @@ class StepWriter:
     def _item(self, item: ScheduledSequence) -> StepItem:
         sequence = item.sequence
         token_ids = sequence.token_ids[item.start : item.end]
-        return StepItem(self._numbers[sequence], item.start, token_ids, sequence.num_tokens, sequence.block_table)
+        number, num_tokens = self._numbers[sequence], sequence.num_tokens
+        return StepItem(number, item.start, token_ids, num_tokens, sequence.block_table, item.num_prompt_logits)
 
 
 class StepReader:
@@ -69,4 +72,6 @@ def _scheduled(sequence: Sequence, item: StepItem) -> ScheduledSequence:
     sequence.token_ids += [0] * (item.num_tokens - sequence.num_tokens)
     sequence.token_ids[item.start : item.start + len(item.token_ids)] = item.token_ids
     sequence.num_computed_tokens, sequence.block_table = item.start, item.block_table
-    return ScheduledSequence(sequence, len(item.token_ids))
+    scheduled = ScheduledSequence(sequence, len(item.token_ids))
+    scheduled.num_prompt_logits = item.num_prompt_logits
+    return scheduled

@@ -34,12 +34,14 @@ class EngineOutput:
         finish_reason: Why the completion ended; only in the last output.
         num_cached_tokens: How many of the prompt's tokens came from the prefix cache.
         logprobs: The log probabilities of each of the tokens, if the request asks for them; empty if not.
+        prompt_logprobs: Those of the prompt's tokens but the first, in the first output; empty if not asked for.
     """
 
     token_ids: list[int]
     finish_reason: FinishReason | None
     num_cached_tokens: int = 0
     logprobs: list[TokenLogprobs] = field(default_factory=list)
+    prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +52,7 @@ class Request:
         submit: What the engine was told.
         has_started: Whether the engine has begun it, so that it may be what the engine dies of.
         token_ids, logprobs: The tokens that came since `take`, and their log probabilities if they were asked for.
+        prompt_logprobs: Those of the prompt's tokens, until they are taken.
         num_cached_tokens: How many of the prompt's tokens came from the prefix cache; known with the first token.
         finish_reason, error: One of them is set at its end, once.
         news: Set when there is something to take.
@@ -59,6 +62,7 @@ class Request:
     has_started: bool = False
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
+    prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
     num_cached_tokens: int = 0
     finish_reason: FinishReason | None = None
     error: RunstreamError | None = None
@@ -76,6 +80,7 @@ class Request:
         self.token_ids.append(output.token_id)
         if output.logprobs is not None:
             self.logprobs.append(output.logprobs)
+        self.prompt_logprobs += output.prompt_logprobs
         self.num_cached_tokens = output.num_cached_tokens
         self.finish_reason = output.finish_reason
         self.news.set()
@@ -88,8 +93,10 @@ class Request:
 
     def take(self) -> EngineOutput:
         """Everything that came since the last time."""
-        output = EngineOutput(self.token_ids, self.finish_reason, self.num_cached_tokens, self.logprobs)
-        self.token_ids, self.logprobs = [], []
+        output = EngineOutput(
+            self.token_ids, self.finish_reason, self.num_cached_tokens, self.logprobs, self.prompt_logprobs
+        )
+        self.token_ids, self.logprobs, self.prompt_logprobs = [], [], []
         self.news.clear()
         return output
 

@@ -105,7 +105,8 @@ def draw(logits: torch.Tensor, rows: list[SamplingRow]) -> Drawn:
         where = to_device(chosen, logits.device)
         outcomes = outcomes.index_copy(0, where, _choose(logits.index_select(0, where), [rows[p] for p in chosen]))
     outcomes = outcomes.where(best.values.isfinite(), IS_INVALID)
-    return Drawn(outcomes, _logprobs(logits, rows, outcomes))
+    counts = {place: row.params.num_logprobs for place, row in enumerate(rows) if row.params.num_logprobs is not None}
+    return Drawn(outcomes, logprobs_of(logits, counts, outcomes) if counts else None)
 
 
 def _choose(logits: torch.Tensor, rows: list[SamplingRow]) -> torch.Tensor:
@@ -230,20 +231,19 @@ def _first_above(cumulative: torch.Tensor, targets: torch.Tensor) -> torch.Tenso
     return torch.searchsorted(cumulative, below_total, right=True).clamp_(max=cumulative.shape[1] - 1)
 
 
-def _logprobs(logits: torch.Tensor, rows: list[SamplingRow], outcomes: torch.Tensor) -> DrawnLogprobs | None:
-    """The log probabilities of the rows that ask for them."""
-    counts = {
-        place: min(row.params.num_logprobs, logits.shape[-1])
-        for place, row in enumerate(rows)
-        if row.params.num_logprobs is not None
-    }
-    if not counts:
-        return None
+def logprobs_of(logits: torch.Tensor, counts: dict[int, int], token_ids: torch.Tensor) -> DrawnLogprobs:
+    """The log probabilities of tokens and of the most likely ones at their places.
+
+    Args:
+        logits: [rows, vocabulary].
+        counts: Which rows, at least one, and of how many of the most likely tokens each.
+        token_ids: Each row's token, int64 [rows].
+    """
     where = to_device(list(counts), logits.device)
     precision = torch.promote_types(logits.dtype, torch.float32)
     logprobs = torch.log_softmax(logits.index_select(0, where).to(precision), dim=-1)
-    chosen = logprobs.gather(1, outcomes.index_select(0, where).clamp(min=0)[:, None])
-    top = logprobs.topk(max(counts.values()), dim=-1)
+    chosen = logprobs.gather(1, token_ids.index_select(0, where).clamp(min=0)[:, None])
+    top = logprobs.topk(min(max(counts.values()), logits.shape[-1]), dim=-1)
     return DrawnLogprobs(counts, chosen, top.values, top.indices)
 
 

@@ -25,6 +25,9 @@ from operator import attrgetter
 from service.engine.block_pool import BLOCK_SIZE, BlockPool, num_blocks_for
 from service.engine.sequence import Priority, Sequence, SequenceStatus
 
+MAX_PROMPT_LOGITS = 256
+"""Behind how many of the prompts' tokens one step computes logits: each takes as much memory as the vocabulary."""
+
 
 @dataclass(slots=True)
 class ScheduledSequence:
@@ -35,16 +38,21 @@ class ScheduledSequence:
         num_tokens: How many of its uncomputed tokens, at least 1.
         start: The place of the first of them.
         is_last_chunk: Whether that is all that there is to compute, so that the step draws the next token.
+        num_prompt_logits: Behind how many of them, from the first on, the log probabilities of the prompt's next tokens
+            are asked for.
     """
 
     sequence: Sequence
     num_tokens: int
     start: int = field(init=False)
     is_last_chunk: bool = field(init=False)
+    num_prompt_logits: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.start = self.sequence.num_computed_tokens
         self.is_last_chunk = self.num_tokens == self.sequence.num_uncomputed_tokens
+        if self.sequence.wants_prompt_logits:
+            self.num_prompt_logits = min(self.end, self.sequence.num_prompt_tokens - 1) - self.start
 
     @property
     def end(self) -> int:
@@ -54,13 +62,17 @@ class ScheduledSequence:
 
 @dataclass(slots=True)
 class _Step:
-    """A step while it is being put together: what is left of its budget, and each sequence's tokens."""
+    """A step while it is being put together: what is left of its budgets, and each sequence's tokens."""
 
     budget: int
+    prompt_logits: int = MAX_PROMPT_LOGITS
     num_tokens: dict[Sequence, int] = field(default_factory=dict)
 
     def add(self, sequence: Sequence) -> None:
         num_tokens = min(sequence.num_uncomputed_tokens, self.budget)
+        if sequence.wants_prompt_logits:
+            num_tokens = min(num_tokens, self.prompt_logits)
+            self.prompt_logits -= num_tokens
         if num_tokens:
             self.num_tokens[sequence] = num_tokens
             self.budget -= num_tokens
@@ -230,7 +242,9 @@ class Scheduler:
         pool = self.block_pool
         if len(self.running) >= self._max_num_seqs or not pool.num_free:
             return None
-        shared = pool.match(sequence.token_ids[:-1], sequence.cache_salt)  # one token is computed, to have its logits
+        shared: list[int] = []
+        if sequence.prompt_logprobs is None:
+            shared = pool.match(sequence.token_ids[:-1], sequence.cache_salt)  # one token is computed for its logits
         missing = num_blocks_for(sequence.num_tokens) - len(shared)
         return shared if missing <= pool.num_free_without(shared) else None
 
@@ -254,6 +268,8 @@ class Scheduler:
         self.block_pool.give_back(sequence.block_table)
         sequence.block_table = []
         sequence.num_computed_tokens = sequence.num_drawing = 0
+        if sequence.prompt_logprobs:
+            sequence.prompt_logprobs = []
 
     def _writes_to_its_own(self, item: ScheduledSequence) -> bool:
         """Whether nobody else reads the block that a step goes on with; only full ones before it are shared."""

@@ -35,6 +35,7 @@ class SamplingParams:
         min_tokens: Before this many tokens none of `eos_token_ids` and `stop_token_ids` can be chosen.
         num_logprobs: Of how many most likely tokens log probabilities are told, besides the chosen one's, 0 to 20; None
             for no log probabilities.
+        num_prompt_logprobs: The same of the prompt's tokens but the first.
     """
 
     max_tokens: int
@@ -53,6 +54,7 @@ class SamplingParams:
     stop_token_ids: frozenset[int] = frozenset()
     min_tokens: int = 0
     num_logprobs: int | None = None
+    num_prompt_logprobs: int | None = None
 
     @property
     def has_penalties(self) -> bool:
@@ -74,7 +76,7 @@ class TokenLogprobs:
     """Natural logarithms of probabilities at one token's place, before temperature, penalties, bias and masks.
 
     Attributes:
-        chosen: The chosen token's.
+        chosen: That of the token that stands there.
         top: The most likely tokens and theirs, most likely first.
     """
 
@@ -148,6 +150,8 @@ class Sequence:
         block_table: The ids of the blocks that hold them, in order. Full blocks may be shared with other sequences.
         grammar: Follows the completion through the form that it must have; None if any will do.
         token_counts: What its penalties are reckoned from; None if it has none. Preemption leaves both as they are.
+        prompt_logprobs: Those of the prompt's tokens but the first, as far as its steps are retired; None if they are
+            not asked for, or told. Until then nothing is taken from the prefix cache, which has no logits.
         allowed_words: The bitmask of `allowed_token_ids`, 32 to a word; None if all tokens are allowed.
     """
 
@@ -164,9 +168,12 @@ class Sequence:
     block_table: list[int] = field(default_factory=list)
     grammar: "GrammarMatcher | None" = None
     token_counts: TokenCounts | None = field(init=False, default=None)
+    prompt_logprobs: list[TokenLogprobs] | None = field(init=False, default=None)
     allowed_words: "array[int] | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        if self.params.num_prompt_logprobs is not None:
+            self.prompt_logprobs = []
         if self.params.has_penalties:
             self.token_counts = TokenCounts(self.token_ids)
         if self.params.allowed_token_ids:
@@ -207,6 +214,16 @@ class Sequence:
     def is_decoding(self) -> bool:
         """Whether a single token is left to compute, so that a step that runs it draws the next one."""
         return self.num_uncomputed_tokens == 1
+
+    @property
+    def wants_prompt_logits(self) -> bool:
+        """Whether log probabilities of the prompt's tokens are asked for that are not being computed yet."""
+        return self.prompt_logprobs is not None and self.num_computed_tokens < self.num_prompt_tokens - 1
+
+    def take_prompt_logprobs(self) -> list[TokenLogprobs]:
+        """Those of the whole prompt, once it is computed and never again."""
+        logprobs, self.prompt_logprobs = self.prompt_logprobs or [], None
+        return logprobs
 
     def forbidden_token_ids(self) -> list[int]:
         """The tokens that would complete a bad word if they came next."""

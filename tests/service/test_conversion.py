@@ -81,6 +81,8 @@ def max_tokens(num_prompt_tokens: int, *, limits: Limits = LIMITS, stands_in: bo
         (sampled(min_tokens=-1), "sampling_params.min_tokens"),
         (sampled(top_logprobs=21), "sampling_params.top_logprobs"),
         (sampled(top_logprobs=-1), "sampling_params.top_logprobs"),
+        (sampled(top_prompt_logprobs=21), "sampling_params.top_prompt_logprobs"),
+        (sampled(top_prompt_logprobs=-1), "sampling_params.top_prompt_logprobs"),
     ],
 )
 def test_a_missing_or_impossible_value_is_refused_by_its_field(request_, field):
@@ -128,6 +130,22 @@ def test_what_is_set_reaches_the_engine():
     params = converted(top_logprobs=0, logit_bias={4: -1.0}, ignore_eos=True, **named, **same)
     same |= {"stop_token_ids": frozenset({2, 49}), "allowed_token_ids": (49, 3)}
     assert params == SamplingParams(num_logprobs=0, logit_bias=((4, -1.0),), **same)
+
+
+def test_as_many_log_probabilities_of_a_prompt_are_told_as_may_be():
+    assert [converted(top_prompt_logprobs=most).num_prompt_logprobs for most in (0, 20)] == [0, 20]
+    wide = Limits(100_000, 200, 200_000, 50)
+
+    def asked(num_prompt_tokens, most):
+        request = sampled(top_prompt_logprobs=most)
+        return to_sampling_params(request, NAMED, wide, num_prompt_tokens, frozenset(), stands_in=False)
+
+    assert asked(65_536, 0).num_prompt_logprobs == 0
+    assert asked(32_768, 1).num_prompt_logprobs == 1
+    for num_prompt_tokens, most in ((65_537, 0), (32_769, 1), (3_121, 20)):
+        with pytest.raises(InvalidRequestError, match="65536 are the most") as caught:
+            asked(num_prompt_tokens, most)
+        assert caught.value.field == "sampling_params.top_prompt_logprobs"
 
 
 def test_min_tokens_is_at_most_max_tokens_whichever_way_that_came():

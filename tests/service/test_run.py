@@ -5,10 +5,12 @@ from typing import Any
 
 import grpc
 import pytest
+import torch
 from runstream.v1 import text_generation_pb2 as pb
 from runstream.v1 import text_generation_pb2_grpc
 
 from service.servicer import MODEL_HEADER
+from tests.service.engine.conftest import load_reference
 from tests.service.running_service import MODEL, ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -150,6 +152,40 @@ async def test_a_greedy_token_is_the_most_likely_one(running):
     answer = await running.text_generation.Run(ask(max_tokens=10, top_logprobs=1))
     for logprob in answer.logprobs:
         assert (logprob.token_id, logprob.logprob) == (logprob.top[0].token_id, logprob.top[0].logprob)
+
+
+async def test_log_probabilities_of_the_prompt_come_once_and_first(running):
+    asked: dict[str, Any] = {"max_tokens": 20, "top_prompt_logprobs": 2}
+    text = "How many of these tokens did the model see come?"
+    whole = await running.text_generation.Run(ask(text, **asked))
+    first, *others = [part async for part in running.text_generation.RunStream(ask(text, **asked))]
+    assert list(first.prompt_logprobs) == list(whole.prompt_logprobs)
+    assert not any(part.prompt_logprobs for part in others)
+    counted = await running.text_generation.CountTokens(pb.CountTokensRequest(request=ask(text)))
+    assert [logprob.token_id for logprob in whole.prompt_logprobs] == counted.token_ids[1:]
+    assert {len(logprob.top) for logprob in whole.prompt_logprobs} == {2}
+    assert whole.usage.cached_prompt_tokens == 0
+    free = await running.text_generation.Run(ask(text, max_tokens=20))
+    assert (free.text, list(free.prompt_logprobs)) == (whole.text, [])
+    assert await running.is_idle()
+
+
+async def test_log_probabilities_of_the_prompt_are_those_of_transformers(running, catalog_file):
+    answer = await running.text_generation.Run(ask(max_tokens=1, top_prompt_logprobs=0))
+    request = pb.CountTokensRequest(request=ask())
+    ids = list((await running.text_generation.CountTokens(request)).token_ids)
+    model = load_reference(catalog_file.parent / "tiny", "float32")
+    with torch.inference_mode():
+        raw = torch.log_softmax(model(torch.tensor([ids])).logits[0, :-1], dim=-1)
+    expected = [row[token_id].item() for row, token_id in zip(raw, ids[1:], strict=True)]
+    assert [logprob.logprob for logprob in answer.prompt_logprobs] == pytest.approx(expected, abs=1e-4)
+
+
+async def test_a_prompt_of_one_token_has_no_log_probabilities(running):
+    request = ask(max_tokens=3, top_prompt_logprobs=1)
+    request.prompt_token_ids.values.append(5)
+    answer = await running.text_generation.Run(request)
+    assert (answer.usage.prompt_tokens, list(answer.prompt_logprobs)) == (1, [])
 
 
 async def greedy_token_ids(running, **params):

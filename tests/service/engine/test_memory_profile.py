@@ -87,6 +87,7 @@ def test_the_largest_steps_have_as_many_tokens_and_rows_as_may_be_and_end_at_the
     assert [item.num_tokens for item in prefilling] == [100, 100, 50]
     assert [item.sequence.num_computed_tokens for item in prefilling] == [0, 0, 50]
     assert [item.num_tokens for item in decoding] == [1, 1, 1]
+    assert [item.num_prompt_logits for item in prefilling] == [99, 0, 0]
     assert all(item.is_last_chunk and set(item.sequence.block_table) == {0} for item in prefilling + decoding)
 
 

@@ -84,6 +84,7 @@ PARAMS = st.builds(
     bad_words=st.sampled_from([(), (), PAIRS, tuple((token_id,) for token_id in range(0, 418, 3))]),
     min_tokens=st.sampled_from([0, 0, 4]),
     num_logprobs=st.sampled_from([None, None, 2]),
+    num_prompt_logprobs=st.sampled_from([None, None, None, 1]),
 )
 REQUEST = st.builds(
     Request,
@@ -160,6 +161,7 @@ ALL_ASKED = SamplingParams(
     stop_token_ids=frozenset({53}),
     min_tokens=2,
     num_logprobs=3,
+    num_prompt_logprobs=3,
 )
 
 

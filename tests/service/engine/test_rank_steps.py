@@ -18,9 +18,11 @@ from tests.service.engine.conftest import engine_on_a_copy
 
 NUM_BLOCKS = 8
 REQUESTS = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(1, 60), st.integers(1, 20), st.integers(0, 8)), min_size=1, max_size=6
+    st.tuples(st.integers(0, 3), st.integers(1, 60), st.integers(1, 20), st.integers(0, 8), st.sampled_from([None, 2])),
+    min_size=1,
+    max_size=6,
 )
-"""Ids, prompt lengths, max_tokens, and how many steps later the next one comes."""
+"""Ids, prompt lengths, max_tokens, how many steps later the next one comes, and log probabilities of the prompt."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,9 @@ def pair() -> tuple[Engine, Engine]:
 
     @contextlib.contextmanager
     def step_scope(packed: list[ScheduledSequence]) -> Iterator[None]:
-        second.follow(reader.read(unpack(pack(writer.write(packed))[4:])))
+        followed = reader.read(unpack(pack(writer.write(packed))[4:]))
+        assert [item.num_prompt_logits for item in followed] == [item.num_prompt_logits for item in packed]
+        second.follow(followed)
         yield
 
     first.lead(step_scope)
@@ -41,11 +45,14 @@ def pair() -> tuple[Engine, Engine]:
 
 @given(requests=REQUESTS)
 @settings(max_examples=settings().max_examples // 4)
-def test_the_caches_of_both_are_equal(pair: tuple[Engine, Engine], requests: list[tuple[int, int, int, int]]) -> None:
+def test_the_caches_of_both_are_equal(
+    pair: tuple[Engine, Engine], requests: list[tuple[int, int, int, int, int | None]]
+) -> None:
     first, second = pair
-    for name, length, max_tokens, num_steps in requests:
+    for name, length, max_tokens, num_steps, num_logprobs in requests:
         first.abort(str(name))  # the same id may come again in the next step
-        first.submit(str(name), [(7 * i + name % 2) % 320 for i in range(length)], SamplingParams(max_tokens))
+        params = SamplingParams(max_tokens, num_prompt_logprobs=num_logprobs)
+        first.submit(str(name), [(7 * i + name % 2) % 320 for i in range(length)], params)
         for _ in range(num_steps):
             first.step()
     while first.has_work:

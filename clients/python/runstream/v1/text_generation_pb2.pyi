@@ -607,8 +607,9 @@ class SamplingParams(_message.Message):
     top_prompt_logprobs: _builtins.int
     """Optional. Asks for the log probability of each token of the prompt but the
     first, and of this many of the most likely ones at its place. Such a
-    request takes nothing from the prefix cache. Range: 0 to 20, inclusive.
-    Default: no log probabilities.
+    request takes nothing from the prefix cache. Range: 0 to 20, inclusive;
+    this and 1, times the prompt's tokens, is at most 65,536. Default: no log
+    probabilities.
     """
     @_builtins.property
     def logit_bias(self) -> _containers.ScalarMap[_builtins.int, _builtins.float]:
@@ -961,7 +962,7 @@ Global___Usage: _TypeAlias = Usage  # noqa: Y015
 
 @_typing.final
 class TokenLogprob(_message.Message):
-    """Holds one generated token's log probability."""
+    """Holds the log probability of one generated token, or of one of the prompt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
