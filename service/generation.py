@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from runstream.v1 import text_generation_pb2 as pb
@@ -28,10 +28,6 @@ from service.value_check import ValueCheck
 _MAX_INLINE_BYTES = 4096
 
 
-async def _tell_nobody(served_model: str) -> None:
-    """What `TextGenerator.generate` calls where nobody wants to know early who answers."""
-
-
 def _form_of(request: pb.RunRequest) -> Form | None:
     form = to_form(request)
     if has_to_call(request):
@@ -53,18 +49,12 @@ class TextGenerator:
         self._values = ValueCheck()
         self._numbers = itertools.count(1)
 
-    async def generate(
-        self,
-        request: pb.RunRequest,
-        request_id: str,
-        on_accepted: Callable[[str], Awaitable[None]] = _tell_nobody,
-    ) -> AsyncGenerator[pb.RunStreamResponse, None]:
+    async def generate(self, request: pb.RunRequest, request_id: str) -> AsyncGenerator[pb.RunStreamResponse, None]:
         """Generates the parts of a completion; closing the generator before its end aborts the request.
 
         Args:
             request: A request that `check_request` has let pass.
             request_id: Stands in every part and in the log.
-            on_accepted: Gets the id of the model that answers, once nothing but the engine can refuse any more.
 
         Raises:
             RunstreamError: It has no completion, or not a whole one.
@@ -78,7 +68,6 @@ class TextGenerator:
         model = answering.model
         async with self._models.using(model, PRIORITIES[request.priority]) as loaded:
             submit = await self._to_submit(request, request_id, answering, loaded, form)
-            await on_accepted(model.entry.id)
             completion = self._begin(request, request_id, model, loaded, submit, started_at)
             said: list[pb.RunStreamResponse] = []
             async with aclosing(model.engine.generate(submit)) as outputs:

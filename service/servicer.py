@@ -1,7 +1,6 @@
 """The handlers. Each has four beats: check, call, map the error, fill."""
 
 import contextlib
-import functools
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -41,16 +40,21 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
 
     async def Run(self, request: pb.RunRequest, context: _Context) -> pb.RunResponse:  # noqa: N802
         """Answers with the whole completion."""
-        parts: list[pb.RunStreamResponse] = []
-        async with self._parts(request, context) as stream:
-            parts = [part async for part in stream]
-        return join(parts)
+        response = pb.RunResponse()
+        async with self._parts(request, context) as (request_id, stream):
+            response = join([part async for part in stream])
+            await tell_request_id(context, request_id, (MODEL_HEADER, response.served_model))
+        return response
 
     # A coroutine that writes is cancelled where it stands; a generator that yields would only be finalized some time.
     async def RunStream(self, request: pb.RunRequest, context: _Context) -> None:  # type: ignore[override]  # noqa: N802
         """Answers with parts of the completion as they are generated."""
-        async with self._parts(request, context) as stream:
+        async with self._parts(request, context) as (request_id, stream):
+            is_first = True
             async for part in stream:
+                if is_first:
+                    await tell_request_id(context, request_id, (MODEL_HEADER, part.served_model))
+                    is_first = False
                 await context.write(part)
 
     async def CountTokens(  # noqa: N802
@@ -58,23 +62,26 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
     ) -> pb.CountTokensResponse:
         """Counts the tokens of a prompt."""
         response = pb.CountTokensResponse()
-        async with error_status(context, request_id_of(context), self._metrics.count_failure):
+        request_id = request_id_of(context)
+        async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)
             async with self._calls.admit(context):
                 response = await self._generator.count_tokens(request.request)
+                await tell_request_id(context, request_id)
         return response
 
     @contextlib.asynccontextmanager
     async def _parts(
         self, request: pb.RunRequest, context: _Context
-    ) -> AsyncIterator[AsyncGenerator[pb.RunStreamResponse, None]]:
+    ) -> AsyncIterator[tuple[str, AsyncGenerator[pb.RunStreamResponse, None]]]:
+        """Holds a call while it is answered, and gives its request's id and the parts of the completion."""
         request_id = request_id_of(context)
         async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)
             check_request(request)
-            generating = self._generator.generate(request, request_id, functools.partial(_tell, context, request_id))
+            generating = self._generator.generate(request, request_id)
             async with self._calls.admit(context), aclosing(generating) as stream:
-                yield stream
+                yield request_id, stream
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
@@ -154,7 +161,3 @@ def _page(ids: list[str], request: models_pb2.ListModelsRequest) -> tuple[list[s
     start = ids.index(request.page_token) + 1 if request.page_token else 0
     end = start + min(request.page_size or _MAX_PAGE_SIZE, _MAX_PAGE_SIZE)
     return ids[start:end], ids[end - 1] if end < len(ids) else ""
-
-
-async def _tell(context: _Context, request_id: str, served_model: str) -> None:
-    await tell_request_id(context, request_id, (MODEL_HEADER, served_model))

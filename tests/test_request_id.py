@@ -7,6 +7,7 @@ import uuid
 import grpc
 import pytest
 from runstream.v1 import models_pb2
+from runstream.v1 import text_generation_pb2 as pb
 
 from service.request_id import REQUEST_ID_HEADER
 from tests.service.running_service import MODEL, ask, error_info
@@ -48,6 +49,7 @@ async def test_every_method_tells_the_id_before_its_answer(chain, request_id):
     calls = [
         (service.text_generation.Run, ask(max_tokens=1)),
         (service.text_generation.RunStream, ask(max_tokens=1)),
+        (service.text_generation.CountTokens, pb.CountTokensRequest(request=ask())),
         (service.models.ListModels, models_pb2.ListModelsRequest()),
         (service.models.GetModel, models_pb2.GetModelRequest(model=MODEL)),
         (service.models.LoadModel, models_pb2.LoadModelRequest(model=MODEL)),

@@ -73,7 +73,7 @@ async def test_a_stood_in_request_keeps_the_limits_of_the_model_it_names(standin
     assert answer.usage.completion_tokens == 24
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await standing_in.text_generation.Run(ask(model=ABSENT, max_tokens=2001))
-    assert error_info(caught.value).reason == "INVALID_REQUEST"
+    assert error_info(caught.value).reason == "CONTEXT_WINDOW_EXCEEDED"
 
 
 async def test_a_stand_in_does_not_make_up_models(standing_in):

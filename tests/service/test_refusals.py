@@ -108,11 +108,13 @@ async def test_more_requests_than_may_wait_are_told_to_come_back(running):
     calls = [running.text_generation.RunStream(ask(max_tokens=20_000)) for _ in range(24)]
     first_parts = [asyncio.ensure_future(call.read()) for call in calls]
     done, _ = await asyncio.wait(first_parts, return_when=asyncio.FIRST_EXCEPTION)
+    refused = next(call for call, part in zip(calls, first_parts, strict=True) if part in done and part.exception())
     errors = [error for task in done if isinstance(error := task.exception(), grpc.aio.AioRpcError)]
     for call in calls:
         call.cancel()
     await asyncio.gather(*first_parts, return_exceptions=True)
     await running.engine.wait_for(lambda: running.engine.num_running + running.engine.num_waiting == 0)
+    assert tuple(await refused.initial_metadata()) == (), "after headers gRPC does not ask again by itself"
     assert errors[0].code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert error_info(errors[0]).reason == "QUEUE_FULL"
     assert details(errors[0], error_details_pb2.RetryInfo) is not None
