@@ -8,13 +8,14 @@ if __name__ == "__main__":  # an interrupt while the rest is imported would end 
 import asyncio
 import getpass
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import click
 
 from bridge.access import configure_logging
-from bridge.addresses import bare_host, check_target, unix_path
+from bridge.addresses import bare_host, check_target, read_host_name, read_origin, unix_path
 from bridge.app import build_app
 from bridge.auth import ACCOUNT, Token, hash_token, read_token_file
 from bridge.config import Config, is_loopback
@@ -36,8 +37,16 @@ def _target(context: click.Context, parameter: click.Parameter, value: str) -> s
     return value
 
 
-def _split(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[str]:
-    return frozenset(part.strip().lower() for part in value.split(",") if part.strip())
+def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, str], frozenset[str]]:
+    """Reads a list with commas; each part by this."""
+
+    def split(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[str]:
+        try:
+            return frozenset(read(part.strip().lower()) for part in value.split(",") if part.strip())
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return split
 
 
 @click.group(invoke_without_command=True, context_settings={"auto_envvar_prefix": "RUNSTREAM_BRIDGE"})
@@ -51,8 +60,15 @@ def _split(context: click.Context, parameter: click.Parameter, value: str) -> fr
     "--token-file", type=click.Path(path_type=Path), help="Who may use the bridge: account, SHA-256, name per line."
 )
 @option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without tokens.")
-@option("--allowed-hosts", default="", callback=_split, help="Host names to answer besides loopback, with commas.")
-@option("--allowed-origins", default="", callback=_split, help="Origins of web pages to answer, with commas.")
+@option(
+    "--allowed-hosts",
+    default="",
+    callback=_each_of(read_host_name),
+    help="Host names to answer besides loopback, with commas.",
+)
+@option(
+    "--allowed-origins", default="", callback=_each_of(read_origin), help="Origins of web pages to answer, with commas."
+)
 @option(
     "--deadline-s",
     default=Config.deadline_s,

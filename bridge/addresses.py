@@ -1,8 +1,9 @@
-"""Where to listen and where to ask, as they are written on the command line."""
+"""Where to listen, where to ask and whom to answer, as they are written on the command line."""
 
 import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 UNIX: Final = "unix:"
 
@@ -35,3 +36,35 @@ def check_target(target: str) -> None:
     is_target = target.startswith(TARGET_SCHEMES) and target not in TARGET_SCHEMES
     if not is_address and not is_target:
         raise ValueError(f"{target!r} is no address: give host:port, such as 127.0.0.1:50051, or unix:/path")
+
+
+def host_name(host: str) -> str:
+    """A Host header in lower case without its port and an IPv6 address's brackets; empty if it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def read_host_name(text: str) -> str:
+    """A host name as a Host header is compared with it; a port behind it means nothing.
+
+    Raises:
+        ValueError: It is none.
+    """
+    name = host_name(text)
+    if not name or "/" in text or "*" in text:
+        raise ValueError(f"{text!r} is no host name: give one such as ai.example, without a scheme and a path")
+    return name
+
+
+def read_origin(text: str) -> str:
+    """An origin as browsers write it; a slash behind it means nothing.
+
+    Raises:
+        ValueError: It is none.
+    """
+    scheme, separator, host = text.removesuffix("/").partition("://")
+    if text != "null" and not (scheme and separator and host and not set(host) & set("/*?#@ ")):
+        raise ValueError(f"{text!r} is no origin: give one such as https://app.example, without a path")
+    return text.removesuffix("/")

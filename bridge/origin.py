@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from bridge import binding
+from bridge.addresses import host_name
 from bridge.config import is_loopback
 from bridge.errors import GatewayError
 from bridge.keys import CONFIG
@@ -54,19 +55,11 @@ def _is_from_workerd(request: web.Request) -> bool:
 
 def _check_host(request: web.Request) -> None:
     host = request.headers.get(hdrs.HOST, "")
-    name = _host_name(host)
+    name = host_name(host)
     if not name:
         raise GatewayError(403, 10000, f"The Host header {host!r} names no host: send that of the address you ask")
     if not is_loopback(name) and name not in request.app[CONFIG].allowed_hosts:
         raise GatewayError(403, 10000, f"The Host header {host!r} is not allowed: start with --allowed-hosts {name}")
-
-
-def _host_name(host: str) -> str:
-    """A Host header in lower case without its port and an IPv6 address's brackets; empty if it is none."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
 
 
 def _check_origin(request: web.Request) -> None:

@@ -81,12 +81,12 @@ class Pip:
 
     def _run(self, *arguments: str) -> None:
         with (
-            self._log.open("a") as log,
+            self._log.open("a", encoding="utf-8", errors="backslashreplace") as log,
             subprocess.Popen(
                 [*self._command, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                text=True,
+                encoding="utf-8",
                 errors="replace",
             ) as process,
         ):
@@ -113,7 +113,7 @@ def show_progress(progress: ProgressLine, lines: Iterator[str]) -> list[str]:
     tail, file = [""], ""
     for line in lines:
         match line.split():
-            case ["Progress", done, "of", total] if int(total) > 10**6:
+            case ["Progress", done, "of", total] if done.isdecimal() and total.isdecimal() and int(total) > 10**6:
                 progress.show(f"downloading {file}: {int(done) // 10**6} of {int(total) // 10**6} MB")
             case ["Downloading", name, *_]:
                 file = "-".join(name.rsplit("/", 1)[-1].split("-")[:2])

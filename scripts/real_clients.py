@@ -58,7 +58,7 @@ def install_node_clients() -> None:
     with progress.ticking(), log.open("w") as output:
         done = subprocess.run([NODE, NPM, *command], cwd=NODE_FOLDER, stdout=output, stderr=subprocess.STDOUT)
     if done.returncode != 0:
-        errors = [line for line in log.read_text().splitlines() if line.startswith("npm error")]
+        errors = [line for line in log.read_text("utf-8", "replace").splitlines() if line.startswith("npm error")]
         raise SetupError(f"npm failed: {' '.join(errors[:3]) or 'no reason given'} (its output is in {log})")
     NODE_RECORD.write_text(node_inputs())
 

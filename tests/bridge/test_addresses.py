@@ -76,3 +76,30 @@ def test_an_address_may_have_the_brackets_of_a_url(side, host, bare):
 )
 def test_a_socket_is_written_as_grpc_writes_it(host, path):
     assert addresses.unix_path(host) == path
+
+
+@pytest.mark.parametrize("text", ["AI.example", "ai.example:8080", " ai.example , "])
+def test_an_allowed_host_is_compared_without_its_port_and_case(text):
+    assert main.make_context("bridge", ["--allowed-hosts", text]).params["allowed_hosts"] == {"ai.example"}
+
+
+@pytest.mark.parametrize("text", ["https://ai.example", "ai.example/", "*.ai.example", "*", "[::1", ":80"])
+def test_what_no_host_header_can_be_is_refused(text):
+    result = CliRunner().invoke(main, ["--allowed-hosts", f"one.example,{text}"])
+    assert result.exit_code == 2
+    assert f"{text!r} is no host name: give one such as ai.example" in result.output
+
+
+@pytest.mark.parametrize("text", ["https://app.example", "https://APP.example/", " https://app.example ,"])
+def test_an_allowed_origin_is_compared_as_browsers_write_it(text):
+    told = main.make_context("bridge", ["--allowed-origins", f"null,{text}"]).params["allowed_origins"]
+    assert told == {"null", "https://app.example"}
+
+
+@pytest.mark.parametrize(
+    "text", ["app.example", "*", "https://", "https://*.example", "https://a.example/app", "http:/a"]
+)
+def test_what_no_browser_sends_as_an_origin_is_refused(text):
+    result = CliRunner().invoke(main, ["--allowed-origins", text])
+    assert result.exit_code == 2
+    assert f"{text!r} is no origin: give one such as https://app.example" in result.output

@@ -3,7 +3,8 @@
 import pytest
 from multidict import CIMultiDict
 
-from bridge.auth import Token, hash_token, read_token_file
+from bridge.auth import Token, check_account, hash_token, read_token_file
+from bridge.errors import GatewayError
 from tests.bridge.running_bridge import PROMPT
 
 TOKENS = (Token("acc", hash_token("right"), "laptop"), Token("other", hash_token("others"), "desk"))
@@ -117,3 +118,14 @@ def test_a_token_file_without_tokens_lets_nobody_in_by_mistake(tmp_path):
     path.write_text("# nobody yet\n")
     with pytest.raises(ValueError, match="has no token"):
         read_token_file(path)
+
+
+@pytest.mark.parametrize("account", ["a", "a" * 128, "...", "a.b", "{account_id}"])
+def test_what_an_account_can_be_is_one(account):
+    check_account(account, "/path")
+
+
+@pytest.mark.parametrize("account", ["", "a" * 129, ".", "..", "a b", "é", "a\n", "\x7f"])
+def test_what_no_account_can_be_is_none(account):
+    with pytest.raises(GatewayError, match="7003"):
+        check_account(account, "/path")

@@ -42,6 +42,13 @@ def test_without_a_terminal_only_milestones_are_printed(capsys):
     assert capsys.readouterr().out == "  installing 2 packages\n"
 
 
+@pytest.mark.parametrize(
+    "line", ["Progress many of all", "Progress", "Downloading", "Installing collected packages:", "é"]
+)
+def test_a_line_that_pip_does_not_print_ends_nothing(line):
+    assert show_progress(ProgressLine(), iter([line, "the last"]))[-1] == "the last"
+
+
 def test_a_disk_that_is_too_small_is_found_before_anything_is_downloaded():
     with pytest.raises(SetupError, match=r"GB free, but what is installed needs 1000000\.0 GB: free some"):
         check_disk(10**9)
