@@ -31,11 +31,9 @@ class Connection(web.RequestHandler):
     _has_asked = False
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes True for "keep it open", aiohttp has None
-        """Keeps the connection open while a request is being answered."""
+        """Keeps the connection open until what was asked is answered."""
         if self._is_idle:
             return False
-        if not self._messages:
-            self.close()  # when what is being answered is answered
         if self._looking is None:
             self._looking = self._loop.call_later(FIRST_LOOK_S, self._look)
         return True
@@ -60,8 +58,6 @@ class Connection(web.RequestHandler):
             self.force_close()
         elif not self._can_answer(transport):
             transport.abort()
-        elif not self._messages:
-            self.close()
 
     def _can_answer(self, transport: asyncio.Transport) -> bool:
         request = self._current_request
