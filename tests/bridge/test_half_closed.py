@@ -146,3 +146,10 @@ async def test_a_stream_that_fails_over_http_1_0_ends_too(start_bridge, service)
     service.parts = [part("New")]
     async with sent(bridge, request(STREAM, "1.0", "Connection: keep-alive\r\n")) as (reader, _):
         assert b'"errors":[{"code":5000' in await reader.read()
+
+
+async def test_over_http_1_0_where_nothing_can_be_asked_whoever_half_closes_before_an_answer_has_left(bridge, service):
+    service.gate.clear()
+    assert await answer_to_half_closed(bridge, request(WHOLE, "1.0")) == b""
+    async with asyncio.timeout(PATIENCE_S):
+        await service.cancelled.wait()
