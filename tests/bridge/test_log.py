@@ -5,8 +5,10 @@ import logging
 import grpc
 import pytest
 from aiohttp.http import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 
 from bridge.access import ClientMistakes
+from bridge.auth import Token, hash_token
 from tests.bridge.fake_service import DEMO, failure
 from tests.bridge.running_bridge import PROMPT
 
@@ -112,8 +114,17 @@ async def test_an_error_of_the_bridges_own_is_logged_by_its_kind_and_field(bridg
     assert lines()[0].endswith("error='INVALID_REQUEST at /prompt'")
 
 
-def test_bytes_that_are_not_http_leave_no_traceback():
-    mistake, failure = HttpProcessingError(message="garbage"), ValueError("ours")
+async def test_the_tokens_name_is_logged_with_and_without_an_account_in_the_path(start_bridge, lines):
+    bridge = await start_bridge((Token("acc", hash_token("right"), "laptop"),))
+    headers = {"Authorization": "Bearer right"}
+    await bridge.run(PROMPT, headers=headers)
+    await bridge.ask("GET", "/v1/models", headers=headers)
+    assert ["account='acc' token='laptop'" in line for line in lines()] == [True, True]
+
+
+@pytest.mark.parametrize("mistake", [HttpProcessingError(message="garbage"), RequestPayloadError("cut")])
+def test_bytes_that_are_not_http_leave_no_traceback(mistake):
+    failure = ValueError("ours")
     assert not ClientMistakes().filter(record_of(mistake))
     assert ClientMistakes().filter(record_of(failure))
 

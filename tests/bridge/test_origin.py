@@ -63,8 +63,27 @@ async def test_the_bridges_own_page_is_known_whatever_the_case_of_its_host(bridg
     assert (await bridge.run(PROMPT, headers=headers)).status == 200
 
 
-async def test_probes_are_answered_by_any_name(bridge):
-    assert (await bridge.ask("GET", "/healthz", headers={"Host": "10.0.0.1"})).status == 200
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_probes_are_answered_by_any_name(bridge, service, path):
+    await service.set_serving(True)
+    assert (await bridge.ask("GET", path, headers={"Host": "10.0.0.1"})).status == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/docs", "/openapi.json", "/v1/models", "/healthz/"])
+async def test_nothing_else_is(bridge, path):
+    assert (await bridge.ask("GET", path, headers={"Host": "10.0.0.1"})).status == 403
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "file", "chrome-extension", "ws"])
+async def test_the_bridges_own_name_with_another_scheme_is_no_page_of_its_own(bridge, scheme):
+    origin = bridge.url.replace("http", scheme)
+    assert (await bridge.run(PROMPT, headers={"Origin": origin})).error[:2] == (403, 10000)
+
+
+async def test_a_request_with_the_header_of_a_preflight_is_none(public, service):
+    answer = await public.run(PROMPT, headers={"Origin": "https://a.example", **PREFLIGHT})
+    assert answer.status == 200
+    assert service.requests
 
 
 async def test_a_page_of_the_bridge_itself_is_answered(bridge):
@@ -96,6 +115,7 @@ async def test_a_preflight_of_an_allowed_page_needs_no_token(public):
     assert answer.headers["Access-Control-Allow-Origin"] == "https://a.example"
     assert answer.headers["Access-Control-Allow-Methods"] == "GET, POST"
     assert answer.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
+    assert answer.headers["Access-Control-Max-Age"] == "600"
 
 
 async def test_a_preflight_of_another_page_is_refused(public):

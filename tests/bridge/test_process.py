@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from bridge.__main__ import main
 from bridge.auth import Token, hash_token
+from bridge.config import is_loopback
 from tests.bridge.fake_service import DEMO
 from tests.bridge.running_bridge import PROMPT
 
@@ -82,6 +83,22 @@ async def test_a_flag_may_be_an_environment_variable(service):
     async with bridge_process(**environment) as process, aiohttp.ClientSession() as http:
         response = await http.get(f"{await url_of(process)}/healthz")
         assert response.status == 200
+
+
+async def test_a_proxy_in_the_environment_is_not_for_the_service(service):
+    proxies = dict.fromkeys(("http_proxy", "grpc_proxy", "https_proxy"), "http://127.0.0.1:1")
+    flags = ("--port", "0", "--service", service.target)
+    async with (
+        bridge_process(*flags, no_proxy="", no_grpc_proxy="", **proxies) as process,
+        aiohttp.ClientSession() as http,
+    ):
+        url = f"{await url_of(process)}/client/v4/accounts/acc/ai/run/{DEMO}"
+        assert (await http.post(url, json=PROMPT)).status == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_loopback_needs_no_token(host):
+    assert is_loopback(host)
 
 
 def test_help_names_every_flags_environment_variable():

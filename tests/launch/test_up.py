@@ -1,10 +1,13 @@
 """The launcher starts two parts, tells when they answer, and ends both together."""
 
+import os
 import signal
 import socket
 
 import click
+import psutil
 import pytest
+from click.testing import CliRunner
 
 from bridge.__main__ import main as bridge_main
 from scripts.up import Settings, check_port, main
@@ -147,3 +150,30 @@ def test_models_and_stand_in_reach_the_service(stand_in):
     ).service_command()
     told = service_main.make_context(program, options).params
     assert (told["models"], told["stand_in"]) == (("@me/one", "@me/two"), stand_in)
+
+
+@pytest.mark.parametrize("flag", ["--port", "--service-port", "--metrics-port"])
+def test_every_port_is_looked_at_before_anything_starts(unused_tcp_port_factory, flag):
+    ports = {name: unused_tcp_port_factory() for name in ("--port", "--service-port", "--metrics-port")}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports[flag] = taken.getsockname()[1]
+        result = CliRunner().invoke(main, [str(word) for pair in ports.items() for word in pair])
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: port {ports[flag]} on 127.0.0.1: Address already in use; choose another")
+    assert f"with {flag}" in result.output
+
+
+def test_blank_lines_are_no_last_words(ports):
+    with launched("import sys; print('last words\\n\\n  '); sys.exit(3)", READY, ports) as launcher:
+        _, errors = launcher.communicate()
+    assert errors == "runstream: the service ended (exit status 3): last words\n"
+
+
+def test_a_terminals_interrupt_is_the_launchers_alone(ports):
+    with launched(SERVING, READY, ports) as launcher:
+        read_until("Ctrl-C ends it", launcher.stdout)
+        leashes = psutil.Process(launcher.pid).children()
+        sessions = {os.getsid(leash.pid) for leash in leashes}
+        launcher.terminate()
+        launcher.communicate()
+    assert sessions == {leash.pid for leash in leashes}

@@ -1,0 +1,63 @@
+"""What the launcher waits for: not that something listens, but that it says it is ready."""
+
+import asyncio
+
+import grpc
+from aiohttp import web
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from scripts.readiness import bridge_is_ready, service_is_serving
+
+STATES = health_pb2.HealthCheckResponse
+
+
+class Health(health_pb2_grpc.HealthServicer):
+    """Gives these answers one after the other; None is a failure."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    async def Check(self, request, context):  # noqa: N802
+        """Gives the next answer."""
+        status = self.answers.pop(0)
+        if status is None:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
+        return STATES(status=status)
+
+
+async def test_a_service_is_waited_for_until_it_says_serving():
+    health = Health(None, STATES.NOT_SERVING, STATES.SERVICE_UNKNOWN, STATES.SERVING)
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        await service_is_serving(f"127.0.0.1:{port}")
+    finally:
+        await server.stop(None)
+    assert health.answers == []
+
+
+async def test_a_bridge_is_waited_for_until_it_says_ready():
+    statuses = [500, 503, 404, 200]
+
+    async def readyz(request):
+        return web.Response(status=statuses.pop(0))
+
+    app = web.Application()
+    app.router.add_get("/readyz", readyz)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        await bridge_is_ready(f"http://127.0.0.1:{runner.addresses[0][1]}", None)
+    finally:
+        await runner.cleanup()
+    assert statuses == []
+
+
+async def test_a_bridge_that_does_not_listen_yet_is_waited_for(unused_tcp_port):
+    waiting = asyncio.create_task(bridge_is_ready(f"http://127.0.0.1:{unused_tcp_port}", None))
+    await asyncio.wait({waiting}, timeout=0.3)
+    assert not waiting.done()
+    waiting.cancel()
