@@ -111,7 +111,7 @@ async def _run(request: web.Request, version: str | None) -> web.StreamResponse:
     )
     headers = {**stand_in_headers(model, served_model), "Content-Type": "application/json"}
     # The client of the compressed ones decompresses by itself, so no Content-Encoding may tell fetch to do it first.
-    body = gzip.compress(result, mtime=0) if WHOLE_IS_COMPRESSED[version] else result
+    body = gzip.compress(result) if WHOLE_IS_COMPRESSED[version] else result
     return web.Response(body=body, headers=headers)
 
 

@@ -34,6 +34,7 @@ def write_config(folder: Path, main: Path, **fields: Any) -> None:
         "compatibility_date": "2026-01-01",
         "compatibility_flags": ["nodejs_compat"],
         "unsafe": {"bindings": [BINDING]},
+        "vars": {"OTHER": "no concern of the plugin's"},
         **fields,
     }
     (folder / "wrangler.jsonc").write_text(json.dumps(config))

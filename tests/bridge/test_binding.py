@@ -104,6 +104,23 @@ async def test_a_models_own_colon_is_no_prefix(bridge, service):
     assert service.request.model == "qwen:7b"
 
 
+async def test_who_answers_in_anothers_place_is_told_in_a_header(bridge, service):
+    service.answer.served_model = "@runstream/other"
+    assert (await ask(bridge, {"inputs": PROMPT})).headers["x-runstream-model"] == "@runstream/other"
+
+
+async def test_a_wrong_method_is_told_the_right_one(bridge):
+    answer = await bridge.ask("GET", "/run?version=3", headers=WORKERD)
+    assert (answer.status, answer.headers["Allow"], answer.error[1]) == (405, "POST", 7001)
+
+
+async def test_options_are_checked_as_those_in_a_body_are(bridge, service):
+    beside = await ask(bridge, {"inputs": PROMPT, "options": "all"})
+    assert (beside.status, json.loads(beside.body)["internalCode"]) == (400, 5006)
+    assert "'/options'" in json.loads(beside.body)["description"]
+    assert service.requests == []
+
+
 async def test_an_error_is_flat(bridge, service):
     service.status = failure(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")
     answer = await ask(bridge, {"inputs": PROMPT, "options": {}})
@@ -217,6 +234,14 @@ async def test_nothing_else_is_relayed(bridge, service, forwarded):
 async def test_the_binding_lists_models(bridge):
     answer = await bridge.ask("GET", "/ai-api/models/search?search=demo", headers={"Host": "workers-binding.ai"})
     assert [row["name"] for row in json.loads(answer.body)["result"]] == [DEMO]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/ai-api/models/search"), ("GET", "/run?version=3")])
+async def test_what_is_relayed_keeps_its_method(bridge, service, method, path):
+    headers = {"x-forwarded": f"https://workers-binding.ai{path}", "cf-consn-model-id": DEMO}
+    answer = await bridge.ask(method, RELAY, json={"inputs": PROMPT}, headers=headers)
+    assert answer.error[:2] == (400, 7000)
+    assert service.requests == []
 
 
 @pytest.mark.parametrize(("search", "found"), [("demo", [DEMO]), ("nothing", [])])

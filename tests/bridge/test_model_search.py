@@ -119,6 +119,13 @@ async def test_a_parameter_that_is_wrong_is_named(bridge, query, words):
     assert answer.error == (400, 5006, f"AiError: Bad input: Error: {words}")
 
 
+@pytest.mark.parametrize(
+    ("query", "per_page"), [({}, 100), ({"per_page": "0" * 20 + "7"}, 7), ({"per_page": "1000"}, 1000)]
+)
+async def test_a_page_has_a_hundred_rows_unless_another_number_is_asked_for(bridge, query, per_page):
+    assert (await search(bridge, **query))["result_info"]["per_page"] == per_page
+
+
 async def test_openrouters_format_has_its_own_rows(bridge, catalog):
     answer = await search(bridge, format="openrouter", search="llama-3.1")
     assert answer["result_info"]["total_count"] == 1

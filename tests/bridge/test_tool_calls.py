@@ -5,7 +5,8 @@ import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.tool_calls import ToolCalls, check_forced_call, is_call_forced
+from bridge.json_text import to_json
+from bridge.tool_calls import ToolCalls, arguments_of, check_forced_call, is_call_forced
 from tests.bridge.fake_service import USAGE, failure, part
 from tests.bridge.running_bridge import PROMPT
 from tests.bridge.test_run import USAGE_JSON
@@ -49,6 +50,17 @@ def test_deltas_are_put_together_by_index():
         pb.ToolCall(id="a", name="add", arguments_json="{}"),
         pb.ToolCall(id="b", name="sub", arguments_json='{"n":4}'),
     ]
+
+
+@pytest.mark.parametrize("arguments", ['{"n":' + "9" * 5000 + "}", '{"n":1e999}'])
+def test_numbers_that_python_has_no_value_for_stay_as_they_are(arguments):
+    assert to_json(arguments_of(pb.ToolCall(name="add", arguments_json=arguments))) == arguments.encode()
+
+
+@pytest.mark.parametrize("arguments", ['{"n":', "", '{"n":' + "[" * 100_000 + "]" * 100_000 + "}"])
+def test_arguments_that_nobody_can_read_are_8006(arguments):
+    with pytest.raises(AiError, match="the arguments for 'add' are not whole"):
+        arguments_of(pb.ToolCall(name="add", arguments_json=arguments))
 
 
 ARGUMENTS = '{ "n": 4.0, "big": 123456789012345678901234567890, "exact": 1.50e+400,\n "text": "a  b\\" c" }'

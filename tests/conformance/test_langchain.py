@@ -89,6 +89,12 @@ def test_structured_output_by_a_call_fits_its_model(chat):
     assert chain.invoke(QUESTION).city == "New York"
 
 
+def test_structured_output_by_a_schema_fits_it(chat):
+    response_format = {"type": "json_schema", "json_schema": City.model_json_schema()}
+    answer = chat.bind(response_format=response_format).invoke(QUESTION)
+    assert City.model_validate_json(answer.content).city == "New York"
+
+
 def test_an_error_is_raised_with_its_status(chat_with):
     with pytest.raises(httpx.HTTPStatusError, match="400 Bad Request") as raised:
         chat_with("@cf/none").invoke("hi")

@@ -71,6 +71,12 @@ async def test_a_tool_is_called_and_its_result_answered(agent, tool, said, is_st
     assert (outputs, bool(result.final_output)) == ([said], True)
 
 
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_tools_and_an_output_type_go_together(agent, is_streamed):
+    result = await outcome(agent(tools=[weather], tool_choice="required", output_type=City), is_streamed)
+    assert result.final_output.city == "New York"
+
+
 async def test_an_error_is_raised_with_its_status(agent):
     with pytest.raises(openai.APIStatusError) as raised:
         await Runner.run(agent("@cf/none"), "hi")
