@@ -36,6 +36,7 @@ PATHS = [
     ({"bad_words": ["a"]}, "sampling_params.bad_words[0]", "/bad_words/0"),
     ({"prompt_logprobs": 5}, "sampling_params.top_prompt_logprobs", "/prompt_logprobs"),
     ({"include_stop_str_in_output": True}, "include_stop_sequence", "/include_stop_str_in_output"),
+    ({"add_generation_prompt": False}, "conversation.add_generation_prompt", "/add_generation_prompt"),
     ({"continue_final_message": True}, "conversation.continue_final_message", "/continue_final_message"),
 ]
 

@@ -224,3 +224,47 @@ async def test_only_a_form_of_json_is_a_value_in_a_native_answer(bridge, service
 async def test_only_a_form_of_json_has_no_native_stream(bridge):
     assert (await bridge.run({**PROMPT, "guided_choice": ["a"], "stream": True})).status == 200
     assert (await bridge.run({**PROMPT, "guided_json": {}, "stream": True})).error[1] == 5023
+
+
+def named(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name}}
+
+
+def allowed(mode: str, *names: str) -> dict[str, Any]:
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": [named(name) for name in names]}}
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("auto", "AUTO"), ("required", "REQUIRED")])
+def test_of_the_tools_only_those_that_are_allowed_can_be_called(mode, expected):
+    fields = {"tools": [named("a"), {"name": "b"}, named("c")], "tool_choice": allowed(mode, "c", "b")}
+    for parse, body in (SURFACES[0], SURFACES[2]):
+        request = parse(json.dumps({**body, **fields}).encode()).request
+        assert [tool.name for tool in request.tools] == ["b", "c"]
+        assert request.tool_choice.mode == pb.ToolChoiceMode.Value(f"TOOL_CHOICE_MODE_{expected}")
+
+
+def test_what_is_allowed_is_one_of_the_tools():
+    fields = {"tools": [named("a")], "tool_choice": allowed("auto", "a", "d")}
+    for parse, body in (SURFACES[0], SURFACES[2]):
+        with pytest.raises(AiError, match="'/tool_choice/allowed_tools/tools/1/function/name' is the name of none"):
+            parse(json.dumps({**body, **fields}).encode())
+
+
+@pytest.mark.parametrize("kind", ["image_url", "input_audio", "file", "image"])
+def test_an_image_beside_a_text_is_refused_as_alone(kind):
+    part = {"type": "text", "text": "hi", kind: {"url": "x"}}
+    for parse, body in (SURFACES[0], SURFACES[2]):
+        for message, place in (
+            ({"content": [{"type": "text", "text": "a"}, part]}, f"/messages/0/content/1/{kind}"),
+            ({"content": "hi", kind: "x"}, f"/messages/0/{kind}"),
+        ):
+            with pytest.raises(AiError) as caught:
+                parse(json.dumps({**body, "messages": [{"role": "user", **message}]}).encode())
+            assert caught.value.description == f"'{place}' is not supported, the models here read only text"
+
+
+@pytest.mark.parametrize("name", ["mcp.files:read/all", "a" * 256])
+def test_names_of_tools_are_those_that_providers_send(name):
+    for parse, body in (SURFACES[0], SURFACES[2]):
+        (tool,) = parse(json.dumps({**body, "tools": [named(name)]}).encode()).request.tools
+        assert tool.name == name
