@@ -26,7 +26,6 @@ LOOK_PERIOD_S: Final = 0.1
 class Connection(web.RequestHandler):
     """aiohttp's connection, which would end with the client's side of it."""
 
-    _looking: asyncio.TimerHandle | None = None
     _asking: asyncio.Task[None] | None = None
     _has_asked = False
 
@@ -34,15 +33,8 @@ class Connection(web.RequestHandler):
         """Keeps the connection open until what was asked is answered."""
         if self._is_idle:
             return False
-        if self._looking is None:
-            self._looking = self._loop.call_later(FIRST_LOOK_S, self._look)
+        self._loop.call_later(FIRST_LOOK_S, self._look)
         return True
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Ends everything that belongs to the connection."""
-        if self._looking is not None:
-            self._looking.cancel()
-        super().connection_lost(exc)
 
     @property
     def _is_idle(self) -> bool:
@@ -53,7 +45,7 @@ class Connection(web.RequestHandler):
         transport = self.transport
         if transport is None:
             return
-        self._looking = self._loop.call_later(LOOK_PERIOD_S, self._look)
+        self._loop.call_later(LOOK_PERIOD_S, self._look)
         if self._is_idle:
             self.force_close()
         elif not self._can_answer(transport):

@@ -183,6 +183,7 @@ def test_a_request_id_is_free_again_when_its_batch_has_expired(store):
     assert create(2.0) == first
     finish_all(store, now=50.0)
     assert store.is_known("acc", "id", 149.9)
+    assert not store.is_known("other", "id", 149.9)
     with pytest.raises(InvalidRequestError, match="another model or other items"):
         create(149.9, b"other")
     assert not store.is_known("acc", "id", 150.0)
