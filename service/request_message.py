@@ -6,6 +6,7 @@ the wire, so every handler is given to it as one of many, and takes its one mess
 """
 
 import asyncio
+import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -62,35 +63,56 @@ class RequestMessages(grpc.aio.ServerInterceptor):
     def _taking(self, handle: Any, parse: Any) -> Any:
         """A handler that takes one message before it does what another does."""
 
-        async def answer(messages: AsyncIterator[bytes], context: _Context) -> Any:
-            async with error_status(context, request_id_of(context), self._count_failure):
-                request = await _parsed(await self._next(messages), parse)
-            return await handle(request, context)
+        async def answer(_: AsyncIterator[bytes], context: _Context) -> Any:
+            request = None
+            try:
+                async with error_status(context, request_id_of(context), self._count_failure):
+                    request = await _parsed(await self._next(context), parse)
+                return await handle(request, context)
+            except grpc.aio.AbortError as error:
+                _forget(error)
+                raise
+            finally:
+                del request
 
         return answer
 
     def _reading(self, handle: Any, parse: Any) -> Any:
         """A handler that gives another one messages that can be read. What can't be is raised there."""
 
-        async def answer(messages: AsyncIterator[bytes], context: _Context) -> None:
-            await handle(self._requests(messages, parse), context)
+        async def answer(_: AsyncIterator[bytes], context: _Context) -> None:
+            await handle(self._requests(context, parse), context)
 
         return answer
 
-    async def _requests(self, messages: AsyncIterator[bytes], parse: Any) -> AsyncGenerator[Any, None]:
-        while (message := await self._next(messages)) is not None:
+    async def _requests(self, context: _Context, parse: Any) -> AsyncGenerator[Any, None]:
+        while (message := await self._next(context)) is not None:
             yield await _parsed(message, parse)
 
-    async def _next(self, messages: AsyncIterator[bytes]) -> bytes | None:
-        """The next message; None if the client sends no more, or not a whole one."""
+    async def _next(self, context: _Context) -> bytes | None:
+        """The next message; None if the client sends no more, or not a whole one.
+
+        Not from grpc.aio's iterator, which holds on to its last message, up to 16 MiB, until the next full collection.
+        """
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await anext(messages, None)
+                message = await context.read()
+                return None if message is grpc.aio.EOF else message
         except TimeoutError:
             raise DeadlineExceededError(
                 f"the call was open for {self._timeout_s:g} s without a message: send one at once",
                 timeout_s=f"{self._timeout_s:g}",
             ) from None
+
+
+def _forget(error: BaseException) -> None:
+    """Empties the frames that a call's failure has passed.
+
+    grpc.aio keeps it in a cycle, and with the frames the request, up to 16 MiB, until the next full collection.
+    """
+    for each in (error, error.__context__):
+        if each is not None:
+            traceback.clear_frames(each.__traceback__)
 
 
 async def _parsed(message: bytes | None, parse: Any) -> Any:

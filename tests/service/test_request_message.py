@@ -4,6 +4,7 @@ import asyncio
 import base64
 import logging
 import uuid
+import weakref
 
 import grpc
 import pytest
@@ -105,3 +106,28 @@ async def test_metadata_that_is_no_text_is_no_id_and_stays_out_of_the_log(runnin
     assert answer["grpc-status"] == "5"
     assert uuid.UUID(answer["x-runstream-request-id"])
     assert caplog.records == []
+
+
+class Caller:
+    """As much of a call as is asked for its message."""
+
+    def invocation_metadata(self):
+        return ()
+
+    async def read(self):
+        return b""
+
+
+async def test_a_call_that_fails_leaves_nothing_of_its_request_behind():
+    kept = []
+
+    async def fail(request, context):
+        local = {1}
+        kept.append(weakref.ref(local))
+        raise grpc.aio.AbortError
+
+    answer = RequestMessages(1, Metrics().count_failure)._taking(fail, models_pb2.GetModelRequest.FromString)
+    with pytest.raises(grpc.aio.AbortError) as caught:
+        await answer(None, Caller())
+    assert caught.value.__traceback__ is not None
+    assert [reference() for reference in kept] == [None]

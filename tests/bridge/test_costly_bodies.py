@@ -1,0 +1,39 @@
+"""Bodies that cost much where a server lets them: each is answered, and health checks beside eight of each at once."""
+
+import asyncio
+import json
+
+import pytest
+
+from bench.costly_bodies import batches, long_prompt, overfull, within_limits
+from bridge.batches import parse_asked
+from bridge.errors import AiError
+from tests.bridge.fake_service import DEMO
+
+BODIES = {"a prompt": long_prompt(), **dict(overfull()), **dict(within_limits())}
+BATCHES = dict(batches())
+
+
+@pytest.mark.parametrize("name", dict(overfull()).keys() - {"a number", "escapes"})
+def test_too_many_values_are_told_before_any_is_made(name):
+    with pytest.raises(AiError, match="more than 65536 JSON values"):
+        parse_asked("m", BODIES[name])
+
+
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_costly_batch_is_refused(name):
+    with pytest.raises(AiError):
+        parse_asked("m", BATCHES[name], is_queued=True)
+
+
+@pytest.mark.stress
+@pytest.mark.parametrize("name", [*BODIES, *BATCHES])
+async def test_eight_at_once_are_answered_and_so_are_health_checks(bridge, name):
+    query = {"queueRequest": "true"} if name in BATCHES else {}
+    body = BATCHES.get(name) or BODIES[name]
+    path = f"/client/v4/accounts/acc/ai/run/{DEMO}"
+    costly = [asyncio.create_task(bridge.ask("POST", path, data=body, params=query)) for _ in range(8)]
+    while not all(task.done() for task in costly):
+        assert (await bridge.ask("GET", "/healthz")).status == 200
+    for answer in await asyncio.gather(*costly):
+        assert answer.status == 200 or json.loads(answer.body)["errors"][0]["code"] in (3006, 5006)
