@@ -40,6 +40,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
             "rejectIfBusy": True,
             "prefix": "mine",
             "extraHeaders": {"x-extra": "1"},
+            "sessionOptions": {"extraHeaders": {"x-session-affinity": "1"}},
         },
     },
     "run with 1.2": {"check": "run", "client": "1.2", "inputs": GREEDY},
