@@ -11,7 +11,7 @@ from scripts.readiness import bridge_is_ready, service_is_serving
 STATES = health_pb2.HealthCheckResponse
 
 
-class Health(health_pb2_grpc.HealthServicer):
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it comes without types
     """Gives these answers one after the other; None is a failure."""
 
     def __init__(self, *answers):
