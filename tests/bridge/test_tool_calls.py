@@ -17,6 +17,11 @@ AUTO = pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_AUTO)
 CUT = pb.RunResponse(finish_reason=pb.FINISH_REASON_LENGTH, usage=pb.Usage(completion_tokens=3))
 
 
+@pytest.mark.parametrize("number", ["9" * 5_000, "-1", "1e999", "0.1"])
+def test_arguments_are_whole_whatever_their_numbers_are(number):
+    assert arguments_of(pb.ToolCall(name="add", arguments_json=f'{{"n": {number}}}')).text == f'{{"n": {number}}}'
+
+
 @pytest.mark.parametrize(("choice", "is_forced"), [(REQUIRED, True), (NAMED, True), (AUTO, False), (None, False)])
 def test_a_call_is_forced_by_required_or_by_a_name(choice, is_forced):
     assert is_call_forced(pb.RunRequest(tool_choice=choice)) is is_forced

@@ -117,6 +117,8 @@ def test_anything_else_is_text_unchanged(early, late):
         ('{"type": "o', ""),
         ('{"name": "clock", "parameters": {"a": tr', '{"name": "clock", "parameters": {"a": tr'),
         ('{"name": "clock", "parameters": {"a": me', ""),
+        ('{"name": "clock", "parameters": {"a": "\\u00e9', '{"name": "clock", "parameters": {"a": "\\u00e9'),
+        ('{"name": "clock", "parameters": {"a": "\\u00eg', ""),
     ],
 )
 def test_text_is_held_back_only_while_it_can_become_a_call(text, held):

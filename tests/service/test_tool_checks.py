@@ -55,7 +55,7 @@ LARGE_TOOLS = [pb.Tool(name=f"large{index}", parameters_json=LARGE.parameters_js
         (with_parameters('{"title": "\\ud800"}'), PARAMETERS, "half of a surrogate pair"),
         (with_parameters('{"a": ' * 65 + "1" + "}" * 65), PARAMETERS, "deeper than 64 levels"),
         (with_parameters('{"a": ' * 9000 + "1" + "}" * 9000), PARAMETERS, "deeper than 64 levels"),
-        (with_parameters({"title": "x" * 65_536}), PARAMETERS, "the most that can be used is 65536"),
+        (with_parameters({"title": "x" * 65_524}), PARAMETERS, "65537 characters; the most that can be used is 65536"),
         (prompt(CLOCK, tool_choice=pb.ToolChoice()), "tool_choice", "set mode or name"),
         (
             prompt(CLOCK, tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_UNSPECIFIED)),
@@ -86,6 +86,7 @@ def test_what_is_wrong_is_refused_by_its_field(request_, field, words):
         prompt(*[pb.Tool(name=f"{index:064}") for index in range(128)]),
         prompt(*LARGE_TOOLS[:4]),
         with_parameters({}),
+        with_parameters({"title": "x" * 65_523}),
         with_parameters({"type": ["object", "null"], "$schema": "http://json-schema.org/draft-07/schema#"}),
         with_parameters({"properties": {"at": {"maximum": 2**63 - 1}}}),
         prompt(tool_choice=NONE),
