@@ -53,6 +53,18 @@ async def test_a_batch_is_answered_as_run_answers_each_of_its_requests(keeping):
         assert result.response.usage.completion_tokens == answer.usage.completion_tokens
 
 
+async def test_items_may_name_tokens_and_ask_for_those_of_their_prompt(keeping):
+    item = ask(max_tokens=9, allowed_token_ids=[70, 71], bad_words=["never"], top_prompt_logprobs=1)
+    item.prompt_token_ids.values.extend([5, 6, 7])
+    item.stop_token_ids.append(71)
+    answer = await keeping.text_generation.Run(item)
+    batch = await created(keeping, batch_of([item]))
+    await done(keeping, batch.id)
+    (result,) = await results_of(keeping, batch.id)
+    assert list(result.response.prompt_logprobs) == list(answer.prompt_logprobs)
+    assert (result.response.text, result.response.matched_stop_token_id) == (answer.text, answer.matched_stop_token_id)
+
+
 async def test_results_repeat_the_references_of_their_items(keeping):
     requests = [ask(max_tokens=1) for _ in range(3)]
     batch = await created(keeping, batch_of(requests, references=["first", ""]))

@@ -65,7 +65,7 @@ def cases(draw: st.DrawFn) -> Case:
 
     given = params(
         temperature=one_of(0.0, 0.3, 1.0, 5.0),
-        top_k=one_of(0, 1, 3, 50, 150, VOCABULARY, 10_000),
+        top_k=one_of(0, 1, 3, 50, 128, 150, VOCABULARY, 10_000),
         top_p=one_of(1.0, 0.1, 0.9, 0.999),
         min_p=one_of(0.0, 0.02, 0.5),
         repetition_penalty=one_of(1.0, 0.5, 1.3, 2.0),

@@ -75,6 +75,17 @@ def failures(result: StepResult) -> dict[str, str]:
     return {failure.id: failure.message for failure in result.failed}
 
 
+def test_blocks_of_a_request_with_nan_logits_are_found_by_nobody(poisoned: Path) -> None:
+    engine = make_engine(poisoned, max_num_seqs=4, max_num_batched_tokens=16)
+    prompt = [5] * 20 + [POISON] + [7] * 30
+    engine.submit("it", prompt, SamplingParams(20))
+    assert failures(run_all(engine)) == {"it": NO_PROBABILITIES}
+    assert engine.block_pool.match(prompt, "") == []
+    engine.submit("other", [5] * 51, SamplingParams(1))
+    (output,) = finish(engine)
+    assert output.num_cached_tokens == 0
+
+
 def test_nan_logits_fail_their_request_alone(poisoned: Path, reference: Reference) -> None:
     engine = make_engine(poisoned)
     engine.submit("before", [5, 6, 7], SamplingParams(20))

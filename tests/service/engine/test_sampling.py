@@ -93,6 +93,12 @@ def test_top_p_that_reaches_past_the_prefilter_sorts_the_row() -> None:
     assert len(counts) > 900
 
 
+@pytest.mark.parametrize("top_k", [127, 128, 129])
+def test_top_p_applies_to_what_top_k_leaves_at_the_prefilters_end_too(top_k: int) -> None:
+    counts = draws([-0.0001 * token for token in range(1000)], 2000, top_k=top_k, top_p=0.5)
+    assert 55 < max(counts) < 66
+
+
 def test_top_k_may_reach_past_the_prefilter() -> None:
     assert 600 < max(draws([-0.001 * token for token in range(1000)], 2000, top_k=700)) < 700
 
