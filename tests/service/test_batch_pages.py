@@ -8,6 +8,8 @@ from service.batch_pages import to_cursor, to_page_size, to_token
 from service.batch_records import NewBatch, NewItem
 from service.batch_store import BatchStore
 from service.errors import InvalidRequestError
+from tests.service.batch_requests import ACCOUNT
+from tests.service.test_batch_cancels import CLOSED, Setting, asked
 
 TTL_S = 100.0
 
@@ -85,3 +87,13 @@ def test_a_token_that_is_none_is_refused(token):
     with pytest.raises(InvalidRequestError, match="page_token") as caught:
         to_cursor(token)
     assert caught.value.field == "page_token"
+
+
+async def test_only_a_page_behind_which_there_are_more_has_a_token(tmp_path):
+    kept = Setting(tmp_path / "others.sqlite")
+    for _ in range(4):
+        await kept.batches.create(asked(CLOSED))
+    first, token = await kept.batches.page(ACCOUNT, 2, "")
+    second, no_token = await kept.batches.page(ACCOUNT, 2, token)
+    assert (len({batch.id for batch in [*first, *second]}), bool(token), no_token) == (4, True, "")
+    await kept.batches.stop()
