@@ -282,3 +282,37 @@ async def test_not_even_a_failure_that_nobody_foresaw_keeps_the_others_from_load
     failures = await make_loader(one, other, on_use=False).load_all()
     assert "the service's log says why" in failures["one"].message
     assert other.is_loaded
+
+
+async def test_online_requests_that_fill_the_line_keep_an_item_of_a_batch_out(one):
+    one.engine.gate.clear()
+    loader = make_loader(one, max_waiting=1)
+    first = asyncio.create_task(use(loader, one))
+    await until(one, EngineState.LOADING)
+    with pytest.raises(QueueFullError):
+        await use(loader, one, Priority.BATCH)
+    one.engine.gate.set()
+    await first
+
+
+async def test_a_model_that_an_operator_loaded_comes_back_after_it_gave_its_room_or_was_idle(one, other):
+    one.loads_on_use = False
+    clock = Clock()
+    loader = make_loader(one, other, clock=clock, budget_mib=ROOM_FOR_ONE_MIB, unload_idle_s=60)
+    await loader.load(one)
+    await use(loader, other)
+    await use(loader, one)
+    one.loads_on_use = False
+    clock.now_s += 60
+    await loader.unload_idle()
+    assert not one.is_loaded
+    await use(loader, one)
+
+
+async def test_a_model_without_room_that_no_request_loads_has_failed(one, other):
+    one.loads_on_use = other.loads_on_use = False
+    loader = make_loader(one, other, on_use=False, budget_mib=ROOM_FOR_ONE_MIB)
+    await loader.load(one)
+    with pytest.raises(ModelNotReadyError, match="other needs"):
+        await loader.load(other)
+    assert other.state is EngineState.FAILED

@@ -3,6 +3,7 @@
 import pytest
 
 from service.checkpoints.need import Budget, Need
+from service.engine.request import EngineState
 from service.room import NoRoomError, Room
 from tests.service.fake_engine import make_model
 
@@ -75,3 +76,16 @@ def test_without_a_budget_main_memory_bounds_what_fits(models):
     models[2].need = Need(budget.total_bytes, 1)
     with pytest.raises(NoRoomError, match="What would fit: a smaller model, or more memory"):
         Room(budget).take(models[2], models)
+
+
+def test_a_model_that_has_failed_holds_nothing(models):
+    room = Room(Budget(["cuda"], 1400))
+    room.take(models[0], models)
+    assert room.reserved(models) == models[0].need.total_bytes
+    models[0].show(EngineState.FAILED, "broken")
+    assert room.reserved(models) == 0
+
+
+def test_a_device_of_unknown_size_may_hold_any_model(models):
+    assert Room(Budget(["cuda"], 0)).can_hold(models[2])
+    assert not Room(Budget(["cuda"], 599)).can_hold(models[2])
