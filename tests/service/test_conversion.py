@@ -203,3 +203,8 @@ def test_a_prompt_over_the_limit_or_without_room_for_a_token_is_refused():
 def test_a_prompt_without_tokens_is_refused():
     with pytest.raises(InvalidRequestError, match="no tokens"):
         max_tokens(0)
+
+
+def test_a_usable_prompt_leaves_room_for_one_token():
+    assert Limits(300, 200, 400, 50).max_usable_prompt_tokens == 300
+    assert Limits(300, 200, 300, 50).max_usable_prompt_tokens == 299
