@@ -55,8 +55,7 @@ async def test_a_batch_is_answered_as_run_answers_each_of_its_requests(keeping):
 
 async def test_items_may_name_tokens_and_ask_for_those_of_their_prompt(keeping):
     item = ask(max_tokens=9, allowed_token_ids=[70, 71], bad_words=["never"], top_prompt_logprobs=1)
-    item.prompt_token_ids.values.extend([5, 6, 7])
-    item.stop_token_ids.append(71)
+    item.MergeFrom(pb.RunRequest(prompt_token_ids=pb.TokenIds(values=[5, 6]), stop_token_ids=[71]))
     answer = await keeping.text_generation.Run(item)
     batch = await created(keeping, batch_of([item]))
     await done(keeping, batch.id)
