@@ -286,7 +286,7 @@ async def test_not_even_a_failure_that_nobody_foresaw_keeps_the_others_from_load
 
 async def test_online_requests_that_fill_the_line_keep_an_item_of_a_batch_out(one):
     one.engine.gate.clear()
-    loader = make_loader(one, max_waiting=1)
+    loader = make_loader(one, max_waiting=1, wait_s=5)
     first = asyncio.create_task(use(loader, one))
     await until(one, EngineState.LOADING)
     with pytest.raises(QueueFullError):
