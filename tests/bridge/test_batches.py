@@ -140,7 +140,7 @@ async def test_json_mode_and_tool_calls_are_as_outside_of_a_batch(bridge, servic
 
 
 async def test_a_stand_in_says_so_in_the_results_too(bridge, service):
-    finish(service, [answered(served_model="@test/other")])
+    finish(service, [answered(served_model="@test/other")], [failed(1, "ENGINE_FAILED", "it died")])
     answer = await bridge.run(POLL)
     assert answer.headers["x-runstream-model"] == "@test/other"
     assert "@test/other stands in for" in json.loads(answer.body)["messages"][0]["message"]
