@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from bridge.field_paths import in_the_clients_words, to_json_pointer
+from bridge.log_text import clipped
 from bridge.spelling import Spelling, respelled, respelled_in
 
 ERROR_DOMAIN: Final = "runstream"
@@ -173,7 +174,7 @@ def from_rpc(error: grpc.aio.AioRpcError, model: str) -> AiError:
         reason = REASON_OF_STATUS.get(error.code(), "INTERNAL")
         return AiError(reason, UNREACHABLE if reason == "MODEL_NOT_READY" else error.details() or "")
     if info.reason == "MODEL_NOT_FOUND":
-        return AiError(info.reason, f"No such model {model} or task")
+        return AiError(info.reason, f"No such model {clipped(model)} or task")
     field = _field(status)
     description = in_the_clients_words(error.details() or "", field)
     return AiError(info.reason, description, _retry_after_s(status), to_json_pointer(field) if field else "")

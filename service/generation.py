@@ -79,7 +79,8 @@ class TextGenerator:
                     if completion.has_ended:
                         break
                     if part is not None:
-                        said.append(part)
+                        if form is not None:
+                            said.append(part)
                         yield part
         # Only now that the engine, which would go on behind a stop sequence, is told: a client may take long to read.
         if part is not None:

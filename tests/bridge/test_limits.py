@@ -136,7 +136,7 @@ def test_a_limit_is_inclusive_and_told(case):
     assert words in refused.value.description
 
 
-@pytest.mark.parametrize("case", CASES.keys() - {"roles"})
+@pytest.mark.parametrize("case", sorted(CASES.keys() - {"roles"}))
 def test_chat_completions_have_the_same_limits(case):
     words, body = CASES[case]
     told = {"model": "m", **messages({"role": "user", "content": "hi"}), **body(1)}

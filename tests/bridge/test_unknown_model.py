@@ -68,3 +68,9 @@ async def test_a_refused_request_is_logged_with_its_model(bridge, caplog):
     caplog.set_level("INFO", logger="bridge.access")
     await bridge.ask("POST", f"{V1}/chat/completions", json={"model": DEMO})
     assert f"model='{DEMO}'" in caplog.messages[-1]
+
+
+async def test_a_long_name_is_not_told_whole(bridge, service):
+    service.status = failure(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")
+    (_, _, message) = (await bridge.run(PROMPT, model="m" * 5_000)).error
+    assert message == f"AiError: No such model: No such model {'m' * 200}… and 4800 characters more or task"

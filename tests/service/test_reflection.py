@@ -84,7 +84,9 @@ async def test_a_client_that_knows_nothing_reads_the_details_of_a_status(running
 
 
 @pytest.mark.parametrize("package", VERSIONS.values())
-@pytest.mark.parametrize("symbol", [*SERVICES, "runstream.v1.ErrorReason", "google.rpc.ErrorInfo", "google.rpc.Status"])
+@pytest.mark.parametrize(
+    "symbol", [*sorted(SERVICES), "runstream.v1.ErrorReason", "google.rpc.ErrorInfo", "google.rpc.Status"]
+)
 async def test_every_symbol_comes_with_all_files_that_it_needs(running, package, symbol):
     answer = await ask_reflection(running, package, file_containing_symbol=symbol)
     packed = answer.file_descriptor_response.file_descriptor_proto

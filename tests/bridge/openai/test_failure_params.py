@@ -19,5 +19,5 @@ from bridge.openai.failures import ai_failure, stream_failure
     ],
 )
 def test_the_field_is_the_one_at_fault_and_none_if_it_is_the_servers(error, param):
-    assert json.loads(ai_failure(error, "1").body)["error"]["param"] == param
+    assert json.loads(ai_failure(error, "1").text or "")["error"]["param"] == param
     assert json.loads(stream_failure(error, "1").removeprefix(b"data: "))["error"]["param"] == param
