@@ -57,12 +57,6 @@ def test_nothing_is_left_to_do_in_a_comment():
     assert not [path for path in SOURCES if path != Path(__file__) and pattern.search(path.read_text())]
 
 
-def test_links_between_the_documents_lead_somewhere():
-    documents = [path for path in FILES if path.suffix == ".md"]
-    links = [(path, link) for path in documents for link in re.findall(r"\]\(([^)#:]+)[^):]*\)", path.read_text())]
-    assert not [(path.name, link) for path, link in links if not (path.parent / link).exists()]
-
-
 def test_each_version_is_the_same_everywhere():
     assert problems() == []
 

@@ -8,10 +8,11 @@ from service.catalog import CatalogModel
 from service.checkpoints.need import Budget
 from service.engine.messages import EngineConfig, EngineInfo
 from service.engine.request import EngineState
+from service.engine.sequence import Priority
 from service.errors import ModelNotReadyError
 from service.load_policy import LoadPolicy
 from service.loader import Loader
-from service.model import Model
+from service.model import LoadedParts, Model
 from tests.checkpoints import save_tiny_model
 from tests.tokenizers import byte_level_tokenizer, save_tokenizer
 
@@ -98,3 +99,19 @@ def make_loader(*models: Model, budget_mib: int = 1000, clock: Clock | None = No
     for model in models:
         loader.add(model)
     return loader
+
+
+async def use(loader: Loader, model: Model, priority: Priority = Priority.ONLINE) -> LoadedParts:
+    """Uses a model for a moment."""
+    async with loader.using(model, priority) as parts:
+        return parts
+
+
+async def until(model: Model, state: EngineState, detail: str = "") -> None:
+    """Waits until a model is in a state, and says so in some words."""
+    changed = asyncio.Event()
+    model.on_change(changed.set)
+    async with asyncio.timeout(20):
+        while model.state is not state or detail not in model.state_detail:
+            changed.clear()
+            await changed.wait()

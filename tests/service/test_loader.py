@@ -8,10 +8,9 @@ import pytest
 
 from service.engine.request import EngineState
 from service.engine.sequence import Priority
-from service.errors import ModelNotReadyError, QueueFullError
-from service.loader import Loader
-from service.model import LoadedParts, Model
-from tests.service.fake_engine import Clock, make_loader, make_model, save_checkpoint
+from service.errors import ModelNotReadyError
+from service.model import Model
+from tests.service.fake_engine import Clock, make_loader, make_model, save_checkpoint, until, use
 
 ROOM_FOR_ONE_MIB = 15
 
@@ -31,22 +30,6 @@ def other(checkpoint: Path) -> Model:
     return make_model("other", checkpoint)
 
 
-async def use(loader: Loader, model: Model, priority: Priority = Priority.ONLINE) -> LoadedParts:
-    """Uses a model for a moment."""
-    async with loader.using(model, priority) as parts:
-        return parts
-
-
-async def until(model: Model, state: EngineState, detail: str = "") -> None:
-    """Waits until a model is in a state, and says so in some words."""
-    changed = asyncio.Event()
-    model.on_change(changed.set)
-    async with asyncio.timeout(20):
-        while model.state is not state or detail not in model.state_detail:
-            changed.clear()
-            await changed.wait()
-
-
 async def test_the_first_request_loads_its_model_and_all_that_come_meanwhile_wait_for_it(one):
     loader = make_loader(one)
     assert (one.state, one.is_serving) == (EngineState.STOPPED, True)
@@ -64,22 +47,6 @@ async def test_a_request_that_has_waited_long_enough_is_told_how_far_its_model_i
     one.engine.gate.set()
     await use(loader, one)
     assert one.engine.num_starts == 1, "the loading went on without the request"
-
-
-@pytest.mark.parametrize("num_loads", [0, 1, 3])
-@pytest.mark.parametrize("max_waiting", [1, 2])
-async def test_as_many_requests_wait_for_a_model_as_may_whoever_else_has_it_loaded(one, num_loads, max_waiting):
-    one.engine.gate.clear()
-    loader = make_loader(one, max_waiting=max_waiting)
-    loads = [asyncio.create_task(loader.load(one)) for _ in range(num_loads)]
-    items = [asyncio.create_task(use(loader, one, Priority.BATCH)) for _ in range(max_waiting)]
-    waiting = [asyncio.create_task(use(loader, one)) for _ in range(max_waiting)]
-    await until(one, EngineState.LOADING)
-    for priority in Priority:
-        with pytest.raises(QueueFullError, match=rf"wait for one to be loaded as may, {max_waiting} \(max_waiting\)"):
-            await use(loader, one, priority)
-    one.engine.gate.set()
-    await asyncio.gather(*loads, *items, *waiting)
 
 
 async def test_a_model_that_can_not_be_loaded_tells_why_and_is_tried_again_only_when_asked_for(one):
@@ -282,17 +249,6 @@ async def test_not_even_a_failure_that_nobody_foresaw_keeps_the_others_from_load
     failures = await make_loader(one, other, on_use=False).load_all()
     assert "the service's log says why" in failures["one"].message
     assert other.is_loaded
-
-
-async def test_online_requests_that_fill_the_line_keep_an_item_of_a_batch_out(one):
-    one.engine.gate.clear()
-    loader = make_loader(one, max_waiting=1, wait_s=5)
-    first = asyncio.create_task(use(loader, one))
-    await until(one, EngineState.LOADING)
-    with pytest.raises(QueueFullError):
-        await use(loader, one, Priority.BATCH)
-    one.engine.gate.set()
-    await first
 
 
 async def test_a_model_that_an_operator_loaded_comes_back_after_it_gave_its_room_or_was_idle(one, other):

@@ -1,0 +1,89 @@
+"""What the documents name is there: files, headings, commands, and each module in the table of folders."""
+
+import re
+from functools import partial
+
+import pytest
+
+from tests.test_repo import FILES, ROOT
+
+DOCUMENTS = [path for path in FILES if path.suffix == ".md"]
+OF_TODAY = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]  # which also names what is no more
+FOLDERS = {path.relative_to(ROOT).parts[0] for path in FILES if path.parent != ROOT}
+NAMES = {path.name for path in FILES}
+SUFFIXES = (".py", ".md", ".proto", ".jsonc", ".mjs", ".js", ".capnp")
+LAYERS = ["service", "service/engine", "service/checkpoints", "bridge", "bridge/openai"]
+
+
+def prose(path):
+    """A document without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def links(path):
+    """The targets of the links to files of this repository, each without and with the place in it."""
+    found = re.findall(r"\]\(([^)\s]+)\)", prose(path))
+    return [link.partition("#")[::2] for link in found if "://" not in link]
+
+
+def anchors(path):
+    """The names that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", prose(path), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def named_paths(path):
+    """What stands between backticks and names a file or a folder from the root of the repository on."""
+    spans = re.findall(r"`([\w./-]+)`", prose(path))
+    return [span for span in spans if "/" in span and span.split("/")[0] in FOLDERS]
+
+
+def named_files(path):
+    """What stands between backticks and is a file's name without its folder."""
+    spans = re.findall(r"`([\w.-]+)`", prose(path))
+    return [span for span in spans if span.endswith(SUFFIXES) and not span.startswith(".")]
+
+
+def is_there(name):
+    """Whether a path exists; modules are named without their suffix."""
+    return (ROOT / name).exists() or (ROOT / f"{name}.py").exists()
+
+
+def test_there_are_documents_to_look_at():
+    assert {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "compatibility.md"} <= {path.name for path in DOCUMENTS}
+
+
+each_of = partial(pytest.mark.parametrize, "path", ids=lambda path: str(path.relative_to(ROOT)))
+
+
+@each_of(argvalues=DOCUMENTS)
+def test_links_lead_to_files_and_to_headings_in_them(path):
+    targets = [((path.parent / name).resolve() if name else path, anchor) for name, anchor in links(path)]
+    assert not [target for target, _ in targets if not target.exists()]
+    assert not [(target.name, anchor) for target, anchor in targets if anchor and anchor not in anchors(target)]
+
+
+@each_of(argvalues=OF_TODAY)
+def test_files_and_folders_between_backticks_exist(path):
+    assert not [name for name in named_paths(path) if not is_there(name)]
+    assert not [name for name in named_files(path) if name not in NAMES]
+
+
+@each_of(argvalues=OF_TODAY)
+def test_commands_name_targets_and_modules_that_exist(path):
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"(?:^    |`)make ([a-z-]+)", text, flags=re.MULTILINE)) - targets == set()
+    modules = [
+        name.replace(".", "/") for name in re.findall(r"python3? -m ((?:service|bridge|bench|scripts)[\w.]*)", text)
+    ]
+    assert not [name for name in modules if not is_there(name.rstrip("/"))]
+
+
+@pytest.mark.parametrize("folder", LAYERS)
+def test_the_table_of_folders_names_every_module(folder):
+    row = next(
+        line for line in (ROOT / "ARCHITECTURE.md").read_text().splitlines() if line.startswith(f"| `{folder}/`")
+    )
+    modules = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"}
+    assert modules - set(re.findall(r"`(\w+)", row.partition("` |")[2])) == set()
