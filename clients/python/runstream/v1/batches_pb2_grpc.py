@@ -92,7 +92,8 @@ class BatchServiceServicer:
     def CreateBatch(self, request, context):
         """Takes a batch and answers before any of its items is. All its items are
         checked first: it is taken as a whole or not at all.
-        RESOURCE_EXHAUSTED with reason QUEUE_FULL if as many items wait as may.
+        RESOURCE_EXHAUSTED with reason QUEUE_FULL if more than 100,000 items would
+        wait then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

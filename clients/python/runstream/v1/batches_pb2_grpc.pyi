@@ -46,7 +46,8 @@ class BatchServiceStub:
     CreateBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.CreateBatchRequest, _batches_pb2.CreateBatchResponse]
     """Takes a batch and answers before any of its items is. All its items are
     checked first: it is taken as a whole or not at all.
-    RESOURCE_EXHAUSTED with reason QUEUE_FULL if as many items wait as may.
+    RESOURCE_EXHAUSTED with reason QUEUE_FULL if more than 100,000 items would
+    wait then.
     """
     GetBatch: _grpc.UnaryUnaryMultiCallable[_batches_pb2.GetBatchRequest, _batches_pb2.GetBatchResponse]
     """Tells about one batch. NOT_FOUND with reason BATCH_NOT_FOUND if there is
@@ -89,7 +90,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
     CreateBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.CreateBatchRequest, _batches_pb2.CreateBatchResponse]  # type: ignore[assignment]
     """Takes a batch and answers before any of its items is. All its items are
     checked first: it is taken as a whole or not at all.
-    RESOURCE_EXHAUSTED with reason QUEUE_FULL if as many items wait as may.
+    RESOURCE_EXHAUSTED with reason QUEUE_FULL if more than 100,000 items would
+    wait then.
     """
     GetBatch: _aio.UnaryUnaryMultiCallable[_batches_pb2.GetBatchRequest, _batches_pb2.GetBatchResponse]  # type: ignore[assignment]
     """Tells about one batch. NOT_FOUND with reason BATCH_NOT_FOUND if there is
@@ -135,7 +137,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_batches_pb2.CreateBatchResponse, _abc.Awaitable[_batches_pb2.CreateBatchResponse]]:
         """Takes a batch and answers before any of its items is. All its items are
         checked first: it is taken as a whole or not at all.
-        RESOURCE_EXHAUSTED with reason QUEUE_FULL if as many items wait as may.
+        RESOURCE_EXHAUSTED with reason QUEUE_FULL if more than 100,000 items would
+        wait then.
         """
 
     @_abc_1.abstractmethod

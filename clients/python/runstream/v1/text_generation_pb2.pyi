@@ -433,8 +433,8 @@ class Message(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     role: _builtins.str
     """Required. Who speaks: a role that the model's chat template knows, usually
-    "system", "user", "assistant" or "tool". At most 64 characters.
-    INVALID_ARGUMENT if it does not.
+    "system", "user", "assistant" or "tool"; INVALID_ARGUMENT if it does not.
+    At most 64 characters.
     """
     tool_call_id: _builtins.str
     """Optional. For role "tool": the id of the call that this answers.
@@ -614,7 +614,7 @@ class SamplingParams(_message.Message):
     @_builtins.property
     def logit_bias(self) -> _containers.ScalarMap[_builtins.int, _builtins.float]:
         """Optional. What is added to the logits of single tokens, by token id.
-        Range of values: -100 to 100, inclusive. Default: none.
+        Range of values: -100 to 100, inclusive. At most 1,024. Default: none.
         """
 
     @_builtins.property
@@ -816,7 +816,8 @@ class Tool(_message.Message):
     parameters_json: _builtins.str
     """Optional. The JSON Schema of the tool's arguments, which are an object,
     written as JSON. At most 65,536 characters, with those of all tools and
-    their descriptions 262,144, and 64 levels deep. Default: an object without properties.
+    their descriptions 262,144, and 64 levels deep. Default: an object without
+    properties.
     """
     def __init__(
         self,

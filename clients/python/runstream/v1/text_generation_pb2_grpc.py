@@ -28,7 +28,7 @@ if _version_not_supported:
 class TextGenerationServiceStub:
     """Generates text with a model, as a whole or while it is being generated.
 
-    Both methods ask the same question and obey one law: for equal requests, the
+    Run and RunStream ask the same question and obey one law: for equal requests, the
     parts of RunStream joined in order give the answer of Run. `text` is the
     concatenation of the parts' `text`, tool calls are the parts' deltas merged
     by index, `logprobs` are concatenated, `prompt_logprobs` are those of the
@@ -54,11 +54,11 @@ class TextGenerationServiceStub:
 
     Sizes: a message to the server has at most 16 MiB, decompressed, and its
     headers 8 KiB. It has at most 131,072 fields (CreateBatchRequest: 400,000),
-    those of messages in it counted; more is INVALID_ARGUMENT. A message from the server has at most 16 MiB: an answer that
-    would be larger, such as one with very many log probabilities, ends with
-    RESOURCE_EXHAUSTED, where RunStream sends parts. Most libraries take 4 MiB
-    unless the channel says more. A status and its details fit in 8 KiB; texts in
-    them that are longer are cut.
+    those of messages in it counted; more is INVALID_ARGUMENT. A message from the
+    server has at most 16 MiB: an answer that would be larger, such as one with
+    very many log probabilities, ends with RESOURCE_EXHAUSTED, where RunStream
+    sends parts. Most libraries take 4 MiB unless the channel says more. A status
+    and its details fit in 8 KiB; texts in them that are longer are cut.
 
     Metadata: a call may send "x-runstream-request-id", 1 to 128 visible ASCII
     characters, "!" to "~". Where it does not, or sends something else, the
@@ -97,7 +97,7 @@ class TextGenerationServiceStub:
 class TextGenerationServiceServicer:
     """Generates text with a model, as a whole or while it is being generated.
 
-    Both methods ask the same question and obey one law: for equal requests, the
+    Run and RunStream ask the same question and obey one law: for equal requests, the
     parts of RunStream joined in order give the answer of Run. `text` is the
     concatenation of the parts' `text`, tool calls are the parts' deltas merged
     by index, `logprobs` are concatenated, `prompt_logprobs` are those of the
@@ -123,11 +123,11 @@ class TextGenerationServiceServicer:
 
     Sizes: a message to the server has at most 16 MiB, decompressed, and its
     headers 8 KiB. It has at most 131,072 fields (CreateBatchRequest: 400,000),
-    those of messages in it counted; more is INVALID_ARGUMENT. A message from the server has at most 16 MiB: an answer that
-    would be larger, such as one with very many log probabilities, ends with
-    RESOURCE_EXHAUSTED, where RunStream sends parts. Most libraries take 4 MiB
-    unless the channel says more. A status and its details fit in 8 KiB; texts in
-    them that are longer are cut.
+    those of messages in it counted; more is INVALID_ARGUMENT. A message from the
+    server has at most 16 MiB: an answer that would be larger, such as one with
+    very many log probabilities, ends with RESOURCE_EXHAUSTED, where RunStream
+    sends parts. Most libraries take 4 MiB unless the channel says more. A status
+    and its details fit in 8 KiB; texts in them that are longer are cut.
 
     Metadata: a call may send "x-runstream-request-id", 1 to 128 visible ASCII
     characters, "!" to "~". Where it does not, or sends something else, the
@@ -195,7 +195,7 @@ def add_TextGenerationServiceServicer_to_server(servicer, server):
 class TextGenerationService:
     """Generates text with a model, as a whole or while it is being generated.
 
-    Both methods ask the same question and obey one law: for equal requests, the
+    Run and RunStream ask the same question and obey one law: for equal requests, the
     parts of RunStream joined in order give the answer of Run. `text` is the
     concatenation of the parts' `text`, tool calls are the parts' deltas merged
     by index, `logprobs` are concatenated, `prompt_logprobs` are those of the
@@ -221,11 +221,11 @@ class TextGenerationService:
 
     Sizes: a message to the server has at most 16 MiB, decompressed, and its
     headers 8 KiB. It has at most 131,072 fields (CreateBatchRequest: 400,000),
-    those of messages in it counted; more is INVALID_ARGUMENT. A message from the server has at most 16 MiB: an answer that
-    would be larger, such as one with very many log probabilities, ends with
-    RESOURCE_EXHAUSTED, where RunStream sends parts. Most libraries take 4 MiB
-    unless the channel says more. A status and its details fit in 8 KiB; texts in
-    them that are longer are cut.
+    those of messages in it counted; more is INVALID_ARGUMENT. A message from the
+    server has at most 16 MiB: an answer that would be larger, such as one with
+    very many log probabilities, ends with RESOURCE_EXHAUSTED, where RunStream
+    sends parts. Most libraries take 4 MiB unless the channel says more. A status
+    and its details fit in 8 KiB; texts in them that are longer are cut.
 
     Metadata: a call may send "x-runstream-request-id", 1 to 128 visible ASCII
     characters, "!" to "~". Where it does not, or sends something else, the
