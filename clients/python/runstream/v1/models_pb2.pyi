@@ -77,7 +77,8 @@ class ListModelsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Optional. The most models in the answer. Range: 0 to 1,000, inclusive; more
-    is taken for 1,000. Default: 0, which is 1,000.
+    is taken for 1,000, less than 0 is INVALID_ARGUMENT. Default: 0, which is
+    1,000.
     """
     page_token: _builtins.str
     """Optional. The `next_page_token` of the page before. INVALID_ARGUMENT if it
