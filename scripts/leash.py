@@ -53,13 +53,15 @@ def main(grace_s: float, arguments: list[str]) -> int:
     """Runs the command; returns its exit status, as a shell writes it."""
     command: subprocess.Popen[bytes] | None = None
     is_let_go = False
+    early: list[int] = []
 
     def end(number: int, _frame: FrameType | None) -> None:
         nonlocal is_let_go
+        if command is None:
+            early.append(number)
+            return
         is_kind = number != signal.SIGTERM and not is_let_go
         is_let_go = True
-        if command is None:
-            return
         if is_kind:
             threading.Thread(target=end_kindly, args=(command, grace_s), daemon=True).start()
         else:
@@ -71,8 +73,8 @@ def main(grace_s: float, arguments: list[str]) -> int:
     me = os.getpid()
     # Nothing else runs here yet that could hold a lock over the fork.
     command = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=lambda: die_with(me))
-    if is_let_go:
-        kill_group(command)
+    for number in early:
+        end(number, None)
     threading.Thread(target=end_when_let_go, args=(command, grace_s), daemon=True).start()
     status = command.wait()
     kill_group(command)

@@ -72,7 +72,7 @@ async def test_a_request_that_fails_leaves_its_neighbours(chain):
     assert whole["success"]
     assert whole["result"]["usage"]["completion_tokens"] == batch["usage"]["completion_tokens"] == 5
     assert (poisoned["success"], poisoned["errors"][0]["code"]) == (False, 5000)
-    assert (too_many["success"], too_many["errors"][0]["code"]) == (False, 5006)
+    assert (too_many["success"], too_many["errors"][0]["code"]) == (False, 5021)
     assert "'/max_tokens' is 30001" in too_many["errors"][0]["message"]
     assert too_many["external_reference"] == "big"
 

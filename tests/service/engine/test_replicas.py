@@ -202,6 +202,12 @@ async def test_an_engine_that_can_not_be_loaded_is_told_by_its_device(tmp_path: 
         await complete(replicas, "it")
 
 
+async def test_a_request_that_is_cancelled_anywhere_is_left_in_no_engine(replicas: Replicas) -> None:
+    names = itertools.count()
+    async for where in each_cancel(lambda: complete(replicas, f"cancelled {next(names)}", SamplingParams(3))):
+        assert (replicas.num_running, replicas.num_waiting) == (0, 0), where
+
+
 async def test_stopping_ends_what_runs_and_what_waits_and_leaves_no_process(shared: Replicas) -> None:
     _, tasks = await run_on_both(shared, MAX_NUM_SEQS + 1)
     pids = [engine.pid for engine in shared.engines]
@@ -212,9 +218,3 @@ async def test_stopping_ends_what_runs_and_what_waits_and_leaves_no_process(shar
         assert pid is not None
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
-
-
-async def test_a_request_that_is_cancelled_anywhere_is_left_in_no_engine(replicas: Replicas) -> None:
-    names = itertools.count()
-    async for where in each_cancel(lambda: complete(replicas, f"cancelled {next(names)}", SamplingParams(3))):
-        assert (replicas.num_running, replicas.num_waiting) == (0, 0), where
