@@ -1,6 +1,9 @@
 """A process that answers lines: it is started when it is needed, and ended with what does not end."""
 
-from contextlib import closing
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -49,3 +52,20 @@ def test_what_was_ended_from_outside_is_started_again(program):
         assert process.ask("b").split()[1] == b"b"
         process.close()
         process.close()
+
+
+@pytest.fixture
+def descriptors() -> Iterator[None]:
+    """So many open descriptors that new ones have numbers over 1023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with ExitStack() as files:
+        while files.enter_context(open(os.devnull)).fileno() < 1024:
+            pass
+        yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_it_may_have_any_descriptors(program, descriptors):
+    with closing(LineProcess(program, timeout_s=60.0)) as process:
+        assert process.ask("a").split()[1] == b"a"
