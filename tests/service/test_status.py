@@ -53,6 +53,13 @@ async def error_from(failure: Failure, reasons: list[str]) -> grpc.aio.AioRpcErr
     return caught.value
 
 
+def refused(message: str) -> Failure:
+    async def fail() -> None:
+        raise InvalidRequestError(message, f"tools[{message}]", shown=message)
+
+    return fail
+
+
 async def leak() -> None:
     raise KeyError("/home/alice/secret")
 
@@ -181,3 +188,9 @@ async def test_a_client_whose_service_config_says_so_asks_again_by_itself():
     async with call_to(refuse_once, [], ("grpc.service_config", json.dumps(ASKS_AGAIN))) as call:
         assert await call == b""
     assert failures == []
+
+
+async def test_half_a_surrogate_pair_which_json_can_write_is_told_as_a_question_mark():
+    error = await error_from(refused("a\ud800b"), [])
+    assert (error.code(), error.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "a?b")
+    assert error_info(error).metadata["shown"] == "a?b"
