@@ -39,21 +39,19 @@ def draw_for(logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]]) -> D
     return replace(draw(logits, rows), errors={place: fault for place, fault in enumerate(faults) if fault is not None})
 
 
-def prompt_logprobs(logits: torch.Tensor, scheduled: list[ScheduledSequence]) -> DrawnLogprobs | None:
-    """The log probabilities of the prompts' tokens that a step asks for; None if it asks for none.
+def prompt_logprobs(logits: torch.Tensor, prompts: list[ScheduledSequence]) -> DrawnLogprobs:
+    """The log probabilities of the prompts' tokens that a step asks for.
 
     Args:
         logits: Those behind the token before each, [tokens, vocabulary].
-        scheduled: The step's sequences, in the order of `logits`.
+        prompts: The step's sequences that ask for any, in the order of `logits`.
     """
     token_ids: list[int] = []
     counts: list[int] = []
-    for item in scheduled:
+    for item in prompts:
         first = item.start + 1
         token_ids += item.sequence.token_ids[first : first + item.num_prompt_logits]
         counts += [item.sequence.params.num_prompt_logprobs or 0] * item.num_prompt_logits
-    if not counts:
-        return None
     return logprobs_of(logits, dict(enumerate(counts)), to_device(token_ids, logits.device))
 
 

@@ -72,7 +72,9 @@ class Flight:
     def keep_prompt_logprobs(self) -> None:
         """Lets sequences know what the step tells of their prompts; waits for the device if it tells anything."""
         logprobs = self.pending.on_host().prompt_logprobs if self.prompts else None
-        rows = iter(logprobs.by_row().values() if logprobs else ())
+        if logprobs is None:
+            return
+        rows = iter(logprobs.by_row().values())
         for item in self.prompts:
             known = list(itertools.islice(rows, item.num_prompt_logits))
             if item.sequence.prompt_logprobs is not None:

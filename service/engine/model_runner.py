@@ -91,15 +91,15 @@ class ModelRunner:
         packed = sorted(scheduled, key=packing_key)
         drawing = [item.sequence for item in packed if item.is_last_chunk]
         next_tokens = [(sequence, sequence.next_index) for sequence in drawing]
+        prompts = [item for item in packed if item.num_prompt_logits]
         inputs = self._packer.pack(packed, {} if before is None else before.rows)
 
         def work() -> Drawn:
             with self.step_scope(packed):
                 logits = self._logits(inputs, None if before is None else before.pending.drawn)
-            return self._draw(logits, next_tokens, packed)
+            return self._draw(logits, next_tokens, prompts)
 
         rows = {sequence: row for row, sequence in enumerate(drawing)}
-        prompts = [item for item in packed if item.num_prompt_logits]
         return Flight(scheduled, rows, self._launch_work(work), prompts)
 
     def forget(self) -> None:
@@ -117,10 +117,12 @@ class ModelRunner:
 
     @torch.inference_mode()
     def _draw(
-        self, logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]], packed: list[ScheduledSequence]
+        self, logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]], prompts: list[ScheduledSequence]
     ) -> Drawn:
+        if not prompts:
+            return draw_for(logits, next_tokens)
         drawn = draw_for(logits[: len(next_tokens)], next_tokens)
-        return replace(drawn, prompt_logprobs=prompt_logprobs(logits[len(next_tokens) :], packed))
+        return replace(drawn, prompt_logprobs=prompt_logprobs(logits[len(next_tokens) :], prompts))
 
     @torch.inference_mode()
     def _logits(self, inputs: StepInputs, before: Drawn | None) -> torch.Tensor:

@@ -89,10 +89,11 @@ class Packer:
                 token_ids.append(0)
         batch = self._batch(packed)
         self._keep_gathered(packed, batch.decode_groups)
-        starts = [0, *ends]
         last = [end - 1 for item, end in zip(packed, ends, strict=True) if item.is_last_chunk]
-        for item, start in zip(packed, starts, strict=False):
-            last += range(start, start + item.num_prompt_logits)
+        for item, end in zip(packed, ends, strict=True):
+            if item.num_prompt_logits:
+                start = end - item.num_tokens
+                last += range(start, start + item.num_prompt_logits)
         return StepInputs(
             token_ids=self._tensor(token_ids),
             positions=self._tensor([position for item in packed for position in range(item.start, item.end)]),

@@ -202,8 +202,8 @@ class Sequence:
     @property
     def must_know_its_tokens(self) -> bool:
         """Whether a step can draw a token only when the values of those before it are known on the host."""
-        has_phrases = any(len(word) > 1 for word in self.params.bad_words)
-        return self.grammar is not None or self.params.has_penalties or has_phrases
+        params = self.params
+        return self.grammar is not None or params.has_penalties or any(len(word) > 1 for word in params.bad_words)
 
     @property
     def num_uncomputed_tokens(self) -> int:
