@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import grpc
-from aiohttp import web, web_response
+from aiohttp import web
 
 from bridge import binding, health, model_search, token_check
 from bridge.auth import Token
@@ -11,16 +11,13 @@ from bridge.config import Config
 from bridge.drain import Drain
 from bridge.keys import CONFIG, DRAIN, METRICS, MODELS, SERVICE, TOKENS
 from bridge.metrics import Metrics
-from bridge.middleware import add_request_id, answer_errors, observe
+from bridge.middleware import add_request_id, answer_errors, name_server, observe
 from bridge.models import Models
 from bridge.openai.routes import add_routes as add_openai_routes
 from bridge.openapi import page as openapi
 from bridge.origin import add_cors_headers, check_origin
 from bridge.run import run
 from bridge.service_client import CHANNEL_OPTIONS, ServiceClient
-
-# aiohttp asks nobody which Server header the answers have that it makes by itself, to what is no HTTP.
-web_response.SERVER_SOFTWARE = "Runstream"  # type: ignore[attr-defined]
 
 
 def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
@@ -34,7 +31,7 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     app[CONFIG], app[TOKENS] = config, tokens
     app[METRICS], app[DRAIN] = Metrics(), Drain(config.shutdown_grace_s)
     app.cleanup_ctx.append(_connect)
-    app.on_response_prepare.extend([add_request_id, add_cors_headers])
+    app.on_response_prepare.extend([name_server, add_request_id, add_cors_headers])
     app.on_shutdown.append(app[DRAIN].finish)
     binding.add_routes(app.router)
     # Patterns see %2F decoded: official SDKs send the model's slashes so. Without one of its own, account_id would not

@@ -8,12 +8,14 @@ handler is cancelled as at any other end of a connection.
 import asyncio
 import contextlib
 import socket
-from typing import Final
+from typing import Any, Final
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, hdrs, web
 
 from bridge.event_stream import KEEP_ALIVE
 from bridge.keys import STREAM
+
+PRODUCT: Final = "Runstream"
 
 # RFC 9110, 15.2: a client must be able to get one that it has not asked for. Of all of them this is the one that even
 # those skip which do not know the others.
@@ -35,6 +37,12 @@ class Connection(web.RequestHandler):
             return False
         self._loop.call_later(FIRST_LOOK_S, self._look)
         return True
+
+    def handle_error(self, *args: Any, **kwargs: Any) -> web.StreamResponse:
+        """The answer to what is no HTTP, which no application sees."""
+        response = super().handle_error(*args, **kwargs)
+        response.headers[hdrs.SERVER] = PRODUCT
+        return response
 
     @property
     def _is_idle(self) -> bool:

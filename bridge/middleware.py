@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 
 from bridge.access import Access, log
 from bridge.binding import no_route
+from bridge.connection import PRODUCT
 from bridge.errors import AiError, GatewayError
 from bridge.faces import OPENAI, OPENAI_IN_ACCOUNT, Face, face_of
 from bridge.keys import ACCESS, METRICS, STREAM
@@ -44,6 +45,11 @@ def _record(request: web.Request, access: Access, status: int) -> None:
     metrics.requests.labels(route, status).inc()
     metrics.request_duration.labels(route).observe(duration_s)
     log(access, request, status, duration_s)
+
+
+async def name_server(_request: web.Request, response: web.StreamResponse) -> None:
+    """Tells no versions of what the bridge is made of. A handler of app.on_response_prepare."""
+    response.headers[hdrs.SERVER] = PRODUCT
 
 
 async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
