@@ -4,7 +4,6 @@ from typing import Any
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.body import parse_json
 from bridge.errors import AiError
 from bridge.openai.question import Question, to_question
 from bridge.openai.schema import check_chat
@@ -12,20 +11,15 @@ from bridge.refused_fields import check_media
 from bridge.translation import to_conversation, to_message, to_request, to_response_format
 
 
-def parse_chat(body: bytes) -> Question:
-    """Reads the body of a chat completion.
+def to_chat_question(value: object) -> Question:
+    """Reads a body of chat completions.
 
     Args:
-        body: JSON, whatever the request's content type says.
+        value: What its JSON says.
 
     Raises:
-        AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
+        AiError: It is not what the schema allows, or asks for what this surface does not have.
     """
-    return parse_json(body, to_chat_question)
-
-
-def to_chat_question(value: object) -> Question:
-    """Reads what the body's JSON says; as `parse_chat`."""
     fields = check_chat(value)
     messages = [_message(f"/messages/{index}", message) for index, message in enumerate(fields["messages"])]
     check_media(fields["messages"])

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.body import parse_json
 from bridge.errors import AiError
 from bridge.openai.question import Question, to_question
 from bridge.openai.schema import check_completion
@@ -14,20 +13,15 @@ from bridge.translation import INT32_MAX, to_request
 DEFAULT_MAX_TOKENS: Final = 256
 
 
-def parse_completion(body: bytes) -> Question:
-    """Reads the body of a text completion, whose prompt goes to the model unchanged.
+def to_completion_question(value: object) -> Question:
+    """Reads a body of text completions.
 
     Args:
-        body: JSON, whatever the request's content type says.
+        value: What its JSON says.
 
     Raises:
-        AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
+        AiError: It is not what the schema allows, or asks for what this surface does not have.
     """
-    return parse_json(body, to_completion_question)
-
-
-def to_completion_question(value: object) -> Question:
-    """Reads what the body's JSON says; as `parse_completion`."""
     fields = check_completion(value)
     if "best_of" in fields and fields["best_of"] != fields.get("n", 1):
         raise AiError("INVALID_REQUEST", "'/best_of' must be '/n', all choices are answered")

@@ -33,10 +33,9 @@ MAX_CHOICES: Final = 8
 MAX_PROMPT_TOKENS: Final = 1_048_576
 
 # What tells OpenAI who asks, what it may keep and how it bills. `verbosity` and three others are for models that
-# reason, which none of the catalog's does. Of vLLM's, two tell who asks, two are for beam search alone, and the
-# others for media and for how an answer is cut into chunks. Inside other fields the same goes for
-# `include_obfuscation` of `stream_options`, and for `strict`: a schema is always kept to where a form is asked for or a
-# call is forced.
+# reason, which none of the catalog's does. Of vLLM's, two tell who asks and two are for beam search alone. The others
+# are for media and for how an answer is cut into chunks. Inside other fields the same goes for `include_obfuscation` of
+# `stream_options`, and for `strict`: a schema is always kept to where a form is asked for or a call is forced.
 WITHOUT_EFFECT: Final = (
     *("user", "safety_identifier", "store", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention"),
     *("verbosity", "reasoning_effort", "include_reasoning", "thinking_token_budget"),

@@ -8,11 +8,10 @@ import pytest
 
 from bridge.batches import parse_asked
 from bridge.errors import AiError
-from bridge.openai.chat_request import parse_chat
-from bridge.openai.completion_request import parse_completion
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
 from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA
 from bridge.validator import SchemaValidator
+from tests.bridge.openai.asking import parse_chat, parse_completion
 
 SCHEMAS = {
     "prompt": PROMPT_SCHEMA,

@@ -4,6 +4,10 @@ import json
 import re
 from typing import Any
 
+from bridge.body import parse_json
+from bridge.openai.chat_request import to_chat_question
+from bridge.openai.completion_request import to_completion_question
+from bridge.openai.question import Question
 from tests.bridge.fake_service import DEMO
 from tests.bridge.running_bridge import Answer, Bridge
 
@@ -26,6 +30,16 @@ async def chat(bridge: Bridge, base: str = V1, **fields: Any) -> Answer:
 async def complete(bridge: Bridge, base: str = V1, **fields: Any) -> Answer:
     """Asks for a text completion."""
     return await bridge.ask("POST", f"{base}/completions", json={**COMPLETION, **fields})
+
+
+def parse_chat(body: bytes) -> Question:
+    """Reads the body of a chat completion as the bridge does."""
+    return parse_json(body, to_chat_question)
+
+
+def parse_completion(body: bytes) -> Question:
+    """Reads the body of a text completion as the bridge does."""
+    return parse_json(body, to_completion_question)
 
 
 def at_no_time(body: bytes) -> bytes:

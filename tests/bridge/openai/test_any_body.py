@@ -9,12 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import AiError
-from bridge.openai.chat_request import parse_chat
-from bridge.openai.completion_request import parse_completion
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
 from bridge.schema import Schema
 from tests.bridge.json_bodies import JSON
-from tests.bridge.openai.asking import CHAT, COMPLETION
+from tests.bridge.openai.asking import CHAT, COMPLETION, parse_chat, parse_completion
 
 PARSERS: dict[Any, tuple[dict[str, Any], Schema]] = {
     parse_chat: (CHAT, CHAT_SCHEMA),

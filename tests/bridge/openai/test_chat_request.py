@@ -6,9 +6,8 @@ import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.openai.chat_request import parse_chat
 from bridge.openai.schema import WITHOUT_EFFECT
-from tests.bridge.openai.asking import CHAT
+from tests.bridge.openai.asking import CHAT, parse_chat
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 FUNCTION = {"name": "add", "description": "adds", "parameters": SCHEMA, "strict": True}

@@ -11,10 +11,8 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.batches import parse_asked
 from bridge.errors import AiError
-from bridge.openai.chat_request import parse_chat
-from bridge.openai.completion_request import parse_completion
 from bridge.translation import Question
-from tests.bridge.openai.asking import CHAT, COMPLETION, chat, complete, error_of
+from tests.bridge.openai.asking import CHAT, COMPLETION, chat, complete, error_of, parse_chat, parse_completion
 from tests.bridge.running_bridge import PROMPT
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
