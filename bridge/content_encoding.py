@@ -95,14 +95,16 @@ def decode(body: bytes, encoding: str, max_bytes: int) -> bytes:
 
     Args:
         body: What was sent.
-        encoding: What `encoding_of` told.
+        encoding: What `encoding_of` told; empty for none.
         max_bytes: The most bytes that the decoded body may have.
 
     Raises:
         AiError: It has more, is cut, or is not in that encoding.
     """
+    if not encoding:
+        return body
     decoded = bytearray()
-    for _ in range(MAX_MEMBERS if encoding else 0):
+    for _ in range(MAX_MEMBERS):
         if not body:
             break
         decoder: Decoder = DECODERS[encoding](body)
@@ -115,6 +117,6 @@ def decode(body: bytes, encoding: str, max_bytes: int) -> bytes:
         if not decoder.eof:
             raise AiError("INVALID_REQUEST", f"the body ends before its encoding {encoding} does")
         body = decoder.unused_data
-    if body and encoding:
+    if body:
         raise AiError("INVALID_REQUEST", f"the body has more than {MAX_MEMBERS} members of {encoding}")
-    return bytes(decoded) if encoding else body
+    return bytes(decoded)

@@ -1,7 +1,7 @@
 """Between the contract's messages and the service's own values: checks, defaults and limits."""
 
 import secrets
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from runstream.v1 import models_pb2
@@ -14,7 +14,7 @@ from service.engine.sequence import Priority, SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
 from service.prompt import check_prompt, check_token_ids, num_prompt_logprobs
 from service.prompt_length import check_characters
-from service.request_sizes import check_sizes
+from service.request_sizes import check_number, check_sizes
 from service.tools import check_tools
 
 DEFAULT_TEMPERATURE = 0.6
@@ -192,8 +192,8 @@ def _check_messages(conversation: pb.Conversation) -> None:
 
 
 def _check_sampling_params(params: pb.SamplingParams) -> None:
-    _check_number("sampling_params.logit_bias", params.logit_bias, MAX_LOGIT_BIASES, "tokens")
-    _check_number("sampling_params.allowed_token_ids", params.allowed_token_ids, MAX_ALLOWED_TOKEN_IDS, "tokens")
+    check_number("sampling_params.logit_bias", params.logit_bias, MAX_LOGIT_BIASES, "tokens")
+    check_number("sampling_params.allowed_token_ids", params.allowed_token_ids, MAX_ALLOWED_TOKEN_IDS, "tokens")
     _check_texts("sampling_params.bad_words", params.bad_words, MAX_BAD_WORDS, MAX_BAD_WORD_CHARACTERS)
     for descriptor, value in params.ListFields():
         is_in_range, allowed = _RANGES.get(descriptor.name, (None, ""))
@@ -205,21 +205,16 @@ def _check_sampling_params(params: pb.SamplingParams) -> None:
 
 
 def _check_stops(request: pb.RunRequest) -> None:
-    _check_number("stop_token_ids", request.stop_token_ids, MAX_STOP_TOKEN_IDS, "tokens")
+    check_number("stop_token_ids", request.stop_token_ids, MAX_STOP_TOKEN_IDS, "tokens")
     _check_texts("stop_sequences", request.stop_sequences, MAX_STOP_SEQUENCES, MAX_STOP_CHARACTERS)
 
 
 def _check_texts(name: str, texts: Sequence[str], most: int, most_characters: int) -> None:
-    _check_number(name, texts, most, "texts")
+    check_number(name, texts, most, "texts")
     for index, text in enumerate(texts):
         if not 1 <= len(text) <= most_characters:
             field = f"{name}[{index}]"
             raise InvalidRequestError(f"{field} has {len(text)} characters; its range is 1 to {most_characters}", field)
-
-
-def _check_number(field: str, values: Sized, most: int, unit: str) -> None:
-    if len(values) > most:
-        raise InvalidRequestError(f"{field} has {len(values)} {unit}: send at most {most}", field)
 
 
 def _check_queueing(request: pb.RunRequest) -> None:

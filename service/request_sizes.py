@@ -1,6 +1,6 @@
 """How many entries and characters a request's messages and tools may have: checked before any of them is read."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 
 from runstream.v1 import text_generation_pb2 as pb
 
@@ -23,8 +23,8 @@ def check_sizes(request: pb.RunRequest) -> None:
         InvalidRequestError: One is too long.
     """
     messages = request.conversation.messages
-    _check_number("conversation.messages", messages, MAX_MESSAGES, "messages")
-    _check_number("tools", request.tools, MAX_TOOLS, "tools")
+    check_number("conversation.messages", messages, MAX_MESSAGES, "messages")
+    check_number("tools", request.tools, MAX_TOOLS, "tools")
     _check_numbers(messages, "content", "parts", MAX_PARTS, MAX_ALL_PARTS)
     _check_numbers(messages, "tool_calls", "calls", MAX_CALLS, MAX_ALL_CALLS)
     for index, message in enumerate(messages):
@@ -49,11 +49,16 @@ def _check_numbers(messages: Sequence[pb.Message], name: str, unit: str, most: i
         raise InvalidRequestError(f"{field} has {sum(numbers)} {unit}: send at most {most_together}", field)
 
 
-def _lists(messages: Sequence[pb.Message], name: str) -> Iterable[Collection[object]]:
+def _lists(messages: Sequence[pb.Message], name: str) -> Iterable[Sized]:
     return (getattr(message, name) for message in messages)
 
 
-def _check_number(field: str, entries: Collection[object], most: int, unit: str) -> None:
+def check_number(field: str, entries: Sized, most: int, unit: str) -> None:
+    """Checks how many entries a list has, before any of them is read.
+
+    Raises:
+        InvalidRequestError: There are more than `most`.
+    """
     if len(entries) > most:
         raise InvalidRequestError(f"{field} has {len(entries)} {unit}: send at most {most}", field)
 

@@ -12,7 +12,7 @@ from service.grammar_schema import compilable
 from service.json_text import MAX_DEPTH, MAX_SCHEMA_CHARACTERS, depth, finite
 
 _MAX_REGEX_CHARACTERS = 4_096
-_MAX_CHOICES = 1_024
+MAX_CHOICES = 1_024
 _MAX_CHOICE_CHARACTERS = 65_536
 
 
@@ -98,7 +98,7 @@ def _choice(values: tuple[str, ...]) -> GrammarSpec:
     field = "response_format.choice.values"
     if not values:
         raise InvalidRequestError(f"{field} is empty: it needs at least 1 text", field)
-    _check_size(field, len(values), _MAX_CHOICES, "texts")
+    _check_size(field, len(values), MAX_CHOICES, "texts")
     _check_size(field, sum(map(len, values)), _MAX_CHOICE_CHARACTERS, "characters")
     return GrammarSpec(GrammarKind.CHOICE, values)
 

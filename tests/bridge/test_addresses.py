@@ -9,6 +9,7 @@ from bridge import addresses
 from bridge.__main__ import main
 from service import ports
 from service.__main__ import main as service_main
+from tests.service.running_service import config
 
 SIDES = pytest.mark.parametrize("side", [addresses, ports], ids=["bridge", "service"])
 TARGETS = ["127.0.0.1:50051", "localhost:1", "[::1]:65535", "gpu.example:50051", "unix:/run/a.sock", "unix:a.sock"]
@@ -75,7 +76,7 @@ def test_an_address_may_have_the_brackets_of_a_url(side, host, bare):
     ],
 )
 def test_a_socket_is_written_as_grpc_writes_it(host, path):
-    assert addresses.unix_path(host) == path
+    assert addresses.unix_path(host) == config(Path("catalog.yaml"), host=host).unix_path == path
 
 
 @pytest.mark.parametrize("text", ["AI.example", "ai.example:8080", " ai.example , "])
