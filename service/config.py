@@ -126,8 +126,8 @@ class ServiceConfig:
     def batch_db_of(self, port: int) -> Path | None:
         """The file that keeps the batches of the service on a port, None if nothing does.
 
-        If no other is asked for, it is in the user's state folder and named for the port, or for the path of the
-        socket, which no two services share.
+        If no other is asked for, it is in the user's state folder. It is named for the port or the path of the socket,
+        which no two services share.
         """
         if self.batch_db == "none":
             return None

@@ -1,8 +1,8 @@
 """The message of a call: waited for as long as a call may take, and refused if it can't be read.
 
-By itself grpc.aio never answers a call that its client closes without a whole message, waits for one without end, and
-answers bytes that are no message with the name of an exception. Calls of one message and calls of many look alike on
-the wire, so every handler is given to it as one of many, and takes its one message here.
+By itself grpc.aio never answers a call that its client closes without a whole message, and waits for one without end.
+It answers bytes that are no message with the name of an exception. Calls of one message and calls of many look alike on
+the wire. So every handler is given to it as one of many, and takes its one message here.
 """
 
 import asyncio

@@ -62,8 +62,9 @@ class Training:
 def product_dtype(capabilities: Iterable[str]) -> torch.dtype:
     """The dtype of training's matrix products on a processor with these capabilities.
 
-    A step in bfloat16 takes 0.7 of the time in float32 where the processor has it, and 20 times as long where it is
-    emulated (measured on an AMD EPYC, 2 threads, the latter with ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2).
+    A step in bfloat16 takes 0.7 of the time of one in float32 where the processor has it. It takes 20 times as long
+    where it is emulated. Both were measured on an AMD EPYC with 2 threads, the latter with ONEDNN_MAX_CPU_ISA=AVX2 and
+    ATEN_CPU_CAPABILITY=avx2.
 
     Args:
         capabilities: Names as `torch.cpu.get_capabilities` has them.

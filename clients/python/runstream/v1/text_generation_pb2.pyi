@@ -392,9 +392,9 @@ class Conversation(_message.Message):
     """Optional. Whether the completion continues the last message, which the
     prompt then leaves open, instead of answering it. White space at its end is
     kept as the chat template keeps it. INVALID_ARGUMENT together with `raw`,
-    if the last message is of another role than "assistant" or "user", or has
-    tool calls or no text, and if the chat template does not write it so that
-    it could be continued. Default: false.
+    or if the last message is of another role than "assistant" or "user", has
+    tool calls or has no text. The same if the chat template does not write it
+    so that it could be continued. Default: false.
     """
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Message]:

@@ -28,44 +28,44 @@ if _version_not_supported:
 class TextGenerationServiceStub:
     """Generates text with a model, as a whole or while it is being generated.
 
-    Run and RunStream ask the same question and obey one law: for equal requests, the
-    parts of RunStream joined in order give the answer of Run. `text` is the
+    Run and RunStream ask the same question and obey one law: for equal requests,
+    the parts of RunStream joined in order give the answer of Run. `text` is the
     concatenation of the parts' `text`, tool calls are the parts' deltas merged
-    by index, `logprobs` are concatenated, `prompt_logprobs` are those of the
-    first part, and `finish_reason`, `matched_stop`, `matched_stop_token_id` and
-    `usage` are those of the last part. A request that samples obeys it when it
-    sets `seed`.
+    by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
+    first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+    `usage` are those of the last. A request that samples obeys it when it sets
+    `seed`.
 
     An error is a gRPC status, never a field. Every status that the server's own
     code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
     `reason` is stable and is what a client should test: ErrorReason lists them.
-    A status about the request's own fields also carries google.rpc.BadRequest,
-    and one that a later attempt may not meet carries google.rpc.RetryInfo, and
-    the same wait in the trailing metadata "grpc-retry-pushback-ms", which gRPC's
-    libraries obey when their service config lets them retry. A call without a
-    whole message, or with bytes that are none, is INVALID_ARGUMENT with reason
+    A status about the request's own fields also carries google.rpc.BadRequest.
+    One that a later attempt may not meet carries google.rpc.RetryInfo, and the
+    same wait in the trailing metadata "grpc-retry-pushback-ms". gRPC's libraries
+    obey that when their service config lets them retry. A call without a whole
+    message, or with bytes that are none, is INVALID_ARGUMENT with reason
     INVALID_REQUEST; one that stays open without a message is DEADLINE_EXCEEDED.
 
-    No ErrorInfo is in what the gRPC library answers by itself: UNIMPLEMENTED for
-    an unknown method or compression, RESOURCE_EXHAUSTED for a message that is
-    too large, DEADLINE_EXCEEDED at the client's own deadline, CANCELLED and
-    UNAVAILABLE where the connection ends, INTERNAL for broken frames. Nor is one
-    in NOT_FOUND of grpc.health.v1.
+    No ErrorInfo is in what the gRPC library answers by itself. That is
+    UNIMPLEMENTED for an unknown method or compression, and RESOURCE_EXHAUSTED
+    for a message that is too large. It is DEADLINE_EXCEEDED at the client's own
+    deadline, CANCELLED or UNAVAILABLE where the connection ends, and INTERNAL
+    for broken frames. Nor is one in NOT_FOUND of grpc.health.v1.
 
     Sizes: a message to the server has at most 16 MiB, decompressed, and its
     headers 8 KiB. It has at most 131,072 fields (CreateBatchRequest: 400,000),
     those of messages in it counted; more is INVALID_ARGUMENT. A message from the
-    server has at most 16 MiB: an answer that would be larger, such as one with
-    very many log probabilities, ends with RESOURCE_EXHAUSTED, where RunStream
-    sends parts. Most libraries take 4 MiB unless the channel says more. A status
-    and its details fit in 8 KiB; texts in them that are longer are cut.
+    server has at most 16 MiB. An answer of Run that would be larger, such as one
+    with very many log probabilities, ends with RESOURCE_EXHAUSTED; RunStream
+    sends it in parts. Most libraries take 4 MiB unless the channel says more. A
+    status and its details fit in 8 KiB; texts in them that are longer are cut.
 
     Metadata: a call may send "x-runstream-request-id", 1 to 128 visible ASCII
     characters, "!" to "~". Where it does not, or sends something else, the
-    server makes a UUID. The id stands in `id` of the answer, in the server's
-    log, in the initial metadata of an answer under the same name, and in the
-    trailing metadata and ErrorInfo of a failure. Calls with equal ids are not
-    joined. Run and RunStream also send "x-runstream-model" in the initial
+    server makes a UUID. The id stands in `id` of the answer and in the server's
+    log. Under the same name it is in the initial metadata of an answer and the
+    trailing metadata of a failure, and in the failure's ErrorInfo as
+    "request_id". Calls with equal ids are not joined. Run and RunStream also send "x-runstream-model" in the initial
     metadata: the model that answers. A server that has a token wants
     "authorization: Bearer TOKEN" with every call but those of grpc.health.v1;
     without, calls end with UNAUTHENTICATED.
@@ -97,44 +97,44 @@ class TextGenerationServiceStub:
 class TextGenerationServiceServicer:
     """Generates text with a model, as a whole or while it is being generated.
 
-    Run and RunStream ask the same question and obey one law: for equal requests, the
-    parts of RunStream joined in order give the answer of Run. `text` is the
+    Run and RunStream ask the same question and obey one law: for equal requests,
+    the parts of RunStream joined in order give the answer of Run. `text` is the
     concatenation of the parts' `text`, tool calls are the parts' deltas merged
-    by index, `logprobs` are concatenated, `prompt_logprobs` are those of the
-    first part, and `finish_reason`, `matched_stop`, `matched_stop_token_id` and
-    `usage` are those of the last part. A request that samples obeys it when it
-    sets `seed`.
+    by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
+    first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+    `usage` are those of the last. A request that samples obeys it when it sets
+    `seed`.
 
     An error is a gRPC status, never a field. Every status that the server's own
     code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
     `reason` is stable and is what a client should test: ErrorReason lists them.
-    A status about the request's own fields also carries google.rpc.BadRequest,
-    and one that a later attempt may not meet carries google.rpc.RetryInfo, and
-    the same wait in the trailing metadata "grpc-retry-pushback-ms", which gRPC's
-    libraries obey when their service config lets them retry. A call without a
-    whole message, or with bytes that are none, is INVALID_ARGUMENT with reason
+    A status about the request's own fields also carries google.rpc.BadRequest.
+    One that a later attempt may not meet carries google.rpc.RetryInfo, and the
+    same wait in the trailing metadata "grpc-retry-pushback-ms". gRPC's libraries
+    obey that when their service config lets them retry. A call without a whole
+    message, or with bytes that are none, is INVALID_ARGUMENT with reason
     INVALID_REQUEST; one that stays open without a message is DEADLINE_EXCEEDED.
 
-    No ErrorInfo is in what the gRPC library answers by itself: UNIMPLEMENTED for
-    an unknown method or compression, RESOURCE_EXHAUSTED for a message that is
-    too large, DEADLINE_EXCEEDED at the client's own deadline, CANCELLED and
-    UNAVAILABLE where the connection ends, INTERNAL for broken frames. Nor is one
-    in NOT_FOUND of grpc.health.v1.
+    No ErrorInfo is in what the gRPC library answers by itself. That is
+    UNIMPLEMENTED for an unknown method or compression, and RESOURCE_EXHAUSTED
+    for a message that is too large. It is DEADLINE_EXCEEDED at the client's own
+    deadline, CANCELLED or UNAVAILABLE where the connection ends, and INTERNAL
+    for broken frames. Nor is one in NOT_FOUND of grpc.health.v1.
 
     Sizes: a message to the server has at most 16 MiB, decompressed, and its
     headers 8 KiB. It has at most 131,072 fields (CreateBatchRequest: 400,000),
     those of messages in it counted; more is INVALID_ARGUMENT. A message from the
-    server has at most 16 MiB: an answer that would be larger, such as one with
-    very many log probabilities, ends with RESOURCE_EXHAUSTED, where RunStream
-    sends parts. Most libraries take 4 MiB unless the channel says more. A status
-    and its details fit in 8 KiB; texts in them that are longer are cut.
+    server has at most 16 MiB. An answer of Run that would be larger, such as one
+    with very many log probabilities, ends with RESOURCE_EXHAUSTED; RunStream
+    sends it in parts. Most libraries take 4 MiB unless the channel says more. A
+    status and its details fit in 8 KiB; texts in them that are longer are cut.
 
     Metadata: a call may send "x-runstream-request-id", 1 to 128 visible ASCII
     characters, "!" to "~". Where it does not, or sends something else, the
-    server makes a UUID. The id stands in `id` of the answer, in the server's
-    log, in the initial metadata of an answer under the same name, and in the
-    trailing metadata and ErrorInfo of a failure. Calls with equal ids are not
-    joined. Run and RunStream also send "x-runstream-model" in the initial
+    server makes a UUID. The id stands in `id` of the answer and in the server's
+    log. Under the same name it is in the initial metadata of an answer and the
+    trailing metadata of a failure, and in the failure's ErrorInfo as
+    "request_id". Calls with equal ids are not joined. Run and RunStream also send "x-runstream-model" in the initial
     metadata: the model that answers. A server that has a token wants
     "authorization: Bearer TOKEN" with every call but those of grpc.health.v1;
     without, calls end with UNAUTHENTICATED.
@@ -195,44 +195,44 @@ def add_TextGenerationServiceServicer_to_server(servicer, server):
 class TextGenerationService:
     """Generates text with a model, as a whole or while it is being generated.
 
-    Run and RunStream ask the same question and obey one law: for equal requests, the
-    parts of RunStream joined in order give the answer of Run. `text` is the
+    Run and RunStream ask the same question and obey one law: for equal requests,
+    the parts of RunStream joined in order give the answer of Run. `text` is the
     concatenation of the parts' `text`, tool calls are the parts' deltas merged
-    by index, `logprobs` are concatenated, `prompt_logprobs` are those of the
-    first part, and `finish_reason`, `matched_stop`, `matched_stop_token_id` and
-    `usage` are those of the last part. A request that samples obeys it when it
-    sets `seed`.
+    by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
+    first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+    `usage` are those of the last. A request that samples obeys it when it sets
+    `seed`.
 
     An error is a gRPC status, never a field. Every status that the server's own
     code gives carries a google.rpc.ErrorInfo with domain "runstream"; its
     `reason` is stable and is what a client should test: ErrorReason lists them.
-    A status about the request's own fields also carries google.rpc.BadRequest,
-    and one that a later attempt may not meet carries google.rpc.RetryInfo, and
-    the same wait in the trailing metadata "grpc-retry-pushback-ms", which gRPC's
-    libraries obey when their service config lets them retry. A call without a
-    whole message, or with bytes that are none, is INVALID_ARGUMENT with reason
+    A status about the request's own fields also carries google.rpc.BadRequest.
+    One that a later attempt may not meet carries google.rpc.RetryInfo, and the
+    same wait in the trailing metadata "grpc-retry-pushback-ms". gRPC's libraries
+    obey that when their service config lets them retry. A call without a whole
+    message, or with bytes that are none, is INVALID_ARGUMENT with reason
     INVALID_REQUEST; one that stays open without a message is DEADLINE_EXCEEDED.
 
-    No ErrorInfo is in what the gRPC library answers by itself: UNIMPLEMENTED for
-    an unknown method or compression, RESOURCE_EXHAUSTED for a message that is
-    too large, DEADLINE_EXCEEDED at the client's own deadline, CANCELLED and
-    UNAVAILABLE where the connection ends, INTERNAL for broken frames. Nor is one
-    in NOT_FOUND of grpc.health.v1.
+    No ErrorInfo is in what the gRPC library answers by itself. That is
+    UNIMPLEMENTED for an unknown method or compression, and RESOURCE_EXHAUSTED
+    for a message that is too large. It is DEADLINE_EXCEEDED at the client's own
+    deadline, CANCELLED or UNAVAILABLE where the connection ends, and INTERNAL
+    for broken frames. Nor is one in NOT_FOUND of grpc.health.v1.
 
     Sizes: a message to the server has at most 16 MiB, decompressed, and its
     headers 8 KiB. It has at most 131,072 fields (CreateBatchRequest: 400,000),
     those of messages in it counted; more is INVALID_ARGUMENT. A message from the
-    server has at most 16 MiB: an answer that would be larger, such as one with
-    very many log probabilities, ends with RESOURCE_EXHAUSTED, where RunStream
-    sends parts. Most libraries take 4 MiB unless the channel says more. A status
-    and its details fit in 8 KiB; texts in them that are longer are cut.
+    server has at most 16 MiB. An answer of Run that would be larger, such as one
+    with very many log probabilities, ends with RESOURCE_EXHAUSTED; RunStream
+    sends it in parts. Most libraries take 4 MiB unless the channel says more. A
+    status and its details fit in 8 KiB; texts in them that are longer are cut.
 
     Metadata: a call may send "x-runstream-request-id", 1 to 128 visible ASCII
     characters, "!" to "~". Where it does not, or sends something else, the
-    server makes a UUID. The id stands in `id` of the answer, in the server's
-    log, in the initial metadata of an answer under the same name, and in the
-    trailing metadata and ErrorInfo of a failure. Calls with equal ids are not
-    joined. Run and RunStream also send "x-runstream-model" in the initial
+    server makes a UUID. The id stands in `id` of the answer and in the server's
+    log. Under the same name it is in the initial metadata of an answer and the
+    trailing metadata of a failure, and in the failure's ErrorInfo as
+    "request_id". Calls with equal ids are not joined. Run and RunStream also send "x-runstream-model" in the initial
     metadata: the model that answers. A server that has a token wants
     "authorization: Bearer TOKEN" with every call but those of grpc.health.v1;
     without, calls end with UNAUTHENTICATED.
