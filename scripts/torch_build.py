@@ -24,9 +24,9 @@ class TorchBuild:
     disk_mb: int
 
 
-CPU_CONFIGURED = TorchBuild("CPU build", None, 240, 1300)
-CPU_FROM_PYTORCH = TorchBuild("CPU build", CPU_INDEX_URL, 240, 1300)
-MACOS = TorchBuild("macOS build", None, 160, 900)
+CPU_CONFIGURED = TorchBuild("CPU build", None, 280, 1300)
+CPU_FROM_PYTORCH = TorchBuild("CPU build", CPU_INDEX_URL, 280, 1300)
+MACOS = TorchBuild("macOS build", None, 190, 900)
 CUDA = TorchBuild("CUDA build", None, 2800, 5300)
 CUDA_UNASKED = TorchBuild("CUDA build, since PyTorch's index of CPU builds can't be reached", None, 2800, 5300)
 

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from scripts.torch_build import CPU_FROM_PYTORCH, CUDA, MACOS
 from tests.test_repo import FILES, ROOT
 
 DOCUMENTS = [path for path in FILES if path.suffix == ".md"]
@@ -87,3 +88,15 @@ def test_the_table_of_folders_names_every_module(folder):
     )
     modules = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"}
     assert modules - set(re.findall(r"`(\w+)", row.partition("` |")[2])) == set()
+
+
+def size(megabytes):
+    """As people write it."""
+    return f"{megabytes} MB" if megabytes < 500 else f"{megabytes / 1000:.1f} GB"
+
+
+def test_the_readme_tells_the_sizes_that_setting_up_tells():
+    pattern = r"^\| ([\w ]+) \| about ([\d.]+ .B) \| (?:about )?([\d.]+ .B) \|$"
+    rows = re.findall(pattern, (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    builds = {"no NVIDIA driver": CPU_FROM_PYTORCH, "with CUDA": CUDA, "macOS": MACOS}
+    assert rows == [(name, size(build.download_mb), size(build.disk_mb)) for name, build in builds.items()]

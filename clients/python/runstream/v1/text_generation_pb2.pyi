@@ -316,7 +316,9 @@ class CountTokensResponse(_message.Message):
     prompt_tokens: _builtins.int
     """How many tokens the prompt has, with those that the chat template adds."""
     max_prompt_tokens: _builtins.int
-    """The most tokens that a prompt can have."""
+    """The most tokens that a prompt can have: the model's `max_prompt_tokens`, or
+    one less than its context window, which leaves room for a completion.
+    """
     @_builtins.property
     def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The tokens' ids, in the prompt's order; none if there are more than
