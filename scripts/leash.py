@@ -73,8 +73,8 @@ def main(grace_s: float, arguments: list[str]) -> int:
     me = os.getpid()
     # Nothing else runs here yet that could hold a lock over the fork.
     command = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, process_group=0, preexec_fn=lambda: die_with(me))
-    for number in early:
-        end(number, None)
+    for received in early:
+        end(received, None)
     threading.Thread(target=end_when_let_go, args=(command, grace_s), daemon=True).start()
     status = command.wait()
     kill_group(command)
