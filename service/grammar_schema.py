@@ -6,6 +6,7 @@ The rest is left out here, or said more loosely, and is checked on the finished 
 import re
 from typing import Any
 
+from service.form import as_json
 from service.json_schema import Node, rebuilt, resolved
 from service.number_schema import told_soundly
 
@@ -21,11 +22,15 @@ _WITHOUT_EFFECT = ("discriminator", "deprecated", "nullable", "example", "xml", 
 
 _APPLICATORS = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else", "dependentSchemas", "$dynamicRef"})
 
-_PIECE = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\(\?<?[=!]|[()]|.", re.DOTALL)
+# Also a class without an end, or each bracket in it would be tried for a beginning.
+_PIECE = re.compile(r"\\.|\[(?:\\.|[^\]\\])*+(?:\]|\\?\Z)|\(\?<?[=!]|[()]|.", re.DOTALL)
 _LOOK_AROUND = frozenset({"(?=", "(?!", "(?<=", "(?<!"})
 _QUANTIFIERS = "*+?{"
 
 _MAX_REFERENCES = 8
+
+_MAX_COPIED = 4096
+"""How many characters copies of the schema of all properties may have. Where they lie in each other, they multiply."""
 
 
 def compilable(root: Any) -> Any:
@@ -64,7 +69,9 @@ def _with_named_properties(root: Any, schema: Node) -> Node:
     listed = [names["const"]] if "const" in names else names.get("enum")
     if isinstance(listed, list) and names.keys() <= {"const", "enum", "type", "title", "description"}:
         named = {name: known.get(name, others) for name in listed if isinstance(name, str)}
-        return {**schema, "properties": named, "additionalProperties": False}
+        if len(named.keys() - known) * len(as_json(others)) <= _MAX_COPIED:
+            return {**schema, "properties": named, "additionalProperties": False}
+        names = {"pattern": f"^({'|'.join(map(re.escape, named))})$"}
     pattern = _pattern_of_names(names)
     if pattern is None or known or schema.get("required"):
         return schema

@@ -1,36 +1,69 @@
 """Health as gRPC defines it: SERVING only while an engine is there and makes progress."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypeAlias
 
-from grpc_health.v1 import health_pb2
-from grpc_health.v1.health import aio as health_aio
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from service.model import Model
 from service.models import Models
 
+_Status: TypeAlias = "health_pb2.HealthCheckResponse.ServingStatus"
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class _Servicer(health_aio.HealthServicer):  # type: ignore[misc]  # it has no types
-    """The library's, with List, which it lacks."""
+class _Servicer(health_pb2_grpc.HealthServicer):
+    """Answers checks and watches.
+
+    The library's own servicer holds a lock while it writes to a watcher. One that does not read would hold up every
+    change of a status, and with it the end of the service.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
-        self._names = {""}
+        self._statuses: dict[str, _Status] = {"": _NOT_SERVING}
+        self._news = asyncio.Event()
+        self._is_final = False
 
-    async def set(self, service: str, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    def set(self, service: str, status: _Status) -> None:
         """Sets the status of a service."""
-        self._names.add(service)
-        await super().set(service, status)
+        if not self._is_final:
+            self._statuses[service] = status
+            self._tell()
+
+    def end(self) -> None:
+        """Sets all to NOT_SERVING for good."""
+        self._statuses = dict.fromkeys(self._statuses, _NOT_SERVING)
+        self._is_final = True
+        self._tell()
+
+    async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> health_pb2.HealthCheckResponse:  # noqa: N802
+        """Answers with the status of a service."""
+        if request.service not in self._statuses:
+            await context.abort(grpc.StatusCode.NOT_FOUND)
+        return health_pb2.HealthCheckResponse(status=self._statuses[request.service])
 
     async def List(self, request: health_pb2.HealthListRequest, context: Any) -> health_pb2.HealthListResponse:  # noqa: N802
         """Answers with the status of everything that has one."""
-        checks = {name: health_pb2.HealthCheckRequest(service=name) for name in self._names}
-        return health_pb2.HealthListResponse(
-            statuses={name: await self.Check(check, context) for name, check in checks.items()}
-        )
+        statuses = {name: health_pb2.HealthCheckResponse(status=status) for name, status in self._statuses.items()}
+        return health_pb2.HealthListResponse(statuses=statuses)
+
+    # A coroutine that writes, for the same reason as RunStream.
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # type: ignore[override]  # noqa: N802
+        """Tells the status of a service, and each other one that it gets, but those that pass while one is written."""
+        told = None
+        while True:
+            news = self._news
+            status = self._statuses.get(request.service, health_pb2.HealthCheckResponse.SERVICE_UNKNOWN)
+            if status != told:
+                await context.write(health_pb2.HealthCheckResponse(status=status))
+                told = status
+            await news.wait()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
 
 
 class Health:
@@ -60,16 +93,16 @@ class Health:
         while True:
             await self._has_changed.wait()
             self._has_changed.clear()
-            await self._report()
+            self._report()
 
-    async def drain(self) -> None:
+    def drain(self) -> None:
         """Reports NOT_SERVING from now on."""
-        await self.servicer.enter_graceful_shutdown()
+        self.servicer.end()
 
-    async def _report(self) -> None:
+    def _report(self) -> None:
         models = self._models.opened
         serving = dict.fromkeys(self._models.not_here, False)
         serving |= {model.entry.id: model.is_serving for model in models}
         serving |= dict.fromkeys(self._services, any(model.takes_requests for model in models))
         for service, is_serving in serving.items():
-            await self.servicer.set(service, _SERVING if is_serving else _NOT_SERVING)
+            self.servicer.set(service, _SERVING if is_serving else _NOT_SERVING)

@@ -1,5 +1,6 @@
 """JSON Schemas as clients send them, put into the words of draft 2020-12, and what is the same about all of them."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -16,6 +17,9 @@ _DATA = frozenset({"const", "default", "dependentRequired", "enum", "example", "
 
 # Their keys are names and no keywords.
 _SCHEMAS_BY_NAME = frozenset({"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"})
+
+# Of an entry in a list, as RFC 6901 writes it; none has more digits.
+_PLACE = re.compile(r"0|[1-9][0-9]{0,5}")
 
 _IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
 _IN_PLACE = ("not", "if", "then", "else")
@@ -72,7 +76,7 @@ def resolved(root: Any, reference: object) -> Any:
     found = root
     for token in unquote(reference[2:]).split("/") if reference != "#" else ():
         name = token.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
+        if isinstance(found, list) and _PLACE.fullmatch(name) and int(name) < len(found):
             found = found[int(name)]
         elif isinstance(found, dict) and name in found:
             found = found[name]

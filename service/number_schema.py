@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
 
-from service.json_schema import Node, is_number, types
+from service.json_schema import MAX_EXACT, Node, is_number, types
 
 _KEYWORDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
@@ -111,7 +111,7 @@ def _multiples(low: _Bound | None, high: _Bound | None, step: Decimal, *, is_who
     step_ = Fraction(exact.numerator) if is_whole else exact  # the least whole number that is a multiple
     first = None if low is None else _first(Fraction(low.value) / step_, is_exclusive=low.is_exclusive)
     last = None if high is None else -_first(-Fraction(high.value) / step_, is_exclusive=high.is_exclusive)
-    if first is not None and last is not None and last - first < _MAX_LISTED:
+    if first is not None and last is not None and last - first < _MAX_LISTED and _is_exact(first, last, step_):
         return {"enum": [_as_json(step_ * place) for place in range(first, last + 1)]}
     bounds = _range(low, high)
     if not _is_read(step_):
@@ -123,8 +123,15 @@ def _first(quotient: Fraction, *, is_exclusive: bool) -> int:
     return math.floor(quotient) + 1 if is_exclusive else math.ceil(quotient)
 
 
+def _is_exact(first: int, last: int, step: Fraction) -> bool:
+    """Whether the multiples between two can be written: whole numbers always, others as far as floats go."""
+    return step.denominator == 1 or max(abs(first), abs(last)) * step <= MAX_EXACT
+
+
 def _is_read(step: Fraction) -> bool:
     """Whether llguidance gets the digits of a step right: it multiplies by 10 until nothing is behind the point."""
+    if step >= 2**32:
+        return False
     value, digits = float(step), 0
     while value % 1 and value < 2**32:
         value, digits = value * 10, digits + 1

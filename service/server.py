@@ -121,7 +121,7 @@ class Service:
 
     async def stop(self, drain_timeout_s: float = 0.0) -> None:
         """Drains, then ends everything that was started."""
-        await self._health.drain()
+        self._health.drain()
         self._batches.drain()
         await self.calls.drain(drain_timeout_s)
         await self._ends.aclose()

@@ -2,27 +2,29 @@
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from service.engine.line_process import LineProcess
+from service.engine.work_lanes import TooLongError, WorkLanes, answer_of
 from service.errors import UnsatisfiableFormatError
 from service.form import Form
 
+_LIMITS_S = (0.1, 1.0)
+"""Seconds of the processor for one check: in the lane of those that are soon done, and in the other."""
+
 _TIMEOUT_S = 20.0
-"""The process ends itself sooner, by the processor time that it has used, unless it gets none."""
+"""The processes end themselves sooner, unless they get no processor."""
 
 _WHOLE = (pb.FINISH_REASON_STOP, pb.FINISH_REASON_TOOL_CALLS)
 
 
 class ValueCheck:
-    """Compiles schemas and checks values, one after the other, in a process that is started when it is first needed."""
+    """Compiles schemas and checks values in processes that are started when they are first needed."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "value check")
-        self._process = LineProcess(Path(__file__).with_name("value_check_process.py"), _TIMEOUT_S)
+        program = Path(__file__).with_name("value_check_process.py")
+        self._lanes = WorkLanes(program, _LIMITS_S, _TIMEOUT_S)
 
     async def prepare(self, form: Form) -> None:
         """Looks whether values can be checked against a form's schemas.
@@ -49,14 +51,15 @@ class ValueCheck:
             await self._check(form, form.schema, answer.text)
 
     def close(self) -> None:
-        """Ends the process."""
-        self._thread.shutdown(cancel_futures=True)
-        self._process.close()
+        """Ends the processes."""
+        self._lanes.close()
 
     async def _check(self, form: Form, schema: str, value: str | None) -> None:
         line = json.dumps([schema, value])
-        answer = await asyncio.wrap_future(self._thread.submit(self._process.ask, line))
-        error = json.loads(answer) if answer else "checking it takes more than a second, or too much memory"
+        try:
+            error = json.loads(await asyncio.wrap_future(self._lanes.submit(lambda process: answer_of(process, line))))
+        except TooLongError:
+            error = "checking it takes more than a second, or too much memory"
         if error:
             field = form.grammar.field
             raise UnsatisfiableFormatError(f"{field} can't be met: {error}", field)

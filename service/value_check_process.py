@@ -1,7 +1,8 @@
 """The process in which finished values are checked: schemas and patterns can be made so that this takes for ever.
 
 Each line of its input is a JSON array of a schema and a value, both as JSON in a text; or null for the value, to only
-compile the schema. It answers each with a line of JSON: a text that says what is wrong, empty if nothing.
+compile the schema. It answers each with a line of JSON: a text that says what is wrong, empty if nothing. Its argument
+is how many seconds of the processor a line may take; it ends with the first that takes more.
 """
 
 import functools
@@ -15,17 +16,17 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator, ValidationError
 
 _MAX_MEMORY_BYTES = 2 << 30
-_MAX_CPU_S = 1.0
 _MAX_PATH_CHARACTERS = 200
 
 
 def main() -> None:
-    """Answers lines; ends with the first that takes more than a second of the processor."""
+    """Answers lines."""
+    max_cpu_s = float(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # macOS knows the limit and does not keep it
         resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     for line in sys.stdin:
-        signal.setitimer(signal.ITIMER_VIRTUAL, _MAX_CPU_S)  # its signal ends the process
+        signal.setitimer(signal.ITIMER_VIRTUAL, max_cpu_s)  # its signal ends the process
         schema, value = json.loads(line)
         print(json.dumps(_find_error(schema, value)), flush=True)
 

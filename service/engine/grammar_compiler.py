@@ -5,6 +5,7 @@ client sends is not trusted: it is compiled on trial first.
 """
 
 import json
+import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -18,11 +19,18 @@ from service.engine import grammar_trial
 from service.engine.grammar import GrammarError, GrammarMatcher, GrammarTemplate, GrammarVocabulary, refusal
 from service.engine.line_process import LineProcess
 from service.engine.messages import GrammarKind, GrammarSpec
+from service.engine.work_lanes import WorkLanes, answer_of
 
 _END = "<|grammar:end|>"
 """No model's token. llguidance allows it where the text may end; which ones end a completion, its request says."""
 
 _MAX_TEMPLATES = 32
+
+_QUICK_S = 0.2
+"""Seconds of the processor after which a grammar is one of those that wait for each other, apart from all others."""
+
+_LONGEST_S = 10.0
+"""The same after which the trial of one ends itself, should nobody be left to do it."""
 
 _JSON_OPTIONS = {
     "item_separator": ",",
@@ -42,7 +50,7 @@ _JSON_LINE_OPTIONS = {
 
 
 class GrammarCompiler:
-    """Makes matchers for one checkpoint's vocabulary, one after the other in a thread of its own.
+    """Makes matchers for one checkpoint's vocabulary, in threads of its own for known, for new and for slow ones.
 
     To make it takes up to seconds: building the vocabulary holds the interpreter's lock, so better now than later.
 
@@ -52,55 +60,59 @@ class GrammarCompiler:
     """
 
     def __init__(self, checkpoint: Path, timeout_s: float = 5.0) -> None:
-        self._thread = ThreadPoolExecutor(1, "grammars")
-        self._vocabulary = self._thread.submit(_load_vocabulary, checkpoint)
+        self._known = ThreadPoolExecutor(1, "known-grammars")
+        self._vocabulary = self._known.submit(_load_vocabulary, checkpoint)
         wait([self._vocabulary])
-        self._timeout_s = timeout_s
-        self._trial = LineProcess(Path(grammar_trial.__file__), timeout_s)
+        too_long = f"compiling it takes more than {timeout_s:g} s, or too much memory"
+        limits_s = (_QUICK_S, _LONGEST_S)
+        self._new = WorkLanes(Path(grammar_trial.__file__), limits_s, timeout_s, lambda: refusal(too_long))
         self._templates: OrderedDict[GrammarSpec, GrammarTemplate] = OrderedDict()
+        self._lock = threading.Lock()
 
     def compile(self, spec: GrammarSpec) -> Future[GrammarMatcher]:
         """A matcher at the start of its text, once it is made; a `GrammarError` for a grammar that can't be met."""
-        return self._thread.submit(self._compile, spec)
+        if template := self._template(spec):
+            return self._known.submit(GrammarMatcher, template, self._vocabulary.result())
+        return self._new.submit(lambda process: self._compile(spec, process))
 
     def close(self) -> None:
-        """Ends the thread and the process of the trials."""
-        self._thread.shutdown(cancel_futures=True)
-        self._trial.close()
+        """Ends the threads and the processes of the trials."""
+        self._known.shutdown(cancel_futures=True)
+        self._new.close()
 
-    def _compile(self, spec: GrammarSpec) -> GrammarMatcher:
+    def _template(self, spec: GrammarSpec) -> GrammarTemplate | None:
+        """What is known of a grammar, unless it is at its limit."""
+        with self._lock:
+            template = self._templates.get(spec)
+            if template is None or template.is_spent:
+                return None
+            self._templates.move_to_end(spec)
+            return template
+
+    def _compile(self, spec: GrammarSpec, trial: LineProcess) -> GrammarMatcher:
         if (error := self._vocabulary.exception()) is not None:
             raise GrammarError(f"can't be used with this model: {error}")
         vocabulary = self._vocabulary.result()
-        template = self._templates.pop(spec, None)
-        if template is None or template.is_spent:
-            template = self._new_template(spec, vocabulary)
+        template = self._template(spec) or self._new_template(spec, vocabulary, trial)
         matcher = GrammarMatcher(template, vocabulary)
         if matcher.is_complete:
             raise refusal("it allows nothing but an empty text")
-        self._templates[spec] = template
-        if len(self._templates) > _MAX_TEMPLATES:
-            self._templates.popitem(last=False)
+        with self._lock:
+            self._templates[spec] = template
+            if len(self._templates) > _MAX_TEMPLATES:
+                self._templates.popitem(last=False)
         return matcher
 
-    def _new_template(self, spec: GrammarSpec, vocabulary: GrammarVocabulary) -> GrammarTemplate:
+    def _new_template(self, spec: GrammarSpec, vocabulary: GrammarVocabulary, trial: LineProcess) -> GrammarTemplate:
         # A text that loses its leading space when it is decoded must have one to lose.
         start = 'start: " " @text' if vocabulary.strips_space else "start: @text"
         grammar = json.dumps({"grammars": [{"lark_grammar": start}, {"name": "text", **_grammar(spec)}]})
-        if error := self._find_error(grammar):
+        if error := json.loads(answer_of(trial, grammar)):
             raise refusal(error)
         matcher = LLMatcher(vocabulary.tokenizer, grammar, log_level=0, limits=grammar_trial.LIMITS)
         if matcher.is_error():
             raise refusal(matcher.get_error())
         return GrammarTemplate(matcher)
-
-    def _find_error(self, grammar: str) -> str:
-        """What llguidance has against a grammar; empty if nothing."""
-        answer = self._trial.ask(grammar)
-        if not answer:
-            return f"compiling it takes more than {self._timeout_s:g} s, or too much memory"
-        error: str = json.loads(answer)
-        return error
 
 
 def _load_vocabulary(checkpoint: Path) -> GrammarVocabulary:

@@ -5,10 +5,9 @@ multipleOf, and so it does over an allOf of some patterns. A thread could not be
 """
 
 import json
-import math
 import resource
+import signal
 import sys
-import time
 
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
@@ -16,19 +15,19 @@ LIMITS = LLParserLimits(max_lexer_states=100_000, verbose_errors=False)
 
 _MAX_MEMORY_BYTES = 2 << 30
 
-_MAX_CPU_S = 10
-"""After how long at one grammar the process ends itself, should nobody be left to do it."""
-
 
 def main() -> None:
-    """Answers each grammar on standard input with a line of JSON: what is wrong with it, or an empty string."""
+    """Answers each grammar on standard input with a line of JSON: what is wrong with it, or an empty string.
+
+    Its argument is how many seconds of the processor a grammar may take; it ends with the first that takes more.
+    """
+    max_cpu_s = float(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # macOS knows the limit and does not keep it
         resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     tokenizer = LLTokenizer("byte")  # a token for each byte: what takes long does so without a real vocabulary too
     for grammar in sys.stdin:
-        used_s = math.ceil(time.process_time())
-        resource.setrlimit(resource.RLIMIT_CPU, (used_s + _MAX_CPU_S, resource.RLIM_INFINITY))
+        signal.setitimer(signal.ITIMER_VIRTUAL, max_cpu_s)  # its signal ends the process
         matcher = LLMatcher(tokenizer, grammar, log_level=0, limits=LIMITS)
         matcher.compute_bitmask()
         print(json.dumps(matcher.get_error()), flush=True)

@@ -12,10 +12,11 @@ class LineProcess:
     Args:
         program: A Python file that answers each line of its standard input with one of its standard output.
         timeout_s: How long an answer may take.
+        *arguments: The program's.
     """
 
-    def __init__(self, program: Path, timeout_s: float) -> None:
-        self._command = [sys.executable, "-P", str(program)]  # found wherever the service was started
+    def __init__(self, program: Path, timeout_s: float, *arguments: str) -> None:
+        self._command = [sys.executable, "-P", str(program), *arguments]  # found wherever the service was started
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -1,10 +1,14 @@
 """What a client can ask about the health of the server."""
 
+import asyncio
+import contextlib
+
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from tests.service.running_service import MODEL
+from tests.service.http2 import framed, unread
+from tests.service.running_service import MODEL, config, run_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -29,3 +33,18 @@ async def test_what_has_no_health_is_not_found(running):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await running.health.Check(health_pb2.HealthCheckRequest(service="@test/unknown"))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+STATES = health_pb2.HealthCheckResponse
+
+
+async def test_a_watcher_that_does_not_read_holds_up_neither_another_nor_the_end(catalog_file):
+    async with run_service(config(catalog_file, load="on-use")) as running:
+        with contextlib.ExitStack() as unreads:
+            watch = unread(running.service.port, "/grpc.health.v1.Health/Watch", framed(b""))
+            await asyncio.to_thread(unreads.enter_context, watch)
+            watching = running.health.Watch(health_pb2.HealthCheckRequest())
+            assert (await watching.read()).status == STATES.SERVING
+            async with asyncio.timeout(30):
+                await running.service.stop()
+            assert (await watching.read()).status == STATES.NOT_SERVING
