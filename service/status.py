@@ -82,9 +82,9 @@ def _trailing(failure: RunstreamError, request_id: str) -> Iterator[tuple[str, s
 
 
 def _shortened(text: str, max_bytes: int) -> str:
-    """The text, or its beginning."""
-    encoded = text.encode()
-    return text if len(encoded) <= max_bytes else encoded[:max_bytes].decode(errors="ignore") + "…"
+    """The text, or its beginning. Half a surrogate pair, which JSON can write and no message can hold, becomes "?"."""
+    encoded = text.encode(errors="replace")
+    return encoded[:max_bytes].decode(errors="ignore") + "…" * (len(encoded) > max_bytes)
 
 
 def _is_cancelled_from_outside() -> bool:

@@ -1,9 +1,10 @@
 """A process of our own that answers lines, for work that may never end, or take all memory: it is ended with it."""
 
-import select
+import selectors
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 
 class LineProcess:
@@ -28,8 +29,7 @@ class LineProcess:
         try:
             process.stdin.write(line.encode() + b"\n")
             process.stdin.flush()
-            is_answered = select.select([process.stdout], [], [], self._timeout_s)[0]
-            answer = process.stdout.readline() if is_answered else b""
+            answer = process.stdout.readline() if self._has_news(process.stdout) else b""
         except BrokenPipeError:
             answer = b""
         if not answer:
@@ -43,9 +43,17 @@ class LineProcess:
             self._process.communicate()
             self._process = None
 
+    def _has_news(self, output: IO[bytes]) -> bool:
+        # select.select takes no descriptor above 1023, which a service with many connections has.
+        with selectors.DefaultSelector() as selector:
+            selector.register(output, selectors.EVENT_READ)
+            return bool(selector.select(self._timeout_s))
+
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is not None and self._process.poll() is not None:
             self.close()
         if self._process is None:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603 - this Python, and a program of ours
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
         return self._process
