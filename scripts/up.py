@@ -26,6 +26,9 @@ from scripts.readiness import bridge_is_ready, service_is_serving, show_while
 DEMO_MODEL = "@runstream/demo"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what listens everywhere
 
+# Not 0, for a free one: what is started here must be found.
+PORT = click.IntRange(1, 65535)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -154,14 +157,17 @@ async def up(settings: Settings) -> int:
     callback=lambda context, parameter, value: bare_host(value),
     help="Bridge address, or unix:/path for a socket.",
 )
-@click.option("--port", default=8080, envvar="RUNSTREAM_BRIDGE_PORT", show_envvar=True, help="Bridge port.")
-@click.option("--service-port", default=50051, envvar="RUNSTREAM_SERVICE_PORT", show_envvar=True, help="gRPC port.")
+@click.option("--port", default=8080, type=PORT, envvar="RUNSTREAM_BRIDGE_PORT", show_envvar=True, help="Bridge port.")
+@click.option(
+    "--service-port", default=50051, type=PORT, envvar="RUNSTREAM_SERVICE_PORT", show_envvar=True, help="gRPC port."
+)
 @click.option(
     "--metrics-port",
     default=9464,
+    type=click.IntRange(0, 65535),
     envvar="RUNSTREAM_SERVICE_METRICS_PORT",
     show_envvar=True,
-    help="Port of the service's metrics.",
+    help="Port of the service's metrics; 0 for none.",
 )
 @click.option(
     "--models",

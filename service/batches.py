@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ _log = logging.getLogger(__name__)
 
 _PAGE_BYTES = 1 << 20
 _MAX_INLINE_BYTES = 1 << 16
+
+# One takes seconds. In the threads that all requests share, a few at once would hold those up, too.
+_LARGE = ThreadPoolExecutor(1, "large-batch")
 _EXPIRY_PERIOD_S = 60.0
 
 
@@ -125,7 +129,7 @@ class Batches:
         if request.ByteSize() <= _MAX_INLINE_BYTES:
             new = to_new_batch(request, request_id)
         else:
-            new = await asyncio.to_thread(to_new_batch, request, request_id)
+            new = await asyncio.get_running_loop().run_in_executor(_LARGE, to_new_batch, request, request_id)
         return self._to_batch(await store(lambda store: store.create(new, now), self._take))
 
     def _take(self, record: BatchRecord) -> None:

@@ -72,6 +72,19 @@ def test_a_second_signal_ends_a_part_that_does_not_listen_without_grace(ports):
     assert launcher.returncode == 0
 
 
+@pytest.mark.parametrize("flag", ["--port", "--service-port", "--metrics-port"])
+@pytest.mark.parametrize("port", ["-1", "65536", "99999"])
+def test_a_port_that_is_none_is_told_in_a_line(flag, port):
+    result = CliRunner().invoke(main, [flag, port])
+    assert result.exit_code == 2
+    assert f"Invalid value for '{flag}'" in result.output
+
+
+@pytest.mark.parametrize("flag", ["--port", "--service-port"])
+def test_a_port_that_the_launcher_would_not_find_is_refused(flag):
+    assert CliRunner().invoke(main, [flag, "0"]).exit_code == 2
+
+
 def test_a_port_in_use_is_told_with_the_flag_that_chooses_another():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
