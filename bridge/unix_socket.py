@@ -1,5 +1,6 @@
 """A Unix socket to listen on."""
 
+import contextlib
 import os
 import socket
 import stat
@@ -26,6 +27,8 @@ def bound(path: Path) -> Iterator[socket.socket]:
         mask = os.umask(0o177)  # before it is bound: afterwards, somebody else could be faster
         try:
             listening.bind(str(path))
+            listening.listen()  # at once: until then it looks like one that a killed server has left
+            made = path.lstat()
         except OSError as error:
             raise ListenError(f"can't listen on unix:{path}: {error.strerror or error}; {ADVICE}") from None
         finally:
@@ -33,7 +36,9 @@ def bound(path: Path) -> Iterator[socket.socket]:
         try:
             yield listening
         finally:
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                if os.path.samestat(path.lstat(), made):  # not if another server has taken the path since
+                    path.unlink()
 
 
 def _clear(path: Path) -> None:

@@ -112,3 +112,18 @@ async def test_a_client_that_leaves_a_socket_ends_its_generation(service, path, 
         await service.started.wait()
         writer.close()
         await service.cancelled.wait()
+
+
+def test_a_socket_is_in_use_as_soon_as_it_is_there(path):
+    with bound(path), pytest.raises(ListenError, match="is in use"), bound(path):
+        pass
+    assert not path.exists()
+
+
+def test_the_socket_of_a_server_that_came_later_stays(path):
+    with socket.socket(socket.AF_UNIX) as later:
+        with bound(path):
+            path.unlink()
+            later.bind(str(path))
+            later.listen()
+        assert path.exists()
