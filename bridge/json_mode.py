@@ -18,11 +18,15 @@ def json_answer(response: pb.RunResponse) -> JsonText:
     if response.finish_reason == pb.FINISH_REASON_LENGTH:
         num_tokens = response.usage.completion_tokens
         raise AiError("FORMAT_UNSATISFIABLE", f"'/max_tokens' has cut the answer at {num_tokens}, ask for more")
+    if response.HasField("matched_stop") or response.HasField("matched_stop_token_id"):
+        # Such a text may be JSON and not fit: 1 of the 100 that a schema asks for.
+        message = "a stop sequence or token has cut the answer, leave '/stop' and '/stop_token_ids' out"
+        raise AiError("FORMAT_UNSATISFIABLE", message)
     try:
         json.loads(response.text, parse_float=finite, parse_constant=finite)
     except RecursionError:
         raise AiError("FORMAT_UNSATISFIABLE", "the answer is nested too deeply") from None
     except ValueError:
-        # A stop sequence has cut it, or it has a number like 1e999.
+        # It has a number like 1e999.
         raise AiError("FORMAT_UNSATISFIABLE", "the answer is not whole JSON with finite numbers") from None
     return JsonText(response.text)

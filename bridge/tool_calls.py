@@ -33,7 +33,8 @@ def check_forced_call(
     if last.finish_reason == pb.FINISH_REASON_LENGTH:
         num_tokens = last.usage.completion_tokens
         raise AiError("TOOL_CALL_CUT", f"'/max_tokens' has cut the tool call at {num_tokens}, ask for more")
-    raise AiError("TOOL_CALL_CUT", "a stop sequence has cut the tool call, leave '/stop' out")
+    message = "a stop sequence or token has cut the tool call, leave '/stop' and '/stop_token_ids' out"
+    raise AiError("TOOL_CALL_CUT", message)
 
 
 def arguments_of(call: pb.ToolCall) -> JsonText:

@@ -197,8 +197,8 @@ def to_response_format(response_format: dict[str, Any]) -> pb.ResponseFormat:
     if not schemas:
         return pb.ResponseFormat(json_object=pb.JsonObject())
     (schema,) = schemas
-    if response_format["type"] == "json_object" and isinstance(schema, dict):
-        schema = {"type": "object", **schema}
+    if response_format["type"] == "json_object" and schema is not False:
+        schema = {"type": "object", **({} if schema is True else schema)}
     return pb.ResponseFormat(json_schema=_as_json(schema))
 
 

@@ -55,7 +55,7 @@ def _applied(root: Any, node: Node) -> Iterator[Any]:
 
 
 def _is_finite(root: Any, node: Node, nodes: dict[int, Node], finite: set[int]) -> bool:
-    """Whether some value fits, judged by what is known to be finite below."""
+    """Whether some value fits, judged by what is known to be finite below; what allows nothing is wrong otherwise."""
 
     def known(schema: Any) -> bool:
         return id(schema) in finite or id(schema) not in nodes
@@ -64,10 +64,10 @@ def _is_finite(root: Any, node: Node, nodes: dict[int, Node], finite: set[int]) 
         return True
     if not known(resolved(root, node.get("$ref"))) or not all(map(known, _listed(node, "allOf"))):
         return False
-    if any(key in node and not any(map(known, _listed(node, key))) for key in ("anyOf", "oneOf")):
+    if any(options and not any(map(known, options)) for options in (_listed(node, key) for key in ("anyOf", "oneOf"))):
         return False
     allowed = types(node)
-    if not set(allowed) <= {"object", "array"}:
+    if not allowed or not set(allowed) <= {"object", "array"}:
         return True
     properties = node.get("properties")
     named = properties if isinstance(properties, dict) else {}

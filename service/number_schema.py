@@ -20,6 +20,7 @@ _MAX_LISTED = 256
 """Up to so many multiples are told one by one."""
 
 _MAX_BOUND = 10**15
+_MAX_STEP = 2**32
 _MAX_DIGITS = 9
 
 
@@ -82,14 +83,20 @@ def _range(low: _Bound | None, high: _Bound | None) -> Node:
 
 
 def _told(bound: _Bound | None, inclusive: str, exclusive: str, other: _Bound | None) -> Node:
-    """A bound in keywords: what excludes a whole number is moved off it, if there is room up to the other bound."""
+    """A bound in keywords: what excludes a whole number is moved off it, if there is room up to the other bound.
+
+    Without room it is not told, and is left to the check at the end.
+    """
     if bound is None or abs(bound.value) > _MAX_BOUND:
         return {}
     if bound.is_exclusive and bound.value == bound.value.to_integral_value():
         distance = Decimal(1).scaleb(-_MAX_DIGITS)
-        while other is not None and abs(other.value - bound.value) <= distance and distance > Decimal("1e-15"):
+        room = None if other is None else abs(other.value - bound.value)
+        while room is not None and room <= distance and distance > Decimal("1e-15"):
             distance /= 10
         moved = bound.value + (distance if inclusive == "minimum" else -distance)
+        if room is not None and room <= distance:
+            return {}
         if Decimal(str(float(moved))) == moved:
             return {inclusive: float(moved)}
     return {exclusive if bound.is_exclusive else inclusive: _as_json(bound.value)}
@@ -130,12 +137,12 @@ def _is_exact(first: int, last: int, step: Fraction) -> bool:
 
 def _is_read(step: Fraction) -> bool:
     """Whether llguidance gets the digits of a step right: it multiplies by 10 until nothing is behind the point."""
-    if step >= 2**32:
+    if step >= _MAX_STEP:
         return False
     value, digits = float(step), 0
-    while value % 1 and value < 2**32:
+    while value % 1 and value < _MAX_STEP:
         value, digits = value * 10, digits + 1
-    return value < 2**32 and Fraction(int(value), 10**digits) == step
+    return value < _MAX_STEP and Fraction(int(value), 10**digits) == step
 
 
 def _as_json(value: Decimal | Fraction) -> int | float:

@@ -18,10 +18,34 @@ WORDS = ["Where is New York?", "où est la bibliothèque", "你好,世界。", "
 TEXT = st.lists(st.sampled_from(WORDS) | st.text(min_size=1, max_size=30), min_size=1, max_size=4).map("".join)
 ROLES = st.sampled_from(["system", "user", "assistant"])
 MESSAGES = st.lists(st.fixed_dictionaries({"role": ROLES, "content": TEXT}), min_size=1, max_size=4)
-INPUTS = st.fixed_dictionaries({"prompt": TEXT}, optional={"raw": st.booleans()}) | st.fixed_dictionaries(
-    {"messages": MESSAGES}, optional={"raw": st.booleans()}
+CONTINUED = st.builds(
+    lambda messages, text: {"messages": [*messages, {"role": "assistant", "content": text}]}, MESSAGES, st.just("It is")
 )
-SAMPLING = st.fixed_dictionaries(
+ENDINGS = st.sampled_from([{"continue_final_message": True}, {"add_generation_prompt": False}])
+CONVERSATIONS = MESSAGES.map(lambda messages: {"messages": messages}) | st.builds(
+    lambda conversation, ending: {**conversation, **ending}, CONTINUED, ENDINGS
+)
+INPUTS = (
+    st.fixed_dictionaries({"prompt": TEXT}, optional={"raw": st.booleans()})
+    | st.fixed_dictionaries({"messages": MESSAGES}, optional={"raw": st.booleans()})
+    | CONVERSATIONS
+)
+TOKEN_IDS = st.lists(st.integers(3, 300), min_size=1, max_size=4)
+WITHOUT_FORM = st.fixed_dictionaries(
+    {},
+    optional={
+        "bad_words": st.lists(st.sampled_from(["e", "th", "New York", "🐉", " ", "\n"]), max_size=3),
+        "allowed_token_ids": st.lists(st.integers(3, 300), min_size=20, max_size=60),
+    },
+)
+WITH_FORM = st.sampled_from(
+    [
+        {"guided_regex": "[a-d ]{1,30}"},
+        {"guided_choice": ["où", "New York", "🐉"]},
+        {"structured_outputs": {"regex": "a*"}},
+    ]
+)
+SAMPLING_ALONE = st.fixed_dictionaries(
     {"max_tokens": st.integers(1, 40), "seed": st.integers(1, 9_999_999_999)},
     optional={
         "temperature": st.sampled_from([0, 0.01, 0.6, 1, 5]),
@@ -35,8 +59,12 @@ SAMPLING = st.fixed_dictionaries(
         "logit_bias": st.dictionaries(st.integers(0, 300).map(str), st.floats(-100, 100), max_size=3),
         "min_tokens": st.integers(0, 1),
         "ignore_eos": st.booleans(),
+        "stop_token_ids": TOKEN_IDS,
+        "include_stop_str_in_output": st.booleans(),
+        "truncate_prompt_tokens": st.integers(1, 20),
     },
 )
+SAMPLING = st.builds(lambda fields, form: {**fields, **form}, SAMPLING_ALONE, WITHOUT_FORM | WITH_FORM)
 
 
 def counts(usage):
@@ -63,7 +91,8 @@ async def test_all_native_faces_say_the_same(chain, body):
     assert "".join(part.text for part in (*parts, last)) == whole.text
     assert (last.finish_reason, last.usage) == (whole.finish_reason, whole.usage)
     assert last.matched_stop == whole.matched_stop
-    if not body.get("min_tokens"):
+    assert last.matched_stop_token_id == whole.matched_stop_token_id
+    if not (body.get("min_tokens") or body.get("include_stop_str_in_output")):
         assert not any(stop in whole.text for stop in body.get("stop", ()))
     assert not any(part.finish_reason or part.HasField("matched_stop") or part.HasField("usage") for part in parts)
     result = json.loads((await chain.ask(**body)).body)["result"]
@@ -102,13 +131,13 @@ async def chat_streamed(chain, asked):
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(messages=MESSAGES, sampling=SAMPLING)
-async def test_chat_completions_say_what_run_says(chain, messages, sampling):
-    request = to_request({"messages": messages, **sampling})
+@given(conversation=CONVERSATIONS, sampling=SAMPLING)
+async def test_chat_completions_say_what_run_says(chain, conversation, sampling):
+    request = to_request({**conversation, **sampling})
     request.cache_salt, request.sampling_params.top_logprobs = ACCOUNT, 2
     await chain.service.text_generation.Run(request)
     run = await chain.service.text_generation.Run(request)
-    asked = {"model": MODEL, "messages": messages, "logprobs": True, "top_logprobs": 2, **sampling}
+    asked = {"model": MODEL, "logprobs": True, "top_logprobs": 2, **conversation, **sampling}
     whole, streamed = await chat(chain, asked), await chat_streamed(chain, asked)
     assert whole == streamed
     assert whole[:3] == (run.text, FINISH_REASONS[run.finish_reason], counts(run.usage))

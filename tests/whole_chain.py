@@ -158,8 +158,18 @@ def to_request(body: dict[str, Any]) -> pb.RunRequest:
     names = pb.SamplingParams.DESCRIPTOR.fields_by_name
     params: dict[str, Any] = {name: body[name] for name in names if name in body}
     params["logit_bias"] = {int(token_id): bias for token_id, bias in body.get("logit_bias", {}).items()}
-    stops = body.get("stop", ())
-    request = pb.RunRequest(model=MODEL, sampling_params=pb.SamplingParams(**params), stop_sequences=stops)
+    request = pb.RunRequest(
+        model=MODEL,
+        sampling_params=pb.SamplingParams(**params),
+        stop_sequences=body.get("stop", ()),
+        stop_token_ids=body.get("stop_token_ids", ()),
+        include_stop_sequence=body.get("include_stop_str_in_output", False),
+        truncate_prompt_tokens=body.get("truncate_prompt_tokens"),
+    )
+    if regex := body.get("guided_regex") or body.get("structured_outputs", {}).get("regex"):
+        request.response_format.regex = regex
+    if choice := body.get("guided_choice"):
+        request.response_format.choice.values.extend(choice)
     if "prompt" in body:
         request.prompt.CopyFrom(pb.Prompt(text=body["prompt"], raw=body.get("raw", False)))
         return request
@@ -167,7 +177,8 @@ def to_request(body: dict[str, Any]) -> pb.RunRequest:
         pb.Message(role=message["role"], content=[pb.ContentPart(text=message["content"])])
         for message in body["messages"]
     ]
-    request.conversation.CopyFrom(pb.Conversation(messages=messages, raw=body.get("raw", False)))
+    endings = {name: body[name] for name in ("add_generation_prompt", "continue_final_message") if name in body}
+    request.conversation.CopyFrom(pb.Conversation(messages=messages, raw=body.get("raw", False), **endings))
     return request
 
 

@@ -35,6 +35,14 @@ async def test_an_answer_that_max_tokens_has_cut_is_none(bridge, service):
     assert (await bridge.run(JSON_MODE)).error == (400, 5024, message)
 
 
+@pytest.mark.parametrize("stopped", [{"matched_stop": "0"}, {"matched_stop_token_id": 0}])
+async def test_an_answer_that_a_stop_has_cut_is_none_though_it_be_json(bridge, service, stopped):
+    service.answer.MergeFrom(pb.RunResponse(**stopped))
+    service.answer.text = "1"  # of 100, perhaps
+    message = "a stop sequence or token has cut the answer, leave '/stop' and '/stop_token_ids' out"
+    assert (await bridge.run(JSON_MODE)).error == (400, 5024, f"AiError: JSON Mode couldn't be met: {message}")
+
+
 @pytest.mark.parametrize("text", ['{"a": ', "", "1e999", "[NaN]", "[" * 100_000, "1" * 10_000])
 async def test_an_answer_that_is_no_json_is_none(bridge, service, text):
     service.answer.text = text

@@ -35,10 +35,11 @@ def test_a_forced_call_that_max_tokens_has_cut_is_8006(choice):
     assert refused.value.description == "'/max_tokens' has cut the tool call at 3, ask for more"
 
 
-def test_a_forced_call_that_a_stop_sequence_has_cut_is_8006():
-    stopped = pb.RunResponse(finish_reason=pb.FINISH_REASON_STOP, matched_stop="}")
-    with pytest.raises(AiError, match="a stop sequence has cut"):
-        check_forced_call(pb.RunRequest(tool_choice=NAMED), stopped, has_tool_calls=False)
+@pytest.mark.parametrize("stopped", [{"matched_stop": "}"}, {"matched_stop_token_id": 5}])
+def test_a_forced_call_that_a_stop_sequence_or_token_has_cut_is_8006(stopped):
+    answer = pb.RunResponse(finish_reason=pb.FINISH_REASON_STOP, **stopped)
+    with pytest.raises(AiError, match="has cut the tool call, leave '/stop' and '/stop_token_ids' out"):
+        check_forced_call(pb.RunRequest(tool_choice=NAMED), answer, has_tool_calls=False)
 
 
 def test_a_call_that_is_there_or_was_not_forced_is_no_mistake():

@@ -174,6 +174,9 @@ def test_a_schema_counts_whatever_it_stands_beside(name):
     wanted = {"type": "json_object", name: {"required": ["a"]}}
     written = asked(prompt="hi", response_format=wanted).response_format.json_schema
     assert json.loads(written) == {"type": "object", "required": ["a"]}
+    assert json.loads(asked(prompt="hi", response_format={**wanted, name: True}).response_format.json_schema) == {
+        "type": "object"
+    }
     wanted = {"type": "json_schema", name: {"type": "array"}}
     assert json.loads(asked(prompt="hi", response_format=wanted).response_format.json_schema) == {"type": "array"}
 

@@ -88,6 +88,8 @@ NUMBER = {"type": "number"}
         ({"multipleOf": 0.07}, {"multipleOf": 7}),
         ({"multipleOf": 0.01}, {"multipleOf": 0.01}),
         ({"multipleOf": 2**33, "minimum": 5}, {"minimum": 5}),
+        ({"multipleOf": 10**399, "minimum": 5}, {"minimum": 5}),
+        ({"exclusiveMinimum": 0, "exclusiveMaximum": 1e-16}, {"exclusiveMaximum": 1e-16}),
         ({"minimum": -3.4e38, "maximum": 3.4e38}, {}),
         ({"minimum": 2, "maximum": 1, "multipleOf": 3}, {"minimum": 2, "maximum": 1}),
     ],
@@ -200,6 +202,8 @@ def test_a_schema_without_an_end_is_refused(schema: Any) -> None:
         {"type": "null", "$defs": {"unused": {"$ref": "#/$defs/unused"}}},
         {"$ref": "#/nowhere"},
         {"const": {"$ref": "#"}},
+        {"type": []},
+        {"anyOf": []},
     ],
 )
 def test_a_schema_that_comes_to_an_end_is_none_of_these(schema: Any) -> None:
