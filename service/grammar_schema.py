@@ -24,6 +24,12 @@ _APPLICATORS = frozenset({"$ref", "allOf", "anyOf", "oneOf", "if", "then", "else
 
 # Also a class without an end, or each bracket in it would be tried for a beginning.
 _PIECE = re.compile(r"\\.|\[(?:\\.|[^\]\\])*+(?:\]|\\?\Z)|\(\?<?[=!]|[()]|.", re.DOTALL)
+_CLASS = re.compile(r"\[(?:\\.|[^\]\\])*+\]", re.DOTALL)
+# A character of a class, or a range of them.
+_IN_CLASS = re.compile(r"(\\.|.)(?:(-)(\\.|.))?", re.DOTALL)
+_OPERATORS = frozenset("[&~-")
+"""What begins a class within a class, or puts two together, in Rust's syntax. In JavaScript's it is a character."""
+
 _LOOK_AROUND = frozenset({"(?=", "(?!", "(?<=", "(?<!"})
 _QUANTIFIERS = "*+?{"
 
@@ -82,7 +88,7 @@ def _pattern_of_names(names: Node) -> str | None:
     """The regular expression that says what a schema of texts says; None if none does."""
     asked = names.keys() - {"type", "title", "description"}
     if asked == {"pattern"} and isinstance(names["pattern"], str):
-        return _without_look_around(names["pattern"])
+        return _without_look_around(_with_plain_classes(names["pattern"]))
     if asked and asked <= {"minLength", "maxLength"}:
         return rf"^[\s\S]{{{names.get('minLength', 0)},{names.get('maxLength', '')}}}$"
     return None
@@ -90,14 +96,33 @@ def _pattern_of_names(names: Node) -> str | None:
 
 def _loosen_pattern(schema: Node) -> None:
     if isinstance(schema.get("pattern"), str):
-        pattern = _without_look_around(schema.pop("pattern"))
+        pattern = _without_look_around(_with_plain_classes(schema.pop("pattern")))
         if pattern is not None:
             schema["pattern"] = pattern
     patterns = schema.get("patternProperties")
-    if isinstance(patterns, dict) and any(_without_look_around(pattern) != pattern for pattern in patterns):
+    if not isinstance(patterns, dict):
+        return
+    patterns = {_with_plain_classes(pattern): others for pattern, others in patterns.items()}
+    schema["patternProperties"] = patterns
+    if any(_without_look_around(pattern) != pattern for pattern in patterns):
         # Of a name it is not known then whether a pattern's schema or that of all others counts.
         schema.pop("patternProperties")
         schema.pop("additionalProperties", None)
+
+
+def _with_plain_classes(pattern: str) -> str:
+    """A regular expression of JavaScript's whose classes mean the same in Rust's syntax, which llguidance reads."""
+    return "".join(_plain_class(piece) if _CLASS.fullmatch(piece) else piece for piece in _PIECE.findall(pattern))
+
+
+def _plain_class(piece: str) -> str:
+    begin = "[^" if piece.startswith("[^") else "["
+    ranges = _IN_CLASS.findall(piece[len(begin) : -1])
+    return begin + "".join(_plain(first) + dash + _plain(last) for first, dash, last in ranges) + "]"
+
+
+def _plain(character: str) -> str:
+    return "\\" + character if character in _OPERATORS else character
 
 
 def _without_look_around(pattern: str) -> str | None:

@@ -19,7 +19,9 @@ _KEYWORDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "mult
 _MAX_LISTED = 256
 """Up to so many multiples are told one by one."""
 
-_MAX_BOUND = 10**15
+_MAX_BOUND = 2**53
+"""Bounds beyond it are told as this one, or not at all, and left to the check at the end: llguidance rounds them."""
+
 _MAX_STEP = 2**32
 _MAX_DIGITS = 9
 
@@ -53,6 +55,8 @@ def _options(given: Node, *, is_whole: bool) -> Iterator[Node]:
     """Alternatives that together are the numbers that are asked for, or a little fewer."""
     low = _tightest(given, "minimum", "exclusiveMinimum", sign=1)
     high = _tightest(given, "maximum", "exclusiveMaximum", sign=-1)
+    if is_whole:
+        low, high = _whole(low, sign=1), _whole(high, sign=-1)
     step = Decimal(str(given.get("multipleOf", 0)))
     if _is_empty(low, high) or step < 0:
         # llguidance says what is wrong
@@ -72,6 +76,14 @@ def _tightest(given: Node, inclusive: str, exclusive: str, *, sign: int) -> _Bou
     return max(bounds, key=lambda bound: (sign * bound.value, bound.is_exclusive), default=None)
 
 
+def _whole(bound: _Bound | None, *, sign: int) -> _Bound | None:
+    """The bound of whole numbers that is one itself: the upper one for a negative sign."""
+    if bound is None:
+        return None
+    first = sign * _first(sign * Fraction(bound.value), is_exclusive=bound.is_exclusive)
+    return _Bound(Decimal(first), is_exclusive=False)
+
+
 def _is_empty(low: _Bound | None, high: _Bound | None) -> bool:
     if low is None or high is None:
         return False
@@ -87,8 +99,11 @@ def _told(bound: _Bound | None, inclusive: str, exclusive: str, other: _Bound | 
 
     Without room it is not told, and is left to the check at the end.
     """
-    if bound is None or abs(bound.value) > _MAX_BOUND:
+    if bound is None:
         return {}
+    if abs(bound.value) > _MAX_BOUND:
+        sign = 1 if inclusive == "minimum" else -1
+        return {inclusive: sign * _MAX_BOUND} if sign * bound.value > 0 else {}
     if bound.is_exclusive and bound.value == bound.value.to_integral_value():
         distance = Decimal(1).scaleb(-_MAX_DIGITS)
         room = None if other is None else abs(other.value - bound.value)

@@ -127,3 +127,23 @@ def test_a_number_may_have_fewer_digits_than_its_bound(promise: Promise) -> None
     form = to_form(with_schema({**NUMBER, "minimum": 0.1, "maximum": 0.25}))
     assert form is not None
     assert "0.2" in {promise.write(form, seed) for seed in range(60)}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fitting", "others"),
+    [
+        ("^[!-/:-@[-`{-~]$", "![{", "aA0"),
+        ("^[[a]$", "[a", "b"),
+        ("^[a-z&&[b]$", "a&[z", "B"),
+        ("^[+--~~]$", "+,-~", "a"),
+    ],
+)
+def test_classes_of_characters_are_those_of_javascript(
+    promise: Promise, pattern: str, fitting: str, others: str
+) -> None:
+    form = to_form(with_schema({"type": "string", "pattern": pattern}))
+    assert form is not None
+    for character in fitting:
+        assert promise.allows(form, json.dumps(character))
+        assert not promise.refusal(form, json.dumps(character))
+    assert not any(promise.allows(form, json.dumps(character)) for character in others)

@@ -105,6 +105,20 @@ def test_fewer_digits_than_a_bound_has_are_enough(bounds: Any) -> None:
     assert compilable({**NUMBER, **bounds}) == {"allOf": [{"anyOf": options}]}
 
 
+@pytest.mark.parametrize(
+    ("given_", "told"),
+    [
+        ({"exclusiveMinimum": 0, "exclusiveMaximum": 2.5}, {"minimum": 1, "maximum": 2}),
+        ({"minimum": 0.5, "maximum": 0.6}, {"minimum": 0.5, "maximum": 0.6}),  # none, as the library says itself
+        ({"minimum": 1 - 2**53, "maximum": 2**53 - 1}, {"minimum": 1 - 2**53, "maximum": 2**53 - 1}),
+        ({"exclusiveMinimum": 2**53, "maximum": 2**64}, {"minimum": 2**53}),
+        ({"minimum": -(10**399), "maximum": -(2**64)}, {"maximum": -(2**53)}),
+    ],
+)
+def test_an_integers_bounds_are_whole_and_belong_to_it(given_: Any, told: Any) -> None:
+    assert compilable({"type": "integer", **given_}) == {"type": "integer", **told}
+
+
 def test_an_integers_step_is_whole() -> None:
     assert compilable({"type": "integer", "multipleOf": 2.5}) == {"type": "integer", "multipleOf": 5}
 
@@ -162,12 +176,21 @@ def test_names_may_be_told_by_reference() -> None:
         ("a(?<!(b)[)]c)d", "ad"),
         (r"\bno\b", "no"),
         (r"[\b(?=]\\b", r"[\b(?=]\\b"),
+        (r"[!-/:-@[-`{-~]", r"[!-/:-@\[-`{-\~]"),
+        (r"[^[\]&&+--~~]", r"[^\[\]\&\&+-\-\~\~]"),
+        (r"[--/\u0041-\u0043-]", r"[\--/\u0041-\u0043\-]"),
         (r"(a)\1", None),
         ("(?=a)*b", None),
     ],
 )
 def test_a_pattern_is_told_without_look_around(pattern: str, told: str | None) -> None:
     assert compilable({"pattern": pattern}).get("pattern") == told
+
+
+def test_patterns_of_names_are_told_with_classes_that_mean_the_same() -> None:
+    told = compilable({"patternProperties": {"^[[a]$": NUMBER}, **CLOSED})
+    assert told == {"patternProperties": {r"^[\[a]$": NUMBER}, **CLOSED}
+    assert compilable({"propertyNames": {"pattern": "^[[a]$"}})["patternProperties"] == {r"^[\[a]$": True}
 
 
 TREE = {"type": "object", "properties": {"next": {"$ref": "#"}}}
