@@ -14,7 +14,7 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class _Servicer(health_pb2_grpc.HealthServicer):
+class _Servicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it comes without types
     """Answers checks and watches.
 
     The library's own servicer holds a lock while it writes to a watcher. One that does not read would hold up every
@@ -50,7 +50,7 @@ class _Servicer(health_pb2_grpc.HealthServicer):
         return health_pb2.HealthListResponse(statuses=statuses)
 
     # A coroutine that writes, for the same reason as RunStream.
-    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # type: ignore[override]  # noqa: N802
+    async def Watch(self, request: health_pb2.HealthCheckRequest, context: Any) -> None:  # noqa: N802
         """Tells the status of a service, and each other one that it gets, but those that pass while one is written."""
         told = None
         while True:
