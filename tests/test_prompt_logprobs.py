@@ -1,6 +1,7 @@
 """Log probabilities of a prompt through the whole chain: OpenAI's routes tell those that the contract tells."""
 
 import json
+from typing import Any
 
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
@@ -10,11 +11,11 @@ from tests.service.running_service import MODEL
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TEXT = "Where is New York?"
-BODIES = {
+BODIES: dict[str, dict[str, Any]] = {
     "chat/completions": {"messages": [{"role": "user", "content": TEXT}]},
     "completions": {"prompt": TEXT},
 }
-INPUTS = {
+INPUTS: dict[str, dict[str, Any]] = {
     "chat/completions": {
         "conversation": pb.Conversation(messages=[pb.Message(role="user", content=[pb.ContentPart(text=TEXT)])])
     },
