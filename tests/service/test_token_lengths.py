@@ -159,3 +159,12 @@ def test_a_composed_character_has_at_most_four_and_none_becomes_white_space():
     characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000 and not chr(code).isspace()]
     assert max(len(unicodedata.normalize("NFD", character)) for character in characters) == 4
     assert all(num_visible(unicodedata.normalize("NFKD", character)) for character in characters)
+
+
+def test_a_composed_character_may_have_been_four():
+    composed = "\u1f82"
+    vocab = {"?": 0, composed: 1}
+    tokenizer = with_normalizer(Tokenizer(models.BPE(vocab, [], unk_token="?")), normalizers.NFC())
+    text = unicodedata.normalize("NFD", composed) * 50
+    assert (len(text), len(tokenizer.encode(text).ids)) == (200, 50)
+    assert not TokenLengths(tokenizer).are_more([text], 50)
