@@ -59,20 +59,24 @@ class Training:
     validation_loss: float
 
 
-def product_dtype(capabilities: Iterable[str]) -> torch.dtype:
+def product_dtype(capabilities: Iterable[str], kernels: str) -> torch.dtype:
     """The dtype of training's matrix products on a processor with these capabilities.
 
-    A step in bfloat16 takes 0.7 of the time of one in float32 where the processor has it. It takes 20 times as long
-    where it is emulated. Both were measured on an AMD EPYC with 2 threads, the latter with ONEDNN_MAX_CPU_ISA=AVX2 and
-    ATEN_CPU_CAPABILITY=avx2.
+    A step in bfloat16 takes 0.7 of the time in float32 where the processor has it, and 20 times as long where it is
+    emulated (measured on an AMD EPYC, 2 threads, the latter with ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2).
 
     Args:
         capabilities: Names as `torch.cpu.get_capabilities` has them.
+        kernels: What torch's own kernels use of them, as `torch.backends.cpu.get_cpu_capability` says.
     """
-    return torch.bfloat16 if not set(_NATIVE_BFLOAT16).isdisjoint(capabilities) else torch.float32
+    has_bfloat16 = kernels != "AVX2" and not set(_NATIVE_BFLOAT16).isdisjoint(capabilities)
+    return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
-PRODUCT_DTYPE = product_dtype(name for name, is_there in torch.cpu.get_capabilities().items() if is_there)
+PRODUCT_DTYPE = product_dtype(
+    (name for name, is_there in torch.cpu.get_capabilities().items() if is_there),
+    torch.backends.cpu.get_cpu_capability(),
+)
 
 
 class InFloat32(TorchFunctionMode):

@@ -31,17 +31,21 @@ def test_training_twice_gives_the_same_weights_and_tokenizer(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("capabilities", "dtype"),
+    ("capabilities", "kernels", "dtype"),
     [
-        ({"avx2", "avx512_f", "avx512_bf16"}, torch.bfloat16),
-        ({"avx512_f", "amx_bf16"}, torch.bfloat16),
-        ({"neon", "bf16"}, torch.bfloat16),
-        ({"avx2", "avx512_f", "f16c"}, torch.float32),
-        (set(), torch.float32),
+        ({"avx2", "avx512_f", "avx512_bf16"}, "AVX512", torch.bfloat16),
+        ({"avx512_f", "amx_bf16"}, "AVX512", torch.bfloat16),
+        ({"neon", "bf16"}, "DEFAULT", torch.bfloat16),
+        ({"avx2", "avx512_f", "avx512_bf16"}, "AVX2", torch.float32),
+        ({"avx2", "avx512_f", "f16c"}, "AVX512", torch.float32),
+        ({"avx2", "f16c"}, "AVX2", torch.float32),
+        (set(), "DEFAULT", torch.float32),
     ],
 )
-def test_products_are_in_bfloat16_only_where_the_processor_has_it(capabilities: set[str], dtype: torch.dtype):
-    assert product_dtype(capabilities) is dtype
+def test_products_are_in_bfloat16_only_where_the_processor_has_it(
+    capabilities: set[str], kernels: str, dtype: torch.dtype
+):
+    assert product_dtype(capabilities, kernels) is dtype
 
 
 def test_muon_keeps_float32_where_bfloat16_would_be_emulated():
