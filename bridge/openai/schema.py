@@ -30,7 +30,8 @@ from bridge.validator import SchemaValidator
 from bridge.violations import describe_all
 
 MAX_CHOICES: Final = 8
-MAX_PROMPT_TOKENS: Final = 1_048_576
+# Fewer than over gRPC: each is a value of the body, which may have `MAX_VALUES`.
+MAX_PROMPT_TOKENS: Final = 65_000
 
 # What tells OpenAI who asks, what it may keep and how it bills. `verbosity` and three others are for models that
 # reason, which none of the catalog's does. Of vLLM's, two tell who asks and two are for beam search alone. The others

@@ -10,7 +10,6 @@ from tests.service.running_service import MODEL, RunningService
 
 ACCOUNT = "acc"
 PATIENCE_S = 120.0
-"""A batch tells nobody that it is done; who asks without a pause takes the engine's time."""
 
 
 def batch_of(
