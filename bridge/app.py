@@ -1,5 +1,6 @@
 """The bridge's application: its routes and what they share."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import grpc
@@ -9,9 +10,9 @@ from bridge import binding, health, model_search, token_check
 from bridge.auth import Token
 from bridge.config import Config
 from bridge.drain import Drain
-from bridge.keys import CONFIG, DRAIN, METRICS, MODELS, SERVICE, TOKENS
+from bridge.keys import CONFIG, DRAIN, LARGE, METRICS, MODELS, SERVICE, TOKENS
 from bridge.metrics import Metrics
-from bridge.middleware import add_request_id, answer_errors, name_server, observe
+from bridge.middleware import add_request_id, answer_errors, name_server, observe, take_turns
 from bridge.models import Models
 from bridge.openai.routes import add_routes as add_openai_routes
 from bridge.openapi import page as openapi
@@ -27,9 +28,10 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
         config: The settings.
         tokens: Who may use it; none lets everybody.
     """
-    app = web.Application(middlewares=[observe, answer_errors, check_origin])
+    app = web.Application(middlewares=[observe, answer_errors, check_origin, take_turns])
     app[CONFIG], app[TOKENS] = config, tokens
     app[METRICS], app[DRAIN] = Metrics(), Drain(config.shutdown_grace_s)
+    app[LARGE] = asyncio.Lock()
     app.cleanup_ctx.append(_connect)
     app.on_response_prepare.extend([name_server, add_request_id, add_cors_headers])
     app.on_shutdown.append(app[DRAIN].finish)

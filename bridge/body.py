@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bridge.content_encoding import decode, encoding_of
 from bridge.errors import AiError
+from bridge.keys import TURN
 
 T = TypeVar("T")
 
@@ -55,10 +56,14 @@ async def read_body(
         raise AiError("BODY_TOO_LARGE") from None
     except web.RequestPayloadError:
         raise AiError("INVALID_REQUEST", "the body is not in the encoding that the headers say") from None
-    if not encoding and len(body) <= MAX_INLINE_BYTES:
-        return parse(body)
+    loop = asyncio.get_running_loop()
     executor = _LARGE if len(body) > MAX_BODY_BYTES else _OTHERS
-    return await asyncio.get_running_loop().run_in_executor(executor, lambda: parse(decode(body, encoding, max_bytes)))
+    if encoding:
+        body = await loop.run_in_executor(executor, decode, body, encoding, max_bytes)
+    if len(body) <= MAX_INLINE_BYTES:
+        return parse(body)
+    await request[TURN].wait(len(body))
+    return await loop.run_in_executor(executor, parse, body)
 
 
 def parse_json(body: bytes, convert: Callable[[object], T], max_values: int = MAX_VALUES) -> T:

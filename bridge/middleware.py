@@ -13,8 +13,9 @@ from bridge.binding import no_route
 from bridge.connection import PRODUCT
 from bridge.errors import AiError, GatewayError
 from bridge.faces import OPENAI, OPENAI_IN_ACCOUNT, Face, face_of
-from bridge.keys import ACCESS, METRICS, STREAM
+from bridge.keys import ACCESS, LARGE, METRICS, STREAM, TURN
 from bridge.log_text import clipped
+from bridge.turns import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,16 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     except Exception:
         logger.exception("%s %r", request[ACCESS].request_id, clipped(request.path))
         return await _fail(request, face, AiError("INTERNAL"))
+
+
+@web.middleware
+async def take_turns(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives the request a turn, for whoever reads its body to wait for."""
+    turn = request[TURN] = Turn(request.app[LARGE])
+    try:
+        return await handler(request)
+    finally:
+        turn.end()
 
 
 async def _fail(request: web.Request, face: Face, error: AiError) -> web.StreamResponse:

@@ -19,6 +19,7 @@ from service.errors import DeadlineExceededError, InvalidRequestError
 from service.message_fields import has_more_fields
 from service.request_id import request_id_of
 from service.status import error_status
+from service.turns import Turn
 
 # As many as requests have that keep to all other limits, and some. A batch of 10,000 items has 40 for each.
 MAX_OTHER_FIELDS = 131_072
@@ -41,6 +42,7 @@ class RequestMessages(grpc.aio.ServerInterceptor):
     def __init__(self, timeout_s: float, count_failure: Callable[[str], None]) -> None:
         self._timeout_s = timeout_s
         self._count_failure = count_failure
+        self._large = asyncio.Lock()
 
     async def intercept_service(
         self,
@@ -65,17 +67,24 @@ class RequestMessages(grpc.aio.ServerInterceptor):
 
         async def answer(_: AsyncIterator[bytes], context: _Context) -> Any:
             request = None
+            turn = Turn(self._large)
             try:
                 async with error_status(context, request_id_of(context), self._count_failure):
-                    request = await _parsed(await self._next(context), parse)
+                    request = await self._parsed_in_turn(turn, context, parse)
                 return await handle(request, context)
             except grpc.aio.AbortError as error:
                 _forget(error)
                 raise
             finally:
+                turn.end()
                 del request
 
         return answer
+
+    async def _parsed_in_turn(self, turn: Turn, context: _Context, parse: Any) -> Any:
+        message = await self._next(context)
+        await turn.wait(len(message or b""))
+        return await _parsed(message, parse)
 
     def _reading(self, handle: Any, parse: Any) -> Any:
         """A handler that gives another one messages that can be read. What can't be is raised there."""

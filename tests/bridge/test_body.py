@@ -15,6 +15,8 @@ from bridge import body
 from bridge.batches import MAX_BATCH_VALUES, parse_asked
 from bridge.body import MAX_BODY_BYTES, MAX_DIGITS, MAX_VALUES, has_more_values, parse_json
 from bridge.errors import AiError
+from bridge.keys import LARGE, TURN
+from bridge.turns import LARGE_BYTES, Turn
 from tests.bridge.fake_service import DEMO
 from tests.bridge.json_bodies import JSON
 
@@ -102,6 +104,11 @@ class Request:
     def __init__(self, text):
         self.headers: CIMultiDict[str] = CIMultiDict()
         self._text = text
+        self._turn = Turn(asyncio.Lock())
+
+    def __getitem__(self, key):
+        assert key is TURN
+        return self._turn
 
     def clone(self, client_max_size):
         return self
@@ -147,3 +154,22 @@ async def test_one_large_body_is_parsed_at_a_time(bridge):
     assert slow.num_parsed == 1
     slow.may_end.set()
     await asyncio.gather(*tasks)
+
+
+async def test_large_bodies_wait_for_their_turn_and_small_ones_do_not(bridge):
+    large = bridge.runner.app[LARGE]
+    body = {"prompt": "a" * LARGE_BYTES}
+    async with large:
+        waiting = asyncio.create_task(bridge.run(body))
+        for _ in range(20):
+            assert (await bridge.run({"prompt": "hi"})).status == 200
+        assert not waiting.done()
+    assert (await waiting).status == 200
+    assert not large.locked()
+
+
+@pytest.mark.parametrize("wrong", [{"max_tokens": "many"}, {"prompt": None}], ids=str)
+async def test_a_large_body_that_is_refused_ends_its_turn(bridge, wrong):
+    assert (await bridge.run({"prompt": "a", "x": "a" * MAX_BODY_BYTES} | wrong)).status == 413
+    assert (await bridge.run({"prompt": "a", "x": "a" * LARGE_BYTES} | wrong)).status == 400
+    assert not bridge.runner.app[LARGE].locked()

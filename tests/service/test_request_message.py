@@ -18,6 +18,7 @@ from service.auth import BearerToken
 from service.metrics import Metrics
 from service.request_message import RequestMessages
 from service.servicer import ModelServicer
+from service.turns import LARGE_BYTES
 from tests.service.http2 import call, framed
 from tests.service.running_service import error_info, models_with
 
@@ -131,3 +132,26 @@ async def test_a_call_that_fails_leaves_nothing_of_its_request_behind():
         await answer(None, Caller())
     assert caught.value.__traceback__ is not None
     assert [reference() for reference in kept] == [None]
+
+
+async def test_a_large_message_waits_for_its_turn_and_a_small_one_does_not():
+    class Sender(Caller):
+        def __init__(self, num_characters):
+            self._message = models_pb2.GetModelRequest(model="a" * num_characters).SerializeToString()
+
+        async def read(self):
+            return self._message
+
+    async def handle(request, context):
+        return len(request.model)
+
+    messages = RequestMessages(30, Metrics().count_failure)
+    answer = messages._taking(handle, models_pb2.GetModelRequest.FromString)
+    async with messages._large:
+        waiting = asyncio.create_task(answer(None, Sender(LARGE_BYTES)))
+        for _ in range(20):
+            assert await answer(None, Sender(1)) == 1
+            await asyncio.to_thread(bool)
+        assert not waiting.done()
+    assert await waiting == LARGE_BYTES
+    assert not messages._large.locked()

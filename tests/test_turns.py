@@ -1,0 +1,86 @@
+"""Whose turn it is among large requests, in the bridge and in the service."""
+
+import asyncio
+
+import pytest
+
+import bridge.turns
+import service.turns
+from tests.cancelling import each_cancel
+
+TURNS = {"bridge": bridge.turns, "service": service.turns}
+LARGE = bridge.turns.LARGE_BYTES + 1
+
+
+@pytest.fixture(params=list(TURNS.values()), ids=list(TURNS))
+def turns(request):
+    return request.param
+
+
+def test_both_sides_have_one_rule():
+    assert bridge.turns.LARGE_BYTES == service.turns.LARGE_BYTES
+    assert bridge.turns.MAX_TURN_S_PER_BYTE == service.turns.MAX_TURN_S_PER_BYTE
+
+
+async def test_a_small_request_waits_for_nobody(turns):
+    lock = asyncio.Lock()
+    await lock.acquire()
+    await turns.Turn(lock).wait(turns.LARGE_BYTES)
+
+
+async def test_large_requests_come_one_after_the_other(turns):
+    lock, order = asyncio.Lock(), []
+
+    async def ask(number):
+        turn = turns.Turn(lock)
+        await turn.wait(LARGE)
+        order.append(f"{number} begins")
+        await asyncio.sleep(0)
+        order.append(f"{number} ends")
+        turn.end()
+
+    await asyncio.gather(*map(ask, range(3)))
+    assert order == [f"{number} {what}" for number in range(3) for what in ("begins", "ends")]
+    assert not lock.locked()
+
+
+async def test_a_turn_ends_by_itself(turns):
+    lock = asyncio.Lock()
+    for _ in range(3):
+        await turns.Turn(lock).wait(LARGE)
+
+
+async def test_a_turn_that_is_over_does_not_end_another_ones(turns):
+    lock = asyncio.Lock()
+    first, second = turns.Turn(lock), turns.Turn(lock)
+    await first.wait(LARGE)
+    await second.wait(1 << 40)
+    first.end()
+    assert lock.locked()
+    second.end()
+    second.end()
+    assert not lock.locked()
+
+
+async def test_a_request_that_is_cancelled_leaves_no_turn_behind(turns):
+    lock = asyncio.Lock()
+
+    async def ask():
+        turn = turns.Turn(lock)
+        try:
+            await turn.wait(LARGE)
+            await asyncio.sleep(0)
+        finally:
+            turn.end()
+
+    async def beside_another():
+        async with lock:
+            waiting = asyncio.ensure_future(ask())
+            await asyncio.sleep(0)
+        await waiting
+
+    async for where in each_cancel(ask):
+        assert not lock.locked(), where
+    async with asyncio.timeout(30):
+        async for _ in each_cancel(beside_another):
+            await ask()
