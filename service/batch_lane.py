@@ -16,7 +16,6 @@ from service.completion import join
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, RunstreamError
 from service.generation import TextGenerator
 from service.model import Model
-from service.status import to_status
 
 _log = logging.getLogger(__name__)
 
@@ -147,7 +146,7 @@ class Lane:
                 self._suspects.append(item)
                 return
             outcome = error.reason
-            result.failure.reason, result.failure.message = error.reason, to_status(error).message
+            result.failure.reason, result.failure.message = error.reason, error.for_caller
             _log.info("item %d of batch %s ends with %s", item.index, item.batch_id, error.for_log)
         self._pause_s = 0.0
         has_succeeded = outcome == "succeeded"

@@ -22,6 +22,15 @@ from typing import ClassVar
 
 from service.log_text import clipped
 
+# What a client sent may stand in a message, and it is sent in a trailer.
+MAX_MESSAGE_BYTES = 800
+
+
+def shortened(text: str, max_bytes: int) -> str:
+    """The text, or its beginning. Half a surrogate pair, which JSON can write and no message can hold, becomes "?"."""
+    encoded = text.encode(errors="replace")
+    return encoded[:max_bytes].decode(errors="ignore") + "…" * (len(encoded) > max_bytes)
+
 
 class RunstreamError(Exception):
     """Something that ends a request, with a message made for the caller to read.
@@ -39,6 +48,11 @@ class RunstreamError(Exception):
         super().__init__(message)
         self.message = message
         self.metadata = {name: str(value) for name, value in metadata.items()}
+
+    @property
+    def for_caller(self) -> str:
+        """The message as it is sent: at most `MAX_MESSAGE_BYTES` of it."""
+        return shortened(self.message, MAX_MESSAGE_BYTES)
 
     @property
     def for_log(self) -> str:

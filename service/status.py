@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
-from service.errors import InvalidRequestError, RunstreamError
+from service.errors import InvalidRequestError, RunstreamError, shortened
 from service.request_id import REQUEST_ID_HEADER
 
 DOMAIN = "runstream"
@@ -19,8 +19,7 @@ CANCELLED = "CANCELLED"
 # RetryInfo for gRPC's own client libraries, which ask again by themselves if their service config says so (gRFC A6).
 RETRY_PUSHBACK = "grpc-retry-pushback-ms"
 
-# What a client sent may stand in each. Trailers over 8 KiB may be lost: these make at most 6.
-_MAX_MESSAGE_BYTES = 800
+# What a client sent may stand in each. Trailers over 8 KiB may be lost: with the message these make at most 6.
 _MAX_VALUE_BYTES = 200
 
 _log = logging.getLogger(__name__)
@@ -28,14 +27,13 @@ _log = logging.getLogger(__name__)
 
 def to_status(error: RunstreamError) -> status_pb2.Status:
     """Writes an error as status: always with ErrorInfo, with BadRequest and RetryInfo where they apply."""
-    message = _shortened(error.message, _MAX_MESSAGE_BYTES)
-    status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=message)
-    metadata = {name: _shortened(value, _MAX_VALUE_BYTES) for name, value in error.metadata.items()}
+    status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=error.for_caller)
+    metadata = {name: shortened(value, _MAX_VALUE_BYTES) for name, value in error.metadata.items()}
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     status.details.add().Pack(info)
     if isinstance(error, InvalidRequestError) and error.field:
-        field = _shortened(error.field, _MAX_VALUE_BYTES)
-        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=message)
+        field = shortened(error.field, _MAX_VALUE_BYTES)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=error.for_caller)
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
     if error.retry_after_s is not None:
         delay = Duration(seconds=error.retry_after_s)
@@ -79,12 +77,6 @@ def _trailing(failure: RunstreamError, request_id: str) -> Iterator[tuple[str, s
     yield REQUEST_ID_HEADER, request_id
     if failure.retry_after_s is not None:
         yield RETRY_PUSHBACK, str(1000 * failure.retry_after_s)
-
-
-def _shortened(text: str, max_bytes: int) -> str:
-    """The text, or its beginning. Half a surrogate pair, which JSON can write and no message can hold, becomes "?"."""
-    encoded = text.encode(errors="replace")
-    return encoded[:max_bytes].decode(errors="ignore") + "…" * (len(encoded) > max_bytes)
 
 
 def _is_cancelled_from_outside() -> bool:

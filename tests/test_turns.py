@@ -4,35 +4,37 @@ import asyncio
 
 import pytest
 
-import bridge.turns
-import service.turns
+from bridge.turns import LARGE_BYTES, MAX_TURN_S_PER_BYTE
+from bridge.turns import Turn as BridgeTurn
+from service.turns import LARGE_BYTES as SERVICE_LARGE_BYTES
+from service.turns import MAX_TURN_S_PER_BYTE as SERVICE_MAX_TURN_S_PER_BYTE
+from service.turns import Turn as ServiceTurn
 from tests.cancelling import each_cancel
 
-TURNS = {"bridge": bridge.turns, "service": service.turns}
-LARGE = bridge.turns.LARGE_BYTES + 1
+TURNS = {"bridge": BridgeTurn, "service": ServiceTurn}
+LARGE = LARGE_BYTES + 1
 
 
 @pytest.fixture(params=list(TURNS.values()), ids=list(TURNS))
-def turns(request):
+def new_turn(request):
     return request.param
 
 
 def test_both_sides_have_one_rule():
-    assert bridge.turns.LARGE_BYTES == service.turns.LARGE_BYTES
-    assert bridge.turns.MAX_TURN_S_PER_BYTE == service.turns.MAX_TURN_S_PER_BYTE
+    assert (LARGE_BYTES, MAX_TURN_S_PER_BYTE) == (SERVICE_LARGE_BYTES, SERVICE_MAX_TURN_S_PER_BYTE)
 
 
-async def test_a_small_request_waits_for_nobody(turns):
+async def test_a_small_request_waits_for_nobody(new_turn):
     lock = asyncio.Lock()
     await lock.acquire()
-    await turns.Turn(lock).wait(turns.LARGE_BYTES)
+    await new_turn(lock).wait(LARGE_BYTES)
 
 
-async def test_large_requests_come_one_after_the_other(turns):
+async def test_large_requests_come_one_after_the_other(new_turn):
     lock, order = asyncio.Lock(), []
 
     async def ask(number):
-        turn = turns.Turn(lock)
+        turn = new_turn(lock)
         await turn.wait(LARGE)
         order.append(f"{number} begins")
         await asyncio.sleep(0)
@@ -44,15 +46,15 @@ async def test_large_requests_come_one_after_the_other(turns):
     assert not lock.locked()
 
 
-async def test_a_turn_ends_by_itself(turns):
+async def test_a_turn_ends_by_itself(new_turn):
     lock = asyncio.Lock()
     for _ in range(3):
-        await turns.Turn(lock).wait(LARGE)
+        await new_turn(lock).wait(LARGE)
 
 
-async def test_a_turn_that_is_over_does_not_end_another_ones(turns):
+async def test_a_turn_that_is_over_does_not_end_another_ones(new_turn):
     lock = asyncio.Lock()
-    first, second = turns.Turn(lock), turns.Turn(lock)
+    first, second = new_turn(lock), new_turn(lock)
     await first.wait(LARGE)
     await second.wait(1 << 40)
     first.end()
@@ -62,11 +64,11 @@ async def test_a_turn_that_is_over_does_not_end_another_ones(turns):
     assert not lock.locked()
 
 
-async def test_a_request_that_is_cancelled_leaves_no_turn_behind(turns):
+async def test_a_request_that_is_cancelled_leaves_no_turn_behind(new_turn):
     lock = asyncio.Lock()
 
     async def ask():
-        turn = turns.Turn(lock)
+        turn = new_turn(lock)
         try:
             await turn.wait(LARGE)
             await asyncio.sleep(0)

@@ -1,4 +1,7 @@
-"""A rank of a tensor-parallel model other than the first, which starts it as `python -m service.engine.follower`."""
+"""A rank of a tensor-parallel model other than the first, which starts it.
+
+Runs as `python -m service.engine.follower`.
+"""
 
 import logging
 import os

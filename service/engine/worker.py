@@ -1,6 +1,6 @@
 """An engine's own process: commands in on standard input, results out on standard output.
 
-Runs as `python -m service.engine.worker`. The end of standard input ends it, so that no engine outlives its service,
+Runs as `python -m service.engine.worker`. The end of standard input ends it. So no engine outlives its service,
 whichever way that ended.
 """
 
