@@ -33,7 +33,7 @@ proto: setup-dev ## generate the Python stubs from protos/
 	$(PYTHON_IN_VENV) -m scripts.stubs clients/python
 
 demo-model: setup-dev ## train the demo model from nothing (half an hour on 2 cores with bfloat16, else an hour)
-	$(PYTHON_IN_VENV) -m service.demo.train
+	$(PYTHON_IN_VENV) -m demo.train
 
 bench: setup-dev ## measure the engine, then the running server
 	$(PYTHON_IN_VENV) -m bench.engine

@@ -15,10 +15,10 @@ import click
 import torch
 
 import service.demo
-from bench.engine_load import Load, all_at_once, serve
-from service.checkpoints.load import load_model
+from bench.engine.load import Load, all_at_once, serve
 from service.engine.engine import Engine
-from service.engine.messages import EngineConfig
+from service.engine.weights.load import load_model
+from service.engine_protocol.engine_config import EngineConfig
 
 NUM_NEW_TOKENS = 64
 DTYPES = ("float32", "bfloat16", "float16")

@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from bench.machine import Watch, describe, warning
 from bench.report import Report, Spread, interleave, ratio, ratio_table, table
-from service.checkpoints.load import load_model
+from service.engine.weights.load import load_model
 
 _READ_BYTES = 16 << 20
 _GOAL = "at least 0.70"

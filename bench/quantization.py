@@ -26,15 +26,15 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from bench import machine
-from bench.engine_load import TimedRequest, all_at_once, random_prompt, serve
-from bench.engine_overhead import llama_of_100_million
-from bench.engine_scaling import measure
+from bench.engine.load import TimedRequest, all_at_once, random_prompt, serve
+from bench.engine.overhead import llama_of_100_million
+from bench.engine.scaling import measure
 from bench.gpu.cases import LLAMA_2_7B
 from bench.gpu.models import model_config
 from bench.report import Report, Spread, interleave, table
-from service.checkpoints.load import load_model
 from service.engine.engine import Engine
-from service.engine.messages import EngineConfig
+from service.engine.weights.load import load_model
+from service.engine_protocol.engine_config import EngineConfig
 
 _GROUP_SIZE = 128
 _AWQ = {"bits": 4, "group_size": _GROUP_SIZE, "quant_method": "awq", "version": "gemm", "zero_point": True}

@@ -30,9 +30,9 @@ from bench.gpu.ceilings import measure_ceilings
 from bench.gpu.models import random_int8
 from bench.report import Report, table
 from service.engine.device import NoDeviceError, use_device
-from service.engine.linear_kernels import MAX_ROWS, Layer, Timer, cuda_timer, make_product
-from service.engine.quantized_linear import GroupedLinear, Kernel
-from service.engine.tinygemm_linear import Int4KernelLinear, int4_kernel_works
+from service.engine.linears.kernel_trials import MAX_ROWS, Layer, Timer, cuda_timer, make_product
+from service.engine.linears.quantized import GroupedLinear, Kernel
+from service.engine.linears.tinygemm import Int4KernelLinear, int4_kernel_works
 
 _SHAPES = {
     "Llama 2 7B query, key, value": (12288, 4096),

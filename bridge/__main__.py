@@ -14,13 +14,13 @@ from pathlib import Path
 
 import click
 
-from bridge.access import configure_logging
-from bridge.addresses import bare_host, check_target, read_host_name, read_origin, unix_path
 from bridge.app import build_app
-from bridge.auth import ACCOUNT, Token, hash_token, read_token_file
+from bridge.auth.tokens import ACCOUNT, Token, hash_token, read_token_file
 from bridge.config import Config, is_loopback
+from bridge.http.access_log import configure_logging
+from bridge.http.addresses import bare_host, check_target, read_host_name, read_origin, unix_path
+from bridge.http.unix_socket import ListenError
 from bridge.server import serve
-from bridge.unix_socket import ListenError
 
 option = partial(click.option, show_default=True, show_envvar=True)
 

@@ -6,19 +6,20 @@ from collections.abc import AsyncIterator
 import grpc
 from aiohttp import web
 
-from bridge import binding, health, model_search, token_check
-from bridge.auth import Token
-from bridge.config import Config
-from bridge.drain import Drain
-from bridge.keys import CONFIG, DRAIN, LARGE, METRICS, MODELS, SERVICE, TOKENS
-from bridge.metrics import Metrics
-from bridge.middleware import add_request_id, answer_errors, name_server, observe, take_turns
-from bridge.models import Models
+from bridge import health
+from bridge.auth.tokens import TOKENS, Token
+from bridge.config import CONFIG, Config
+from bridge.http.drain import DRAIN, Drain
+from bridge.http.metrics import METRICS, Metrics
+from bridge.http.turns import LARGE
+from bridge.middleware.errors import add_request_id, answer_errors, name_server, observe, take_turns
+from bridge.middleware.origin import add_cors_headers, check_origin
 from bridge.openai.routes import add_routes as add_openai_routes
 from bridge.openapi import page as openapi
-from bridge.origin import add_cors_headers, check_origin
-from bridge.run import run
-from bridge.service_client import CHANNEL_OPTIONS, ServiceClient
+from bridge.upstream.client import CHANNEL_OPTIONS, SERVICE, ServiceClient
+from bridge.upstream.models import MODELS, Models
+from bridge.workers_ai import binding, model_search, token_check
+from bridge.workers_ai.run import run
 
 
 def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:

@@ -4,6 +4,8 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiohttp import web
+
 
 @dataclass(frozen=True)
 class Config:
@@ -46,3 +48,6 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+CONFIG = web.AppKey("config", Config)

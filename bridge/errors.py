@@ -10,15 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import grpc
-from google.rpc import error_details_pb2, status_pb2
-from grpc_status import rpc_status
-
-from bridge.field_paths import in_the_clients_words, to_json_pointer
-from bridge.log_text import clipped
 from bridge.spelling import Spelling, respelled, respelled_in
-
-ERROR_DOMAIN: Final = "runstream"
 
 
 @dataclass(frozen=True)
@@ -72,22 +64,12 @@ RULES: Final[Mapping[str, Rule]] = {
     "BODY_TOO_LARGE": Rule(413, 3006, "Request too large", "Request is too large"),
 }
 
-# For statuses without an ErrorInfo: those that gRPC itself makes.
-REASON_OF_STATUS: Final[Mapping[grpc.StatusCode, str]] = {
-    grpc.StatusCode.UNAVAILABLE: "MODEL_NOT_READY",
-    # What a server that stops ends its calls with.
-    grpc.StatusCode.CANCELLED: "MODEL_NOT_READY",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "BODY_TOO_LARGE",
-    grpc.StatusCode.DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
-}
 
 # Statuses of what a client has to change.
 CLIENTS_MISTAKES: Final = (400, 405, 413)
 
 # The first field that a description of a mistake names. A prompt that looks like one is a word without spaces.
 PATH: Final = re.compile(r"'(/\w[\w/]*)'")
-
-UNREACHABLE: Final = "The model service can't be reached; it may be starting or stopping."
 
 
 class AiError(Exception):
@@ -159,47 +141,3 @@ class GatewayError(Exception):
     code: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def from_rpc(error: grpc.aio.AioRpcError, model: str) -> AiError:
-    """Translates a failed call of the service.
-
-    Args:
-        error: What the call raised.
-        model: The model that was asked for.
-    """
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError has what it needs of a call
-    info = _error_info(status) if status else None
-    if info is None or info.reason not in RULES:
-        reason = REASON_OF_STATUS.get(error.code(), "INTERNAL")
-        return AiError(reason, UNREACHABLE if reason == "MODEL_NOT_READY" else error.details() or "")
-    if info.reason == "MODEL_NOT_FOUND":
-        return AiError(info.reason, f"No such model {clipped(model)} or task")
-    field = _field(status)
-    description = in_the_clients_words(error.details() or "", field)
-    return AiError(info.reason, description, _retry_after_s(status), to_json_pointer(field) if field else "")
-
-
-def _error_info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo | None:
-    info = error_details_pb2.ErrorInfo()
-    for detail in status.details:
-        if detail.Unpack(info) and info.domain == ERROR_DOMAIN:
-            return info
-    return None
-
-
-def _field(status: status_pb2.Status | None) -> str:
-    """The first field that the service finds fault with, in the contract's words; empty if it names none."""
-    request = error_details_pb2.BadRequest()
-    for detail in status.details if status else ():
-        if detail.Unpack(request) and request.field_violations:
-            return str(request.field_violations[0].field)
-    return ""
-
-
-def _retry_after_s(status: status_pb2.Status | None) -> float | None:
-    retry = error_details_pb2.RetryInfo()
-    for detail in status.details if status else ():
-        if detail.Unpack(retry):
-            return float(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
-    return None

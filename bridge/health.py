@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from bridge.envelope import json_response
-from bridge.keys import METRICS, SERVICE
+from bridge.http.json_text import json_response
+from bridge.http.metrics import METRICS
+from bridge.upstream.client import SERVICE
 
 
 async def healthz(request: web.Request) -> web.Response:

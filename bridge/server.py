@@ -8,10 +8,10 @@ from typing import Final
 
 from aiohttp import web
 
-from bridge.addresses import unix_path
 from bridge.config import Config
-from bridge.connection import Runner
-from bridge.unix_socket import ListenError, bound
+from bridge.http.addresses import unix_path
+from bridge.http.connection import Runner
+from bridge.http.unix_socket import ListenError, bound
 
 # How long answers may take to write their last error, once the grace is over.
 LAST_WORDS_S: Final = 1.0

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from bridge.addresses import bare_host, unix_path
+from bridge.http.addresses import bare_host, unix_path
 from scripts.child import Child
 from scripts.greeting import greeting
 from scripts.parent import parent_has_ended

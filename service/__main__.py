@@ -16,14 +16,14 @@ from typing import Any
 
 import click
 
-from service import commands
 from service.catalog import DTYPES, CatalogError
+from service.commands import local
 from service.config import ConfigError, ServiceConfig, check_exposure, read_token
 from service.devices import DeviceError, parse_devices
-from service.engine.acceleration import Acceleration
+from service.engine_protocol.acceleration import Acceleration
 from service.errors import RunstreamError
 from service.log_text import configure_logging
-from service.ports import bare_host
+from service.rpc.ports import bare_host
 from service.server import serve
 
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
@@ -207,7 +207,7 @@ def main(
 ) -> None:
     """Answers text generation over gRPC with models on this machine."""
     if context.invoked_subcommand is not None:
-        commands.refuse_options_of_serving(context)
+        local.refuse_options_of_serving(context)
         return
     configure_logging("service", logging.INFO)
     # its own threads gain nothing on one prompt at a time, and it warns whenever an engine is started after one
@@ -222,7 +222,7 @@ def main(
         sys.exit(f"error: {error.message}")
 
 
-commands.add_to(main)
+local.add_to(main)
 
 
 if __name__ == "__main__":

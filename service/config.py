@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.devices import CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
-from service.engine.acceleration import Acceleration, AccelerationError, check_accelerations
+from service.engine_protocol.acceleration import Acceleration, AccelerationError, check_accelerations
 
 UNIX = "unix:"
 

@@ -15,7 +15,7 @@
     └── EngineFailedError              INTERNAL             ENGINE_FAILED
 
 The second column is the gRPC status, the third the `reason` of its google.rpc.ErrorInfo. The engine raises some of
-these, so this module knows gRPC's names only as text; `service/status.py` writes them to the wire.
+these, so this module knows gRPC's names only as text; `service/rpc/status.py` writes them to the wire.
 """
 
 from typing import ClassVar

@@ -8,21 +8,22 @@ from contextlib import aclosing
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from service.completion import Completion, StopTokens, join
-from service.conversion import PRIORITIES, check_request, to_sampling_params
-from service.engine.messages import Submit
+from service.engine_protocol.messages import Submit
 from service.errors import InvalidRequestError
-from service.form import Form
 from service.metrics import Metrics
-from service.model import LoadedParts, Model
-from service.models import Answering, Models
-from service.prompt import check_prompt_token_ids, keep_prompt
-from service.response_format import to_form
-from service.stop_sequences import StopSearch
-from service.tool_calls import ToolCallSearch
-from service.tool_grammar import forced_call, with_calls
-from service.tools import callable_tools, has_to_call
-from service.value_check import ValueCheck
+from service.models.model import LoadedParts, Model
+from service.models.models import Answering, Models
+from service.output.completion import Completion, StopTokens, join
+from service.output.stop_sequences import StopSearch
+from service.output.tool_calls import ToolCallSearch
+from service.requests.checks import check_request
+from service.requests.forced_calls import forced_call, with_calls
+from service.requests.prompt import check_prompt_token_ids, keep_prompt
+from service.requests.response_format import to_form
+from service.requests.sampling_params import PRIORITIES, to_sampling_params
+from service.requests.tools import callable_tools, has_to_call
+from service.schemas.form import Form
+from service.schemas.value_check import ValueCheck
 
 # Up to here reading schemas takes a few milliseconds.
 _MAX_INLINE_BYTES = 4096

@@ -19,21 +19,22 @@ from runstream.v1 import (
     text_generation_pb2_grpc,
 )
 
-from service.auth import BearerToken
-from service.batch_servicer import BatchServicer
-from service.batches import Batches
-from service.calls import Calls
+from service.batches.batches import Batches
 from service.catalog import load_catalog
 from service.config import ServiceConfig
 from service.generation import TextGenerator
-from service.health import Health
 from service.metrics import Metrics
 from service.metrics_server import start_metrics_server
-from service.models import open_models
-from service.ports import address, check_port, listen_on_socket
-from service.reflection import Reflection
-from service.request_message import RequestMessages
-from service.servicer import ModelServicer, TextGenerationServicer
+from service.models.opening import open_models
+from service.rpc.auth import BearerToken
+from service.rpc.batches import BatchServicer
+from service.rpc.calls import Calls
+from service.rpc.health import Health
+from service.rpc.models import ModelServicer
+from service.rpc.ports import address, check_port, listen_on_socket
+from service.rpc.reflection import Reflection
+from service.rpc.request_message import RequestMessages
+from service.rpc.text_generation import TextGenerationServicer
 
 MAX_MESSAGE_BYTES = 16 << 20
 

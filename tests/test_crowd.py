@@ -8,9 +8,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from service.checkpoints.load import load_model
-from service.engine.block_pool import BLOCK_SIZE
-from tests.whole_chain import LONG, read_events
+from service.engine.weights.load import load_model
+from service.engine_protocol.engine_config import BLOCK_SIZE
+from tests.support.whole_chain import LONG, read_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

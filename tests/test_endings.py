@@ -15,8 +15,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.service.running_service import error_info
-from tests.whole_chain import LONG, POISON, read_events, run_whole_chain, to_request
+from tests.support.running_service import error_info
+from tests.support.whole_chain import LONG, POISON, read_events, run_whole_chain, to_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

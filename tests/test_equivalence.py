@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.bridge.openai.asking import IN_ACCOUNT, WITH_USAGE, read_chunks
-from tests.service.running_service import MODEL
-from tests.whole_chain import read_events, to_request
+from tests.support.openai_asking import IN_ACCOUNT, WITH_USAGE, read_chunks
+from tests.support.running_service import MODEL
+from tests.support.whole_chain import read_events, to_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

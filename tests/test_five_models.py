@@ -21,12 +21,12 @@ from transformers import PreTrainedModel
 
 from bridge.config import Config
 from service.catalog import CatalogModel, load_catalog
-from tests.bridge.running_bridge import running_bridge
-from tests.checkpoints import LLAMA_3_ROPE, tiny_model
-from tests.quantized_checkpoints import save_awq
-from tests.service.running_service import RunningService, config, run_service
-from tests.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer, save_tokenizer
-from tests.whole_chain import read_events
+from tests.support.checkpoints import LLAMA_3_ROPE, tiny_model
+from tests.support.quantized_checkpoints import save_awq
+from tests.support.running_bridge import running_bridge
+from tests.support.running_service import RunningService, config, run_service
+from tests.support.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer, save_tokenizer
+from tests.support.whole_chain import read_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -6,7 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.whole_chain import to_request
+from tests.support.whole_chain import to_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

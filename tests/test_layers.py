@@ -59,7 +59,7 @@ def test_a_running_bridge_has_loaded_nothing_of_the_models():
 
 
 def test_a_running_engine_has_loaded_nothing_of_the_wire():
-    assert not packages(loaded_with("service.engine.worker")) & WIRE
+    assert not packages(loaded_with("service.engine.process.worker")) & WIRE
 
 
 def test_what_runs_on_a_gpu_needs_torch_and_transformers_only():

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from bridge.access import ClientMistakes
-from tests.malformed_bodies import SHARED, SHARED_KINDS, malformed
-from tests.service.running_service import MODEL
+from bridge.http.access_log import ClientMistakes
+from tests.support.malformed_bodies import SHARED, SHARED_KINDS, malformed
+from tests.support.running_service import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

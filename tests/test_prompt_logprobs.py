@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.service.running_service import MODEL
+from tests.support.running_service import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

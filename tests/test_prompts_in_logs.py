@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from tests.service.running_service import MODEL
+from tests.support.running_service import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -9,8 +9,8 @@ import pytest
 from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
-from service.request_id import REQUEST_ID_HEADER
-from tests.service.running_service import MODEL, ask, error_info
+from service.rpc.request_id import REQUEST_ID_HEADER
+from tests.support.running_service import MODEL, ask, error_info
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

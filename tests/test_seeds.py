@@ -12,8 +12,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from scripts.real_clients import NODE
-from tests import seeds
-from tests.worker import Worker
+from tests.support import seeds
+from tests.support.worker import Worker
 
 
 def output_of(*command):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.whole_chain import LONG, read_events
+from tests.support.whole_chain import LONG, read_events
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
-from bridge.schema import check_input
-from bridge.translation import to_question
-from tests.service.running_service import MODEL
+from bridge.workers_ai.schema import check_input
+from bridge.workers_ai.translation import to_question
+from tests.support.running_service import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

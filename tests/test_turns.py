@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from bridge.turns import LARGE_BYTES, MAX_TURN_S_PER_BYTE
-from bridge.turns import Turn as BridgeTurn
-from service.turns import LARGE_BYTES as SERVICE_LARGE_BYTES
-from service.turns import MAX_TURN_S_PER_BYTE as SERVICE_MAX_TURN_S_PER_BYTE
-from service.turns import Turn as ServiceTurn
-from tests.cancelling import each_cancel
+from bridge.http.turns import LARGE_BYTES, MAX_TURN_S_PER_BYTE
+from bridge.http.turns import Turn as BridgeTurn
+from service.rpc.turns import LARGE_BYTES as SERVICE_LARGE_BYTES
+from service.rpc.turns import MAX_TURN_S_PER_BYTE as SERVICE_MAX_TURN_S_PER_BYTE
+from service.rpc.turns import Turn as ServiceTurn
+from tests.support.cancelling import each_cancel
 
 TURNS = {"bridge": BridgeTurn, "service": ServiceTurn}
 LARGE = LARGE_BYTES + 1

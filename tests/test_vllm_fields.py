@@ -5,7 +5,7 @@ import json
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.service.running_service import MODEL
+from tests.support.running_service import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

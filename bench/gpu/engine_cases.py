@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from transformers import PreTrainedModel
 
-from bench.engine_load import Load, TimedRequest, all_at_once, new_salt, over_time, random_prompt, serve
-from bench.engine_peer import TUNED, peer_config, running_manager, serve_with_manager
+from bench.engine.load import Load, TimedRequest, all_at_once, new_salt, over_time, random_prompt, serve
+from bench.engine.peer import TUNED, peer_config, running_manager, serve_with_manager
 from bench.gpu.cases import Case, Kind
 from service.engine.engine import Engine
-from service.engine.sequence import SamplingParams
+from service.engine_protocol.sampling_params import SamplingParams
 
 NUM_STEPS = 24
 """How many decoding steps are measured, after those that warm up."""

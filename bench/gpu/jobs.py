@@ -8,8 +8,8 @@ from bench.gpu.ceilings import measure_ceilings
 from bench.gpu.engine_cases import measure, num_kv_tokens, peer_rate
 from bench.gpu.models import random_engine, random_model
 from bench.roofline import Measurement, Rates
-from service.engine.acceleration import Acceleration
 from service.engine.device import use_device
+from service.engine_protocol.acceleration import Acceleration
 
 
 def way_of(accelerations: frozenset[Acceleration]) -> str:

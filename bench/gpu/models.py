@@ -8,14 +8,13 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from bench.gpu.cases import ModelShape, Weights
-from service.checkpoints.packed_loading import unpack_layers
-from service.checkpoints.packed_weights import AwqWeights
 from service.checkpoints.quantization import Quantization
-from service.engine.acceleration import Acceleration
-from service.engine.block_pool import BLOCK_SIZE
 from service.engine.engine import Engine
-from service.engine.messages import EngineConfig
-from service.engine.quantized_linear import Int8Linear
+from service.engine.linears.quantized import Int8Linear
+from service.engine.weights.packed_layers import AwqWeights
+from service.engine.weights.packed_loading import unpack_layers
+from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig
 
 _STD = 0.02
 _GROUP_SIZE = 128

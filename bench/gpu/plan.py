@@ -22,7 +22,7 @@ from bench.gpu.engine_cases import num_kv_tokens
 from bench.gpu.jobs import EngineJob, PeerJob
 from bench.gpu.serving import ServingJob
 from bench.roofline import Measurement, kv_bytes_per_token, weight_bytes
-from service.engine.acceleration import Acceleration
+from service.engine_protocol.acceleration import Acceleration
 
 _ENGINE_CASES = tuple(case for case in CASES if case not in (PEER, *SERVED))
 _ON_A_CPU = frozenset({Acceleration.ATTENTION, Acceleration.OVERLAP})

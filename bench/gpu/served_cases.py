@@ -13,9 +13,9 @@ from runstream.v1 import text_generation_pb2_grpc
 from bench.gpu.cases import DISCONNECT, GRPC_STREAMS, REST_FIRST, REST_STREAMS, Case
 from bench.gpu.engine_cases import NUM_STREAM_ROUNDS
 from bench.gpu.served_checkpoint import MODEL
-from bench.load import Ask, Question, Took, over_grpc, over_rest, run_clients
-from bench.server import Server
-from service.engine.sequence import SamplingParams
+from bench.serving.load import Ask, Question, Took, over_grpc, over_rest, run_clients
+from bench.serving.server import Server
+from service.engine_protocol.sampling_params import SamplingParams
 
 _NUM_ALONE = 20
 _NUM_WARM_UPS = 3

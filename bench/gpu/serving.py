@@ -12,7 +12,7 @@ from bench.gpu.cases import SERVED, Case
 from bench.gpu.jobs import way_of
 from bench.gpu.served_checkpoint import MODEL, save_checkpoint
 from bench.roofline import Measurement, kv_bytes_per_token
-from service.engine.acceleration import Acceleration
+from service.engine_protocol.acceleration import Acceleration
 
 _NEEDED = ("aiohttp", "grpc", "grpc_status", "grpc_health", "grpc_reflection", "jsonschema", "swagger_ui", "llguidance")
 _MAX_NUM_SEQS = 256
@@ -64,7 +64,7 @@ class ServingJob:
         import grpc
 
         from bench.gpu.served_cases import Client
-        from bench.server import running_server
+        from bench.serving.server import running_server
 
         port = _free_port()
         with running_server(MODEL, catalog, 1, self._service_options(port)) as server:

@@ -5,16 +5,16 @@ from typing import Any
 from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.account import identify
-from bridge.asking import answer_streamed, stand_in_headers
-from bridge.envelope import json_response
-from bridge.finish_reasons import FINISH_REASONS
+from bridge.auth.account import identify
+from bridge.http.json_text import json_response
 from bridge.openai.chat_request import to_chat_question
 from bridge.openai.chat_stream import ChatStream
 from bridge.openai.choices import ask_choices, ask_choices_streamed, usage
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import chat_logprobs, prompt_logprobs
 from bridge.openai.question import Question, read_question
+from bridge.upstream.asking import answer_streamed, stand_in_headers
+from bridge.upstream.finish_reasons import FINISH_REASONS
 
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:

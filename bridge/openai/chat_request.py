@@ -7,8 +7,8 @@ from runstream.v1 import text_generation_pb2 as pb
 from bridge.errors import AiError
 from bridge.openai.question import Question, to_question
 from bridge.openai.schema import check_chat
-from bridge.refused_fields import check_media
-from bridge.translation import to_conversation, to_message, to_request, to_response_format
+from bridge.validation.refused_fields import check_media
+from bridge.workers_ai.translation import to_conversation, to_message, to_request, to_response_format
 
 
 def to_chat_question(value: object) -> Question:

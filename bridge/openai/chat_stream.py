@@ -9,12 +9,12 @@ from typing import Any
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge import sse
-from bridge.finish_reasons import FINISH_REASONS
+from bridge.http import sse
 from bridge.openai.choices import ChoicePart, usage
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import chat_logprobs
 from bridge.openai.question import Question
+from bridge.upstream.finish_reasons import FINISH_REASONS
 
 Json = dict[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge import envelope
-from bridge.asking import ask_streamed, ask_whole
 from bridge.openai.question import Question
+from bridge.upstream.asking import ask_streamed, ask_whole
+from bridge.workers_ai import envelope
 
 
 class ChoicePart(NamedTuple):

@@ -7,7 +7,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from bridge.errors import AiError
 from bridge.openai.question import Question, to_question
 from bridge.openai.schema import check_completion
-from bridge.translation import INT32_MAX, to_request
+from bridge.workers_ai.translation import INT32_MAX, to_request
 
 # Workers AI's; OpenAI's own is 16, which cuts nearly every answer.
 DEFAULT_MAX_TOKENS: Final = 256

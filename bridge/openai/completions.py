@@ -6,16 +6,16 @@ from typing import Any
 from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge import sse
-from bridge.account import identify
-from bridge.asking import answer_streamed, stand_in_headers
-from bridge.envelope import json_response
-from bridge.finish_reasons import FINISH_REASONS
+from bridge.auth.account import identify
+from bridge.http import sse
+from bridge.http.json_text import json_response
 from bridge.openai.choices import ChoicePart, ask_choices, ask_choices_streamed, usage
 from bridge.openai.completion_request import to_completion_question
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import CompletionLogprobs, prompt_logprobs
 from bridge.openai.question import Question, read_question
+from bridge.upstream.asking import answer_streamed, stand_in_headers
+from bridge.upstream.finish_reasons import FINISH_REASONS
 
 Part = pb.RunResponse | pb.RunStreamResponse
 

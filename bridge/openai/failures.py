@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
-from bridge import sse
-from bridge.envelope import json_response
 from bridge.errors import AiError, GatewayError
+from bridge.http import sse
+from bridge.http.json_text import json_response
 
 INVALID: Final = "invalid_request_error"
 SERVER: Final = "server_error"

@@ -5,10 +5,12 @@ from typing import Any
 from aiohttp import web
 from runstream.v1 import models_pb2
 
-from bridge.account import identify
-from bridge.envelope import json_response
+from bridge.auth.account import identify
 from bridge.errors import AiError
-from bridge.keys import ACCESS, MODELS, SERVICE
+from bridge.http.access_log import ACCESS
+from bridge.http.json_text import json_response
+from bridge.upstream.client import SERVICE
+from bridge.upstream.models import MODELS
 
 
 async def list_models(request: web.Request) -> web.Response:

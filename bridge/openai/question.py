@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.body import parse_json, read_body
 from bridge.errors import AiError
-from bridge.keys import ACCESS, MODELS
+from bridge.http.access_log import ACCESS
+from bridge.http.body import parse_json, read_body
 from bridge.spelling import Spelling
+from bridge.upstream.models import MODELS
 
 
 class Question(NamedTuple):

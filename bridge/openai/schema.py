@@ -11,10 +11,12 @@ from typing import Any, Final
 
 from jsonschema.protocols import Validator
 
-from bridge import refused_fields, vllm_fields
 from bridge.errors import AiError
-from bridge.refused_fields import Refused
-from bridge.schema import (
+from bridge.validation import refused_fields, vllm_fields
+from bridge.validation.refused_fields import Refused
+from bridge.validation.validator import SchemaValidator
+from bridge.validation.violations import describe_all
+from bridge.workers_ai.schema import (
     CONTENT,
     FIELDS,
     MESSAGES,
@@ -25,9 +27,7 @@ from bridge.schema import (
     described,
     object_schema,
 )
-from bridge.schema import MESSAGE as WORKERS_AI_MESSAGE
-from bridge.validator import SchemaValidator
-from bridge.violations import describe_all
+from bridge.workers_ai.schema import MESSAGE as WORKERS_AI_MESSAGE
 
 MAX_CHOICES: Final = 8
 # Fewer than over gRPC: each is a value of the body, which may have `MAX_VALUES`.

@@ -3,37 +3,21 @@
 Where Cloudflare's documentation and captures differ, these say what the bridge sends.
 """
 
-from typing import Any, Final
+from typing import Final
 
-from bridge.schema import OPTIONAL_STRING, STRING, Schema, described
+from bridge.workers_ai.answer_schemas import COUNT, FINISH_REASON, NATIVE_RESULT, TOOL_CALLS, USAGE, array_of, closed
+from bridge.workers_ai.schema import OPTIONAL_STRING, STRING, Schema
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
 
 EMPTY: Final[Schema] = {"const": ""}
-COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 NULL: Final[Schema] = {"type": "null"}
-OBJECT: Final[Schema] = {"type": "object"}
-
-
-def closed(**properties: Any) -> Schema:
-    """An object with exactly these properties."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(properties),
-        "additionalProperties": False,
-    }
 
 
 def optional(schema: Schema, *names: str) -> Schema:
     """The same closed object, of which some properties may be missing."""
     return {**schema, "required": [name for name in schema["required"] if name not in names]}
-
-
-def array_of(items: Any) -> Schema:
-    """An array."""
-    return {"type": "array", "items": items}
 
 
 def or_null(schema: Schema) -> Schema:
@@ -55,20 +39,6 @@ def events(*payloads: Schema) -> Schema:
 MESSAGE: Final = closed(code={"type": "integer"}, message=STRING)
 ERRORS: Final = {**array_of(MESSAGE), "minItems": 1}
 
-USAGE: Final = closed(
-    prompt_tokens=described(COUNT, "Those of the prompt, with what the chat template adds."),
-    completion_tokens=described(COUNT, "Those of the answer, with the one that ends it."),
-    total_tokens=described(COUNT, "Both together."),
-    prompt_tokens_details=closed(cached_tokens=described(COUNT, "How many of the prompt's were computed before.")),
-)
-TOOL_CALLS: Final = array_of(closed(name=STRING, arguments=OBJECT))
-FINISH_REASON: Final[Schema] = {"enum": ["stop", "length", "tool_calls"]}
-NATIVE_RESULT: Final = closed(
-    response={"description": "The completion; in JSON mode the value that it writes; null beside tool calls."},
-    tool_calls=TOOL_CALLS,
-    usage=USAGE,
-    finish_reason=described(FINISH_REASON, "Why it ended; Cloudflare's native answers do not tell."),
-)
 _WHICH: Final = closed(id=COUNT, external_reference=OPTIONAL_STRING)["properties"]
 BATCH_UNFINISHED: Final = closed(status={"enum": ["queued", "running"]}, request_id=STRING, model=STRING)
 BATCH_RESULTS: Final = closed(

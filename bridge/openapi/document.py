@@ -5,11 +5,11 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
 
-from bridge.auth import ACCOUNT_PATTERN
+from bridge.auth.tokens import ACCOUNT_PATTERN
 from bridge.openapi import openai, operating, workers_ai
 from bridge.openapi.answers import JSON
 from bridge.openapi.operation import MODEL, MODEL_NAME, Operation
-from bridge.schema import Schema
+from bridge.workers_ai.schema import Schema
 
 OPERATIONS: Final = (*workers_ai.OPERATIONS, *openai.OPERATIONS, *operating.OPERATIONS)
 

@@ -6,9 +6,10 @@ from typing import Final
 from bridge.openai.failures import GATEWAY_KINDS, KINDS
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
 from bridge.openapi import answers
-from bridge.openapi.answers import COUNT, EVENTS, FINISH_REASON, JSON, NULL, USAGE, array_of, closed, optional, or_null
+from bridge.openapi.answers import EVENTS, JSON, NULL, optional, or_null
 from bridge.openapi.operation import ACCOUNT, EVERYWHERE, GENERATING, MODEL, Operation, as_sent
-from bridge.schema import OPTIONAL_STRING, STRING, Schema
+from bridge.workers_ai.answer_schemas import COUNT, FINISH_REASON, USAGE, array_of, closed
+from bridge.workers_ai.schema import OPTIONAL_STRING, STRING, Schema
 
 ERROR: Final = closed(error=closed(message=STRING, type=STRING, param=OPTIONAL_STRING, code=OPTIONAL_STRING))
 STATUSES: Final = frozenset(

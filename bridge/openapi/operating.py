@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from bridge.openapi.answers import JSON, OBJECT, V4_ERROR, closed
+from bridge.openapi.answers import JSON, V4_ERROR
 from bridge.openapi.operation import Operation
-from bridge.schema import STRING
+from bridge.workers_ai.answer_schemas import OBJECT, closed
+from bridge.workers_ai.schema import STRING
 
 TAG: Final = "Operation"
 STATUS: Final = closed(status=STRING)

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bridge.batches import MAX_REFERENCE_CHARACTERS, MAX_REQUESTS
 from bridge.errors import RULES
 from bridge.openapi.answers import V4_ERROR
-from bridge.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, STRING, Schema, object_schema
+from bridge.workers_ai.batch_requests import MAX_REFERENCE_CHARACTERS, MAX_REQUESTS
+from bridge.workers_ai.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, STRING, Schema, object_schema
 
 # What routing, authentication and the service can answer on any route.
 EVERYWHERE: Final = frozenset({400, 401, 403, 404, 405, 500, 503})

@@ -6,10 +6,11 @@ from typing import Final
 
 from aiohttp import web
 
-from bridge.envelope import json_response
+from bridge.auth.tokens import TOKENS
 from bridge.errors import AiError
-from bridge.keys import SERVICE, TOKENS
+from bridge.http.json_text import json_response
 from bridge.openapi.document import document
+from bridge.upstream.client import SERVICE
 
 PAGE: Final = """<!DOCTYPE html>
 <html lang="en">

@@ -2,14 +2,15 @@
 
 from typing import Final
 
-from bridge.binding import HOST, MODELS_PATH, RUN_PATHS
-from bridge.model_rows import CREATED_AT, TASK
-from bridge.model_search import MAX_PER_PAGE
 from bridge.openapi import answers
-from bridge.openapi.answers import COUNT, EVENTS, JSON, OBJECT, array_of, closed
+from bridge.openapi.answers import EVENTS, JSON
 from bridge.openapi.operation import ACCOUNT, ASKED, BOUND, GENERATING, MODEL, Operation, header, query
-from bridge.schema import FIELDS, STRING, Schema
-from bridge.token_check import MESSAGE as TOKEN_IS_GOOD
+from bridge.workers_ai.answer_schemas import COUNT, OBJECT, array_of, closed
+from bridge.workers_ai.binding import HOST, MODELS_PATH, RUN_PATHS
+from bridge.workers_ai.model_rows import CREATED_AT, TASK
+from bridge.workers_ai.model_search import MAX_PER_PAGE
+from bridge.workers_ai.schema import FIELDS, STRING, Schema
+from bridge.workers_ai.token_check import MESSAGE as TOKEN_IS_GOOD
 
 REST: Final = "Workers AI"
 BINDING: Final = "Worker binding"

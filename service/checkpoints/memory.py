@@ -94,7 +94,7 @@ def weights_bytes(
 
 
 def _is_cut(name: str, weight: Weight, num_ranks: int) -> bool:
-    """Embeddings and heads are cut by the vocabulary if that can be divided, see `service.engine.tensor_parallel`."""
+    """Embeddings and heads are cut by the vocabulary if that can be divided, see `service.engine.sharding.shard`."""
     return len(weight.shape) == 2 and (".layers." in name or weight.shape[0] % num_ranks == 0)
 
 

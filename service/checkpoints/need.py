@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from service.checkpoints.memory import in_gb, read_weights, weights_bytes
-from service.engine.messages import EngineConfig
+from service.engine_protocol.engine_config import EngineConfig
 
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -1,4 +1,4 @@
-"""The bundled demo model: its corpus, its trainer, its evaluation and its checkpoint."""
+"""The checkpoint of the demo model, which `demo` trains and evaluates."""
 
 from pathlib import Path
 

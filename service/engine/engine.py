@@ -13,29 +13,23 @@ from dataclasses import replace
 
 from transformers import PreTrainedModel
 
-from service.engine.acceleration import Acceleration
-from service.engine.block_pool import BLOCK_SIZE, BlockPool
-from service.engine.decode_graphs import Capture, capture_for
-from service.engine.drawn import NothingLeftError, SampledToken, SamplingError
+from service.engine.attention.paged_decode import DecodeAttention
 from service.engine.errors import is_out_of_memory
-from service.engine.flight import Flight, Launched, Pending, Work
-from service.engine.grammar import GrammarError, GrammarMatcher
-from service.engine.kv_cache import bytes_per_block
-from service.engine.memory_profile import MIN_BLOCKS, MemoryMeter, blocks_that_fit
-from service.engine.messages import (
-    ENGINE_FAILED,
-    EngineConfig,
-    EngineInfo,
-    Failure,
-    FailureCause,
-    StepOutput,
-    StepResult,
-)
-from service.engine.model_runner import ModelRunner, StepScope
-from service.engine.paged_decode import DecodeAttention
-from service.engine.scheduler import ScheduledSequence, Scheduler
-from service.engine.self_check import SelfCheck
-from service.engine.sequence import Priority, SamplingParams, Sequence, SequenceStatus
+from service.engine.forward.decode_graphs import Capture, capture_for
+from service.engine.forward.flight import Flight, Launched, Pending, Work
+from service.engine.forward.kv_cache import bytes_per_block
+from service.engine.forward.model_runner import ModelRunner, StepScope
+from service.engine.grammars.matcher import GrammarError, GrammarMatcher
+from service.engine.sampling.sampled import NothingLeftError, SampledToken, SamplingError
+from service.engine.scheduling.block_pool import BlockPool
+from service.engine.scheduling.scheduler import ScheduledSequence, Scheduler
+from service.engine.scheduling.sequence import Sequence, SequenceStatus
+from service.engine.startup.memory_profile import MIN_BLOCKS, MemoryMeter, blocks_that_fit
+from service.engine.startup.self_check import SelfCheck
+from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig, EngineInfo
+from service.engine_protocol.messages import ENGINE_FAILED, Failure, FailureCause, StepOutput, StepResult
+from service.engine_protocol.sampling_params import Priority, SamplingParams
 
 _log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bench.loading import forget, report_of
-from tests.checkpoints import save_tiny_model
+from tests.support.checkpoints import save_tiny_model
 
 
 def test_loading_is_measured_by_reading_the_same_files(tmp_path: Path) -> None:

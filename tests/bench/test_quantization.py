@@ -1,7 +1,7 @@
 """The benchmark of quantized weights runs, on a tiny model."""
 
 from bench.quantization import run
-from tests.checkpoints import tiny_model
+from tests.support.checkpoints import tiny_model
 
 
 def test_every_way_of_keeping_weights_is_measured():

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bridge.auth import Token
+from bridge.auth.tokens import Token
 from bridge.config import Config
-from tests.bridge.fake_service import FakeService, running
-from tests.bridge.running_bridge import Bridge, running_bridge
+from tests.support.fake_service import FakeService, running
+from tests.support.running_bridge import Bridge, running_bridge
 
 
 @pytest.fixture

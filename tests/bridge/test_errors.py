@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import AiError
-from tests.bridge.fake_service import failure, part
-from tests.bridge.json_bodies import BODIES
-from tests.bridge.running_bridge import PROMPT
+from tests.support.fake_service import failure, part
+from tests.support.json_bodies import BODIES
+from tests.support.running_bridge import PROMPT
 
 STREAM = {**PROMPT, "stream": True}
 MODEL = "@runstream/demo"
@@ -117,7 +117,7 @@ async def test_the_services_words_for_fields_become_the_clients(bridge, service)
 
 @pytest.mark.parametrize("is_bound", [False, True])
 async def test_a_failures_id_is_in_its_message_in_its_header_and_in_the_log(bridge, service, caplog, is_bound):
-    caplog.set_level("INFO", logger="bridge.access")
+    caplog.set_level("INFO", logger="bridge.http.access_log")
     service.status = failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", "no")
     bound = {"json": {"inputs": PROMPT}, "headers": {"cf-consn-model-id": MODEL}}
     answer = await (bridge.ask("POST", "/run?version=3", **bound) if is_bound else bridge.run(PROMPT))

@@ -5,8 +5,8 @@ import asyncio
 import grpc
 import pytest
 
-from tests.bridge.fake_service import failure, part
-from tests.bridge.running_bridge import PROMPT
+from tests.support.fake_service import failure, part
+from tests.support.running_bridge import PROMPT
 
 STREAM = {**PROMPT, "stream": True}
 

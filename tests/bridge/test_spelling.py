@@ -7,8 +7,8 @@ import grpc
 import pytest
 
 from bridge.spelling import respelled
-from tests.bridge.fake_service import failure
-from tests.bridge.openai.asking import CHAT, COMPLETION, IN_ACCOUNT, V1
+from tests.support.fake_service import failure
+from tests.support.openai_asking import CHAT, COMPLETION, IN_ACCOUNT, V1
 
 FLAT = {"name": "add"}
 NESTED = {"type": "function", "function": FLAT}

@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from scripts.real_clients import NODE, NODE_FOLDER
-from tests.launch.processes import read_until
-from tests.wrangler import wrangler_dev
+from tests.support.processes import read_until
+from tests.support.wrangler import wrangler_dev
 
 EXAMPLE = Path(__file__).parents[2] / "clients" / "worker"
 

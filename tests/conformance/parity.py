@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 import requests
 
-from bridge.auth import Token, hash_token
+from bridge.auth.tokens import Token, hash_token
 from tests.conformance.exchanges import Exchange, Target, read_exchanges, send
 from tests.conformance.observation import differences
-from tests.running_stack import run_stack
+from tests.support.running_stack import run_stack
 
 REFUSALS = (400, 401, 403)
 

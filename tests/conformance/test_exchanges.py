@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from bridge.auth import Token, hash_token
+from bridge.auth.tokens import Token, hash_token
 from bridge.config import Config
-from tests.bridge.running_bridge import running_bridge
 from tests.conformance.exchanges import Target, read_exchanges, send
+from tests.support.running_bridge import running_bridge
 
 TARGET = Target("", "0123456789abcdef", "secret", "@cf/meta/llama-3.1-8b-instruct")
 EXCHANGES = {exchange.name: exchange for exchange in read_exchanges(TARGET)}

@@ -7,7 +7,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.bridge.openai.asking import BASES
+from tests.support.openai_asking import BASES
 
 LLAMA = "@cf/meta/llama-3.1-8b-instruct"
 DEMO = "@runstream/demo"

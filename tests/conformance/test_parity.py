@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.auth import Token, hash_token
+from bridge.auth.tokens import Token, hash_token
 from bridge.config import Config
-from tests.bridge.running_bridge import running_bridge
 from tests.conformance.exchanges import FOLDER
+from tests.support.running_bridge import running_bridge
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,12 +10,12 @@ import pytest
 import requests
 from aiohttp import web
 
-from bridge.auth import Token, hash_token
+from bridge.auth.tokens import Token, hash_token
 from bridge.config import Config
 from scripts.real_clients import NODE_FOLDER
-from tests.bridge.fake_service import DEMO, FakeService, running
-from tests.bridge.running_bridge import running_bridge
-from tests.wrangler import wrangler_dev, write_config
+from tests.support.fake_service import DEMO, FakeService, running
+from tests.support.running_bridge import running_bridge
+from tests.support.wrangler import wrangler_dev, write_config
 
 MODEL = "@cf/meta/llama-3.1-8b-instruct"
 PROMPT = {"prompt": "where is new york?"}

@@ -9,7 +9,7 @@ somebody's GPU.
 import pytest
 import torch
 
-from service.engine.acceleration import Acceleration
+from service.engine_protocol.acceleration import Acceleration
 
 _ALL = frozenset(Acceleration)
 _ATTENTION = frozenset({Acceleration.ATTENTION})

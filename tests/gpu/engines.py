@@ -9,15 +9,15 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from service.checkpoints.int8 import layers_to_quantize
-from service.engine.acceleration import Acceleration
-from service.engine.decode_graphs import Capture
 from service.engine.engine import Engine
-from service.engine.linear_kernels import use_kernels
-from service.engine.messages import EngineConfig
-from service.engine.quantized_linear import GroupedLinear, Int8Linear
-from service.engine.tinygemm_linear import make_grouped_linear
-from tests.checkpoints import tiny_model
+from service.engine.forward.decode_graphs import Capture
+from service.engine.linears.kernel_trials import use_kernels
+from service.engine.linears.quantized import GroupedLinear, Int8Linear
+from service.engine.linears.tinygemm import make_grouped_linear
+from service.engine.weights.int8 import layers_to_quantize
+from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.engine_config import EngineConfig
+from tests.support.checkpoints import tiny_model
 
 FAMILIES = ("llama", "mistral")
 """With query heads that share keys, and with a sliding window too."""

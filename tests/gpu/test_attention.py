@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from service.engine.paged_decode import decode_attention_for
-from tests.service.engine.attention_cases import TOLERANCES, cases, relative_error
+from service.engine.attention.paged_decode import decode_attention_for
+from tests.support.attention_cases import TOLERANCES, cases, relative_error
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

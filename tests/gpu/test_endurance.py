@@ -2,7 +2,7 @@
 
 import torch
 
-from service.engine.sequence import SamplingParams
+from service.engine_protocol.sampling_params import SamplingParams
 from tests.gpu.engines import make_engine, small_model
 
 _WAVE = 50

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from service.engine.acceleration import Acceleration
-from service.engine.compiled_layers import compile_layers
-from service.engine.decode_graphs import CudaCapture, graph_sizes
-from service.engine.fused_decoder import FusedDecoder
-from service.engine.sequence import SamplingParams
+from service.engine.forward.compiled_layers import compile_layers
+from service.engine.forward.decode_graphs import CudaCapture, graph_sizes
+from service.engine.forward.fused_decoder import FusedDecoder
+from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.sampling_params import SamplingParams
 from tests.gpu.engines import FAMILIES, make_engine, small_model
-from tests.service.engine.recorded_operations import RecordedOperations
+from tests.support.recorded_operations import RecordedOperations
 
 _EAGER = frozenset({Acceleration.ATTENTION})
 _GRAPHS = _EAGER | {Acceleration.GRAPHS}

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from service.engine.sequence import SamplingParams
+from service.engine_protocol.sampling_params import SamplingParams
 from tests.gpu.engines import make_engine, small_model
 
 _ASKING: dict[str, Any] = {"temperature": 1.0, "top_k": 200, "top_p": 0.9, "min_p": 0.1, "num_logprobs": 3}

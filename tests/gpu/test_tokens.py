@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from service.engine.sequence import SamplingParams
+from service.engine_protocol.sampling_params import SamplingParams
 from tests.gpu.engines import FAMILIES, make_engine, pack_layers, small_model
 
 _NUM_NEW_TOKENS = 24

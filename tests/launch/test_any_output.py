@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from tests.launch.fake_parts import READY, SERVING
-from tests.launch.launcher import launched
-from tests.launch.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
+from tests.support.fake_parts import READY, SERVING
+from tests.support.launcher import launched
+from tests.support.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
 
 WORDS = {
     "a line of a megabyte": "sys.stdout.write('x' * 10**6 + '\\n')",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
+from tests.support.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
 
 ROOT = Path(__file__).parents[2]
 

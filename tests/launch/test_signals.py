@@ -8,9 +8,9 @@ import sys
 import psutil
 import pytest
 
-from tests.launch.fake_parts import READY, SERVING
-from tests.launch.launcher import ROOT, launched, made
-from tests.launch.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
+from tests.support.fake_parts import READY, SERVING
+from tests.support.launcher import ROOT, launched, made
+from tests.support.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
 
 PARTS = ("a leash", "the other leash", "a part", "the other part")
 

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from bridge.__main__ import main as bridge_main
 from scripts.up import Settings, check_port, main
 from service.__main__ import main as service_main
-from tests.launch.fake_parts import FAILING, READY, SERVING
-from tests.launch.launcher import launched
-from tests.launch.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
+from tests.support.fake_parts import FAILING, READY, SERVING
+from tests.support.launcher import launched
+from tests.support.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
 
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.checkpoints import save_tiny_model
-from tests.service.running_service import RunningService, config, run_service, write_catalog
-from tests.tokenizers import byte_level_tokenizer, save_tokenizer
+from tests.support.checkpoints import save_tiny_model
+from tests.support.running_service import RunningService, config, run_service, write_catalog
+from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ import pytest
 from service.catalog import load_catalog
 from service.config import ConfigError
 from service.devices import DeviceError, parse_devices
-from service.engine.acceleration import Acceleration
-from service.engine.memory_share import MemoryShare
-from service.models import engine_configs
-from tests.service.running_service import MODEL, config
+from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.engine_config import MemoryShare
+from service.models.opening import engine_configs
+from tests.support.running_service import MODEL, config
 
 
 @pytest.fixture

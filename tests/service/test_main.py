@@ -12,7 +12,7 @@ import grpc
 import pytest
 from runstream.v1 import text_generation_pb2_grpc
 
-from tests.service.running_service import MODEL, ask
+from tests.support.running_service import MODEL, ask
 
 ROOT = Path(__file__).parents[2]
 

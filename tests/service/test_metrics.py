@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.service.running_service import MODEL, ask
+from tests.support.running_service import MODEL, ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

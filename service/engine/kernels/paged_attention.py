@@ -16,8 +16,8 @@ import torch
 import triton
 import triton.language as tl
 
-from service.engine.block_pool import BLOCK_SIZE
 from service.engine.errors import UnsupportedModelError
+from service.engine_protocol.engine_config import BLOCK_SIZE
 
 _LOG2_E = 1.4426950408889634
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bridge.errors import AiError
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
-from bridge.schema import Schema
-from tests.bridge.json_bodies import JSON
-from tests.bridge.openai.asking import CHAT, COMPLETION, parse_chat, parse_completion
+from bridge.workers_ai.schema import Schema
+from tests.support.json_bodies import JSON
+from tests.support.openai_asking import CHAT, COMPLETION, parse_chat, parse_completion
 
 PARSERS: dict[Any, tuple[dict[str, Any], Schema]] = {
     parse_chat: (CHAT, CHAT_SCHEMA),

@@ -7,7 +7,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
 from bridge.openai.schema import WITHOUT_EFFECT
-from tests.bridge.openai.asking import CHAT, parse_chat
+from tests.support.openai_asking import CHAT, parse_chat
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 FUNCTION = {"name": "add", "description": "adds", "parameters": SCHEMA, "strict": True}

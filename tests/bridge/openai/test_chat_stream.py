@@ -11,8 +11,8 @@ from runstream.v1 import text_generation_pb2 as pb
 from bridge.openai.chat_stream import ChatStream
 from bridge.openai.choices import ChoicePart
 from bridge.openai.completions import Completion
-from tests.bridge.fake_service import last_part, part
-from tests.bridge.openai.asking import CHAT, COMPLETION, WITH_USAGE, parse_chat, parse_completion, read_chunks
+from tests.support.fake_service import last_part, part
+from tests.support.openai_asking import CHAT, COMPLETION, WITH_USAGE, parse_chat, parse_completion, read_chunks
 
 TOKEN = pb.TokenLogprob(token=b"a", logprob=-1)
 CALL = pb.ToolCallDelta(index=0, id="1", name="add", arguments_json="{}")

@@ -7,8 +7,8 @@ import grpc
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.bridge.fake_service import failure
-from tests.bridge.openai.asking import CHAT, WITH_USAGE, chat, complete, error_of, parse_chat, read_chunks
+from tests.support.fake_service import failure
+from tests.support.openai_asking import CHAT, WITH_USAGE, chat, complete, error_of, parse_chat, read_chunks
 
 QUEUE_FULL = failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", "full", retry_after_s=3)
 FREE = "seed of the service's own"

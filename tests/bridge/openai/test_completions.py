@@ -5,8 +5,8 @@ import json
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.bridge.fake_service import last_part, part
-from tests.bridge.openai.asking import BASES, WITH_USAGE, at_no_time, complete, error_of, read_chunks
+from tests.support.fake_service import last_part, part
+from tests.support.openai_asking import BASES, WITH_USAGE, at_no_time, complete, error_of, read_chunks
 
 USAGE_JSON = b'{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":2}}'
 OBJECT = b'{"id":"id-0","object":"text_completion","created":0,"model":"@runstream/demo","choices":['

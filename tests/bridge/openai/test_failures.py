@@ -5,10 +5,10 @@ import json
 import grpc
 import pytest
 
-from bridge.auth import Token, hash_token
+from bridge.auth.tokens import Token, hash_token
 from bridge.errors import RULES
-from tests.bridge.fake_service import failure, part
-from tests.bridge.openai.asking import BASES, CHAT, IN_ACCOUNT, V1, chat, error_of
+from tests.support.fake_service import failure, part
+from tests.support.openai_asking import BASES, CHAT, IN_ACCOUNT, V1, chat, error_of
 
 TOKEN = Token("acc", hash_token("secret"), "laptop")
 INVALID = "invalid_request_error"

@@ -6,8 +6,8 @@ import math
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.openai.logprobs import chat_logprobs
-from tests.bridge.fake_service import last_part, part
-from tests.bridge.openai.asking import chat, read_chunks
+from tests.support.fake_service import last_part, part
+from tests.support.openai_asking import chat, read_chunks
 
 TOKEN = pb.TokenLogprob(token=b"New", logprob=-0.5, top=[pb.TopLogprob(token=b"Old", logprob=-1.5)])
 NEW = {

@@ -6,7 +6,7 @@ import pytest
 from runstream.v1 import models_pb2
 from yarl import URL
 
-from tests.bridge.openai.asking import BASES, V1, error_of
+from tests.support.openai_asking import BASES, V1, error_of
 
 LLAMA = "@cf/meta/llama-3.1-8b-instruct"
 ENTRY = {"id": LLAMA, "object": "model", "created": 0, "owned_by": "cf", "max_model_len": 7968}

@@ -7,8 +7,8 @@ import grpc
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.bridge.fake_service import DEMO, USAGE, failure, last_part, part
-from tests.bridge.openai.asking import BASES
+from tests.support.fake_service import DEMO, USAGE, failure, last_part, part
+from tests.support.openai_asking import BASES
 
 CALL: dict[str, Any] = {"id": "chatcmpl-tool-1", "name": "add", "arguments_json": '{"n":4}'}
 CALLING: dict[str, Any] = {"finish_reason": pb.FINISH_REASON_TOOL_CALLS, "usage": USAGE}

@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.bridge.fake_service import DEMO, USAGE, failure, last_part, part
-from tests.bridge.openai.asking import BASES, CHAT, IN_ACCOUNT, V1
+from tests.support.fake_service import DEMO, USAGE, failure, last_part, part
+from tests.support.openai_asking import BASES, CHAT, IN_ACCOUNT, V1
 
 ASKED: dict[str, Any] = CHAT
 CALL: dict[str, Any] = {"id": "chatcmpl-tool-1", "name": "add", "arguments_json": '{"n":4}'}

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.batches import parse_asked
 from bridge.errors import AiError
-from bridge.translation import Question
-from tests.bridge.openai.asking import CHAT, COMPLETION, chat, complete, error_of, parse_chat, parse_completion
-from tests.bridge.running_bridge import PROMPT
+from bridge.workers_ai.request import parse_asked
+from bridge.workers_ai.translation import Question
+from tests.support.openai_asking import CHAT, COMPLETION, chat, complete, error_of, parse_chat, parse_completion
+from tests.support.running_bridge import PROMPT
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 MESSAGES = CHAT["messages"]

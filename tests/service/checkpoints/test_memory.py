@@ -9,18 +9,11 @@ from safetensors.torch import save_file
 
 from service.catalog import load_catalog
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.load import load_model
-from service.checkpoints.memory import (
-    in_gb,
-    kv_bytes_per_token,
-    read_config,
-    read_weights,
-    stored_bytes,
-    weights_bytes,
-)
-from tests.checkpoints import save_tiny_model, tiny_model
-from tests.quantized_checkpoints import save_awq, save_gptq
-from tests.service.checkpoints.published import CONFIGS, published_weights
+from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, stored_bytes, weights_bytes
+from service.engine.weights.load import load_model
+from tests.support.checkpoints import save_tiny_model, tiny_model
+from tests.support.published import CONFIGS, published_weights
+from tests.support.quantized_checkpoints import save_awq, save_gptq
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
 

@@ -16,9 +16,9 @@ from huggingface_hub import constants
 from service.catalog import CatalogModel, load_catalog
 from service.checkpoints.locate import locate
 from service.checkpoints.pull import Puller, PullError
-from tests.checkpoints import save_tiny_model
-from tests.service.checkpoints.fake_hub import COMMIT, FakeHub
-from tests.tokenizers import byte_level_tokenizer, save_tokenizer
+from tests.support.checkpoints import save_tiny_model
+from tests.support.fake_hub import COMMIT, FakeHub
+from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
 
 ROOT = Path(__file__).parents[3]
 MODEL = dataclasses.replace(

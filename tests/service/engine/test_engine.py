@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.engine.engine import Engine
-from service.engine.messages import StepOutput
-from service.engine.sequence import FinishReason, SamplingParams
-from tests.service.engine.conftest import finish, make_engine, tokens_of
+from service.engine_protocol.messages import StepOutput
+from service.engine_protocol.sampling_params import FinishReason, SamplingParams
+from tests.support.engines import finish, make_engine, tokens_of
 
 Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]

@@ -9,16 +9,17 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from service.checkpoints.load import load_model
-from service.engine.acceleration import Acceleration
-from service.engine.drawn import NO_PROBABILITIES, NOTHING_LEFT
 from service.engine.engine import Engine
-from service.engine.flight import Launched, Pending, Work
-from service.engine.messages import ENGINE_FAILED, EngineConfig, Failure, FailureCause, StepResult, Submit
-from service.engine.sequence import SamplingParams
-from tests.checkpoints import save_tiny_model
-from tests.service.engine.conftest import finish, make_engine, tokens_of
-from tests.service.engine.test_worker import Desk
+from service.engine.forward.flight import Launched, Pending, Work
+from service.engine.sampling.sampled import NO_PROBABILITIES, NOTHING_LEFT
+from service.engine.weights.load import load_model
+from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.engine_config import EngineConfig
+from service.engine_protocol.messages import ENGINE_FAILED, Failure, FailureCause, StepResult, Submit
+from service.engine_protocol.sampling_params import SamplingParams
+from tests.service.engine.process.test_worker import Desk
+from tests.support.checkpoints import save_tiny_model
+from tests.support.engines import finish, make_engine, tokens_of
 
 POISON = 300
 """A token whose embedding is NaN in the poisoned checkpoint."""

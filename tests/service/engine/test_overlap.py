@@ -12,21 +12,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
-from service.checkpoints.load import load_model
-from service.engine.acceleration import Acceleration
-from service.engine.block_pool import BlockPool
+from service.engine.attention.paged_decode import paged_decode_reference
 from service.engine.engine import Engine
-from service.engine.grammar_compiler import GrammarCompiler
-from service.engine.kv_cache import KVShape
-from service.engine.messages import GrammarSpec, StepOutput
-from service.engine.model_runner import ModelRunner
-from service.engine.paged_decode import paged_decode_reference
-from service.engine.scheduler import ScheduledSequence, Scheduler
-from service.engine.sequence import Priority, SamplingParams, Sequence
-from tests.service.engine.conftest import engine_on_a_copy, finish
-from tests.service.engine.deferred import OVERLAP, overlapping_engine
-from tests.service.engine.grammars import choice, regex, save_model
-from tests.tokenizers import byte_level_tokenizer
+from service.engine.forward.kv_cache import KVShape
+from service.engine.forward.model_runner import ModelRunner
+from service.engine.grammars.compiler import GrammarCompiler
+from service.engine.scheduling.block_pool import BlockPool
+from service.engine.scheduling.scheduler import ScheduledSequence, Scheduler
+from service.engine.scheduling.sequence import Sequence
+from service.engine.weights.load import load_model
+from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.messages import GrammarSpec, StepOutput
+from service.engine_protocol.sampling_params import Priority, SamplingParams
+from tests.support.deferred import OVERLAP, overlapping_engine
+from tests.support.engines import engine_on_a_copy, finish
+from tests.support.grammars import choice, regex, save_model
+from tests.support.tokenizers import byte_level_tokenizer
 
 PREFIX = [3 + (step * 7) % 300 for step in range(40)]
 FEW = tuple(range(3, 418, 50))

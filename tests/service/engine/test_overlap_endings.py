@@ -9,14 +9,13 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from service.checkpoints.load import load_model
-from service.engine.drawn import NO_PROBABILITIES
 from service.engine.engine import Engine
-from service.engine.flight import Launched
-from service.engine.messages import ENGINE_FAILED, Abort, Started, StepResult, Submit
-from service.engine.sequence import FinishReason, Priority, SamplingParams
-from tests.service.engine.conftest import finish, tokens_of
-from tests.service.engine.deferred import OVERLAP, DeferredDevice, overlapping_engine
+from service.engine.forward.flight import Launched
+from service.engine.sampling.sampled import NO_PROBABILITIES
+from service.engine.weights.load import load_model
+from service.engine_protocol.messages import ENGINE_FAILED, Abort, Started, StepResult, Submit
+from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams
+from tests.service.engine.process.test_worker import Desk
 from tests.service.engine.test_isolation import (
     embedding_of,
     fail_on,
@@ -26,7 +25,8 @@ from tests.service.engine.test_isolation import (
     run_all,
     run_out_above,
 )
-from tests.service.engine.test_worker import Desk
+from tests.support.deferred import OVERLAP, DeferredDevice, overlapping_engine
+from tests.support.engines import finish, tokens_of
 
 Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]

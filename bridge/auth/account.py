@@ -1,0 +1,44 @@
+"""The account that a request acts for, and how the service is told."""
+
+from typing import Final
+
+from aiohttp import web
+
+from bridge.auth.tokens import TOKENS, authenticate, authorize, check_account
+from bridge.errors import GatewayError
+from bridge.http.access_log import ACCESS
+
+# Whoever asks on a path that names no account, while nobody needs a token.
+LOCAL_ACCOUNT: Final = "local"
+
+
+def identify(request: web.Request) -> str:
+    """Checks that a request may act for the account in its path, or for its token's where the path names none.
+
+    Returns:
+        The account.
+
+    Raises:
+        GatewayError: It may not, or it shows two tokens.
+    """
+    access, tokens = request[ACCESS], request.app[TOKENS]
+    authorization = _authorization(request)
+    if "account_id" in request.match_info:
+        access.account = request.match_info["account_id"]
+        check_account(access.account, request.path)
+        access.token = authorize(tokens, authorization, access.account)
+    elif tokens:
+        token = authenticate(tokens, authorization)[0]
+        access.account, access.token = token.account, token.name
+    else:
+        access.account = LOCAL_ACCOUNT
+    return access.account
+
+
+def _authorization(request: web.Request) -> str | None:
+    """The one Authorization header; of two, a proxy before this may have checked the other."""
+    values = request.headers.getall("Authorization", [])
+    if len(values) > 1:
+        message = f"Invalid request headers: {len(values)} Authorization headers, send one"
+        raise GatewayError(400, 6003, message)
+    return values[0] if values else None

@@ -1,0 +1,78 @@
+"""One log line and one set of measurements for each request."""
+
+import logging
+import time
+import uuid
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.http import HttpProcessingError
+
+from bridge.log_text import ClippingFormatter, clipped
+from bridge.spelling import Spelling
+
+logger = logging.getLogger(__name__)
+
+
+class ClientMistakes(logging.Filter):
+    """Keeps tracebacks out of the log that aiohttp writes because a client sent bytes that are not HTTP."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is to be written."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
+
+
+def configure_logging(level: str) -> None:
+    """Writes log lines to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(ClippingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("aiohttp.server").addFilter(ClientMistakes())
+
+
+@dataclass
+class Access:
+    """What becomes known about a request while it is answered.
+
+    Attributes:
+        request_id: Its id: in error messages, in the header cf-ai-req-id, in the log and in the call of the service.
+        started_at: When its headers were there, in seconds of time.perf_counter.
+        account: The account in its path.
+        token: The name of its token.
+        model: The model that it asks for.
+        served_model: The model that answers.
+        error: Why it has no answer, or not a whole one, without what the client wrote in its body.
+        spelling: Where its body has what may be found fault with.
+        is_answered: Whether the last event of its stream is written. Clients leave as soon as they have that.
+    """
+
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started_at: float = field(default_factory=time.perf_counter)
+    account: str = ""
+    token: str = ""
+    model: str = ""
+    served_model: str = ""
+    error: str = ""
+    spelling: Spelling = field(default_factory=dict)
+    is_answered: bool = False
+
+
+def log(access: Access, request: web.Request, status: int, duration_s: float) -> None:
+    """Writes the line. Values that a client chose are clipped, and quoted, so that they can't forge lines."""
+    logger.info(
+        "%s %s %r %d %.3fs account=%r token=%r model=%r served_model=%r error=%r",
+        access.request_id,
+        clipped(request.method),  # letters, digits and a few signs, or aiohttp refuses it
+        clipped(request.path),
+        status,
+        duration_s,
+        clipped(access.account),
+        clipped(access.token),
+        clipped(access.model),
+        clipped(access.served_model),
+        clipped(access.error),
+    )
+
+
+ACCESS = web.RequestKey("access", Access)

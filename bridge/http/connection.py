@@ -1,0 +1,121 @@
+"""Connections on which a client may end its side first: it still gets its answer, unless it has left.
+
+Whoever ends its side of a TCP connection looks like one that has closed all of it, until something is written: only the
+latter's machine answers that with a reset. So something is written that means nothing, and if a reset comes, the
+handler is cancelled as at any other end of a connection.
+"""
+
+import asyncio
+import contextlib
+import socket
+from typing import Any, Final
+
+from aiohttp import HttpVersion11, hdrs, web
+
+from bridge.http.event_stream import KEEP_ALIVE, STREAM
+
+PRODUCT: Final = "Runstream"
+
+# RFC 9110, 15.2: a client must be able to get one that it has not asked for. Of all of them this is the one that even
+# those skip which do not know the others.
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+FIRST_LOOK_S: Final = 0.05
+LOOK_PERIOD_S: Final = 0.1
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's connection, which would end with the client's side of it."""
+
+    _asking: asyncio.Task[None] | None = None
+    _has_asked = False
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes True for "keep it open", aiohttp has None
+        """Keeps the connection open until what was asked is answered."""
+        if self._is_idle:
+            return False
+        self._loop.call_later(FIRST_LOOK_S, self._look)
+        return True
+
+    def handle_error(self, *args: Any, **kwargs: Any) -> web.StreamResponse:
+        """The answer to what is no HTTP, which no application sees."""
+        response = super().handle_error(*args, **kwargs)
+        response.headers[hdrs.SERVER] = PRODUCT
+        return response
+
+    @property
+    def _is_idle(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
+
+    def _look(self) -> None:
+        """Sees whether anybody is left to be answered."""
+        transport = self.transport
+        if transport is None:
+            return
+        self._loop.call_later(LOOK_PERIOD_S, self._look)
+        if self._is_idle:
+            self.force_close()
+        elif not self._can_answer(transport):
+            transport.abort()
+
+    def _can_answer(self, transport: asyncio.Transport) -> bool:
+        request = self._current_request
+        if request is not None:
+            if not request.content.is_eof():
+                return False  # the rest of its body will never come
+            if not self._has_asked:
+                self._has_asked = True
+                if not self._ask(transport, request):
+                    return False
+        return not transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+    def _ask(self, transport: asyncio.Transport, request: web.BaseRequest) -> bool:
+        """Writes what a client that has left answers with a reset; False if nothing can be written yet."""
+        if STREAM in request:
+            self._asking = self._loop.create_task(_comment(request[STREAM]))
+            return True
+        if request.version < HttpVersion11:
+            return False
+        transport.write(CONTINUE)
+        return True
+
+
+async def _comment(stream: web.StreamResponse) -> None:
+    with contextlib.suppress(ConnectionError, RuntimeError):  # it may have ended meanwhile
+        await stream.write(KEEP_ALIVE)
+
+
+class _Server(web.Server):
+    def __call__(self) -> Connection:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner with connections of ours, and with all that the application relies on.
+
+    Args:
+        app: The application.
+        shutdown_timeout: How many seconds handlers get to end once the application has shut down.
+    """
+
+    def __init__(self, app: web.Application, shutdown_timeout: float = 60.0) -> None:
+        super().__init__(
+            app,
+            # Without it a handler, and with it the generation, goes on after its client has left.
+            handler_cancellation=True,
+            access_log=None,
+            # Bodies are decoded by `content_encoding`: aiohttp's own errors are plain text, and it takes cut gzip for
+            # whole.
+            auto_decompress=False,
+            shutdown_timeout=shutdown_timeout,
+        )
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            loop=made._loop,
+            **made._kwargs,
+        )

@@ -1,0 +1,94 @@
+"""A streamed answer on its way out: server-sent events over one response, kept alive while nothing comes."""
+
+import asyncio
+import contextlib
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import HttpVersion11, web
+
+from bridge.config import CONFIG
+from bridge.http import sse
+from bridge.http.access_log import ACCESS
+from bridge.http.metrics import METRICS
+
+# The request's streamed answer, from when its headers are sent: no other status can be told any more.
+STREAM = web.RequestKey("stream", web.StreamResponse)
+
+
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+
+
+class EventStream:
+    """Writes a request's events. A context manager: leaving it ends the keep-alive comments.
+
+    The headers go out with the first event, or with the first comment: until then a failure can be told by the status.
+
+    Args:
+        request: The request.
+        headers: Headers of its answer, besides those of every stream.
+    """
+
+    def __init__(self, request: web.Request, headers: dict[str, str]) -> None:
+        self._request = request
+        self._response = web.StreamResponse(headers={**sse.HEADERS, **headers})
+        self._silence_s = request.app[CONFIG].keep_alive_s
+        self._opening = asyncio.Lock()
+        self._has_events = False
+
+    async def __aenter__(self) -> Self:
+        self._written_at = time.monotonic()
+        self._keeping_alive = asyncio.create_task(self._keep_alive())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Before anything that may be cancelled: a client may leave as soon as it has the last event.
+        if STREAM in self._request:
+            self._request.app[METRICS].streams_open.dec()
+        self._keeping_alive.cancel()
+        await asyncio.wait({self._keeping_alive})
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """What the handler returns."""
+        return self._response
+
+    async def write(self, events: bytes) -> None:
+        """Writes whole events; those that end with `[DONE]` are the last."""
+        if not events:
+            return
+        await self._send(events)
+        access = self._request[ACCESS]
+        if not self._has_events:
+            self._has_events = True
+            self._request.app[METRICS].time_to_first_event.observe(time.perf_counter() - access.started_at)
+        access.is_answered = events.endswith(sse.DONE)
+
+    async def _send(self, data: bytes) -> None:
+        self._written_at = time.monotonic()
+        if STREAM not in self._request:
+            await self._open()
+        await self._response.write(data)
+
+    async def _open(self) -> None:
+        async with self._opening:
+            if STREAM not in self._request:
+                if self._request.version < HttpVersion11:
+                    # Its end is the connection's. aiohttp says so in the header, and then keeps it open.
+                    self._response.force_close()
+                await self._response.prepare(self._request)
+                self._request[STREAM] = self._response
+                self._request.app[METRICS].streams_open.inc()
+
+    async def _keep_alive(self) -> None:
+        """Proxies and clients take a connection on which nothing comes for a minute or two for dead."""
+        with contextlib.suppress(ConnectionResetError):  # whoever writes the next event meets it too
+            while True:
+                silent_s = time.monotonic() - self._written_at
+                if silent_s < self._silence_s:
+                    await asyncio.sleep(self._silence_s - silent_s)
+                else:
+                    await self._send(KEEP_ALIVE)

@@ -1,0 +1,54 @@
+"""What the bridge counts and measures, for Prometheus."""
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+class Metrics:
+    """The metrics of one application, in a registry of their own.
+
+    Labels hold only what the bridge itself chooses (routes, statuses, codes), never what a client sent: each new value
+    would be a new series for ever.
+    """
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self.requests = Counter(
+            "runstream_bridge_requests",
+            "Requests answered, by route and HTTP status; 499 is a client that left.",
+            ["route", "status"],
+            registry=self._registry,
+        )
+        self.request_duration = Histogram(
+            "runstream_bridge_request_duration_seconds",
+            "Time from a request's headers to the end of its answer.",
+            ["route"],
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self.time_to_first_event = Histogram(
+            "runstream_bridge_time_to_first_event_seconds",
+            "Time from a request's headers to the first event of its streamed answer.",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self.stream_errors = Counter(
+            "runstream_bridge_stream_errors",
+            "Streams that ended with an error after their first event, by Cloudflare's code.",
+            ["code"],
+            registry=self._registry,
+        )
+        self.streams_open = Gauge(
+            "runstream_bridge_streams_open", "Streamed answers being written.", registry=self._registry
+        )
+
+    def exposition(self) -> web.Response:
+        """All metrics in Prometheus's text format."""
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+METRICS = web.AppKey("metrics", Metrics)

@@ -1,0 +1,115 @@
+"""What surrounds every handler: measuring and logging it, and turning what it raises into an answer."""
+
+import contextlib
+import logging
+import time
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from bridge.errors import AiError, GatewayError
+from bridge.http.access_log import ACCESS, Access, log
+from bridge.http.connection import PRODUCT
+from bridge.http.event_stream import STREAM
+from bridge.http.metrics import METRICS
+from bridge.http.turns import LARGE, TURN, Turn
+from bridge.log_text import clipped
+from bridge.middleware.faces import OPENAI, OPENAI_IN_ACCOUNT, Face, face_of
+from bridge.workers_ai.binding import no_route
+
+logger = logging.getLogger(__name__)
+
+# What nginx logs for a client that left before its answer was there; it is never sent.
+CLIENT_LEFT: Final = 499
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives the request its id, measures it and logs it, however it ends."""
+    access = request[ACCESS] = Access()
+    status = CLIENT_LEFT
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        if access.is_answered:
+            status = request[STREAM].status
+        _record(request, access, status)
+
+
+def _record(request: web.Request, access: Access, status: int) -> None:
+    duration_s = time.perf_counter() - access.started_at
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource else "none"
+    metrics = request.app[METRICS]
+    metrics.requests.labels(route, status).inc()
+    metrics.request_duration.labels(route).observe(duration_s)
+    log(access, request, status, duration_s)
+
+
+async def name_server(_request: web.Request, response: web.StreamResponse) -> None:
+    """Tells no versions of what the bridge is made of. A handler of app.on_response_prepare."""
+    response.headers[hdrs.SERVER] = PRODUCT
+
+
+async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
+    """Tells the request's id. A handler of app.on_response_prepare."""
+    if ACCESS in request:
+        response.headers["cf-ai-req-id"] = request[ACCESS].request_id
+        if face_of(request.path) in (OPENAI, OPENAI_IN_ACCOUNT):
+            response.headers["x-request-id"] = request[ACCESS].request_id
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns what a handler raises into an answer, or into the end of the stream that it has begun."""
+    face = face_of(request.path)
+    try:
+        return await handler(request)
+    except web.HTTPMethodNotAllowed as error:
+        message = f"{request.method} not supported for requested URI."
+        return face.gateway_failure(GatewayError(405, 7001, message, {hdrs.ALLOW: error.headers[hdrs.ALLOW]}))
+    except web.HTTPNotFound:
+        return face.gateway_failure(no_route(request.path))
+    except GatewayError as error:
+        request[ACCESS].error = error.message
+        return face.gateway_failure(error)
+    except AiError as error:
+        return await _fail(request, face, error)
+    except ConnectionResetError:
+        # The client left while it was written to, just before aiohttp would have cancelled the handler.
+        if STREAM not in request:
+            raise
+        return request[STREAM]
+    except Exception:
+        logger.exception("%s %r", request[ACCESS].request_id, clipped(request.path))
+        return await _fail(request, face, AiError("INTERNAL"))
+
+
+@web.middleware
+async def take_turns(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives the request a turn, for whoever reads its body to wait for."""
+    turn = request[TURN] = Turn(request.app[LARGE])
+    try:
+        return await handler(request)
+    finally:
+        turn.end()
+
+
+async def _fail(request: web.Request, face: Face, error: AiError) -> web.StreamResponse:
+    request_id = request[ACCESS].request_id
+    error = error.respelled(request[ACCESS].spelling)
+    request[ACCESS].error = error.for_log
+    if STREAM not in request:
+        response = face.ai_failure(error, request_id)
+        if request.content.exception():
+            # Where a body that can't be read ends, and the next request begins, nobody knows.
+            response.force_close()
+        return response
+    stream = request[STREAM]
+    request.app[METRICS].stream_errors.labels(error.rule.code).inc()
+    with contextlib.suppress(ConnectionResetError):
+        await stream.write(face.stream_failure(error, request_id))
+    return stream

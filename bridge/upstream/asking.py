@@ -1,0 +1,102 @@
+"""Asking the service on behalf of a request: whole, or in parts that become events."""
+
+import hashlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TypeVar
+
+from aiohttp import web
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge.errors import AiError
+from bridge.http.access_log import ACCESS
+from bridge.http.drain import DRAIN
+from bridge.http.event_stream import EventStream
+from bridge.upstream.client import SERVICE, Metadata
+from bridge.upstream.forced_calls import check_forced_call, is_call_forced
+from bridge.upstream.models import MODELS
+
+Item = TypeVar("Item")
+
+
+async def ask_whole(request: web.Request, question: pb.RunRequest) -> pb.RunResponse:
+    """Asks for a whole answer, for the account that the request is identified for.
+
+    Raises:
+        AiError: The service refused or failed, or a call that was forced is cut.
+    """
+    question.cache_salt = cache_salt(request[ACCESS].account, question.cache_salt)
+    async with request.app[DRAIN].running():
+        answer = await request.app[SERVICE].run(question, caller(request))
+    request[ACCESS].served_model = answer.served_model
+    check_forced_call(question, answer, has_tool_calls=bool(answer.tool_calls))
+    return answer
+
+
+async def ask_streamed(request: web.Request, question: pb.RunRequest) -> AsyncGenerator[pb.RunStreamResponse, None]:
+    """Asks for an answer in parts; for `answer_streamed`.
+
+    Raises:
+        AiError: The service refused or failed, or a call that was forced is cut. What it was cut down to is not sent.
+    """
+    question.cache_salt = cache_salt(request[ACCESS].account, question.cache_salt)
+    params = question.sampling_params
+    if not params.HasField("max_tokens"):
+        # Workers AI has a default of its own for streamed answers; the contract's is that of whole ones.
+        model = await request.app[MODELS].get(question.model)
+        params.max_tokens, params.max_tokens_is_default = model.default_max_tokens_streamed, True
+    is_forced, has_tool_calls = is_call_forced(question), False
+    async with aclosing(request.app[SERVICE].run_stream(question, caller(request))) as parts:
+        async for part in parts:
+            request[ACCESS].served_model = part.served_model
+            has_tool_calls = has_tool_calls or bool(part.tool_calls)
+            if is_forced:
+                part.text = ""
+            if part.finish_reason:
+                check_forced_call(question, part, has_tool_calls=has_tool_calls)
+            yield part
+
+
+def cache_salt(account: str, salt: str) -> str:
+    """What keeps an account's cached prefixes apart, so that nobody learns by timing what others have asked.
+
+    Args:
+        account: The account.
+        salt: Its client's own, for those that it serves; empty for none.
+    """
+    return hashlib.sha256(f"{account}\0{salt}".encode()).hexdigest() if salt else account
+
+
+async def answer_streamed(
+    request: web.Request, asked: str, items: AsyncGenerator[Item, None], events: Callable[[Item], bytes]
+) -> web.StreamResponse:
+    """Answers with server-sent events.
+
+    Args:
+        request: The request, identified.
+        asked: The model that it asks for.
+        items: What comes from the service, closed at the end.
+        events: The bytes of whole events that an item makes, possibly none; the last ones end with `[DONE]`.
+
+    Raises:
+        AiError: The service refused or failed, or the items ended before the last event.
+    """
+    async with request.app[DRAIN].running(), aclosing(items):
+        model = await request.app[MODELS].get(asked)
+        async with EventStream(request, stand_in_headers(asked, model.served_model)) as stream:
+            async for item in items:
+                await stream.write(events(item))
+    if not request[ACCESS].is_answered:
+        raise AiError("INTERNAL", "the stream has no last part")
+    return stream.response
+
+
+def stand_in_headers(asked: str, served: str) -> dict[str, str]:
+    """Says in a header that another model than the one asked for answers."""
+    return {} if served in ("", asked) else {"x-runstream-model": served}
+
+
+def caller(request: web.Request) -> Metadata:
+    """The metadata that tells the service for whom it is asked; the request is identified."""
+    access = request[ACCESS]
+    return (("x-runstream-account", access.account), ("x-runstream-request-id", access.request_id))

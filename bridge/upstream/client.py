@@ -1,0 +1,163 @@
+"""The model service as the bridge sees it: its calls, each with a deadline, each cancelled when nobody listens."""
+
+import logging
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import grpc
+from aiohttp import web
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_grpc, text_generation_pb2_grpc
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge.log_text import clipped
+from bridge.upstream.rpc_errors import UNREACHABLE, from_rpc
+
+logger = logging.getLogger(__name__)
+
+Metadata = tuple[tuple[str, str], ...]
+
+HEALTH_TIMEOUT_S: Final = 2.0
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+
+CHANNEL_OPTIONS: Final = (
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A whole answer writes nothing while it is generated: pings tell a slow service from one that is gone.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # gRPC would wait up to two minutes before it looks whether a service that was down is back.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # In spite of its name, how long an attempt to connect may take; a service that is down refuses at once.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    # The service is a neighbour; http_proxy in the environment is meant for others.
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class ServiceClient:
+    """Calls the model service and raises its failures as `AiError`.
+
+    Args:
+        channel: The channel to the service, which the caller opens and closes.
+        deadline_s: The most seconds that a call may take.
+        token: What the bridge shows as its bearer token; empty for none.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, deadline_s: float, token: str = "") -> None:
+        self._text_generation = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
+        self._models = models_pb2_grpc.ModelServiceStub(channel)
+        self._batches = batches_pb2_grpc.BatchServiceStub(channel)
+        self._health = health_pb2_grpc.HealthStub(channel)
+        self._deadline_s = deadline_s
+        self._credentials: Metadata = (("authorization", f"Bearer {token}"),) if token else ()
+
+    async def run(self, request: pb.RunRequest, caller: Metadata) -> pb.RunResponse:
+        """Asks for a whole answer; `caller` is the metadata that says for whom."""
+        call = self._text_generation.Run(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        with _rpc_errors(request.model):
+            try:
+                return await call
+            finally:
+                call.cancel()
+
+    async def run_stream(self, request: pb.RunRequest, caller: Metadata) -> AsyncGenerator[pb.RunStreamResponse]:
+        """Asks for an answer in parts. Closing the iterator cancels the call; gRPC does not by itself."""
+        call = self._text_generation.RunStream(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        with _rpc_errors(request.model):
+            try:
+                async for part in call:
+                    yield part
+            finally:
+                call.cancel()
+
+    async def get_model(self, model: str) -> models_pb2.Model:
+        """Asks what the service knows about a model."""
+        request = models_pb2.GetModelRequest(model=model)
+        call = self._models.GetModel(request, timeout=self._deadline_s, metadata=self._credentials)
+        with _rpc_errors(model):
+            try:
+                return (await call).model
+            finally:
+                call.cancel()
+
+    async def list_models(self) -> list[models_pb2.Model]:
+        """Asks which models the service knows, in its catalog's order."""
+        models: list[models_pb2.Model] = []
+        request = models_pb2.ListModelsRequest()
+        while True:
+            page = await self._list_models(request)
+            models.extend(page.models)
+            if not page.next_page_token:
+                return models
+            request.page_token = page.next_page_token
+
+    async def _list_models(self, request: models_pb2.ListModelsRequest) -> models_pb2.ListModelsResponse:
+        call = self._models.ListModels(request, timeout=self._deadline_s, metadata=self._credentials)
+        with _rpc_errors(""):
+            try:
+                return await call
+            finally:
+                call.cancel()
+
+    async def create_batch(self, request: batches_pb2.CreateBatchRequest, caller: Metadata) -> batches_pb2.Batch:
+        """Has a batch taken."""
+        call = self._batches.CreateBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        with _rpc_errors(request.model):
+            try:
+                return (await call).batch
+            finally:
+                call.cancel()
+
+    async def get_batch(self, request: batches_pb2.GetBatchRequest, caller: Metadata) -> batches_pb2.Batch:
+        """Asks how far a batch is."""
+        call = self._batches.GetBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        with _rpc_errors(""):
+            try:
+                return (await call).batch
+            finally:
+                call.cancel()
+
+    async def batch_results(
+        self, request: batches_pb2.StreamBatchResultsRequest, model: str, caller: Metadata
+    ) -> AsyncGenerator[batches_pb2.StreamBatchResultsResponse]:
+        """Asks for the results of a batch."""
+        call = self._batches.StreamBatchResults(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        with _rpc_errors(model):
+            try:
+                async for page in call:
+                    yield page
+            finally:
+                call.cancel()
+
+    async def unreadiness(self) -> str:
+        """Why the service can't answer now; empty if it can."""
+        call = self._health.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)
+        try:
+            status = (await call).status
+        except grpc.aio.AioRpcError as error:
+            logger.warning("health check: %s: %r", error.code().name, clipped(error.details() or ""))
+            return UNREACHABLE
+        finally:
+            call.cancel()
+        if status == health_pb2.HealthCheckResponse.SERVING:
+            return ""
+        return f"The model service says {health_pb2.HealthCheckResponse.ServingStatus.Name(status)}."
+
+
+@contextmanager
+def _rpc_errors(model: str) -> Iterator[None]:
+    """Turns what a call raises into an AiError."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        translated = from_rpc(error, model)
+        if translated.reason in ("INTERNAL", "MODEL_NOT_READY"):
+            logger.error("the service failed: %s: %r", error.code().name, clipped(error.details() or ""))
+        raise translated from error
+
+
+SERVICE = web.AppKey("service", ServiceClient)

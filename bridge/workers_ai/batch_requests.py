@@ -1,0 +1,96 @@
+"""Workers AI's asynchronous batches: bodies with `requests` or a `request_id` instead of an input.
+
+`queueRequest`, in the query or in the body's `options`, makes a batch of `{"requests": [{…}]}`. The answer has a
+`request_id`; asked with that, whatever `queueRequest` says, the same address tells how far the batch is, and in the end
+its results.
+"""
+
+import re
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from runstream.v1 import batches_pb2
+
+from bridge.errors import AiError
+from bridge.spelling import Spelling, within
+from bridge.workers_ai.schema import check_input
+from bridge.workers_ai.translation import to_question
+
+MAX_REQUESTS: Final = 10_000
+MAX_BATCH_VALUES: Final = 400_000
+MAX_REFERENCE_CHARACTERS: Final = 1024
+MAX_VIOLATIONS: Final = 20
+
+_QUOTED_PATH: Final = re.compile(r"'/([^']*)'")
+
+
+class NewBatch(NamedTuple):
+    """Requests that are to be answered some time.
+
+    Attributes:
+        items: The requests in the contract's words.
+        spelling: Where the body has what may be found fault with.
+    """
+
+    items: list[batches_pb2.BatchItem]
+    spelling: Spelling
+
+
+class Poll(NamedTuple):
+    """The question how far a batch is.
+
+    Attributes:
+        request_id: The batch's id.
+        spelling: As of the others; nothing is spelled.
+    """
+
+    request_id: str
+    spelling: Spelling = MappingProxyType({})
+
+
+def _to_poll(request_id: object) -> Poll:
+    if not isinstance(request_id, str):
+        raise AiError("INVALID_REQUEST", "'/request_id' must be the string that the batch was answered with")
+    return Poll(request_id)
+
+
+def _to_batch(model: str, value: object) -> NewBatch:
+    requests = value.get("requests") if isinstance(value, dict) else None
+    if not isinstance(requests, list):
+        raise AiError("INVALID_REQUEST", "required properties at '/' are 'requests', an array, with queueRequest")
+    if not 1 <= len(requests) <= MAX_REQUESTS:
+        raise AiError(
+            "INVALID_REQUEST", f"'/requests' has {len(requests)} entries, and a batch has 1 to {MAX_REQUESTS}"
+        )
+    items, violations, spelling = [], list[str](), dict[str, str]()
+    for index, request in enumerate(requests):
+        try:
+            item, spelled = _to_item(model, request)
+            items.append(item)
+            spelling |= within(f"/requests/{index}", spelled)
+        except AiError as error:
+            violations.append(_within(index, error.description))
+            if len(violations) > MAX_VIOLATIONS:
+                break
+    if violations:
+        more = ["and more"] * (len(violations) > MAX_VIOLATIONS)
+        raise AiError("INVALID_REQUEST", ", ".join(violations[:MAX_VIOLATIONS] + more))
+    return NewBatch(items, spelling)
+
+
+def _to_item(model: str, value: object) -> tuple[batches_pb2.BatchItem, Spelling]:
+    reference = value.get("external_reference") if isinstance(value, dict) else None
+    if reference is not None and (not isinstance(reference, str) or len(reference) > MAX_REFERENCE_CHARACTERS):
+        message = f"'/external_reference' must be a string of at most {MAX_REFERENCE_CHARACTERS} characters"
+        raise AiError("INVALID_REQUEST", message)
+    request, is_streamed, spelling = to_question(model, check_input(value))
+    if is_streamed:
+        raise AiError("INVALID_REQUEST", "'/stream' must be false, a batch has no streams")
+    return batches_pb2.BatchItem(request=request, external_reference=reference), spelling
+
+
+def _within(index: int, description: str) -> str:
+    """What is wrong with one request, with its paths as they are in the whole body."""
+    here = f"/requests/{index}"
+    told = _QUOTED_PATH.sub(lambda path: f"'{here}/{path[1]}'" if path[1] else f"'{here}'", description)
+    return told if told != description else f"'{here}': {description}"

@@ -1,0 +1,147 @@
+"""The AI binding of Workers, as workerd speaks it and as wrangler up to 4.36 relays it.
+
+What `env.AI.run()` sends (src/cloudflare/internal/ai-api.ts of workerd) is `POST /run?version=3`, or
+`/ai-gateway/run?version=3` if its options name a gateway, with the model in a header and the inputs beside the options.
+Answers are bare: no envelope around a result, and flat errors. @cloudflare/ai 1.1.0 sends `version=2` and wants whole
+answers compressed; its `content-encoding: application/json` says nothing. There is no gateway here, so
+`options.gateway` and the other options but `queueRequest` are accepted for compatibility and change nothing.
+"""
+
+import gzip
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+from yarl import URL
+
+from bridge.auth.account import identify
+from bridge.errors import AiError, GatewayError
+from bridge.http.access_log import ACCESS
+from bridge.http.body import read_body
+from bridge.http.json_text import to_json
+from bridge.upstream.asking import ask_whole, stand_in_headers
+from bridge.upstream.models import MODELS
+from bridge.workers_ai.batch_answers import answer_batch
+from bridge.workers_ai.envelope import native_result
+from bridge.workers_ai.model_search import answer_search, search_models
+from bridge.workers_ai.request import MAX_BATCH_BYTES, Asked, options_of, parse_bounded, to_asked
+from bridge.workers_ai.run import answer_as_events
+from bridge.workers_ai.translation import Question, is_json
+
+HOST: Final = "workers-binding.ai"
+RUN_PATHS: Final = ("/run", "/ai-gateway/run")
+MODELS_PATH: Final = "/ai-api/models/search"
+ABSENT: Final = {"/ai-gateway/": "gateway", "/autorag/": "autorag", "/to-everything/": "toMarkdown"}
+"""The methods of a binding that are about other things than text generation, by what begins the paths they ask for."""
+
+PREFIXES: Final = ("/run", "/ai-api/", *ABSENT)
+"""What begins the paths of all that a binding may ask for, there or not."""
+
+WHOLE_IS_COMPRESSED: Final = {"2": True, "3": False}
+
+
+async def run(request: web.Request) -> web.StreamResponse:
+    """Answers `env.AI.run()`.
+
+    Raises:
+        GatewayError: The request shows no token, or a wrong one, where one is needed.
+        AiError: The request is wrong, or the service failed before the first part.
+    """
+    identify(request)
+    return await _run(request, request.query.get("version"))
+
+
+async def relay(request: web.Request) -> web.StreamResponse:
+    """Answers what wrangler relays for its local Workers: the address that the binding asked for is in `x-forwarded`.
+
+    Raises:
+        GatewayError: That address is none of the binding's, or the request may not act for the account.
+        AiError: As for `run` and `search_models`.
+    """
+    identify(request)
+    asked = _forwarded(request)
+    if request.method == "POST" and asked.host == HOST and asked.path in RUN_PATHS:
+        return await _run(request, asked.query.get("version"))
+    if request.method == "GET" and asked.host == HOST and asked.path == MODELS_PATH:
+        return await answer_search(request, asked.query)
+    if asked.host == HOST and asked.path.startswith(tuple(ABSENT)):
+        raise no_route(asked.path)
+    raise GatewayError(400, 7000, f"No route for that URI: x-forwarded has to say https://{HOST}/run?version=3")
+
+
+def no_route(path: str) -> GatewayError:
+    """Says that a path leads nowhere, and of a binding's, which of its methods is not here."""
+    method = next((method for prefix, method in ABSENT.items() if path.startswith(prefix)), None)
+    told = f": env.AI.{method}() is not here, env.AI.run() and env.AI.models() are" if method else ""
+    return GatewayError(400, 7000, f"No route for that URI{told}")
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    """Adds the binding's routes; before those of the models, none of which is called "proxy"."""
+    for path in RUN_PATHS:
+        router.add_post(path, run)
+    router.add_get(MODELS_PATH, search_models)
+    for add in (router.add_get, router.add_post):
+        add("/client/v4/accounts/{account_id:[^/]+}/ai/run/proxy", relay)
+
+
+def _forwarded(request: web.Request) -> URL:
+    """The address that is relayed to; empty if the header is none."""
+    try:
+        return URL(request.headers.get("x-forwarded", ""))
+    except ValueError:
+        return URL()
+
+
+async def _run(request: web.Request, version: str | None) -> web.StreamResponse:
+    if version not in WHOLE_IS_COMPRESSED:
+        advice = "use env.AI without a package, or @cloudflare/ai 1.1.0 or newer, whose inputs are not tensors"
+        raise AiError("SDK_DEPRECATED", f"Request trying to use deprecated SDK version: {advice}")
+    model = request[ACCESS].model = _model(request)
+    parse = partial(parse_binding_question, model)
+    try:
+        asked = await read_body(request, parse, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
+    except AiError as fault:
+        await request.app[MODELS].check_before(fault, model)
+        raise
+    request[ACCESS].spelling = asked.spelling
+    if isinstance(asked, Question) and asked.is_streamed:
+        return await answer_as_events(request, asked)
+    result, served_model = await (
+        _whole_result(request, asked) if isinstance(asked, Question) else answer_batch(request, model, asked)
+    )
+    headers = {**stand_in_headers(model, served_model), "Content-Type": "application/json"}
+    # The client of the compressed ones decompresses by itself, so no Content-Encoding may tell fetch to do it first.
+    body = gzip.compress(result) if WHOLE_IS_COMPRESSED[version] else result
+    return web.Response(body=body, headers=headers)
+
+
+def _model(request: web.Request) -> str:
+    """The model in the header; options.prefix of the binding stands before it with a colon."""
+    header = request.headers.get("cf-consn-model-id", "")
+    if not header:
+        raise AiError("HEADER_MISSING", "Request is missing headers or body: cf-consn-model-id")
+    prefix, _, model = header.partition(":@")
+    return f"@{model}" if model else prefix
+
+
+def parse_binding_question(model: str, body: bytes) -> Asked:
+    """Reads what the binding sends: `{"inputs": {…}, "options": {…}}`.
+
+    Raises:
+        AiError: It is not that, or the inputs are not what the schema allows.
+    """
+
+    def convert(value: object) -> Asked:
+        if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
+            raise AiError("INVALID_REQUEST", "required properties at '/' are 'inputs', an object")
+        inputs: dict[str, Any] = value["inputs"]
+        return to_asked(model, {**inputs, "options": value.get("options")}, options_of(value))
+
+    return parse_bounded(body, convert, is_queued=False)
+
+
+async def _whole_result(request: web.Request, question: Question) -> tuple[bytes, str]:
+    answer = await ask_whole(request, question.request)
+    result = native_result(answer, is_json_mode=is_json(question.request))
+    return to_json(result), answer.served_model

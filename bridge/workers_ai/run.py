@@ -1,0 +1,64 @@
+"""`POST /client/v4/accounts/{account_id}/ai/run/{model}`: from the request's bytes to the answer's."""
+
+from aiohttp import web
+
+from bridge.auth.account import identify
+from bridge.config import CONFIG
+from bridge.errors import AiError
+from bridge.http.access_log import ACCESS
+from bridge.http.json_text import json_response
+from bridge.upstream.asking import answer_streamed, ask_streamed, ask_whole, stand_in_headers
+from bridge.upstream.models import MODELS
+from bridge.workers_ai import events as sse
+from bridge.workers_ai.batch_answers import answer_batch
+from bridge.workers_ai.batch_requests import NewBatch, Poll
+from bridge.workers_ai.envelope import native_result, stand_in_messages, success, success_around
+from bridge.workers_ai.request import read_asked
+from bridge.workers_ai.translation import Question, is_json
+
+
+async def run(request: web.Request) -> web.StreamResponse:
+    """Answers a run request, whole, streamed or as a batch.
+
+    Raises:
+        GatewayError: The request may not act for the account.
+        AiError: The request is wrong, or the service failed before the first part.
+    """
+    model = request[ACCESS].model = request.match_info["model"]
+    identify(request)
+    try:
+        asked = await read_asked(request, model)
+    except AiError as fault:
+        await request.app[MODELS].check_before(fault, model)
+        raise
+    request[ACCESS].spelling = asked.spelling
+    if not isinstance(asked, Question):
+        return await _answer_batch(request, model, asked)
+    if asked.is_streamed:
+        return await answer_as_events(request, asked)
+    return await _answer_whole(request, asked)
+
+
+async def answer_as_events(request: web.Request, question: Question) -> web.StreamResponse:
+    """Answers with native events; the request is identified.
+
+    Raises:
+        AiError: The service failed before the first part.
+    """
+    events = sse.Events(is_padded=request.app[CONFIG].pad_events)
+    return await answer_streamed(request, question.request.model, ask_streamed(request, question.request), events)
+
+
+async def _answer_whole(request: web.Request, question: Question) -> web.Response:
+    asked = question.request.model
+    answer = await ask_whole(request, question.request)
+    result = native_result(answer, is_json_mode=is_json(question.request))
+    messages = stand_in_messages(asked, answer.served_model)
+    return json_response(success(result, messages), headers=stand_in_headers(asked, answer.served_model))
+
+
+async def _answer_batch(request: web.Request, model: str, asked: NewBatch | Poll) -> web.Response:
+    result, served_model = await answer_batch(request, model, asked)
+    body = success_around(result, stand_in_messages(model, served_model))
+    headers = {**stand_in_headers(model, served_model), "Content-Type": "application/json"}
+    return web.Response(body=body, headers=headers)

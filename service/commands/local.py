@@ -1,0 +1,209 @@
+"""What `python -m service` does besides serving: shows, fetches and checks models."""
+
+import asyncio
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogModel, load_catalog
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.locate import locate
+from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, stored_bytes, weights_bytes
+from service.commands import remote
+from service.config import ConfigError, ServiceConfig
+from service.devices import parse_devices
+from service.errors import RunstreamError
+
+_FOLDER_TOKENS = 1024  # a folder has no limits of its own, and a question and its answer are short
+_UNUSED_SETTINGS = ("token", "token_file", "allow_anonymous")
+
+_model = click.argument("model_id", metavar="MODEL")
+_catalog = click.option(
+    "--catalog",
+    "catalog_files",
+    envvar="RUNSTREAM_SERVICE_CATALOG",
+    show_envvar=True,
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A catalog that adds models or replaces them. May be given again.",
+)
+
+
+def add_to(group: click.Group) -> None:
+    """Gives a group these commands."""
+    for command in (models, pull, quantize, verify, remote.load, remote.unload):
+        group.add_command(command)
+
+
+def refuse_options_of_serving(context: click.Context) -> None:
+    """Refuses a group's options before a command, which would do nothing there.
+
+    Raises:
+        click.UsageError: There is one on the command line.
+    """
+    for parameter in context.command.params:
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{parameter.opts[0]} before {context.invoked_subcommand} does nothing: write it behind, "
+                f"if {context.invoked_subcommand} --help has it, or leave it out"
+            )
+
+
+def _in_one_line(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that ends with one line where it meets an error that is made for a person to read."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **settings: Any) -> None:
+        from service.checkpoints.pull import PullError
+
+        try:
+            command(*arguments, **settings)
+        except RunstreamError as error:
+            sys.exit(f"error: {error.message}")
+        except (PullError, OSError, ValueError) as error:  # and transformers' ways to refuse a config
+            sys.exit(f"error: {error}")
+
+    return wrapped
+
+
+@click.command(short_help="Shows the models of the catalog: what is here, what is missing, what they take.")
+@_catalog
+@click.pass_context
+@_in_one_line
+def models(context: click.Context, catalog_files: tuple[Path, ...]) -> None:
+    """Shows the models of the catalog: whose weights are here, how large they are and what they take.
+
+    SIZE is that of the weights on the disk, or what pull fetches. MEMORY is what the loaded weights take together with
+    a KV cache for one request as long as the model's context window; serving many at once takes more, see
+    --kv-cache-memory-mib.
+    """
+    rows = [("MODEL", "WEIGHTS", "SIZE", "DTYPE", "MEMORY", "WHERE, OR WHAT TO DO")]
+    is_told = context.get_parameter_source("catalog_files") is ParameterSource.COMMANDLINE
+    options = "".join(f" --catalog {path}" for path in catalog_files) if is_told else ""
+    rows += [_row(model, options) for model in load_catalog(*catalog_files).values()]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@click.command(short_help="Fetches the weights of a model from the hub.")
+@_model
+@_catalog
+@_in_one_line
+def pull(model_id: str, catalog_files: tuple[Path, ...]) -> None:
+    """Fetches what MODEL of the catalog needs from the hub: safetensors, configs and tokenizer, nothing twice.
+
+    The files go to the hub's cache (HF_HUB_CACHE, or HF_HOME/hub, or ~/.cache/huggingface/hub). A pull that was ended
+    is continued by the next one. Each file's hash is compared with the hub's. For gated models, accept the licence on
+    the hub and set HF_TOKEN.
+    """
+    from service.checkpoints.pull import Puller
+
+    _, model = _with_entry(load_catalog(*catalog_files), model_id)
+    snapshot = Puller(functools.partial(click.echo, err=True)).pull(model)
+    click.echo(f"{model_id} is here: {snapshot}")
+
+
+@click.command(short_help="Quantizes the weights of a model ahead of serving it.")
+@_model
+@click.option("--to", type=click.Choice(["int8"]), required=True, help="To what: 8 bits, by optimum-quanto.")
+@_catalog
+@_in_one_line
+def quantize(model_id: str, to: str, catalog_files: tuple[Path, ...]) -> None:
+    """Quantizes the weights of MODEL, a model of the catalog or a folder, and writes them next to the source.
+
+    The new folder has the source's name and "-int8" at its end. A model of the catalog whose quantization is int8 is
+    loaded from it from then on; without it, the plain weights are quantized each time they are loaded. The source stays
+    as it is, and nothing is fetched.
+    """
+    from service.engine.weights.quantize import quantize_checkpoint  # torch, which --help does not need
+
+    source = locate(_with_entry(load_catalog(*catalog_files), model_id)[1])
+    click.echo(f"Quantizing {source} to {to}", err=True)
+    with click.progressbar(length=1, label=to, show_pos=False, file=sys.stderr) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        target = quantize_checkpoint(source, report)
+    click.echo(str(target))
+
+
+@click.command(short_help="Checks the weights of a model and lets it answer a question.")
+@_model
+@_catalog
+@click.option(
+    "--device",
+    envvar="RUNSTREAM_SERVICE_DEVICE",
+    show_envvar=True,
+    default="cpu",
+    show_default=True,
+    help="Where it runs for the question: cpu, cuda, cuda:1, ...",
+)
+@click.option(
+    "--dtype",
+    envvar="RUNSTREAM_SERVICE_DTYPE",
+    show_envvar=True,
+    type=click.Choice(DTYPES),
+    help="Computes in it instead of the catalog's dtype.",
+)
+@click.pass_context
+@_in_one_line
+def verify(
+    context: click.Context, model_id: str, catalog_files: tuple[Path, ...], device: str, dtype: str | None
+) -> None:
+    """Checks MODEL, one of the catalog or a folder: compares its files with the hashes that the hub gave when they were
+    fetched, reads its config, and loads it to answer a question. Asks nothing of the network."""
+    from service.commands.verify import check_files, try_to_answer
+
+    catalog, model = _with_entry(load_catalog(*catalog_files), model_id)
+    folder = locate(model)
+    click.echo(f"{model_id}: {folder}")
+    check_files(folder, click.echo)
+    config = _config(context, models=(model_id,), devices=parse_devices(device)[:1], tensor_parallel=1, dtype=dtype)
+    click.echo(asyncio.run(try_to_answer(config, catalog, model)))
+    click.echo(f"{model_id} can be served")
+
+
+def _with_entry(catalog: Catalog, model_id: str) -> tuple[Catalog, CatalogModel]:
+    """A model of the catalog, or a folder as if it stood there."""
+    if model_id not in catalog and Path(model_id).is_dir():
+        limits: dict[str, Any] = dict.fromkeys(TOKEN_LIMITS, _FOLDER_TOKENS)
+        checkpoint = str(Path(model_id).resolve())
+        catalog = {**catalog, model_id: CatalogModel(id=model_id, description="", checkpoint=checkpoint, **limits)}
+    if model_id not in catalog:
+        raise ConfigError(f"{model_id} is neither a folder nor a model of the catalog, which has {', '.join(catalog)}")
+    return catalog, catalog[model_id]
+
+
+def _config(context: click.Context, **changes: Any) -> ServiceConfig:
+    """The settings that serving would have, with some changed."""
+    assert context.parent is not None
+    settings = {name: value for name, value in context.parent.params.items() if name not in _UNUSED_SETTINGS}
+    return ServiceConfig(**{**settings, "token": "", "stand_in": "", **changes})
+
+
+def _row(model: CatalogModel, options: str) -> tuple[str, str, str, str, str, str]:
+    dtype = f"{model.dtype}, {model.quantization}" if model.quantization else model.dtype
+    try:
+        folder = locate(model)
+        weights = read_weights(folder)
+        kv_bytes = model.context_window * kv_bytes_per_token(read_config(folder), model.dtype)
+    except (RunstreamError, CheckpointError, OSError) as error:
+        size, memory = (in_gb(mib << 20) if mib else "?" for mib in (model.download_mib, model.memory_mib))
+        return model.id, "missing", size, dtype, memory, _what_to_do(error, options)
+    memory = in_gb(weights_bytes(weights, model.dtype, model.quantization) + kv_bytes)
+    return model.id, "here", in_gb(stored_bytes(weights)), dtype, memory, str(folder)
+
+
+def _what_to_do(error: Exception, options: str) -> str:
+    """The command that helps, with the options that it needs; if there is none, what is wrong."""
+    if isinstance(error, RunstreamError):
+        return error.metadata["command"] + options if "command" in error.metadata else error.message
+    return str(error)

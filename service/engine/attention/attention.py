@@ -1,0 +1,136 @@
+"""Attention over a paged KV cache, registered with transformers as one attention function.
+
+A step packs the new tokens of all its sequences into one row of T tokens: first those that decode, one token each,
+then those that prefill, one after the other. The function writes the row's keys and values to the cache and lets each
+token attend to its own sequence's.
+
+transformers calls it in every layer (`AttentionInterface.register`, "For TGI/vLLM backends, or other custom
+attention") with the extra keyword arguments of the model's forward, here `batch`.
+"""
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+from service.engine.attention.batch import DecodeGroup, PackedBatch
+from service.engine.attention.prefill import gather, prefill, softcapped
+from service.engine.errors import UnsupportedModelError
+
+ATTENTION_NAME = "runstream_paged"
+_HARMLESS_KEYWORDS = frozenset(
+    {"dropout", "is_causal", "position_ids", "use_cache", "cache_position", "output_router_logits"}
+)
+
+
+def paged_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    batch: PackedBatch,
+    scaling: float,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **keywords: object,
+) -> tuple[torch.Tensor, None]:
+    """Attends within each sequence of a packed row.
+
+    Args:
+        module: The attention layer; its `layer_idx` chooses the cache.
+        query: [1, heads, T, head size].
+        key, value: [1, KV heads, T, head size].
+        attention_mask: None; transformers makes no mask for a registered function.
+        batch: The step's sequences.
+        scaling: What scores are multiplied by.
+        sliding_window: How many tokens, itself the last, a token sees; None for all.
+        softcap: What the size of a score is kept below, see `softcapped`; None for no bound.
+
+    Returns:
+        [1, T, heads, head size], and None for the attention weights.
+
+    Raises:
+        UnsupportedModelError: The model asks for something that this function does not do, such as attention sinks.
+    """
+    unknown = sorted(name for name, given in keywords.items() if name not in _HARMLESS_KEYWORDS and given is not None)
+    if unknown or attention_mask is not None:
+        raise UnsupportedModelError(f"attention with {', '.join(unknown) or 'a mask'} is not supported")
+    layer = int(module.layer_idx)  # type: ignore[arg-type]  # set by every attention class of transformers
+    keys_values = torch.cat((key[0], value[0])).transpose(0, 1)
+    attended = attend(layer, query[0].transpose(0, 1), keys_values, batch, scaling, sliding_window, softcap)
+    return attended.unsqueeze(0), None
+
+
+def attend(
+    layer: int,
+    query: torch.Tensor,
+    keys_values: torch.Tensor,
+    batch: PackedBatch,
+    scaling: float,
+    sliding_window: int | None,
+    softcap: float | None = None,
+) -> torch.Tensor:
+    """Writes a packed row's keys and values to the cache and lets each token attend to its own sequence's.
+
+    Args:
+        layer: Which of the caches.
+        query: [T, heads, head size].
+        keys_values: Keys' heads, then values', [T, 2 * KV heads, head size].
+        batch: The step's sequences.
+        scaling: What scores are multiplied by.
+        sliding_window: How many tokens, itself the last, a token sees; None for all.
+        softcap: What the size of a score is kept below; None for no bound.
+
+    Returns:
+        [T, heads, head size].
+    """
+    cache = batch.kv_cache[layer]
+    cache.flatten(0, 1).index_copy_(0, batch.slots, keys_values)
+    outputs: list[torch.Tensor] = []
+    if (paged := batch.paged_decode) is not None:
+        decoding = query[: paged.end]
+        table, lengths = paged.block_table, paged.lengths
+        outputs.append(paged.attention(decoding, cache, table, lengths, scaling, sliding_window, softcap))
+    for group in batch.decode_groups:
+        gathered = _gather_group(cache, group, layer, keys_values)
+        outputs.append(_decode(query, gathered, group, scaling, sliding_window, softcap))
+    for chunk in batch.prefill_chunks:
+        outputs.append(prefill(query, keys_values, cache, chunk, scaling, sliding_window, softcap))
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+
+def _decode(
+    query: torch.Tensor,
+    keys_values: torch.Tensor,
+    group: DecodeGroup,
+    scaling: float,
+    sliding_window: int | None,
+    softcap: float | None,
+) -> torch.Tensor:
+    """One token of each sequence of a group attends to all of its sequence: [end - start, heads, head size].
+
+    Query heads that share a KV head become rows of one product, so that keys and values are read once and not repeated.
+    """
+    num_sequences, num_heads = group.end - group.start, query.shape[1]
+    keys, values = keys_values[:, : group.max_length].transpose(1, 2).chunk(2, dim=1)
+    rows = query[group.start : group.end].reshape(num_sequences, keys.shape[1], num_heads // keys.shape[1], -1)
+    mask = group.mask(sliding_window, query.dtype)
+    if softcap is None:
+        output = scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scaling)
+    else:
+        output = softcapped(rows, keys, values, mask, scaling, softcap)
+    return output.reshape(num_sequences, num_heads, -1)
+
+
+def _gather_group(cache: torch.Tensor, group: DecodeGroup, layer: int, rows: torch.Tensor) -> torch.Tensor:
+    """What `gather` gives for a group, or what it gave in the step before with this step's tokens put in."""
+    gathered = group.gathered.get(layer)
+    if gathered is None:
+        gathered = group.gathered[layer] = gather(cache, group.block_table)
+    else:
+        gathered.flatten(0, 1).index_copy_(0, group.gathered_slots, rows[group.start : group.end])
+    return gathered
+
+
+AttentionInterface.register(ATTENTION_NAME, paged_attention)

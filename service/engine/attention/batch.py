@@ -1,0 +1,72 @@
+"""Which tokens of a packed row attend to what."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from service.engine.attention.paged_decode import PagedDecode
+from service.engine.attention.prefill import PrefillChunk, additive
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeGroup:
+    """Sequences that decode and have about equally many tokens, so that one gather serves them all.
+
+    Attributes:
+        start, end: Their tokens' places in the packed row.
+        block_table: Block ids, int64 [end - start, blocks of the longest]; rows are padded with a block of their own.
+            What stands behind a sequence's tokens is masked, but must be finite: 0 times NaN is NaN.
+        lengths: Tokens of each sequence with the new one, int64 [end - start].
+        max_length: The longest of them.
+        gathered: What `gather` gave for each layer. The next step's group of the same sequences takes it over and only
+            adds its own tokens, instead of reading all blocks again. It takes as much memory as the blocks.
+        gathered_slots: Where in it each sequence's new token goes, sequence * tokens + token, int64 [end - start].
+    """
+
+    start: int
+    end: int
+    block_table: torch.Tensor
+    lengths: torch.Tensor
+    max_length: int
+    gathered: dict[int, torch.Tensor]
+    gathered_slots: torch.Tensor
+    _masks: dict[int | None, torch.Tensor | None] = field(default_factory=dict)
+
+    def mask(self, sliding_window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
+        """What each sequence must not see, additive [end - start, 1, 1, max_length]; None if that is nothing.
+
+        Made once for each kind of layer, not for each layer.
+        """
+        window = sliding_window if sliding_window is not None and self.max_length > sliding_window else None
+        if window not in self._masks:
+            self._masks[window] = self._make_mask(window, dtype)
+        return self._masks[window]
+
+    def _make_mask(self, window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
+        if self.end - self.start == 1 and window is None:
+            return None
+        positions = torch.arange(self.max_length, device=self.lengths.device)
+        lengths = self.lengths[:, None]
+        hidden = positions >= lengths
+        if window is not None:
+            hidden |= positions < lengths - window
+        return additive(hidden, dtype)[:, None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBatch:
+    """What attention needs to know of a step.
+
+    Attributes:
+        kv_cache: One tensor for each layer, [blocks, BLOCK_SIZE, 2 * KV heads, head size]: keys' heads, then values'.
+        slots: Where each token's keys and values go, block * BLOCK_SIZE + offset, int64 [T].
+        decode_groups: The sequences that decode; none where `paged_decode` has them.
+        prefill_chunks: The sequences that prefill.
+        paged_decode: The sequences that decode, with `--accelerate attention`; None without.
+    """
+
+    kv_cache: list[torch.Tensor]
+    slots: torch.Tensor
+    decode_groups: list[DecodeGroup]
+    prefill_chunks: list[PrefillChunk]
+    paged_decode: PagedDecode | None = None

@@ -1,0 +1,194 @@
+"""The forward of llama-like models in fewer, larger steps than their classes take.
+
+Query, key and value come from one matrix product, gate and up from another, and a residual is added by the product
+before it. The decoder takes the layers' weights over, so that none is held twice. Quantized layers of one input become
+one where `joined` can, and are called one after another where it can't. A model that is not covered runs through its
+class (`ModelRunner`), and `SelfCheck` compares either with the class at load.
+
+Rounding differs from the classes' in two places. They round a norm to half precision before they multiply by its weight
+and once more after, `rms_norm` only after; and in float64 they norm in float32, `rms_norm` in float64. A residual is
+added to a product's sum before that is rounded. Each is the more exact way. Compiled (`compiled_layers`), a residual is
+added to the rounded product, as the classes do.
+"""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from service.engine.attention.attention import attend
+from service.engine.attention.batch import PackedBatch
+from service.engine.forward.layer_functions import PLAIN, HeadLayout, LayerCalls, LayerFunctions, Norm
+from service.engine.linears.merged import QUANTIZED, joined
+from service.engine.linears.plain import _Projection, _Separate, is_plain_linear
+from service.engine.sharding.layers import CUT
+
+_MODEL_TYPES = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
+
+
+_Linears = _Projection | _Separate
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """The parts of one decoder layer."""
+
+    attention: Any
+    input_norm: Norm
+    qkv: _Linears
+    query_norm: Norm | None
+    key_norm: Norm | None
+    output: _Linears
+    mlp_norm: Norm
+    gate_up: _Linears
+    down: _Linears
+
+    @property
+    def sliding_window(self) -> int | None:
+        """Read at every step: `SelfCheck` shortens it for a while."""
+        # These classes read the window from their config; the others keep one for each layer, or have none.
+        holder = self.attention.config if self.attention.config.model_type in ("mistral", "phi3") else self.attention
+        window: int | None = getattr(holder, "sliding_window", None)
+        return window
+
+
+class FusedDecoder:
+    """Runs the decoder of a model that `can_fuse` accepts.
+
+    Args:
+        model: The model, whose class can't be run any more: its layers lose their weights to this.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        module: Any = model
+        self._embedding, self._rotary = module.model.embed_tokens, module.model.rotary_emb
+        self._head = _linears(module.lm_head)
+        attention = module.model.layers[0].self_attn
+        self._layout = HeadLayout(*_head_counts(attention), attention.head_dim)
+        self._layers = [_layer(layer) for layer in module.model.layers]
+        first, *others = [layer.input_norm for layer in self._layers]
+        self._first_norm, self._next_norms = first, [*others, _norm(module.model.norm)]
+        self._functions, self._adds_in_products = PLAIN, True
+
+    def __call__(
+        self, token_ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch
+    ) -> torch.Tensor:
+        """Logits after some of a packed row's tokens.
+
+        Args:
+            token_ids: int64 [1, T].
+            positions: Each token's place in its sequence, int64 [1, T].
+            last: Places in the row whose logits are wanted, int64 [N].
+            batch: The step's sequences.
+
+        Returns:
+            [N, vocabulary].
+        """
+        hidden = self._embedding(token_ids[0])
+        rotation = self._rotation(hidden, positions)
+        normed = self._first_norm(hidden)
+        for layer, next_norm in zip(self._layers, self._next_norms, strict=True):
+            query, keys_values = self._functions.rotate(
+                layer.qkv(normed), *rotation, self._layout, layer.query_norm, layer.key_norm
+            )
+            attention = layer.attention
+            attended = attend(attention.layer_idx, query, keys_values, batch, attention.scaling, layer.sliding_window)
+            hidden, normed = self._add(hidden, layer.output, attended.flatten(1), layer.mlp_norm)
+            activated = self._functions.gate(layer.gate_up(normed))
+            hidden, normed = self._add(hidden, layer.down, activated, next_norm)
+        return self._head(normed[last])
+
+    def use(self, functions: LayerFunctions) -> None:
+        """Takes other functions than the plain ones; a residual is then added by `add_and_norm`, not by the product."""
+        self._functions, self._adds_in_products = functions, False
+
+    def example_calls(self, num_rows: int) -> LayerCalls:
+        """What the first layer calls its functions with, for token ids from 1 to `num_rows`."""
+        layer = self._layers[0]
+        token_ids = torch.arange(1, num_rows + 1, device=self._embedding.weight.device)
+        hidden = self._embedding(token_ids)
+        normed = self._first_norm(hidden)
+        gate_up = layer.gate_up(normed)
+        return LayerCalls(
+            rotate=(
+                layer.qkv(normed),
+                *self._rotation(hidden, token_ids[None]),
+                self._layout,
+                layer.query_norm,
+                layer.key_norm,
+            ),
+            gate=(gate_up,),
+            add_and_norm=(hidden, layer.down(PLAIN.gate(gate_up)), layer.mlp_norm),
+        )
+
+    def _rotation(self, hidden: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosines and signed sines as `layer_functions.rotate` takes them."""
+        cos, sin = self._rotary(hidden, position_ids=positions)
+        half = sin.shape[-1] // 2
+        signed_sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
+        return cos[0, :, None], signed_sin[0, :, None]
+
+    def _add(
+        self, hidden: torch.Tensor, linears: _Linears, rows: torch.Tensor, norm: Norm
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The residual with a product added to it, and its norm."""
+        if not self._adds_in_products:
+            return self._functions.add_and_norm(hidden, linears(rows), norm)
+        hidden = linears.added_to(hidden, rows)
+        return hidden, norm(hidden)
+
+
+def can_fuse(model: PreTrainedModel) -> bool:
+    """Whether the model is of a known type, with matrices that are plain or quantized our way and SiLU between them."""
+    if model.config.model_type not in _MODEL_TYPES or model.config.hidden_act != "silu":
+        return False
+    module: Any = model
+    parts = (
+        (*_qkv(layer), layer.self_attn.o_proj, *_gate_up(layer), layer.mlp.down_proj) for layer in module.model.layers
+    )
+    linears = (module.lm_head, *itertools.chain(*parts))
+    return all(is_plain_linear(linear) or isinstance(linear, (*QUANTIZED, *CUT)) for linear in linears)
+
+
+def _qkv(layer: Any) -> tuple[nn.Linear, ...]:
+    attention = layer.self_attn
+    is_joined = hasattr(attention, "qkv_proj")
+    return (attention.qkv_proj,) if is_joined else (attention.q_proj, attention.k_proj, attention.v_proj)
+
+
+def _head_counts(attention: Any) -> tuple[int, int]:
+    """Heads and KV heads; of a layer that is cut for several devices, those that are here."""
+    if hasattr(attention, "qkv_proj"):  # whose outputs every device gets
+        return attention.config.num_attention_heads, attention.config.num_key_value_heads
+    return attention.q_proj.out_features // attention.head_dim, attention.k_proj.out_features // attention.head_dim
+
+
+def _gate_up(layer: Any) -> tuple[nn.Linear, ...]:
+    mlp = layer.mlp
+    return (mlp.gate_up_proj,) if hasattr(mlp, "gate_up_proj") else (mlp.gate_proj, mlp.up_proj)
+
+
+def _layer(layer: Any) -> _Layer:
+    attention = layer.self_attn
+    return _Layer(
+        attention=attention,
+        input_norm=_norm(layer.input_layernorm),
+        qkv=_linears(*_qkv(layer)),
+        query_norm=_norm(attention.q_norm) if hasattr(attention, "q_norm") else None,
+        key_norm=_norm(attention.k_norm) if hasattr(attention, "k_norm") else None,
+        output=_linears(attention.o_proj),
+        mlp_norm=_norm(layer.post_attention_layernorm),
+        gate_up=_linears(*_gate_up(layer)),
+        down=_linears(layer.mlp.down_proj),
+    )
+
+
+def _linears(*parts: nn.Linear) -> _Linears:
+    return _Projection(*parts) if all(map(is_plain_linear, parts)) else _Separate(*joined(*parts))
+
+
+def _norm(module: Any) -> Norm:
+    return Norm(module.weight, module.variance_epsilon)

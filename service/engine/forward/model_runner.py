@@ -1,0 +1,136 @@
+"""The device: weights, KV cache, and one packed forward for each step."""
+
+from collections.abc import Callable, Set
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+import torch
+from transformers import PreTrainedModel
+
+from service.engine.attention.attention import ATTENTION_NAME
+from service.engine.attention.paged_decode import DecodeAttention, decode_attention_for
+from service.engine.forward.class_forward import Forward, class_forward
+from service.engine.forward.decode_graphs import Capture, DecodeGraphs
+from service.engine.forward.flight import Flight, Launched, Pending, Work
+from service.engine.forward.fused_forward import fused_forward
+from service.engine.forward.kv_cache import KVShape, make_kv_cache
+from service.engine.forward.packing import Packer, StepInputs, packing_key
+from service.engine.sampling.isolation import draw_for, prompt_logprobs
+from service.engine.sampling.sampled import Drawn
+from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.sequence import Sequence
+from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.engine_config import num_blocks_for
+
+StepScope = Callable[[list[ScheduledSequence]], AbstractContextManager[None]]
+"""Makes what a step is computed within."""
+
+
+class ModelRunner:
+    """Runs the model over the scheduled sequences' tokens and draws the next ones.
+
+    Args:
+        model: A causal language model whose class lets its attention be replaced.
+        shapes: What each of its layers keeps in the KV cache.
+        num_blocks: How many blocks the KV cache has for sequences. One more, the last, belongs to nobody, so that the
+            padding of a batch has a place to write to; nothing reads it.
+        accelerations: The ways to be faster that are used.
+        decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
+        launch_work: How the device is given a step's work.
+        max_num_tokens: The most tokens of a sequence; 0 for as many as the checkpoint was built for.
+
+    Attributes:
+        accelerations: The ways to be faster that are used.
+        step_scope: What each step is computed within; where several devices share the model, the others compute along.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        shapes: list[KVShape],
+        num_blocks: int,
+        accelerations: Set[Acceleration] = frozenset(),
+        decode_attention: DecodeAttention | None = None,
+        launch_work: Callable[[Work], Pending] = Launched,
+        max_num_tokens: int = 0,
+    ) -> None:
+        model.set_attn_implementation(ATTENTION_NAME)
+        self.accelerations = accelerations
+        self._device, self._dtype, self._shapes = model.device, model.dtype, shapes
+        if Acceleration.ATTENTION not in accelerations:
+            decode_attention = None
+        elif decode_attention is None:
+            decode_attention = decode_attention_for(model.device)
+        self._decode_attention = decode_attention
+        self._max_num_tokens = max_num_tokens or model.config.get_text_config().max_position_embeddings
+        self.resize_kv_cache(num_blocks)
+        self._forward: Forward = fused_forward(model, accelerations) or class_forward(model)
+        self._launch_work = launch_work
+        self.step_scope: StepScope = lambda packed: nullcontext()
+
+    def capture_graphs(self, capture: Capture, max_num_seqs: int) -> None:
+        """Records the steps that only decode, and from now on replays them; see `DecodeGraphs`."""
+        assert self._decode_attention is not None, "graphs needs attention"
+        self._forward = DecodeGraphs(
+            self._forward, capture, self._kv_cache, self._decode_attention, self._num_columns, max_num_seqs
+        )
+
+    def resize_kv_cache(self, num_blocks: int) -> None:
+        """Makes a new, empty KV cache, elsewhere in memory: whatever knows its addresses is made after this."""
+        self._kv_cache = make_kv_cache(self._shapes, num_blocks + 1, self._dtype, self._device)
+        self._num_columns = min(num_blocks_for(self._max_num_tokens), num_blocks)
+        self._packer = Packer(self._kv_cache, self._device, self._decode_attention, self._num_columns)
+
+    def launch(self, scheduled: list[ScheduledSequence], before: Flight | None = None) -> Flight:
+        """Gives the device a step to do: to compute the scheduled tokens, and to draw the next ones.
+
+        Args:
+            scheduled: The step's sequences.
+            before: The step before it, if that is in flight: it draws the tokens that sequences don't know yet.
+        """
+        packed = sorted(scheduled, key=packing_key)
+        drawing = [item.sequence for item in packed if item.is_last_chunk]
+        next_tokens = [(sequence, sequence.next_index) for sequence in drawing]
+        prompts = [item for item in packed if item.num_prompt_logits]
+        inputs = self._packer.pack(packed, {} if before is None else before.rows)
+
+        def work() -> Drawn:
+            with self.step_scope(packed):
+                logits = self._logits(inputs, None if before is None else before.pending.drawn)
+            return self._draw(logits, next_tokens, prompts)
+
+        rows = {sequence: row for row, sequence in enumerate(drawing)}
+        return Flight(scheduled, rows, self._launch_work(work), prompts)
+
+    def forget(self) -> None:
+        """Drops what is kept between steps, after one that failed."""
+        self._packer.forget()
+
+    def logits(self, packed: list[ScheduledSequence]) -> torch.Tensor:
+        """The logits after each sequence whose last chunk this is, and then within prompts, [places, vocabulary].
+
+        Args:
+            packed: The sequences in packing order: first those that decode, shortest first.
+        """
+        with self.step_scope(packed):
+            return self._logits(self._packer.pack(packed, {}), None)
+
+    @torch.inference_mode()
+    def _draw(
+        self, logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]], prompts: list[ScheduledSequence]
+    ) -> Drawn:
+        if not prompts:
+            return draw_for(logits, next_tokens)
+        drawn = draw_for(logits[: len(next_tokens)], next_tokens)
+        return replace(drawn, prompt_logprobs=prompt_logprobs(logits[len(next_tokens) :], prompts))
+
+    @torch.inference_mode()
+    def _logits(self, inputs: StepInputs, before: Drawn | None) -> torch.Tensor:
+        token_ids = inputs.token_ids
+        if inputs.drawn_before is not None and before is not None:
+            places, rows = inputs.drawn_before
+            token_ids = token_ids.index_copy(0, places, before.token_ids.index_select(0, rows))
+        if inputs.cleared_blocks is not None:
+            for cache in self._kv_cache:
+                cache.index_fill_(0, inputs.cleared_blocks, 0)
+        return self._forward(token_ids[None], inputs.positions[None], inputs.last, inputs.batch)

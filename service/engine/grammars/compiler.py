@@ -1,0 +1,142 @@
+"""Compiles grammars with llguidance, beside the steps.
+
+Compiling happens in a thread that holds the interpreter's lock for next to nothing of it, so no step waits. What a
+client sends is not trusted: it is compiled on trial first.
+"""
+
+import json
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from llguidance import LLMatcher, LLTokenizer, regex_to_lark
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from service.engine.grammars import trial as grammar_trial
+from service.engine.grammars.matcher import GrammarError, GrammarMatcher, GrammarTemplate, GrammarVocabulary, refusal
+from service.engine_protocol.messages import GrammarKind, GrammarSpec
+from service.work_lanes.lanes import WorkLanes, answer_of
+from service.work_lanes.line_process import LineProcess
+
+_END = "<|grammar:end|>"
+"""No model's token. llguidance allows it where the text may end; which ones end a completion, its request says."""
+
+_MAX_TEMPLATES = 32
+
+_QUICK_S = 0.2
+"""Seconds of the processor after which a grammar is one of those that wait for each other, apart from all others."""
+
+_LONGEST_S = 10.0
+"""The same after which the trial of one ends itself, should nobody be left to do it."""
+
+_JSON_OPTIONS = {
+    "item_separator": ",",
+    "key_separator": ":",
+    # Room to write JSON as people do, and not the endless white space that some models fall into.
+    "whitespace_pattern": r" |\r?\n[ \t]{0,32}",
+    "coerce_one_of": True,  # that no more than one fits is checked at the end
+    "lenient": False,
+}
+_JSON_LINE_OPTIONS = {
+    "item_separator": ", ",
+    "key_separator": ": ",
+    "whitespace_flexible": False,
+    "coerce_one_of": True,  # that no more than one fits is checked at the end
+    "lenient": False,
+}
+
+
+class GrammarCompiler:
+    """Makes matchers for one checkpoint's vocabulary, in threads of its own for known, for new and for slow ones.
+
+    To make it takes up to seconds: building the vocabulary holds the interpreter's lock, so better now than later.
+
+    Args:
+        checkpoint: A folder; without a tokenizer.json that llguidance knows how to use, every grammar is refused.
+        timeout_s: How long compiling a grammar may take.
+    """
+
+    def __init__(self, checkpoint: Path, timeout_s: float = 5.0) -> None:
+        self._known = ThreadPoolExecutor(1, "known-grammars")
+        self._vocabulary = self._known.submit(_load_vocabulary, checkpoint)
+        wait([self._vocabulary])
+        too_long = f"compiling it takes more than {timeout_s:g} s, or too much memory"
+        limits_s = (_QUICK_S, _LONGEST_S)
+        self._new = WorkLanes(Path(grammar_trial.__file__), limits_s, timeout_s, lambda: refusal(too_long))
+        self._templates: OrderedDict[GrammarSpec, GrammarTemplate] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def compile(self, spec: GrammarSpec) -> Future[GrammarMatcher]:
+        """A matcher at the start of its text, once it is made; a `GrammarError` for a grammar that can't be met."""
+        if template := self._template(spec):
+            return self._known.submit(GrammarMatcher, template, self._vocabulary.result())
+        return self._new.submit(lambda process: self._compile(spec, process))
+
+    def close(self) -> None:
+        """Ends the threads and the processes of the trials."""
+        self._known.shutdown(cancel_futures=True)
+        self._new.close()
+
+    def _template(self, spec: GrammarSpec) -> GrammarTemplate | None:
+        """What is known of a grammar, unless it is at its limit."""
+        with self._lock:
+            template = self._templates.get(spec)
+            if template is None or template.is_spent:
+                return None
+            self._templates.move_to_end(spec)
+            return template
+
+    def _compile(self, spec: GrammarSpec, trial: LineProcess) -> GrammarMatcher:
+        if (error := self._vocabulary.exception()) is not None:
+            raise GrammarError(f"can't be used with this model: {error}")
+        vocabulary = self._vocabulary.result()
+        template = self._template(spec) or self._new_template(spec, vocabulary, trial)
+        matcher = GrammarMatcher(template, vocabulary)
+        if matcher.is_complete:
+            raise refusal("it allows nothing but an empty text")
+        with self._lock:
+            self._templates[spec] = template
+            if len(self._templates) > _MAX_TEMPLATES:
+                self._templates.popitem(last=False)
+        return matcher
+
+    def _new_template(self, spec: GrammarSpec, vocabulary: GrammarVocabulary, trial: LineProcess) -> GrammarTemplate:
+        # A text that loses its leading space when it is decoded must have one to lose.
+        start = 'start: " " @text' if vocabulary.strips_space else "start: @text"
+        grammar = json.dumps({"grammars": [{"lark_grammar": start}, {"name": "text", **_grammar(spec)}]})
+        if error := json.loads(answer_of(trial, grammar)):
+            raise refusal(error)
+        matcher = LLMatcher(vocabulary.tokenizer, grammar, log_level=0, limits=grammar_trial.LIMITS)
+        if matcher.is_error():
+            raise refusal(matcher.get_error())
+        return GrammarTemplate(matcher)
+
+
+def _load_vocabulary(checkpoint: Path) -> GrammarVocabulary:
+    if not (checkpoint / "tokenizer.json").is_file():
+        raise OSError("its checkpoint has no tokenizer.json")
+    backend: Tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint, local_files_only=True).backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.add_special_tokens([_END])
+    end_token_id = backend.token_to_id(_END)
+    assert end_token_id is not None
+    tokenizer = LLTokenizer(backend.to_str(), eos_token=end_token_id)
+    spaced = tokenizer.greedy_tokenize(" a")
+    strips_space = tokenizer.decode_bytes(spaced) == b" a" and backend.decode(spaced) == "a"
+    return GrammarVocabulary(tokenizer, end_token_id, strips_space)
+
+
+def _grammar(spec: GrammarSpec) -> dict[str, Any]:
+    match spec.kind:
+        case GrammarKind.JSON_SCHEMA:
+            return {"json_schema": {**json.loads(spec.texts[0]), "x-guidance": _JSON_OPTIONS}}
+        case GrammarKind.JSON_LINE:
+            return {"json_schema": {**json.loads(spec.texts[0]), "x-guidance": _JSON_LINE_OPTIONS}}
+        case GrammarKind.REGEX:
+            return {"lark_grammar": f"start: /{regex_to_lark(spec.texts[0], '')}/"}
+        case GrammarKind.CHOICE:
+            return {"lark_grammar": "start: " + " | ".join(map(json.dumps, spec.texts))}

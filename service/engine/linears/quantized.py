@@ -1,0 +1,232 @@
+"""Linear layers whose matrix stays in 4 or 8 bits in memory.
+
+A few rows at a time, as decoding has them, go through PyTorch's kernels that read the packed matrix, where these exist
+and are worth it. Otherwise one layer's matrix is unpacked for the product and dropped again. On a CPU the kernels are
+quick in bfloat16 only: one row by 2048 x 2048 takes 0.11 ms instead of 0.33 ms there, but 4.3 ms instead of 0.5 ms in
+float32 and 3.3 ms instead of 0.3 ms in float16 (torch 2.13, one thread of an AMD EPYC with AVX-512), so these unpack.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torch.nn.functional import linear
+
+from service.engine.linears.onednn import can_use_onednn, onednn_linear
+
+_log = logging.getLogger(__name__)
+
+_MAX_KERNEL_ROWS = 24
+"""With more rows than this, int8 is quicker unpacked (measured on the CPU above)."""
+
+_PIECE_BYTES = 4 << 20
+"""What a CPU unpacks at once. It stays in the cache, and malloc asks the system anew for over 32 MiB: one row
+by 4096 x 4096 in float32 takes 2.8 ms instead of 33 ms (measured on the CPU above)."""
+
+_ALL = slice(None)
+
+_KERNEL_DTYPES = {"cpu": (torch.bfloat16,), "cuda": (torch.bfloat16, torch.float16)}
+_KERNEL_TOLERANCE = 1e-2
+"""In norm(kernel - unpacked) / norm(unpacked); bfloat16 has 2e-3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A product with a packed matrix as it is, for a few rows.
+
+    Attributes:
+        multiply: Takes rows [rows, inputs], a layer's packed tensors and its bias; gives [rows, outputs].
+        max_rows: With more rows than this, unpacking is quicker or the kernel can't.
+    """
+
+    multiply: Callable[..., torch.Tensor]
+    max_rows: int
+
+
+class Int8Linear(nn.Module):
+    """Weights of 8 bits with one scale for each output: weight = scale * code.
+
+    Args:
+        in_features, out_features: The layer's size.
+        bias: The bias, [out_features], or None.
+        dtype: What it computes in.
+
+    Attributes:
+        weight: The codes, int8 [out_features, in_features].
+        scale: [out_features, 1].
+        kernel: What multiplies few rows, if it has been found to be right and worth it (`linear_kernels`).
+    """
+
+    OUTPUT_DIMENSIONS: ClassVar = {"weight": 0, "scale": 0}
+    """Which dimension of each buffer the outputs are."""
+
+    weight: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(self, in_features: int, out_features: int, bias: nn.Parameter | None, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.bias = in_features, out_features, bias
+        self.register_buffer("weight", torch.empty((out_features, in_features), dtype=torch.int8))
+        self.register_buffer("scale", torch.empty((out_features, 1), dtype=dtype))
+        self.kernel: Kernel | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+        return self.scale.dtype
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """[..., in_features] to [..., out_features]."""
+        rows = hidden.reshape(-1, self.in_features)
+        if self.kernel is not None and rows.shape[0] <= self.kernel.max_rows:
+            product = self.kernel.multiply(rows.contiguous(), self.weight, self.scale, self.bias)
+            return product.view(*hidden.shape[:-1], -1)
+        if rows.shape[0] > _MAX_KERNEL_ROWS or not self.can_use_torch_kernel():
+            return _unpacked_product(self, hidden)
+        product = torch._weight_int8pack_mm(rows.contiguous(), self.weight, self.scale.flatten())
+        return finished(product, self.bias, hidden)
+
+    def dequantized(self, dtype: torch.dtype, outputs: slice = _ALL) -> torch.Tensor:
+        """The matrix in plain numbers, or some of its rows: [outputs, in_features]."""
+        return self.weight[outputs].to(dtype).mul_(self.scale[outputs])
+
+    def can_use_torch_kernel(self) -> bool:
+        """Whether PyTorch's product with packed weights is right for this shape, on this device."""
+        return _int8_kernel_works(self.weight.device, self.scale.dtype, self.in_features, self.out_features)
+
+
+class GroupedLinear(nn.Module):
+    """Weights of 4 or 8 bits that share scale and zero in groups of inputs: weight = scale * (code - zero).
+
+    Args:
+        codes: uint8 [outputs, inputs], below 2 ** bits.
+        scales, zeros: [outputs, groups]; each group has as many inputs, that follow one another.
+        bits: 4 or 8.
+        bias: [outputs], or None.
+        order: Which input each column of `codes` is for, int64 [inputs]; None if they are in order.
+        dtype: What it computes in.
+
+    Attributes:
+        kernel: As `Int8Linear`'s.
+    """
+
+    OUTPUT_DIMENSIONS: ClassVar = {"_codes": 0, "_scales": 1, "_zeros": 1}
+    """Which dimension of each buffer the outputs are."""
+
+    _codes: torch.Tensor
+    _scales: torch.Tensor
+    _zeros: torch.Tensor
+    _order: torch.Tensor | None
+
+    def __init__(
+        self,
+        codes: torch.Tensor,
+        scales: torch.Tensor,
+        zeros: torch.Tensor,
+        bits: int,
+        bias: nn.Parameter | None,
+        order: torch.Tensor | None,
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.out_features, self.in_features = codes.shape
+        self.bias = bias
+        self.bits, self.group_size = bits, codes.shape[1] // scales.shape[1]
+        self.kernel: Kernel | None = None
+        half = self.in_features // 2
+        # Halves of a row, not neighbours, share a byte, so that unpacking writes in order.
+        self.register_buffer("_codes", codes[:, :half] | codes[:, half:] << 4 if bits == 4 else codes)
+        self.register_buffer("_scales", scales.t().to(dtype).contiguous())
+        self.register_buffer("_zeros", zeros.t().to(dtype).contiguous())
+        self.register_buffer("_order", order)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it computes in."""
+        return self._scales.dtype
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """[..., in_features] to [..., out_features]."""
+        inputs = ordered(hidden, self._order)
+        rows = inputs.reshape(-1, self.in_features)
+        if self.kernel is not None and rows.shape[0] <= self.kernel.max_rows:
+            product = self.kernel.multiply(rows.contiguous(), self._codes, self._scales, self._zeros, self.bias)
+            return product.view(*hidden.shape[:-1], -1)
+        return _unpacked_product(self, inputs)
+
+    def dequantized(self, dtype: torch.dtype, outputs: slice = _ALL) -> torch.Tensor:
+        """The matrix in plain numbers, or some of its rows: [outputs, in_features], in the order of the codes."""
+        codes = self._codes[outputs]
+        if self.bits == 4:
+            codes = torch.cat((codes & 15, codes >> 4), dim=1)
+        groups = codes.to(dtype).view(codes.shape[0], self._scales.shape[0], -1)
+        zeros, scales = (it[:, outputs].t()[:, :, None] for it in (self._zeros, self._scales))
+        return groups.sub_(zeros).mul_(scales).view(codes.shape)
+
+    def has_groups_of(self, other: "GroupedLinear") -> bool:
+        """Whether the two could be rows of one matrix."""
+        if self.bits != other.bits or self.group_size != other.group_size:
+            return False
+        if self._order is None or other._order is None:
+            return self._order is other._order
+        return torch.equal(self._order, other._order)
+
+
+@functools.cache
+def _int8_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, outputs: int) -> bool:
+    """Whether the kernel takes a shape and computes there what the unpacked matrix gives, tried once."""
+    # Of torch 2.13 the CPU's kernel crashes the process in bfloat16 if the inputs are no multiple of 16.
+    if dtype not in _KERNEL_DTYPES.get(device.type, ()) or inputs % 64:
+        return False
+    generator = torch.Generator(device).manual_seed(0)
+    layer = Int8Linear(inputs, outputs, None, dtype).to(device)
+    layer.weight.random_(-127, 128, generator=generator)
+    layer.scale.uniform_(0.5, 1.5, generator=generator)
+    rows = torch.randn((2, inputs), dtype=torch.float32, device=device, generator=generator).to(dtype)
+    try:
+        product = torch._weight_int8pack_mm(rows, layer.weight, layer.scale.flatten())
+    except (RuntimeError, AttributeError) as error:
+        _log.warning("8-bit weights of %d x %d are unpacked for each product: %s", outputs, inputs, error)
+        return False
+    return is_close(product, linear(rows, layer.dequantized(dtype)))
+
+
+def is_close(product: torch.Tensor, expected: torch.Tensor) -> bool:
+    """Whether a kernel's product is that of the unpacked matrix but for rounding."""
+    error = (product.float() - expected.float()).norm() / expected.float().norm()
+    return bool(error < _KERNEL_TOLERANCE)
+
+
+def ordered(hidden: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
+    """Inputs in the order of the codes."""
+    return hidden if order is None else hidden.index_select(-1, order)
+
+
+def _plain_dtype(hidden: torch.Tensor) -> torch.dtype:
+    """In which numbers to multiply. CPUs turn codes into float16 so slowly that float32 takes a third of the time."""
+    is_slow = hidden.dtype is torch.float16 and hidden.device.type == "cpu"
+    return torch.float32 if is_slow else hidden.dtype
+
+
+def _unpacked_product(layer: Int8Linear | GroupedLinear, hidden: torch.Tensor) -> torch.Tensor:
+    """The product with the matrix in plain numbers; `hidden` is in the order of the codes."""
+    dtype, is_cpu = _plain_dtype(hidden), hidden.device.type == "cpu"
+    rows, bias = hidden.reshape(-1, layer.in_features).to(dtype), None if layer.bias is None else layer.bias.to(dtype)
+    num_outputs = max(1, _PIECE_BYTES // (dtype.itemsize * layer.in_features)) if is_cpu else layer.out_features
+    pieces = [slice(start, start + num_outputs) for start in range(0, layer.out_features, num_outputs)]
+    # Of several rows in float32, oneDNN's takes half of the time of MKL's on the CPU above.
+    multiply = onednn_linear if rows.shape[0] > 1 and can_use_onednn(rows) else linear
+    products = [multiply(rows, layer.dequantized(dtype, it), None if bias is None else bias[it]) for it in pieces]
+    product = products[0] if len(products) == 1 else torch.cat(products, dim=-1)
+    return product.to(hidden.dtype).view(*hidden.shape[:-1], -1)
+
+
+def finished(product: torch.Tensor, bias: torch.Tensor | None, hidden: torch.Tensor) -> torch.Tensor:
+    """A product of rows with its bias, in the shape of what was given."""
+    if bias is not None:
+        product = product + bias
+    return product.view(*hidden.shape[:-1], -1)

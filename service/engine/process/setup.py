@@ -1,0 +1,51 @@
+"""What the engine's process does before its first message."""
+
+import logging
+import os
+from typing import BinaryIO
+
+from safetensors import SafetensorError
+
+from service.checkpoints.errors import CheckpointError
+from service.engine.device import NoDeviceError
+from service.engine.process.loading import NoRoomError
+from service.engine_protocol.acceleration import AccelerationError
+from service.engine_protocol.engine_config import EngineConfig
+from service.engine_protocol.messages import LoadFailed
+
+_log = logging.getLogger(__name__)
+
+_OWN_ERRORS = (AccelerationError, CheckpointError, NoDeviceError)
+
+LOAD_ERRORS = (
+    *(*_OWN_ERRORS, NoRoomError),
+    *(OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError, SafetensorError),
+)
+"""What is raised for a checkpoint that can't be loaded, by torch, transformers and safetensors too."""
+
+
+def num_threads(config: EngineConfig) -> int:
+    """One thread fewer than there are cores: a step that waits for a preempted thread takes many times as long.
+
+    Ranks that share a model share these.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")  # macOS does not tell which cores a process may use
+    num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    return config.num_threads or max(1, (num_cores - 1) // len(config.devices))
+
+
+def take_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output, for messages alone."""
+    source, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get between the frames
+    return source, results
+
+
+def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:
+    """What the edge is told when a checkpoint can't be loaded."""
+    if isinstance(error, NoRoomError):
+        return LoadFailed(str(error), error.free_bytes)
+    if isinstance(error, _OWN_ERRORS):
+        return LoadFailed(str(error))
+    _log.error("loading %s failed", config.checkpoint, exc_info=error)
+    return LoadFailed(f"{type(error).__name__}: {error}")

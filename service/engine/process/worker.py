@@ -1,0 +1,200 @@
+"""An engine's own process: commands in on standard input, results out on standard output.
+
+Runs as `python -m service.engine.process.worker`. The end of standard input ends it. So no engine outlives its service,
+whichever way that ended.
+"""
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import torch
+from transformers.utils import logging as transformers_logging
+
+from service.engine.engine import Engine
+from service.engine.grammars.compiler import GrammarCompiler
+from service.engine.grammars.matcher import GrammarError, GrammarMatcher
+from service.engine.process.loading import load_engine
+from service.engine.process.ranks import lead
+from service.engine.process.setup import LOAD_ERRORS, load_failure, num_threads, take_pipes
+from service.engine_protocol.engine_config import EngineConfig
+from service.engine_protocol.framing import receive, send
+from service.engine_protocol.messages import (
+    ENGINE_FAILED,
+    Abort,
+    Failure,
+    FailureCause,
+    GrammarSpec,
+    Ready,
+    Started,
+    StepResult,
+    Submit,
+)
+from service.log_text import configure_logging
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """From the compiler's thread: a request's grammar is ready, or refused."""
+
+    submit: Submit
+    grammar: "Future[GrammarMatcher]"
+
+
+Command = Submit | Abort | Compiled
+
+
+class Worker:
+    """Repeats schedule, launch, retire and report, and sleeps while there is nothing to run.
+
+    A request with a grammar joins the waiting ones when that is compiled, which happens beside the steps.
+
+    Args:
+        engine: The engine.
+        compiler: Makes the grammars of this engine's requests.
+        commands: What the edge asks for; filled by other threads.
+        results: Where messages to the edge go.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        compiler: GrammarCompiler,
+        commands: "queue.SimpleQueue[Command]",
+        results: BinaryIO,
+    ) -> None:
+        self._engine = engine
+        self._compiler = compiler
+        self._commands = commands
+        self._results = results
+        self._started: set[str] = set()
+        self._compiling: dict[str, Future[GrammarMatcher]] = {}
+
+    def serve_forever(self) -> None:
+        """Runs until the process ends."""
+        while True:
+            self.turn()
+
+    def turn(self) -> None:
+        """Carries out the commands that have come, launches what can be, and reports a step."""
+        result = StepResult()
+        self._obey(result)
+        scheduled = self._engine.schedule()
+        try:
+            while scheduled:
+                self._start([item.sequence.id for item in scheduled])
+                self._engine.launch(scheduled)
+                scheduled = self._engine.schedule()
+            scheduled = self._engine.next_to_retire
+            done = self._engine.retire()
+            result.outputs.extend(done.outputs)
+            result.failed.extend(done.failed)
+        except torch.AcceleratorError:
+            raise  # no step on this device can succeed any more; the process that is started next gets a new one
+        except Exception:
+            _log.exception("a step failed")
+            result.failed.extend(self._engine.fail(scheduled))
+        self._report(result)
+
+    def _start(self, ids: list[str]) -> None:
+        """Tells which requests begin, before they do: should one kill the process, it must not be tried again."""
+        started = [request_id for request_id in ids if request_id not in self._started]
+        if started:
+            self._started.update(started)
+            send(self._results, Started(started))
+
+    def _obey(self, result: StepResult) -> None:
+        """Carries out all commands that have come; waits for one if there is nothing else to do."""
+        if not self._engine.has_work:
+            self._carry_out(self._commands.get(), result)
+        while not self._commands.empty():
+            self._carry_out(self._commands.get(), result)
+
+    def _carry_out(self, command: Command, result: StepResult) -> None:
+        match command:
+            case Submit(grammar=GrammarSpec() as spec):
+                self._compile(command, spec)
+            case Submit():
+                self._submit(command, None, result)
+            case Compiled():
+                self._take_compiled(command, result)
+            case Abort():
+                if (compiling := self._compiling.pop(command.id, None)) is not None:
+                    compiling.cancel()
+                self._engine.abort(command.id)
+                result.aborted.append(command.id)
+
+    def _compile(self, command: Submit, spec: GrammarSpec) -> None:
+        self._start([command.id])
+        grammar = self._compiling[command.id] = self._compiler.compile(spec)
+        grammar.add_done_callback(lambda grammar: self._commands.put(Compiled(command, grammar)))
+
+    def _take_compiled(self, command: Compiled, result: StepResult) -> None:
+        request_id = command.submit.id
+        if self._compiling.pop(request_id, None) is None:
+            return  # it was aborted
+        error = command.grammar.exception()
+        if error is None:
+            self._submit(command.submit, command.grammar.result(), result)
+        elif isinstance(error, GrammarError):
+            result.failed.append(Failure(request_id, str(error), FailureCause.GRAMMAR))
+        else:
+            _log.error("compiling the grammar of request %s failed", request_id, exc_info=error)
+            result.failed.append(Failure(request_id, ENGINE_FAILED))
+
+    def _submit(self, command: Submit, grammar: GrammarMatcher | None, result: StepResult) -> None:
+        try:
+            self._engine.submit(
+                command.id, command.prompt_token_ids, command.params, command.priority, command.cache_salt, grammar
+            )
+        except ValueError as error:
+            _log.exception("request %s can't run", command.id)
+            result.failed.append(Failure(command.id, f"The engine can't run this request: {error}."))
+
+    def _report(self, result: StepResult) -> None:
+        self._started.difference_update(output.id for output in result.outputs if output.finish_reason)
+        self._started.difference_update(failure.id for failure in result.failed)
+        self._started.difference_update(result.aborted)
+        send(self._results, self._engine.report(result))
+
+
+def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Command]") -> None:
+    while (command := receive(source)) is not None:
+        commands.put(command)
+    os._exit(0)
+
+
+def main() -> None:
+    """Loads the checkpoint that the first message names and serves it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback
+    configure_logging("engine", logging.WARNING)
+    logging.getLogger("service").setLevel(logging.INFO)
+    source, results = take_pipes()
+    config = receive(source)
+    if not isinstance(config, EngineConfig):
+        sys.exit("the engine is started by the service, which sends its configuration first")
+    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+    threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(num_threads(config))
+    load = lead if config.other_devices else load_engine
+    try:
+        engine = load(config, lambda message: send(results, message))
+    except LOAD_ERRORS as error:
+        send(results, load_failure(error, config))
+        return
+    compiler = GrammarCompiler(config.checkpoint)
+    send(results, Ready(engine.info))
+    Worker(engine, compiler, commands, results).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

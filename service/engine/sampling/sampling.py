@@ -1,0 +1,252 @@
+"""From logits to the next tokens, for rows that each have their own parameters.
+
+The order of operations is transformers' (`GenerationMixin._get_logits_processor`):
+
+1. Tokens that are not allowed, those that would complete a bad word, and those that end the completion before
+   `min_tokens` get the logit -inf.
+2. `logit_bias` is added.
+3. The penalties. Repetition: Keskar et al., CTRL (arXiv:1909.05858, section 4.1), over prompt and completion, and as
+   transformers and vLLM do it: positive logits are divided, negative ones multiplied. Frequency and presence: OpenAI's
+   definition, over the completion: `logit - count * frequency_penalty - (count > 0) * presence_penalty`.
+4. Temperature 0 takes the most likely token here. Any other divides the logits; one below 1e-6 counts as 1e-6.
+5. `top_k`, then `top_p` over what is left, then `min_p` (Nguyen et al., arXiv:2407.01082): tokens stay that are at
+   least `min_p` times as likely as the most likely one. Tokens exactly as likely as the last one that stays, stay too.
+
+vLLM (`vllm/v1/sample/sampler.py`) has the same order, except that its min_p comes before top_k and top_p.
+
+The draw goes through the cumulative distribution in the vocabulary's order, so that it depends on the row alone and not
+on how the batch was sorted.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from service.engine.device import tensor_to_device, to_device
+from service.engine.sampling.sampled import IS_EMPTY, IS_INVALID, Drawn, DrawnLogprobs
+from service.engine.sampling.truncation import truncate
+from service.engine.scheduling.sequence import TokenCounts
+from service.engine_protocol.sampling_params import SamplingParams
+
+_NUM_SUMMED = 128
+"""How many neighbours in the vocabulary a draw first takes as one."""
+
+_MIN_TEMPERATURE = 1e-6
+"""Below it the quotient would overflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingRow:
+    """What decides a row's token besides its logits.
+
+    Attributes:
+        params: How it is chosen.
+        index: The index that the token will have in its completion.
+        token_counts: What penalties are reckoned from; needed where `params` has any.
+        allowed: The tokens that can be chosen at all, int32 [words] on the CPU, as llguidance lays it out: bit i of
+            word w is token 32 * w + i. Tokens beyond the words are not allowed. None for all.
+        forbidden: Tokens that can't be chosen besides.
+    """
+
+    params: SamplingParams
+    index: int
+    token_counts: TokenCounts | None = None
+    allowed: torch.Tensor | None = None
+    forbidden: Sequence[int] = ()
+
+    @property
+    def excluded(self) -> Iterator[int]:
+        """Single tokens that can't be chosen."""
+        yield from self.forbidden
+        if self.index < self.params.min_tokens:
+            yield from self.params.eos_token_ids
+            yield from self.params.stop_token_ids
+
+    @property
+    def is_adjusted(self) -> bool:
+        """Whether its logits are changed before anything is chosen."""
+        params = self.params
+        is_early = self.index < params.min_tokens
+        is_masked = self.allowed is not None or bool(self.forbidden)
+        return is_masked or is_early or bool(params.logit_bias) or params.has_penalties
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it takes the most likely token and nothing else is asked for."""
+        return self.params.temperature == 0 and not self.is_adjusted
+
+
+def uniform(seed: int, index: int) -> float:
+    """The number in [0, 1) that decides the draw of completion token `index` of a request with this seed.
+
+    A hash instead of a generator: there is no state that preemption, batching or speculation could disturb.
+    """
+    digest = hashlib.blake2b(seed.to_bytes(8, "little", signed=True) + index.to_bytes(8, "little"), digest_size=8)
+    return (int.from_bytes(digest.digest(), "little") >> 11) / (1 << 53)
+
+
+def draw(logits: torch.Tensor, rows: list[SamplingRow]) -> Drawn:
+    """Chooses a token for each row, without waiting for the device.
+
+    Args:
+        logits: [rows, vocabulary], floating point; left as they are.
+        rows: One for each row of `logits`.
+
+    Returns:
+        What was drawn, on the device of `logits`.
+    """
+    best = logits.max(dim=-1)
+    outcomes = best.indices
+    chosen = [place for place, row in enumerate(rows) if not row.is_plain]
+    if chosen:
+        where = to_device(chosen, logits.device)
+        outcomes = outcomes.index_copy(0, where, _choose(logits.index_select(0, where), [rows[p] for p in chosen]))
+    outcomes = outcomes.where(best.values.isfinite(), IS_INVALID)
+    counts = {place: row.params.num_logprobs for place, row in enumerate(rows) if row.params.num_logprobs is not None}
+    return Drawn(outcomes, logprobs_of(logits, counts, outcomes) if counts else None)
+
+
+def _choose(logits: torch.Tensor, rows: list[SamplingRow]) -> torch.Tensor:
+    """The outcomes of rows that do not all take the most likely one, int64 [rows]; `logits` may be changed.
+
+    What comes out for rows without valid logits means nothing.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    if not any(row.is_adjusted for row in rows):
+        return _draw(logits, rows)
+    _exclude(logits, rows)
+    _add_biases(logits, rows)
+    _penalize(logits, rows)
+    best = logits.max(dim=-1)
+    outcomes = best.indices
+    drawn = [place for place, row in enumerate(rows) if row.params.temperature > 0]
+    if drawn:
+        where = to_device(drawn, logits.device)
+        rest = logits if len(drawn) == len(rows) else logits.index_select(0, where)
+        outcomes = outcomes.index_copy(0, where, _draw(rest, [rows[place] for place in drawn]))
+    return outcomes.where(best.values.isfinite(), IS_EMPTY)
+
+
+def _exclude(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
+    """Gives tokens that must not be chosen the logit -inf, in place."""
+    masked = {place: row.allowed for place, row in enumerate(rows) if row.allowed is not None}
+    if masked:
+        words = tensor_to_device(pad_sequence(list(masked.values()), batch_first=True), logits.device)
+        forbidden = _unpack_forbidden(words)[:, : logits.shape[-1]]
+        where = to_device(list(masked), logits.device)
+        kept = logits[where, : forbidden.shape[1]].masked_fill_(forbidden, -torch.inf)
+        logits.index_fill_(0, where, -torch.inf)
+        logits[where, : forbidden.shape[1]] = kept
+    excluded = [
+        (place, token_id) for place, row in enumerate(rows) for token_id in row.excluded if token_id < logits.shape[-1]
+    ]
+    if excluded:
+        logits[to_device(excluded, logits.device).unbind(dim=1)] = -torch.inf
+
+
+def _unpack_forbidden(words: torch.Tensor) -> torch.Tensor:
+    """Where bitmasks, int32 [rows, words], are 0: bool [rows, 32 * words]."""
+    # Through bytes, of which the machines that torch runs on keep the least significant first: a quarter of the memory.
+    shifts = torch.arange(8, dtype=torch.uint8, device=words.device)
+    bits = (words.view(torch.uint8)[:, :, None] >> shifts).bitwise_and_(1)
+    return bits.bitwise_xor_(1).view(torch.bool).flatten(1)
+
+
+def _add_biases(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
+    biases = [(place, *bias) for place, row in enumerate(rows) for bias in row.params.logit_bias]
+    if biases:
+        places, token_ids, values = zip(*biases, strict=True)
+        where = to_device([places, token_ids], logits.device).unbind()
+        logits[where] += to_device(values, logits.device, logits.dtype)
+
+
+def _penalize(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
+    """Applies the three penalties to the tokens that the rows have, in place."""
+    places, penalties, lengths = [], [], []
+    token_ids, counts = array("q"), array("q")
+    for place, row in enumerate(rows):
+        if row.params.has_penalties:
+            assert row.token_counts is not None, "a row with penalties comes with its counts"
+            token_ids.extend(row.token_counts.token_ids)
+            counts.extend(row.token_counts.counts)
+            lengths.append(len(row.token_counts.token_ids))
+            places.append(place)
+            p = row.params
+            penalties.append((p.repetition_penalty, p.frequency_penalty, p.presence_penalty))
+    if not places:
+        return
+
+    def spread(of_rows: torch.Tensor) -> torch.Tensor:
+        return tensor_to_device(of_rows.repeat_interleave(torch.tensor(lengths), dim=0), logits.device)
+
+    def buffered(numbers: "array[int]") -> torch.Tensor:
+        return tensor_to_device(torch.frombuffer(numbers, dtype=torch.int64), logits.device)
+
+    where, count = (spread(torch.tensor(places)), buffered(token_ids)), buffered(counts)
+    repetition, frequency, presence = spread(torch.tensor(penalties, dtype=logits.dtype)).unbind(dim=1)
+    values = logits[where]
+    values = torch.where(values > 0, values / repetition, values * repetition)
+    logits[where] = values - count * frequency - (count > 0) * presence
+
+
+def _draw(logits: torch.Tensor, rows: list[SamplingRow]) -> torch.Tensor:
+    params = [row.params for row in rows]
+    temperatures = _column([max(p.temperature, _MIN_TEMPERATURE) for p in params], logits)
+    probabilities = torch.softmax(logits.div_(temperatures), dim=-1)
+    truncate(probabilities, params)
+    return _invert(probabilities, [uniform(row.params.seed, row.index) for row in rows])
+
+
+def _invert(probabilities: torch.Tensor, uniforms: list[float]) -> torch.Tensor:
+    """The tokens on which numbers in [0, 1) fall in the rows' cumulative distributions, in the vocabulary's order.
+
+    int64 [rows]. Looks first among the sums of neighbours: the running sum of a whole vocabulary in float64 takes most
+    of a draw.
+    """
+    vocabulary = probabilities.shape[-1]
+    num_sums, num_left = divmod(vocabulary, _NUM_SUMMED)
+    whole = probabilities[:, : vocabulary - num_left].view(len(probabilities), num_sums, _NUM_SUMMED)
+    left = probabilities[:, vocabulary - num_left :]
+    sums = whole.sum(dim=-1, dtype=torch.float64), left.sum(dim=-1, keepdim=True, dtype=torch.float64)
+    cumulative = torch.cat(sums, dim=1).cumsum(dim=1)
+    targets = to_device(uniforms, probabilities.device, torch.float64)[:, None] * cumulative[:, -1:]
+    found = _first_above(cumulative, targets)
+    before = torch.nn.functional.pad(cumulative, (1, 0)).gather(1, found)
+    token_ids = found * _NUM_SUMMED + torch.arange(_NUM_SUMMED, device=probabilities.device)
+    neighbours = probabilities.gather(1, token_ids.clamp(max=vocabulary - 1)).masked_fill_(token_ids >= vocabulary, 0)
+    places = _first_above(neighbours.cumsum(dim=1, dtype=torch.float64), targets - before)
+    return token_ids.gather(1, places)[:, 0]
+
+
+def _first_above(cumulative: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Where each row's running sum first is above its target: never at a summand of 0. int64 [rows, 1].
+
+    No sum of NaN is above anything; such a row gets its last place, so that it can be looked up.
+    """
+    total = cumulative[:, -1:]
+    below_total = torch.minimum(targets, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(cumulative, below_total, right=True).clamp_(max=cumulative.shape[1] - 1)
+
+
+def logprobs_of(logits: torch.Tensor, counts: dict[int, int], token_ids: torch.Tensor) -> DrawnLogprobs:
+    """The log probabilities of tokens and of the most likely ones at their places.
+
+    Args:
+        logits: [rows, vocabulary].
+        counts: Which rows, at least one, and of how many of the most likely tokens each.
+        token_ids: Each row's token, int64 [rows].
+    """
+    where = to_device(list(counts), logits.device)
+    precision = torch.promote_types(logits.dtype, torch.float32)
+    logprobs = torch.log_softmax(logits.index_select(0, where).to(precision), dim=-1)
+    chosen = logprobs.gather(1, token_ids.index_select(0, where).clamp(min=0)[:, None])
+    top = logprobs.topk(min(max(counts.values()), logits.shape[-1]), dim=-1)
+    return DrawnLogprobs(counts, chosen, top.values, top.indices)
+
+
+def _column(numbers: list[float], like: torch.Tensor) -> torch.Tensor:
+    return to_device(numbers, like.device, like.dtype)[:, None]

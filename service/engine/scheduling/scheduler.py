@@ -1,0 +1,284 @@
+"""Which sequences run in the next step, and how many of their tokens.
+
+A step has a budget of tokens. Every running sequence that decodes gets one of them, in every step; what is left
+prefills, a long prompt in chunks. A sequence is admitted when there are blocks for all its tokens so far; the blocks of
+the longest beginning that the prefix cache knows are shared, and only the rest is computed.
+
+When a running sequence needs a block and none is free, the newest one is preempted: it gives back its blocks, waits in
+front and is admitted again when there is room. What it had computed is cached, so unless its blocks were taken for
+something else meanwhile, it goes on where it was.
+
+Sequences of PRIORITY_BATCH give way: they are admitted only while no online one waits, they prefill with what online
+ones leave, and they are preempted first, also to let an online one in. So they wait for as long as the online load
+fills the engine; as soon as it does not, they run in the order of their arrival.
+
+A step may be scheduled while the one before it is in flight. Then a sequence has a token whose value nobody knows here,
+and nobody is preempted. Blocks can be given back at any time, also those of a step in flight: the device runs steps in
+order, so whoever takes a block next writes to it in a later one.
+"""
+
+import bisect
+from collections import deque
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from service.engine.scheduling.block_pool import BlockPool
+from service.engine.scheduling.sequence import Sequence, SequenceStatus
+from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
+from service.engine_protocol.sampling_params import Priority
+
+MAX_PROMPT_LOGITS = 256
+"""Behind how many of the prompts' tokens one step computes logits: each takes as much memory as the vocabulary."""
+
+
+@dataclass(slots=True)
+class ScheduledSequence:
+    """A sequence and which of its tokens a step computes.
+
+    Attributes:
+        sequence: The sequence.
+        num_tokens: How many of its uncomputed tokens, at least 1.
+        start: The place of the first of them.
+        is_last_chunk: Whether that is all that there is to compute, so that the step draws the next token.
+        num_prompt_logits: Behind how many of them, from the first on, the log probabilities of the prompt's next tokens
+            are asked for.
+    """
+
+    sequence: Sequence
+    num_tokens: int
+    start: int = field(init=False)
+    is_last_chunk: bool = field(init=False)
+    num_prompt_logits: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.start = self.sequence.num_computed_tokens
+        self.is_last_chunk = self.num_tokens == self.sequence.num_uncomputed_tokens
+        if self.sequence.wants_prompt_logits:
+            self.num_prompt_logits = min(self.end, self.sequence.num_prompt_tokens - 1) - self.start
+
+    @property
+    def end(self) -> int:
+        """The place behind the last of them."""
+        return self.start + self.num_tokens
+
+
+@dataclass(slots=True)
+class _Step:
+    """A step while it is being put together: what is left of its budgets, and each sequence's tokens."""
+
+    budget: int
+    prompt_logits: int = MAX_PROMPT_LOGITS
+    num_tokens: dict[Sequence, int] = field(default_factory=dict)
+
+    def add(self, sequence: Sequence) -> None:
+        num_tokens = min(sequence.num_uncomputed_tokens, self.budget)
+        if sequence.wants_prompt_logits:
+            num_tokens = min(num_tokens, self.prompt_logits)
+            self.prompt_logits -= num_tokens
+        if num_tokens:
+            self.num_tokens[sequence] = num_tokens
+            self.budget -= num_tokens
+
+    def scheduled(self) -> list[ScheduledSequence]:
+        """What the step runs; not those that were preempted for others after they were added."""
+        return [
+            ScheduledSequence(sequence, num_tokens)
+            for sequence, num_tokens in self.num_tokens.items()
+            if sequence.status is SequenceStatus.RUNNING
+        ]
+
+
+class Scheduler:
+    """First come, first served within a priority, within a budget of sequences, tokens and blocks.
+
+    Args:
+        block_pool: The blocks of the KV cache.
+        max_num_seqs: The most sequences that run at once.
+        max_num_batched_tokens: The most tokens of one step, at least `max_num_seqs`.
+
+    Attributes:
+        block_pool: As given.
+        waiting: The sequences of each priority that wait, next first.
+        running: The sequences that run: online ones before those of PRIORITY_BATCH, each kind oldest first.
+        num_preemptions: How many times a sequence was preempted.
+    """
+
+    def __init__(self, block_pool: BlockPool, max_num_seqs: int, max_num_batched_tokens: int) -> None:
+        if max_num_batched_tokens < max_num_seqs:
+            raise ValueError(
+                f"max_num_batched_tokens ({max_num_batched_tokens}) must be at least max_num_seqs ({max_num_seqs}), "
+                "or not every running sequence gets a token in every step"
+            )
+        self.block_pool = block_pool
+        self.waiting: dict[Priority, deque[Sequence]] = {priority: deque() for priority in Priority}
+        self.running: list[Sequence] = []
+        self.num_preemptions = 0
+        self._max_num_seqs = max_num_seqs
+        self._max_num_batched_tokens = max_num_batched_tokens
+
+    @property
+    def num_waiting(self) -> int:
+        """How many sequences wait."""
+        return sum(map(len, self.waiting.values()))
+
+    @property
+    def has_work(self) -> bool:
+        """Whether any sequence is waiting or running."""
+        return bool(self.running or self.num_waiting)
+
+    def add(self, sequence: Sequence) -> None:
+        """Puts a sequence behind the waiting ones. Its prompt and max_tokens must fit the whole pool."""
+        self.waiting[sequence.priority].append(sequence)
+
+    def schedule(self, is_ahead: bool = False) -> list[ScheduledSequence]:
+        """Chooses the next step's sequences.
+
+        Args:
+            is_ahead: Whether the step before it is still in flight.
+
+        Returns:
+            Empty only if there is no work, or none before the step in flight is retired.
+        """
+        if is_ahead and not self._can_go_ahead():
+            return []
+        step = _Step(self._max_num_batched_tokens)
+        prefilling: list[Sequence] = []
+        for sequence in list(self.running):
+            if sequence.has_all_tokens:
+                continue
+            if not sequence.is_decoding:
+                prefilling.append(sequence)
+            elif sequence.status is SequenceStatus.RUNNING and self._reserve(sequence):
+                step.add(sequence)
+        for priority in Priority:
+            for sequence in prefilling:
+                if sequence.priority is priority and sequence.status is SequenceStatus.RUNNING:
+                    step.add(sequence)
+            self._admit_waiting(step, priority)
+        scheduled = step.scheduled()
+        assert all(map(self._writes_to_its_own, scheduled)), "a step would write to a block that others read"
+        return scheduled
+
+    def launch(self, scheduled: list[ScheduledSequence]) -> None:
+        """Takes note that a step is in flight: what it computes and draws counts from now on."""
+        for item in scheduled:
+            item.sequence.num_computed_tokens += item.num_tokens
+            item.sequence.num_drawing += item.is_last_chunk
+
+    def retire(self, item: ScheduledSequence) -> None:
+        """Takes note that a step has computed a sequence's tokens, and lets others find the blocks that they filled.
+
+        The token that it drew, the caller appends.
+        """
+        sequence, pool = item.sequence, self.block_pool
+        sequence.num_drawing -= item.is_last_chunk
+        for place in range(item.start // BLOCK_SIZE, item.end // BLOCK_SIZE):
+            parent = sequence.block_table[place - 1] if place else None
+            token_ids = sequence.token_ids[place * BLOCK_SIZE : (place + 1) * BLOCK_SIZE]
+            block = pool.cache(sequence.block_table[place], parent, token_ids, sequence.cache_salt)
+            sequence.block_table[place] = block
+
+    def finish(self, sequence: Sequence) -> None:
+        """Ends a sequence, however far it has come, and gives back its blocks."""
+        if sequence.status is SequenceStatus.WAITING:
+            self.waiting[sequence.priority].remove(sequence)
+        elif sequence.status is SequenceStatus.RUNNING:
+            self.running.remove(sequence)
+        self._free(sequence)
+        sequence.status = SequenceStatus.FINISHED
+
+    def preempt_all(self) -> None:
+        """Sends every running sequence back to wait, in order."""
+        while self.running:
+            self._preempt(self.running[-1])
+
+    def _can_go_ahead(self) -> bool:
+        """Whether a step can be scheduled while another is in flight.
+
+        It can't where a sequence must know the token that is being drawn for it. All others wait with it then: were
+        only that one left out, it would run in every second step. And it can't where somebody would be preempted, for
+        blocks or for an online request that waits: what a sequence in flight has computed is not in its table yet.
+        """
+        going_on = [s for s in self.running if not s.has_all_tokens]
+        if any(s.num_drawing and s.must_know_its_tokens for s in going_on):
+            return False
+        if self.running and any(self.waiting[other] for other in Priority if other < self.running[-1].priority):
+            return False
+        return sum(_num_missing_blocks(s) for s in going_on) <= self.block_pool.num_free
+
+    def _reserve(self, sequence: Sequence) -> bool:
+        """Gives a running sequence the blocks its tokens need, preempting the last ones; False if it was preempted."""
+        missing = _num_missing_blocks(sequence)
+        if missing == 0:
+            return True
+        while missing > self.block_pool.num_free:
+            last = self.running[-1]
+            self._preempt(last)
+            if last is sequence:
+                return False
+        sequence.block_table += self.block_pool.take(missing)
+        return True
+
+    def _admit_waiting(self, step: _Step, priority: Priority) -> None:
+        """Admits sequences of a priority while budget and room last and nobody waits who goes first."""
+        if any(self.waiting[other] for other in Priority if other < priority):
+            return
+        queue = self.waiting[priority]
+        while queue and step.budget and (shared := self._find_room(queue[0])) is not None:
+            sequence = queue.popleft()
+            self._admit(sequence, shared)
+            step.add(sequence)
+
+    def _find_room(self, sequence: Sequence) -> list[int] | None:
+        """The cached blocks that a waiting sequence can share; None if there is no room for it.
+
+        Those that must give way to it are preempted until there is.
+        """
+        while (shared := self._shared_if_it_fits(sequence)) is None:
+            if not self.running or self.running[-1].priority <= sequence.priority:
+                return None
+            self._preempt(self.running[-1])
+        return shared
+
+    def _shared_if_it_fits(self, sequence: Sequence) -> list[int] | None:
+        pool = self.block_pool
+        if len(self.running) >= self._max_num_seqs or not pool.num_free:
+            return None
+        shared: list[int] = []
+        if sequence.prompt_logprobs is None:
+            shared = pool.match(sequence.token_ids[:-1], sequence.cache_salt)  # one token is computed for its logits
+        missing = num_blocks_for(sequence.num_tokens) - len(shared)
+        return shared if missing <= pool.num_free_without(shared) else None
+
+    def _admit(self, sequence: Sequence, shared: list[int]) -> None:
+        self.block_pool.share(shared)
+        sequence.block_table = shared + self.block_pool.take(num_blocks_for(sequence.num_tokens) - len(shared))
+        sequence.num_computed_tokens = len(shared) * BLOCK_SIZE
+        if sequence.num_cached_tokens is None:
+            sequence.num_cached_tokens = sequence.num_computed_tokens
+        sequence.status = SequenceStatus.RUNNING
+        bisect.insort(self.running, sequence, key=attrgetter("priority"))
+
+    def _preempt(self, sequence: Sequence) -> None:
+        self.running.remove(sequence)
+        self._free(sequence)
+        sequence.status = SequenceStatus.WAITING
+        self.waiting[sequence.priority].appendleft(sequence)
+        self.num_preemptions += 1
+
+    def _free(self, sequence: Sequence) -> None:
+        self.block_pool.give_back(sequence.block_table)
+        sequence.block_table = []
+        sequence.num_computed_tokens = sequence.num_drawing = 0
+        if sequence.prompt_logprobs:
+            sequence.prompt_logprobs = []
+
+    def _writes_to_its_own(self, item: ScheduledSequence) -> bool:
+        """Whether nobody else reads the block that a step goes on with; only full ones before it are shared."""
+        sequence = item.sequence
+        return self.block_pool.is_writable(sequence.block_table[sequence.num_computed_tokens // BLOCK_SIZE])
+
+
+def _num_missing_blocks(sequence: Sequence) -> int:
+    """How many blocks more its tokens need."""
+    return num_blocks_for(sequence.num_tokens) - len(sequence.block_table)

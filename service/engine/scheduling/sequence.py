@@ -1,0 +1,179 @@
+"""One request inside the engine: its tokens, its blocks and how far it has come."""
+
+import enum
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams, TokenLogprobs
+
+if TYPE_CHECKING:
+    from service.engine.grammars.matcher import GrammarMatcher  # imports torch, which the edge does without
+
+
+class TokenCounts:
+    """What penalties are reckoned from: which tokens a sequence has, and how often each stands in its completion.
+
+    Args:
+        prompt_token_ids: The prompt.
+
+    Attributes:
+        token_ids: Every token of prompt and completion, once, int64.
+        counts: How often each of them stands in the completion, int64; 0 for one that only the prompt has.
+    """
+
+    def __init__(self, prompt_token_ids: Iterable[int]) -> None:
+        self._places = {token_id: place for place, token_id in enumerate(dict.fromkeys(prompt_token_ids))}
+        self.token_ids = array("q", self._places)
+        self.counts = array("q", bytes(8 * len(self._places)))
+
+    def add(self, token_id: int) -> None:
+        """Counts a token that the completion has grown by."""
+        place = self._places.setdefault(token_id, len(self._places))
+        if place == len(self.token_ids):
+            self.token_ids.append(token_id)
+            self.counts.append(0)
+        self.counts[place] += 1
+
+
+class SequenceStatus(enum.Enum):
+    """Where a sequence stands between its arrival and its end."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINISHED = "finished"
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """A prompt and its completion so far.
+
+    Attributes:
+        id: The request's id.
+        token_ids: The prompt's tokens, then the completion's.
+        num_prompt_tokens: How many of `token_ids` are the prompt.
+        params: How its tokens are chosen.
+        priority: Whether it gives way to others.
+        cache_salt: Only sequences of the same salt share blocks.
+        num_computed_tokens: How many of its tokens have their keys and values in the KV cache, or will have when the
+            steps in flight are done.
+        num_drawing: How many tokens the steps in flight draw for it. They follow `token_ids`, and only the device knows
+            their values; `num_tokens` and what is reckoned from it count them.
+        num_cached_tokens: How many of the prompt's tokens the prefix cache had when it first ran; None before.
+        block_table: The ids of the blocks that hold them, in order. Full blocks may be shared with other sequences.
+        grammar: Follows the completion through the form that it must have; None if any will do.
+        token_counts: What its penalties are reckoned from; None if it has none. Preemption leaves both as they are.
+        prompt_logprobs: Those of the prompt's tokens but the first, as far as its steps are retired; None if they are
+            not asked for, or told. Until then nothing is taken from the prefix cache, which has no logits.
+        allowed_words: The bitmask of `allowed_token_ids`, 32 to a word; None if all tokens are allowed.
+    """
+
+    id: str
+    token_ids: list[int]
+    num_prompt_tokens: int
+    params: SamplingParams
+    priority: Priority = Priority.ONLINE
+    cache_salt: str = ""
+    status: SequenceStatus = SequenceStatus.WAITING
+    num_computed_tokens: int = 0
+    num_drawing: int = 0
+    num_cached_tokens: int | None = None
+    block_table: list[int] = field(default_factory=list)
+    grammar: "GrammarMatcher | None" = None
+    token_counts: TokenCounts | None = field(init=False, default=None)
+    prompt_logprobs: list[TokenLogprobs] | None = field(init=False, default=None)
+    allowed_words: "array[int] | None" = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.params.num_prompt_logprobs is not None:
+            self.prompt_logprobs = []
+        if self.params.has_penalties:
+            self.token_counts = TokenCounts(self.token_ids)
+        if self.params.allowed_token_ids:
+            self.allowed_words = _bitmask(self.params.allowed_token_ids)
+
+    @property
+    def num_tokens(self) -> int:
+        """Prompt and completion tokens, with those being drawn."""
+        return len(self.token_ids) + self.num_drawing
+
+    @property
+    def num_completion_tokens(self) -> int:
+        """Completion tokens whose values are known."""
+        return len(self.token_ids) - self.num_prompt_tokens
+
+    @property
+    def next_index(self) -> int:
+        """The index in the completion of the token that the next step draws."""
+        return self.num_tokens - self.num_prompt_tokens
+
+    @property
+    def has_all_tokens(self) -> bool:
+        """Whether the last token that it may have is drawn, or being drawn."""
+        return self.next_index >= self.params.max_tokens
+
+    @property
+    def must_know_its_tokens(self) -> bool:
+        """Whether a step can draw a token only when the values of those before it are known on the host."""
+        params = self.params
+        return self.grammar is not None or params.has_penalties or any(len(word) > 1 for word in params.bad_words)
+
+    @property
+    def num_uncomputed_tokens(self) -> int:
+        """Tokens that the model has not read yet: 1 while decoding, more while prefilling."""
+        return self.num_tokens - self.num_computed_tokens
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether a single token is left to compute, so that a step that runs it draws the next one."""
+        return self.num_uncomputed_tokens == 1
+
+    @property
+    def wants_prompt_logits(self) -> bool:
+        """Whether log probabilities of the prompt's tokens are asked for that are not being computed yet."""
+        return self.prompt_logprobs is not None and self.num_computed_tokens < self.num_prompt_tokens - 1
+
+    def take_prompt_logprobs(self) -> list[TokenLogprobs]:
+        """Those of the whole prompt, once it is computed and never again."""
+        logprobs, self.prompt_logprobs = self.prompt_logprobs or [], None
+        return logprobs
+
+    def forbidden_token_ids(self) -> list[int]:
+        """The tokens that would complete a bad word if they came next."""
+        return [word[-1] for word in self.params.bad_words if self._ends_with(word[:-1])]
+
+    def _ends_with(self, token_ids: tuple[int, ...]) -> bool:
+        start = len(self.token_ids) - len(token_ids)
+        return start >= self.num_prompt_tokens and tuple(self.token_ids[start:]) == token_ids
+
+    def append(self, token_id: int) -> None:
+        """Lets the completion grow by a token.
+
+        Raises:
+            GrammarError: It can't be followed through its grammar any more.
+        """
+        self.token_ids.append(token_id)
+        if self.token_counts is not None:
+            self.token_counts.add(token_id)
+        if self.grammar is not None and not self.params.ends_with(token_id):
+            self.grammar.accept(token_id)
+
+    def finish_reason(self) -> FinishReason | None:
+        """Why the completion has ended with its last token; None if it has not."""
+        if self.num_completion_tokens == 0:
+            return None
+        if self.params.ends_with(self.token_ids[-1]):
+            return FinishReason.STOP
+        if self.grammar is not None and self.grammar.is_complete:
+            return FinishReason.STOP
+        if self.num_completion_tokens >= self.params.max_tokens:
+            return FinishReason.LENGTH
+        return None
+
+
+def _bitmask(token_ids: tuple[int, ...]) -> "array[int]":
+    words = array("I", bytes(4 * (max(token_ids) // 32 + 1)))
+    for token_id in token_ids:
+        words[token_id // 32] |= 1 << token_id % 32
+    return words

@@ -1,0 +1,127 @@
+"""A checkpoint's weights, as one of transformers' model classes on a device."""
+
+from collections.abc import Set
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.memory import read_config
+from service.checkpoints.quantization import Quantization, read_quantization
+from service.engine.sharding.layers import Ranks
+from service.engine.sharding.shard import cut
+from service.engine.weights.int8 import RENAMED, can_quantize
+from service.engine.weights.packed_loading import PackedConfig, unpack_layers
+from service.engine.weights.placing import conversion_shown, place
+from service.engine_protocol.acceleration import Acceleration
+
+
+def load_model(
+    checkpoint: Path,
+    device: str,
+    dtype: str,
+    quantization: str = "",
+    ranks: Ranks | None = None,
+    accelerations: Set[Acceleration] = frozenset(),
+) -> PreTrainedModel:
+    """Loads a checkpoint from a folder, never from the network. Quantized weights stay packed in memory.
+
+    Args:
+        checkpoint: A folder with config.json and *.safetensors.
+        device: "cpu", "cuda", "cuda:1", ...
+        dtype: The name of a torch dtype, or "auto" for the one that the checkpoint is stored in.
+        quantization: "int8", "awq" or "gptq", as the catalog has it; empty for whatever the checkpoint has. "int8"
+            quantizes plain weights.
+        ranks: Who shares the model, of which this process then has a part; None if nobody does.
+        accelerations: The ways to be faster that are used.
+
+    Raises:
+        OSError: The folder is not there or is not a checkpoint. A pickle is not taken for one: it can run code.
+        CheckpointError: Weights are missing, or there are some that the model would not use, or the config is wrong.
+        UnsupportedModelError: It can't be shared by so many ranks.
+        ValueError: The model is no decoder.
+    """
+    try:
+        with conversion_shown(checkpoint):
+            model, found = _load(checkpoint, dtype, quantization)
+    except KeyError as error:
+        # How transformers tells that it does not know a rope type or an activation, or misses one's parameters.
+        raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: {error}") from error
+    _check_weights(model, found)
+    if ranks is not None:
+        cut(model, ranks)
+    place(model, device)
+    unpack_layers(model, accelerations)
+    model.train(mode=False)
+    return model
+
+
+def read_model_config(checkpoint: Path) -> Any:
+    """A checkpoint's config as transformers' class for it, without which nothing here can use the checkpoint.
+
+    Raises:
+        CheckpointError: transformers has no such class of its own, or the config is no JSON object.
+        OSError: There is no config.
+    """
+    config = read_config(checkpoint)
+    if (kind := config.get("model_type")) not in CONFIG_MAPPING:
+        brought = ", and the code that the checkpoint brings along is never run" if "auto_map" in config else ""
+        raise CheckpointError(f"transformers {version('transformers')} has no model type {kind!r}{brought}")
+    return AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
+
+
+def _load(checkpoint: Path, dtype: str, wanted: str) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The model, and what was found of its weights."""
+    config = read_model_config(checkpoint)
+    if config.is_encoder_decoder:
+        raise CheckpointError(f"models of type {config.model_type} have an encoder, and only decoders are served")
+    quantization = read_quantization(checkpoint, getattr(config, "quantization_config", None), wanted)
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        checkpoint,
+        config=config,
+        dtype=dtype if dtype == "auto" else getattr(torch, dtype),
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,  # reported below, by name
+        output_loading_info=True,
+        **_quantized(config, quantization),
+    )
+    model, found = loaded
+    return model, found
+
+
+def _quantized(config: Any, quantization: Quantization | None) -> dict[str, Any]:
+    """What makes transformers load packed weights our way; changes the config."""
+    if quantization is None:
+        return {}
+    if not quantization.is_stored:
+        if not can_quantize():
+            raise CheckpointError(
+                "weights are quantized by optimum-quanto, which is not installed: pip install optimum-quanto, or load "
+                "a checkpoint that was quantized before"
+            )
+        return {"quantization_config": PackedConfig(quantization)}
+    # It takes packed weights for such only if the config says so, and the config only in this form.
+    config.quantization_config = {"quant_method": PackedConfig.quant_method, "quantization": quantization}
+    return {"key_mapping": RENAMED} if quantization.method == "int8" else {}
+
+
+def _check_weights(model: PreTrainedModel, found: dict[str, Any]) -> None:
+    """Refuses what transformers only logs: it draws missing weights at random and leaves out those it has no place for.
+
+    Weights of whole parts that the class does not have, such as a second head, change nothing and may stay.
+    """
+    parts = {name for name, _ in model.named_modules()}
+    unused = {name for name in found["unexpected_keys"] if name.rpartition(".")[0] in parts}
+    for weights, reason in (
+        (found["missing_keys"], "are missing"),
+        ({name for name, *_ in found["mismatched_keys"]}, "have another shape than its config says"),
+        (unused, "would not be used"),
+    ):
+        if weights:
+            shown = ", ".join(sorted(weights)[:3])
+            raise CheckpointError(f"{len(weights)} weights of the {model.config.model_type} model {reason}: {shown}")

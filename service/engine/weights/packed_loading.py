@@ -1,0 +1,151 @@
+"""Lets transformers load checkpoints whose linear layers are packed, without ever building the plain ones.
+
+Its own quantizers of AWQ and GPTQ need gptqmodel, that of quanto needs accelerate. This one puts modules of the packed
+shapes into a model that has no memory yet, so that the weights come straight from the mapped files.
+"""
+
+import re
+from collections.abc import Iterable, Set
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.quantizers.auto import register_quantization_config, register_quantizer
+from transformers.quantizers.base import HfQuantizer
+from transformers.utils.quantization_config import QuantizationConfigMixin
+
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.quantization import Quantization
+from service.engine.linears.kernel_trials import use_kernels
+from service.engine.linears.quantized import GroupedLinear, Int8Linear
+from service.engine.linears.tinygemm import make_grouped_linear
+from service.engine.weights.int8 import STORED_NAMES, STORED_ONES, QuantizeAtLoad, layers_to_quantize
+from service.engine.weights.packed_layers import AwqWeights, GptqWeights
+from service.engine_protocol.acceleration import Acceleration
+
+_NAME = "runstream"
+_PACKED_NAME = {"awq": ".qweight", "gptq": ".qweight", "int8": STORED_NAMES["weight"]}
+
+
+@register_quantization_config(_NAME)
+class PackedConfig(QuantizationConfigMixin):
+    """What transformers hands from a config to `PackedLoader`.
+
+    Args:
+        quantization: How the weights are stored.
+        named: What else the config's dictionary has: the name by which transformers finds the two.
+
+    Attributes:
+        quant_method: This name.
+    """
+
+    quant_method = _NAME  # type: ignore[assignment]  # transformers' enum has only its own
+
+    def __init__(self, quantization: Quantization, **named: str) -> None:
+        self.quantization = quantization
+
+
+@register_quantizer(_NAME)
+class PackedLoader(HfQuantizer):
+    """Fills packed layers from a checkpoint, or quantizes its plain ones one by one."""
+
+    quantization_config: PackedConfig
+
+    def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> None:
+        quantization = self.quantization_config.quantization
+        stored = _tensor_names(kwargs["checkpoint_files"])
+        names = layers_to_quantize(model)
+        if quantization.is_stored:
+            ending = _PACKED_NAME[quantization.method]
+            names = sorted(name.removesuffix(ending) for name in stored if name.endswith(ending))
+        with torch.device("meta"):
+            for name in names:
+                linear = _linear(model, name)
+                if quantization.method != "int8" and linear.bias is None and f"{name}.bias" in stored:
+                    # AutoGPTQ gives every layer one, of zeros where the class has none.
+                    linear.bias = nn.Parameter(linear.weight.new_empty(linear.out_features), requires_grad=False)
+                model.set_submodule(name, _place(linear, quantization))
+        if quantization.method == "int8":
+            ignored = model._keys_to_ignore_on_load_unexpected or ()
+            model._keys_to_ignore_on_load_unexpected = {*ignored, *(rf"{re.escape(name)}$" for name in STORED_ONES)}
+        self._shapes = {name: _shapes(model.get_submodule(name)) for name in names}
+
+    def _process_model_after_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
+        # transformers 5.17 compares no shapes where a quantizer is at work.
+        wrong = [name for name, shapes in self._shapes.items() if _shapes(model.get_submodule(name)) != shapes]
+        if wrong:
+            raise CheckpointError(f"weights of {len(wrong)} layers have another shape than its config says: {wrong[0]}")
+        return model
+
+    def param_needs_quantization(self, model: PreTrainedModel, param_name: str, **kwargs: Any) -> bool:
+        module_name, _, name = param_name.rpartition(".")
+        is_stored = self.quantization_config.quantization.is_stored
+        return not is_stored and name == "weight" and isinstance(model.get_submodule(module_name), Int8Linear)
+
+    def get_quantize_ops(self) -> QuantizeAtLoad:
+        return QuantizeAtLoad()
+
+    def is_serializable(self) -> bool:
+        return False
+
+    @property
+    def is_trainable(self) -> bool:
+        return False
+
+
+def unpack_layers(model: PreTrainedModel, accelerations: Set[Acceleration] = frozenset()) -> None:
+    """Exchanges the tensors of AWQ and GPTQ layers for layers that compute, one by one, on the model's device.
+
+    Args:
+        model: The model, whose layers are exchanged.
+        accelerations: With LINEARS, those of 4 bits and int8 layers get kernels.
+
+    Raises:
+        CheckpointError: A layer can't be used.
+    """
+    has_kernels = Acceleration.LINEARS in accelerations
+    # By name, so that nothing holds a layer's tensors once it is exchanged.
+    for name in [name for name, module in model.named_modules() if isinstance(module, AwqWeights | GptqWeights)]:
+        packed: Any = model.get_submodule(name)
+        if packed.bias is not None and not packed.bias.any():
+            packed.register_parameter("bias", None)
+        make = GroupedLinear if has_kernels and packed.bits == 4 else make_grouped_linear
+        try:
+            model.set_submodule(name, packed.to_linear(model.dtype, make))
+        except CheckpointError as error:
+            raise CheckpointError(f"{name}: {error}") from error
+    if has_kernels:
+        use_kernels(model)
+
+
+def _tensor_names(files: Iterable[str]) -> set[str]:
+    names: set[str] = set()
+    for file in files:
+        with safe_open(file, framework="pt") as tensors:
+            names.update(tensors.keys())
+    return names
+
+
+def _linear(model: PreTrainedModel, name: str) -> nn.Linear:
+    module = dict(model.named_modules()).get(name)
+    if not isinstance(module, nn.Linear):
+        raise CheckpointError(f"quantized weights would not be used: {model.config.model_type} has no linear {name}")
+    return module
+
+
+def _place(linear: nn.Linear, quantization: Quantization) -> nn.Module:
+    if quantization.method == "int8":
+        dtype = linear.weight.dtype
+        layer = Int8Linear(linear.in_features, linear.out_features, linear.bias, dtype)
+        if not quantization.is_stored:
+            # transformers 5.17 casts what it reads to the dtype of its place before it asks for quantization.
+            layer.weight = layer.weight.to(dtype)
+        return layer
+    kind = AwqWeights if quantization.method == "awq" else GptqWeights
+    return kind(linear, quantization)
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: buffer.shape for name, buffer in module.named_buffers()}

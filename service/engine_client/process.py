@@ -1,0 +1,297 @@
+"""The edge's handle on an engine in its own process.
+
+The process is spawned, spoken to over two pipes and watched. When it dies, the requests that ran end with an error, the
+ones that still waited go to the next process, and that one is started at once, then after growing pauses, until it has
+died five times within a minute.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+
+from service.engine_client.child import end, spawn
+from service.engine_client.request import EngineOutput, EngineState, QueueBounds, Request, to_error
+from service.engine_client.restarts import Deaths
+from service.engine_client.watchers import Watchers
+from service.engine_protocol.engine_config import EngineConfig, EngineInfo
+from service.engine_protocol.framing import HEADER, pack, unpack
+from service.engine_protocol.messages import (
+    ENGINE_FAILED,
+    Abort,
+    LoadFailed,
+    Loading,
+    Ready,
+    Started,
+    StepResult,
+    Submit,
+)
+from service.errors import EngineFailedError, ModelNotReadyError, RunstreamError
+
+_log = logging.getLogger(__name__)
+
+
+class EngineProcess:
+    """Starts, watches and speaks to one engine.
+
+    Args:
+        config: What the engine loads, and its bounds.
+        max_waiting, max_waiting_tokens: See `QueueBounds`.
+        stall_timeout_s: After how long without a sign of life, with requests to run, it counts as not serving.
+
+    Attributes:
+        config: As given.
+        max_num_seqs, engines_per_device: How many requests it runs at once, and itself; see `Replicas`.
+        state, state_detail: Whether it takes requests, and why not or how far it is.
+        info: What the loaded engine can do; None before.
+        stats: What it has told last.
+        free_bytes: What was free on the device if that was too little to load; else None.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        max_waiting: int = 1024,
+        max_waiting_tokens: int = 1 << 20,
+        stall_timeout_s: float = 30.0,
+    ) -> None:
+        self.config = config
+        self.max_num_seqs = config.max_num_seqs
+        self.engines_per_device = max(Counter(config.devices).values())
+        self.state = EngineState.STOPPED
+        self.state_detail = ""
+        self.info: EngineInfo | None = None
+        self.stats = StepResult()
+        self.free_bytes: int | None = None
+        self._bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
+        self._stall_timeout_s = stall_timeout_s
+        self._requests: dict[str, Request] = {}
+        self._watchers = Watchers()
+        self._process: asyncio.subprocess.Process | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._deaths = Deaths()
+        self._last_sign_s = time.monotonic()
+        self._is_stalled = False
+        self._num_past_preemptions = 0
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while there is a process."""
+        return self._process.pid if self._process else None
+
+    @property
+    def num_running(self) -> int:
+        """Requests that the engine has begun."""
+        return sum(request.has_started for request in self._requests.values())
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that the engine has not begun."""
+        return len(self._requests) - self.num_running
+
+    @property
+    def num_preemptions(self) -> int:
+        """How many times a sequence was preempted, in this process and those before it."""
+        return self._num_past_preemptions + self.stats.num_preemptions
+
+    @property
+    def num_serving(self) -> int:
+        """Whether it serves, as a number of engines."""
+        return int(self.is_serving)
+
+    @property
+    def num_recent_deaths(self) -> int:
+        """How often its process has died within a minute; after five times it stays down."""
+        return self._deaths.num_recent
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether requests are taken and get on."""
+        return self.state is EngineState.READY and not self._is_stalled
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` in the event loop whenever `state` or `is_serving` may have changed."""
+        self._watchers.add(callback)
+
+    async def start(self) -> None:
+        """Starts the process, for the first time or after `stop`, and returns while it loads."""
+        self._deaths.clear()
+        self.free_bytes = None
+        self._set_state(EngineState.LOADING, "loading the checkpoint")
+        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._watch())]
+
+    async def stop(self, reason: str = "The server is shutting down.") -> None:
+        """Ends the process, which frees its memory; requests that are left end with ModelNotReadyError."""
+        self._set_state(EngineState.STOPPED, reason)
+        for task in self._tasks:
+            task.cancel()
+        self._process, self.info = None, None
+        self._fail_all(ModelNotReadyError(reason))
+        self._watchers.notify()
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # the last, for who waits here may be cancelled
+
+    async def wait_until_ready(self) -> EngineInfo:
+        """Waits until the checkpoint is loaded.
+
+        Raises:
+            ModelNotReadyError: It can't be.
+        """
+        await self.wait_for(lambda: self.state is not EngineState.LOADING)
+        if self.state is not EngineState.READY or self.info is None:
+            raise ModelNotReadyError(self.state_detail)
+        return self.info
+
+    async def wait_for(self, predicate: Callable[[], bool]) -> None:
+        """Waits until `predicate` has held; it is asked after each message and each change of state, none left out."""
+        await self._watchers.wait_for(predicate)
+
+    async def generate(self, submit: Submit, *, was_accepted: bool = False) -> AsyncGenerator[EngineOutput, None]:
+        """Generates a completion; closing the generator before its end aborts the request.
+
+        Args:
+            submit: The request.
+            was_accepted: Whether it has waited for another engine already, so that no bound refuses it any more.
+
+        Yields:
+            The tokens as they come, at least one in each output.
+
+        Raises:
+            ModelNotReadyError: The engine takes no requests now.
+            QueueFullError: As many requests wait, or as many tokens of their prompts, as may.
+            UnsatisfiableFormatError: The grammar can't be met.
+            EngineFailedError: The engine failed while the request was running.
+        """
+        request = self._submit(submit, was_accepted)
+        try:
+            while True:
+                await request.news.wait()
+                output = request.take()
+                if output.token_ids:
+                    yield output
+                if request.error:
+                    raise request.error
+                if output.finish_reason:
+                    return
+        finally:
+            del self._requests[submit.id]
+            if not request.has_ended:
+                self._send(Abort(submit.id))
+
+    def release_waiting(self) -> None:
+        """Ends the requests that it has not begun with ModelNotReadyError, so that another engine can have them."""
+        for request in self._requests.values():
+            if not request.has_started:
+                request.fail(self._not_ready())
+
+    def _submit(self, submit: Submit, was_accepted: bool) -> Request:
+        if self.state is not EngineState.READY:
+            raise self._not_ready()
+        if not was_accepted:
+            self._bounds.check(submit, self._requests.values())
+        if not self._requests:
+            self._last_sign_s = time.monotonic()  # an idle engine's silence is no stall
+        request = self._requests[submit.id] = Request(submit)
+        self._send(submit)
+        return request
+
+    def _send(self, message: Submit | Abort) -> None:
+        """Hands a message to the pipe's buffer; one that finds no engine is of no use to the next one either."""
+        if self.state is EngineState.READY and self._process and self._process.stdin:
+            self._process.stdin.write(pack(message))
+
+    async def _supervise(self) -> None:
+        while True:
+            process = self._process = await spawn()
+            self._watchers.notify()
+            try:
+                await self._converse(process)
+            finally:
+                self._num_past_preemptions += self.stats.num_preemptions
+                self.stats = StepResult()
+                await end(process)
+            if self.state is EngineState.FAILED or not await self._mourn():
+                return
+
+    async def _converse(self, process: asyncio.subprocess.Process) -> None:
+        """Reads the process's messages until it ends."""
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(pack(self.config))
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                header = await process.stdout.readexactly(HEADER.size)
+                message = unpack(await process.stdout.readexactly(HEADER.unpack(header)[0]))
+                self._last_sign_s = time.monotonic()
+                self._is_stalled = False
+                self._take(message)
+                self._watchers.notify()
+
+    def _take(self, message: Loading | Ready | LoadFailed | Started | StepResult) -> None:
+        match message:
+            case Loading():
+                self._set_state(EngineState.LOADING, str(message))
+            case Ready(info):
+                self.info = info
+                self._set_state(EngineState.READY, "")
+                for request in self._requests.values():
+                    self._send(request.submit)
+            case LoadFailed(reason, self.free_bytes):
+                self._set_state(EngineState.FAILED, reason)
+                self._fail_all(self._not_ready())
+            case Started(ids):
+                for request_id in ids:
+                    if started := self._requests.get(request_id):
+                        started.has_started = True
+            case StepResult():
+                self._take_result(message)
+
+    def _take_result(self, result: StepResult) -> None:
+        self.stats = result
+        for output in result.outputs:
+            if request := self._requests.get(output.id):
+                request.grow(output)
+        for failure in result.failed:
+            if failed := self._requests.get(failure.id):
+                failed.fail(to_error(failure, failed.submit))
+
+    async def _mourn(self) -> bool:
+        """Ends the requests that ran when the process died, and pauses; False if it has died too often."""
+        for request in self._requests.values():
+            if request.has_started:
+                request.fail(EngineFailedError(ENGINE_FAILED))
+        self._deaths.add()
+        num_deaths = self._deaths.num_recent
+        code = self._process.returncode if self._process else None
+        _log.error("the engine process ended with status %s, time %d within a minute", code, num_deaths)
+        if self._deaths.are_too_many:
+            self._set_state(EngineState.FAILED, f"the engine ended {num_deaths} times within a minute; see the log")
+            self._fail_all(self._not_ready())
+            self._watchers.notify()
+            return False
+        self._set_state(EngineState.LOADING, "the engine failed and is being started again")
+        self._watchers.notify()
+        await asyncio.sleep(self._deaths.pause_s)
+        return True
+
+    async def _watch(self) -> None:
+        """Sees when requests are there to run and no sign of life comes."""
+        while True:
+            await asyncio.sleep(self._stall_timeout_s / 4)
+            silence_s = time.monotonic() - self._last_sign_s
+            if self._requests and not self._is_stalled and silence_s > self._stall_timeout_s:
+                _log.error("the engine has given no sign of life for %.0f s", silence_s)
+                self._is_stalled = True
+                self._watchers.notify()
+
+    def _not_ready(self) -> ModelNotReadyError:
+        return ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")
+
+    def _fail_all(self, error: RunstreamError) -> None:
+        for request in self._requests.values():
+            request.fail(error)
+
+    def _set_state(self, state: EngineState, detail: str) -> None:
+        self.state, self.state_detail = state, detail
+        self._watchers.call()

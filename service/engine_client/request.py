@@ -1,0 +1,150 @@
+"""A request on the edge's side of the pipe."""
+
+import asyncio
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from service.engine_protocol.messages import Failure, FailureCause, StepOutput, Submit
+from service.engine_protocol.sampling_params import FinishReason, TokenLogprobs
+from service.errors import (
+    EngineFailedError,
+    InvalidRequestError,
+    QueueFullError,
+    RunstreamError,
+    UnsatisfiableFormatError,
+)
+
+
+class EngineState(enum.Enum):
+    """Whether an engine can take requests."""
+
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOutput:
+    """What a completion has grown by.
+
+    Attributes:
+        token_ids: All tokens that came since the output before.
+        finish_reason: Why the completion ended; only in the last output.
+        num_cached_tokens: How many of the prompt's tokens came from the prefix cache.
+        logprobs: The log probabilities of each of the tokens, if the request asks for them; empty if not.
+        prompt_logprobs: Those of the prompt's tokens but the first, in the first output; empty if not asked for.
+    """
+
+    token_ids: list[int]
+    finish_reason: FinishReason | None
+    num_cached_tokens: int = 0
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
+    prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """A request as the edge follows it: what has come and was not taken yet, and how it ended.
+
+    Attributes:
+        submit: What the engine was told.
+        has_started: Whether the engine has begun it, so that it may be what the engine dies of.
+        token_ids, logprobs: The tokens that came since `take`, and their log probabilities if they were asked for.
+        prompt_logprobs: Those of the prompt's tokens, until they are taken.
+        num_cached_tokens: How many of the prompt's tokens came from the prefix cache; known with the first token.
+        finish_reason, error: One of them is set at its end, once.
+        news: Set when there is something to take.
+    """
+
+    submit: Submit
+    has_started: bool = False
+    token_ids: list[int] = field(default_factory=list)
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
+    prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
+    num_cached_tokens: int = 0
+    finish_reason: FinishReason | None = None
+    error: RunstreamError | None = None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its one end has come."""
+        return self.finish_reason is not None or self.error is not None
+
+    def grow(self, output: StepOutput) -> None:
+        """Takes the engine's next token, unless it has ended."""
+        if self.has_ended:
+            return
+        self.token_ids.append(output.token_id)
+        if output.logprobs is not None:
+            self.logprobs.append(output.logprobs)
+        self.prompt_logprobs += output.prompt_logprobs
+        self.num_cached_tokens = output.num_cached_tokens
+        self.finish_reason = output.finish_reason
+        self.news.set()
+
+    def fail(self, error: RunstreamError) -> None:
+        """Ends it with an error, unless it has ended."""
+        if not self.has_ended:
+            self.error = error
+            self.news.set()
+
+    def take(self) -> EngineOutput:
+        """Everything that came since the last time."""
+        output = EngineOutput(
+            self.token_ids, self.finish_reason, self.num_cached_tokens, self.logprobs, self.prompt_logprobs
+        )
+        self.token_ids, self.logprobs, self.prompt_logprobs = [], [], []
+        self.news.clear()
+        return output
+
+
+@dataclass(frozen=True, slots=True)
+class QueueBounds:
+    """How much may wait for an engine.
+
+    Attributes:
+        max_num_seqs: The most requests that run at once.
+        max_waiting: The most requests that there can be beyond those.
+        max_waiting_tokens: The most tokens that the prompts of waiting requests have together; one that waits alone may
+            have more.
+    """
+
+    max_num_seqs: int
+    max_waiting: int
+    max_waiting_tokens: int
+
+    def check(self, submit: Submit, requests: Iterable[Request]) -> None:
+        """Refuses a request that would wait behind too many.
+
+        Those that give way to it don't count, so that no flood of them keeps it out.
+
+        Raises:
+            QueueFullError: As many of `requests`, or tokens of their prompts, go before it as may wait.
+        """
+        before = [request for request in requests if request.submit.priority <= submit.priority]
+        if len(before) >= self.max_num_seqs + self.max_waiting:
+            raise QueueFullError(
+                f"{self.max_waiting} requests are waiting already, the most that may (max_waiting). Try again shortly.",
+                max_waiting=self.max_waiting,
+            )
+        num_waiting = sum(len(request.submit.prompt_token_ids) for request in before if not request.has_started)
+        num_more = len(submit.prompt_token_ids)
+        if num_waiting and num_waiting + num_more > self.max_waiting_tokens:
+            raise QueueFullError(
+                f"Prompts of {num_waiting} tokens are waiting already; with {num_more} more they would be over the "
+                f"most that may, {self.max_waiting_tokens} (max_waiting_tokens). Try again shortly.",
+                max_waiting_tokens=self.max_waiting_tokens,
+            )
+
+
+def to_error(failure: Failure, submit: Submit) -> RunstreamError:
+    """What the client of a request that the engine could not finish is told."""
+    if failure.cause is FailureCause.GRAMMAR and submit.grammar is not None:
+        field = submit.grammar.field
+        return UnsatisfiableFormatError(f"{field} {failure.message}", field)
+    if failure.cause is FailureCause.REQUEST:
+        return InvalidRequestError(failure.message)
+    return EngineFailedError(failure.message)

@@ -1,0 +1,95 @@
+"""What an engine is told at its start, and what it tells of itself."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service.engine_protocol.acceleration import Acceleration
+
+BLOCK_SIZE = 16
+"""How many tokens' keys and values a block holds."""
+
+
+def num_blocks_for(num_tokens: int) -> int:
+    """How many blocks hold `num_tokens` tokens."""
+    return -(-num_tokens // BLOCK_SIZE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryShare:
+    """What an engine may take of a CUDA device if its KV cache gets what is left.
+
+    Attributes:
+        utilization: The part of the device's memory that may be in use, by whomever; above 0, at most 1.
+        budget_mib: What the engines of this service may take there together, in MiB; 0 for what `utilization` allows.
+        num_engines: How many engines divide that; each gets as much as the others.
+    """
+
+    utilization: float = 0.9
+    budget_mib: int = 0
+    num_engines: int = 1
+
+    def most_bytes(self, total_bytes: int) -> int:
+        """The most that one engine may take of a device with so much memory."""
+        together_bytes = int(self.utilization * total_bytes)
+        if self.budget_mib:
+            together_bytes = min(together_bytes, self.budget_mib << 20)
+        return together_bytes // self.num_engines
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Which checkpoint an engine runs, where and within which bounds.
+
+    Attributes:
+        checkpoint: A folder with config.json and *.safetensors.
+        device: "cpu", "cuda", "cuda:1", ...
+        dtype: The name of a torch dtype, or "auto" for the checkpoint's own.
+        max_num_seqs: The most sequences that run at once.
+        max_num_batched_tokens: The most tokens of one step, at least `max_num_seqs`.
+        kv_cache_memory_mib: How much memory the KV cache takes; 0 for what `memory_share` leaves, on CUDA only.
+        num_threads: How many CPU threads a step uses; 0 for one fewer than there are cores, and at least one.
+        quantization: How the weights are to be stored, as `load_model` takes it.
+        accelerations: The ways to be faster that are used.
+        other_devices: The devices that share the model with `device`, if it is cut for several.
+        memory_share: What the engine may take if the KV cache gets what is left.
+        context_window: The most tokens that a sequence will have; 0 for as many as the checkpoint was built for. What
+            the largest step takes depends on it.
+    """
+
+    checkpoint: Path
+    device: str = "cpu"
+    dtype: str = "float32"
+    max_num_seqs: int = 256
+    max_num_batched_tokens: int = 512
+    kv_cache_memory_mib: int = 512
+    num_threads: int = 0
+    quantization: str = ""
+    accelerations: frozenset[Acceleration] = frozenset()
+    other_devices: tuple[str, ...] = ()
+    memory_share: MemoryShare = field(default_factory=MemoryShare)
+    context_window: int = 0
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Where it computes; more than one if these share the model."""
+        return self.device, *self.other_devices
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a loaded engine can do.
+
+    Attributes:
+        vocab_size: Token ids are below this.
+        max_position_embeddings: The most tokens of one sequence that the checkpoint was built for.
+        num_kv_tokens: How many tokens the KV cache holds.
+        kv_cache_bytes: What it takes.
+        device, dtype: Where and in which precision it computes.
+    """
+
+    vocab_size: int
+    max_position_embeddings: int
+    num_kv_tokens: int
+    kv_cache_bytes: int
+    device: str
+    dtype: str

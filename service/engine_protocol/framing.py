@@ -1,0 +1,36 @@
+"""How messages are framed on the pipes between the edge and an engine's process.
+
+A frame is the length of its payload, 4 bytes, most significant first, and the payload, a pickled message. Both ends are
+this program, and the pipes are nobody else's.
+"""
+
+import pickle
+import struct
+from typing import Any, BinaryIO
+
+HEADER = struct.Struct("!I")
+
+
+def pack(message: object) -> bytes:
+    """Frames a message."""
+    payload = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    return HEADER.pack(len(payload)) + payload
+
+
+def unpack(payload: bytes) -> Any:
+    """The message in a frame's payload."""
+    return pickle.loads(payload)  # noqa: S301 - written by our own process
+
+
+def send(pipe: BinaryIO, message: object) -> None:
+    """Writes one message at once."""
+    pipe.write(pack(message))
+    pipe.flush()
+
+
+def receive(pipe: BinaryIO) -> Any | None:
+    """Reads one message; None at the end of the input."""
+    header = pipe.read(HEADER.size)
+    if len(header) < HEADER.size:
+        return None
+    return unpack(pipe.read(HEADER.unpack(header)[0]))

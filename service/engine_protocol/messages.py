@@ -1,0 +1,186 @@
+"""What the edge and an engine's process tell each other, and how it is framed on their pipes.
+
+A frame is the length of its payload, 4 bytes, most significant first, and the payload, a pickled message. Both ends are
+this program, and the pipes are nobody else's.
+"""
+
+import enum
+from dataclasses import dataclass, field
+
+from service.engine_protocol.engine_config import EngineInfo
+from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams, TokenLogprobs
+
+ENGINE_FAILED = "The engine failed while it was running this request. The same request may make it fail again."
+"""What clients are told whose request was in a step, or in a process, that failed."""
+
+
+class GrammarKind(enum.Enum):
+    """How a grammar is told."""
+
+    JSON_SCHEMA = "json_schema"
+    JSON_LINE = "json_line"
+    REGEX = "regex"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarSpec:
+    """The form that a completion must have.
+
+    Attributes:
+        kind: What `texts` are.
+        texts: One JSON Schema, an object written as JSON; for `JSON_LINE`, what fits it has no white space but behind
+            commas and colons. Or one regular expression, which the whole text matches; or the texts of which the
+            completion is one.
+        field: The field of the request that asks for it.
+    """
+
+    kind: GrammarKind
+    texts: tuple[str, ...]
+    field: str = field(default="response_format", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """To the engine: a new request.
+
+    Attributes:
+        id: The request's id.
+        prompt_token_ids: What it continues.
+        params: How its tokens are chosen.
+        priority: Whether it gives way to others.
+        cache_salt: Whose cached prefixes it may share: those of requests with the same salt.
+        grammar: The form that the completion must have; None if any will do.
+    """
+
+    id: str
+    prompt_token_ids: list[int]
+    params: SamplingParams
+    priority: Priority = Priority.ONLINE
+    cache_salt: str = ""
+    grammar: GrammarSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """To the engine: nobody waits for this request any more."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From the engine, once: the model is loaded."""
+
+    info: EngineInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """From the engine, now and then before `Ready`: how far it is.
+
+    Attributes:
+        what: What it does, in a word or two.
+        done, total: How much of it is done, and how much there is.
+        is_bytes: Whether these are bytes of the weights; otherwise they are pieces.
+    """
+
+    what: str
+    done: int
+    total: int
+    is_bytes: bool = True
+
+    def __str__(self) -> str:
+        if self.is_bytes:
+            return f"{self.what}: {self.done / 1e9:.1f} of {self.total / 1e9:.1f} GB"
+        return f"{self.what}: {self.done} of {self.total}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    """From the engine, instead of `Ready`: the checkpoint can't be served as things are.
+
+    Attributes:
+        message: Why.
+        free_bytes: What is free on the device if that is too little; None if something else is the reason.
+    """
+
+    message: str
+    free_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """From the engine, before the step: requests that run for the first time.
+
+    Should the step kill the process, these are the requests that must not be tried again.
+    """
+
+    ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutput:
+    """A sequence's next token.
+
+    Attributes:
+        id: The request's id.
+        token_id: The token.
+        finish_reason: Why it is the last one; None if it is not.
+        logprobs: Its log probabilities, if the request asks for them.
+        num_cached_tokens: How many of the prompt's tokens came from the prefix cache; the same in each output.
+        prompt_logprobs: The log probabilities of the prompt's tokens but the first, if the request asks for them; only
+            in the first output.
+    """
+
+    id: str
+    token_id: int
+    finish_reason: FinishReason | None
+    logprobs: TokenLogprobs | None = None
+    num_cached_tokens: int = 0
+    prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
+
+
+class FailureCause(enum.Enum):
+    """What a request could not be finished for."""
+
+    ENGINE = "engine"
+    REQUEST = "request"  # what it asks for excludes itself
+    GRAMMAR = "grammar"  # the form that it asks for can't be met
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that the engine could not finish.
+
+    Attributes:
+        id: The request's id.
+        message: Why, for its client to read. Of a grammar's, it follows the name of the field that asks for it.
+        cause: What it is for.
+    """
+
+    id: str
+    message: str
+    cause: FailureCause = FailureCause.ENGINE
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """From the engine, after a step or an abort.
+
+    Attributes:
+        outputs: The tokens drawn.
+        failed: The requests that ended without a finish reason.
+        aborted: The aborts carried out; their blocks are free.
+        num_running, num_waiting: How many sequences there are now.
+        num_free_blocks: How many blocks of the KV cache are free; blocks that only the prefix cache has are among them.
+        num_preemptions: How many times a sequence was preempted since the engine started.
+    """
+
+    outputs: list[StepOutput] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    aborted: list[str] = field(default_factory=list)
+    num_running: int = 0
+    num_waiting: int = 0
+    num_free_blocks: int = 0
+    num_preemptions: int = 0

@@ -1,0 +1,87 @@
+"""From a config to the models that it asks for."""
+
+from dataclasses import replace
+
+from service.catalog import Catalog, CatalogModel
+from service.checkpoints.locate import locate
+from service.checkpoints.need import Budget
+from service.checkpoints.quantization import best_stored
+from service.config import ConfigError, ServiceConfig
+from service.devices import CPU_BOUNDS
+from service.engine_client.handle import EngineHandle
+from service.engine_client.process import EngineProcess
+from service.engine_client.replicas import Replicas
+from service.engine_protocol.engine_config import EngineConfig, MemoryShare
+from service.models.load_policy import LoadPolicy
+from service.models.loader import Loader
+from service.models.model import Model
+from service.models.models import Models
+
+
+def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
+    """The models that a config asks for, not loaded yet.
+
+    Raises:
+        ConfigError: The catalog does not name one of them, or this version can't load it.
+        WeightsMissingError: None of them has weights on this machine.
+    """
+    policy = LoadPolicy(
+        on_use=config.load == "on-use",
+        wait_s=config.load_wait_s,
+        unload_idle_s=config.unload_idle_s,
+        max_waiting=config.max_waiting,
+    )
+
+    def open_model(entry: CatalogModel) -> Model:
+        return _open_model(config, entry)
+
+    loader = Loader(policy, Budget(config.devices, config.memory_budget_mib))
+    models = Models(catalog, config.stand_in, loader, open_model)
+    for model_id in config.models_to_load:
+        if model_id not in catalog:
+            raise ConfigError(f"the catalog has no model {model_id} to load, only {', '.join(catalog)}")
+        models.open(model_id)
+    if not models.opened:
+        raise next(iter(models.not_here.values()))
+    return models
+
+
+def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
+    engines = [
+        EngineProcess(engine_config, config.max_waiting, config.max_waiting_tokens, config.stall_timeout_s)
+        for engine_config in engine_configs(config, entry)
+    ]
+    engine: EngineHandle = engines[0] if len(engines) == 1 else Replicas(engines)
+    return Model(entry, engine, loads_on_use=config.load == "on-use")
+
+
+def engine_configs(config: ServiceConfig, entry: CatalogModel) -> list[EngineConfig]:
+    """What a model's engines load, one on each device, or on several that share the model.
+
+    Raises:
+        WeightsMissingError: It has no weights here.
+    """
+    bounds = config.engine_bounds
+    kv_cache_memory_mib = bounds.kv_cache_memory_mib
+    if entry.id not in config.models and entry.id == config.stand_in:
+        # It is a help and not what the GPU is for: it takes no share of it from the models that are.
+        kv_cache_memory_mib = kv_cache_memory_mib or CPU_BOUNDS.kv_cache_memory_mib
+    one = EngineConfig(
+        checkpoint=best_stored(locate(entry), entry.quantization),
+        dtype=config.dtype or entry.dtype,
+        quantization=entry.quantization,
+        max_num_seqs=bounds.max_num_seqs,
+        max_num_batched_tokens=bounds.max_num_batched_tokens,
+        kv_cache_memory_mib=kv_cache_memory_mib,
+        num_threads=config.num_threads,
+        accelerations=config.accelerations,
+        memory_share=MemoryShare(
+            utilization=config.gpu_memory_utilization,
+            budget_mib=config.memory_budget_mib,
+            num_engines=max(1, len(config.models)),
+        ),
+        context_window=entry.context_window,
+    )
+    starts = range(0, len(config.devices), config.tensor_parallel)
+    groups = [config.devices[start : start + config.tensor_parallel] for start in starts]
+    return [replace(one, device=first, other_devices=tuple(others)) for first, *others in groups]

@@ -1,0 +1,221 @@
+"""A completion on its way out: what the engine puts out becomes the parts of a stream, and parts become an answer."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from runstream.v1 import text_generation_pb2 as pb
+
+from service.engine_client.request import EngineOutput
+from service.engine_protocol.sampling_params import FinishReason, TokenLogprobs
+from service.metrics import Metrics
+from service.output.detokenizer import Detokenizer
+from service.output.stop_sequences import StopSearch
+from service.output.tool_calls import ToolCallSearch
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StopTokens:
+    """Tokens with which the engine ends a completion besides its end-of-sequence tokens.
+
+    Attributes:
+        token_ids: Their ids.
+        is_included: Whether the text of the one that ended it is part of the completion.
+    """
+
+    token_ids: frozenset[int] = frozenset()
+    is_included: bool = False
+
+
+class Completion:
+    """Turns one request's engine outputs into parts, up to its end, and counts them.
+
+    Args:
+        request_id: Stands in every part.
+        served_model: The model that answers.
+        num_prompt_tokens: For the usage.
+        detokenizer: A fresh one.
+        token_bytes: Gives the bytes of a token id, for log probabilities.
+        stops: A fresh search for the request's stop sequences.
+        stop_tokens: The request's tokens that end a completion.
+        tool_calls: A fresh search for calls of the request's tools, in what comes before a stop sequence.
+        min_tokens: No stop sequence is looked for in the text that the first so many tokens settle.
+        metrics: Gets times and counts.
+        started_at: When the call came in, by `time.perf_counter`.
+
+    Attributes:
+        has_ended: Whether the last part is made. Nothing more is to be added then.
+    """
+
+    def __init__(
+        self,
+        request_id: str,
+        served_model: str,
+        num_prompt_tokens: int,
+        detokenizer: Detokenizer,
+        token_bytes: Callable[[int], bytes],
+        stops: StopSearch,
+        stop_tokens: StopTokens,
+        tool_calls: ToolCallSearch,
+        min_tokens: int,
+        metrics: Metrics,
+        started_at: float,
+    ) -> None:
+        self._request_id = request_id
+        self._served_model = served_model
+        self._num_prompt_tokens = num_prompt_tokens
+        self._detokenizer = detokenizer
+        self._token_bytes = token_bytes
+        self._stops = stops
+        self._stop_tokens = stop_tokens
+        self._matched_stop_token_id: int | None = None
+        self._tool_calls = tool_calls
+        self._num_sent_calls = 0
+        self._min_tokens = min_tokens
+        self._metrics = metrics
+        self._started_at = started_at
+        self._num_tokens = 0
+        self._num_cached_tokens = 0
+        self._logprobs: list[pb.TokenLogprob] = []
+        self._prompt_logprobs: list[pb.TokenLogprob] = []
+        self.has_ended = False
+
+    def add_prompt(self, token_ids: list[int], logprobs: list[TokenLogprobs]) -> None:
+        """Tells the log probabilities of the prompt's tokens but the first, in the part that is made next."""
+        self._prompt_logprobs = list(map(self._logprob, token_ids[1:], logprobs))
+
+    def add(self, output: EngineOutput) -> pb.RunStreamResponse | None:
+        """The part that an output makes; None if it settles neither text nor a call and is not the last.
+
+        The last is that in which the engine has ended the completion, or a stop sequence has. Of that one's tokens,
+        those up to the one that lets the stop sequence be found belong to the completion; the others are as if the
+        engine had never drawn them.
+        """
+        num_tokens_before = self._num_tokens
+        self._num_cached_tokens = output.num_cached_tokens
+        text = self._tool_calls.push(self._read(output))
+        self.has_ended = output.finish_reason is not None or self._stops.matched is not None
+        if self.has_ended:
+            text += self._tool_calls.flush()
+        num_new_tokens = self._num_tokens - num_tokens_before
+        self._logprobs += map(self._logprob, output.token_ids[:num_new_tokens], output.logprobs)
+        finish_reason = self._finish_reason(output) if self.has_ended else pb.FINISH_REASON_UNSPECIFIED
+        self._count(num_new_tokens, finish_reason)
+        calls = self._new_calls()
+        if not (text or calls or self.has_ended):
+            return None
+        part = self._part(text, calls)
+        if self.has_ended:
+            self._end(part, finish_reason)
+        return part
+
+    def _finish_reason(self, output: EngineOutput) -> "pb.FinishReason.ValueType":
+        """Why the completion has ended: for its calls, unless it was cut behind the beginning of something more."""
+        is_cut = output.finish_reason is FinishReason.LENGTH and self._stops.matched is None
+        if self._tool_calls.calls and not (is_cut and self._tool_calls.has_rest):
+            return pb.FINISH_REASON_TOOL_CALLS
+        return pb.FINISH_REASON_LENGTH if is_cut else pb.FINISH_REASON_STOP
+
+    def _end(self, part: pb.RunStreamResponse, finish_reason: "pb.FinishReason.ValueType") -> None:
+        """Makes a part the last."""
+        part.finish_reason = finish_reason
+        if self._stops.matched is not None:
+            part.matched_stop = self._stops.matched
+        elif self._matched_stop_token_id is not None:
+            part.matched_stop_token_id = self._matched_stop_token_id
+        part.usage.prompt_tokens = self._num_prompt_tokens
+        part.usage.completion_tokens = self._num_tokens
+        part.usage.cached_prompt_tokens = self._num_cached_tokens
+
+    def _new_calls(self) -> list[pb.ToolCallDelta]:
+        """The calls found since the last time, each whole."""
+        first, self._num_sent_calls = self._num_sent_calls, len(self._tool_calls.calls)
+        return [
+            pb.ToolCallDelta(index=index, id=call.id, name=call.name, arguments_json=call.arguments_json)
+            for index, call in enumerate(self._tool_calls.calls[first:], first)
+        ]
+
+    def _read(self, output: EngineOutput) -> str:
+        """The text that an output's tokens let go out, each counted, up to the one with which a stop is found."""
+        text = ""
+        for token_id in output.token_ids:
+            self._num_tokens += 1
+            if token_id in self._stop_tokens.token_ids:
+                self._matched_stop_token_id = token_id
+                if not self._stop_tokens.is_included:
+                    continue
+            text += self._until_stop(self._detokenizer.push([token_id]))
+            if self._stops.matched is not None:
+                return text
+        if output.finish_reason is not None:
+            text += self._until_stop(self._detokenizer.flush()) + self._stops.flush()
+        return text
+
+    def _until_stop(self, settled: str) -> str:
+        return settled if self._num_tokens <= self._min_tokens else self._stops.push(settled)
+
+    def _part(self, text: str, calls: list[pb.ToolCallDelta]) -> pb.RunStreamResponse:
+        logprobs, self._logprobs = self._logprobs, []
+        prompt_logprobs, self._prompt_logprobs = self._prompt_logprobs, []
+        return pb.RunStreamResponse(
+            id=self._request_id,
+            served_model=self._served_model,
+            text=text,
+            tool_calls=calls,
+            logprobs=logprobs,
+            prompt_logprobs=prompt_logprobs,
+        )
+
+    def _logprob(self, token_id: int, logprobs: TokenLogprobs) -> pb.TokenLogprob:
+        top = [
+            pb.TopLogprob(token_id=likely, token=self._token_bytes(likely), logprob=logprob)
+            for likely, logprob in logprobs.top
+        ]
+        token = self._token_bytes(token_id)
+        return pb.TokenLogprob(token_id=token_id, token=token, logprob=logprobs.chosen, top=top)
+
+    def _count(self, num_new_tokens: int, finish_reason: "pb.FinishReason.ValueType") -> None:
+        elapsed_s = time.perf_counter() - self._started_at
+        if self._num_tokens == num_new_tokens:
+            self._metrics.count_prompt(self._served_model, self._num_prompt_tokens, self._num_cached_tokens)
+            self._metrics.observe_first_token(self._served_model, elapsed_s)
+        self._metrics.count_tokens(self._served_model, num_new_tokens)
+        if self.has_ended:
+            reason = pb.FinishReason.Name(finish_reason).removeprefix("FINISH_REASON_").lower()
+            self._metrics.observe_end(self._served_model, reason, elapsed_s)
+            _log.info(
+                "request %s: %s, %d prompt tokens of which %d cached, %d completion tokens, %s, %.3f s",
+                *(self._request_id, self._served_model, self._num_prompt_tokens, self._num_cached_tokens),
+                *(self._num_tokens, reason, elapsed_s),
+            )
+
+
+def join(parts: Iterable[pb.RunStreamResponse]) -> pb.RunResponse:
+    """The answer that a whole stream amounts to, by the law in the contract."""
+    parts = list(parts)
+    first, last = parts[0], parts[-1]
+    return pb.RunResponse(
+        id=last.id,
+        served_model=last.served_model,
+        text="".join(part.text for part in parts),
+        tool_calls=_join_calls(delta for part in parts for delta in part.tool_calls),
+        logprobs=[logprob for part in parts for logprob in part.logprobs],
+        prompt_logprobs=first.prompt_logprobs,
+        finish_reason=last.finish_reason,
+        matched_stop=last.matched_stop if last.HasField("matched_stop") else None,
+        matched_stop_token_id=last.matched_stop_token_id if last.HasField("matched_stop_token_id") else None,
+        usage=last.usage,
+    )
+
+
+def _join_calls(deltas: Iterable[pb.ToolCallDelta]) -> list[pb.ToolCall]:
+    calls: dict[int, pb.ToolCall] = {}
+    for delta in deltas:
+        call = calls.setdefault(delta.index, pb.ToolCall())
+        call.id = call.id or delta.id
+        call.name = call.name or delta.name
+        call.arguments_json += delta.arguments_json
+    return [call for _, call in sorted(calls.items())]

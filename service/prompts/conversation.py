@@ -1,0 +1,187 @@
+"""A request's messages and tools in the form that a chat template takes: as it was trained to, or in plain words."""
+
+import json
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice, takewhile
+from typing import Any, TypeAlias
+
+from runstream.v1 import text_generation_pb2 as pb
+
+from service.requests.tools import arguments, described_tools, parameters
+
+Entry: TypeAlias = dict[str, Any]
+"""A message or a tool, as OpenAI's API writes it and chat templates read it."""
+
+_INSTRUCTION = """\
+You can call these tools, each written as JSON with its name and the JSON Schema of its parameters:
+
+{tools}
+
+To call one, answer with nothing but JSON of this form: {{"name": "<its name>", "parameters": {{<its parameters>}}}}"""
+
+
+def messages_of(request: pb.RunRequest, default_system_prompt: str) -> Sequence[pb.Message]:
+    """The messages of a conversation, or those that a single prompt stands for."""
+    if request.WhichOneof("input") == "conversation":
+        return request.conversation.messages
+    turns = [("system", default_system_prompt)] if default_system_prompt else []
+    turns.append(("user", request.prompt.text))
+    return [pb.Message(role=role, content=[pb.ContentPart(text=text)]) for role, text in turns]
+
+
+def text_of(message: pb.Message) -> str:
+    """The texts of a message's parts, joined."""
+    return "".join(part.text for part in message.content)
+
+
+def as_trained(messages: Sequence[pb.Message]) -> list[Entry]:
+    """Messages for a template that writes calls itself, as Llama 3.1's: one a message, its result behind it.
+
+    That template leaves out what an assistant says beside a call, so this becomes a message of its own.
+    """
+    entries: list[Entry] = []
+    is_taken: set[int] = set()
+    for place, message in enumerate(messages):
+        if place in is_taken:
+            continue
+        if not message.tool_calls:
+            entries.append(_spoken(message))
+            continue
+        if text := text_of(message):
+            entries.append({"role": message.role, "content": text})
+        following = takewhile(lambda other: messages[other].role == "tool", range(place + 1, len(messages)))
+        results = {other: messages[other] for other in islice(following, len(message.tool_calls))}
+        for call, other in zip(message.tool_calls, _places_of_results(message.tool_calls, results), strict=True):
+            entries.append({"role": message.role, "content": "", "tool_calls": [_call(call)]})
+            if other is not None:
+                entries.append({**_spoken(messages[other]), "name": messages[other].name or call.name})
+                is_taken.add(other)
+    return entries
+
+
+def tools_as_trained(request: pb.RunRequest) -> list[Entry] | None:
+    """The tools that the model is told of; None if there are none."""
+    tools = described_tools(request)
+    return [{"type": "function", "function": _function(tool)} for tool in tools] or None
+
+
+def in_words(request: pb.RunRequest, messages: Iterable[pb.Message], *, has_system_role: bool) -> list[Entry]:
+    """Messages for a template that knows nothing of tools: calls and results are JSON that somebody says.
+
+    Args:
+        request: Has the tools, which the system message describes.
+        messages: Its messages.
+        has_system_role: Whether the template lets a system speak; if not, the first user says it all.
+    """
+    turns: list[tuple[str, list[str]]] = []
+    names: dict[str, str] = {}
+    is_behind_result = False
+    for message in messages:
+        names.update((call.id, call.name) for call in message.tool_calls)
+        is_result = message.role == "tool"
+        role = "user" if is_result else message.role
+        text = _result_in_words(message, names) if is_result else _said(message)
+        if role == "user" and is_behind_result:
+            turns[-1][1].append(text)  # for templates in which user and assistant must take turns
+        else:
+            turns.append((role, [text]))
+        is_behind_result = is_result or (is_behind_result and role == "user")
+    entries = [{"role": role, "content": "\n".join(texts)} for role, texts in turns]
+    if not has_system_role:
+        entries = _without_system(entries)
+    if tools := described_tools(request):
+        listed = "\n".join(json.dumps(_function(tool), ensure_ascii=False) for tool in tools)
+        _instruct(entries, _INSTRUCTION.format(tools=listed), "system" if has_system_role else "user")
+    return entries
+
+
+def in_turns(entries: Sequence[Entry], *, has_system_role: bool) -> list[Entry]:
+    """Messages for a template in which a system may speak first and then user and assistant must take turns.
+
+    As mistral_common's encoder does it: what systems say anywhere goes first, neighbours of one role are one message
+    with blank lines between, and before an assistant who begins stands a user who says nothing.
+
+    Args:
+        entries: Messages that the template refused.
+        has_system_role: Whether it lets a system speak; if not, the first user says it all.
+    """
+    turns: list[Entry] = []
+    for entry in sorted(entries, key=lambda entry: entry["role"] != "system"):
+        before = turns[-1] if turns else {}
+        if before.keys() == entry.keys() == {"role", "content"} and before["role"] == entry["role"] != "tool":
+            turns[-1] = {**entry, "content": f"{before['content']}\n\n{entry['content']}"}
+        else:
+            turns.append(entry)
+    num_systems = int(bool(turns) and turns[0]["role"] == "system")
+    if num_systems == len(turns) or turns[num_systems]["role"] == "assistant":
+        turns.insert(num_systems, {"role": "user", "content": ""})
+    return turns if has_system_role else _without_system(turns)
+
+
+def _spoken(message: pb.Message) -> Entry:
+    told = {"tool_call_id": message.tool_call_id, "name": message.name if message.role == "tool" else ""}
+    return {"role": message.role, "content": text_of(message), **{key: value for key, value in told.items() if value}}
+
+
+def _call(call: pb.ToolCall) -> Entry:
+    function = {"name": call.name, "arguments": arguments(call)}
+    return {"type": "function", "function": function, **({"id": call.id} if call.id else {})}
+
+
+def _function(tool: pb.Tool) -> Entry:
+    return {"name": tool.name, "description": tool.description, "parameters": parameters(tool)}
+
+
+def _places_of_results(calls: Sequence[pb.ToolCall], results: Mapping[int, pb.Message]) -> list[int | None]:
+    """Where each call's result is: found by its id, by its name if it has no id, else in their order."""
+    waiting: dict[tuple[str, str], deque[int]] = defaultdict(deque)
+    for place, result in results.items():
+        key = ("id", result.tool_call_id) if result.tool_call_id else ("name", result.name)
+        waiting[key].append(place)
+    found: dict[int, int] = {}
+    for kind in ("id", "name"):
+        for index, call in enumerate(calls):
+            places = waiting[kind, getattr(call, kind)]
+            if index not in found and places:
+                found[index] = places.popleft()
+    left = iter(sorted(results.keys() - found.values()))
+    return [found[index] if index in found else next(left, None) for index in range(len(calls))]
+
+
+def _said(message: pb.Message) -> str:
+    calls = [f'{{"name": {json.dumps(call.name)}, "parameters": {_written(call)}}}' for call in message.tool_calls]
+    text = text_of(message)
+    return "\n".join([text, *calls] if text else calls)
+
+
+def _written(call: pb.ToolCall) -> str:
+    """A call's arguments as its model has written them, or a text as JSON writes it."""
+    read = arguments(call)
+    return json.dumps(read, ensure_ascii=False) if isinstance(read, str) else call.arguments_json or "{}"
+
+
+def _result_in_words(message: pb.Message, names: dict[str, str]) -> str:
+    name = message.name or names.get(message.tool_call_id, "")
+    return json.dumps({**({"name": name} if name else {}), "result": text_of(message)}, ensure_ascii=False)
+
+
+def _without_system(entries: list[Entry]) -> list[Entry]:
+    """Puts what a system says first before what the user says behind it, as Mistral's own encoder does."""
+    if [entry["role"] for entry in entries[:2]] != ["system", "user"]:
+        return entries
+    system, user, *others = entries
+    return [{**user, "content": f"{system['content']}\n\n{user['content']}"}, *others]
+
+
+def _instruct(entries: list[Entry], instruction: str, role: str) -> None:
+    """Tells the model in the first system message, or before what the first user says."""
+    if role == "system" and entries[0]["role"] == role:
+        entries[0]["content"] += "\n\n" + instruction
+        return
+    if role == "user":
+        for entry in entries:
+            if entry["role"] == role:
+                entry["content"] = instruction + "\n\n" + entry["content"]
+                return
+    entries.insert(0, {"role": role, "content": instruction})

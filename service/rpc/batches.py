@@ -1,0 +1,91 @@
+"""The handlers of batches."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+from runstream.v1 import batches_pb2 as pb
+from runstream.v1 import batches_pb2_grpc as pb_grpc
+
+from service.batches.batches import Batches
+from service.metrics import Metrics
+from service.rpc.auth import BearerToken
+from service.rpc.calls import Calls
+from service.rpc.request_id import request_id_of, tell_request_id
+from service.rpc.status import error_status
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class BatchServicer(pb_grpc.BatchServiceServicer):
+    """Takes batches and tells what became of them."""
+
+    def __init__(self, batches: Batches, calls: Calls, auth: BearerToken, metrics: Metrics) -> None:
+        self._batches = batches
+        self._calls = calls
+        self._auth = auth
+        self._metrics = metrics
+
+    async def CreateBatch(  # noqa: N802
+        self, request: pb.CreateBatchRequest, context: _Context
+    ) -> pb.CreateBatchResponse:
+        """Takes a batch."""
+        async with self._answering(context):
+            return pb.CreateBatchResponse(batch=await self._batches.create(request))
+
+    async def GetBatch(self, request: pb.GetBatchRequest, context: _Context) -> pb.GetBatchResponse:  # noqa: N802
+        """Tells about a batch."""
+        async with self._answering(context):
+            return pb.GetBatchResponse(batch=await self._batches.get(request.account, request.batch_id))
+
+    # A coroutine that writes, for the same reason as RunStream.
+    async def StreamBatchResults(  # type: ignore[override]  # noqa: N802
+        self, request: pb.StreamBatchResultsRequest, context: _Context
+    ) -> None:
+        """Answers with the results that a batch has."""
+        async with (
+            self._admitted(context) as request_id,
+            contextlib.aclosing(self._batches.results(request.account, request.batch_id)) as pages,
+        ):
+            await tell_request_id(context, request_id)
+            async for page in pages:
+                await context.write(pb.StreamBatchResultsResponse(results=page))
+
+    async def ListBatches(  # noqa: N802
+        self, request: pb.ListBatchesRequest, context: _Context
+    ) -> pb.ListBatchesResponse:
+        """Lists an account's batches."""
+        async with self._answering(context):
+            batches, next_token = await self._batches.page(request.account, request.page_size, request.page_token)
+            return pb.ListBatchesResponse(batches=batches, next_page_token=next_token)
+
+    async def CancelBatch(  # noqa: N802
+        self, request: pb.CancelBatchRequest, context: _Context
+    ) -> pb.CancelBatchResponse:
+        """Ends what is left of a batch."""
+        async with self._answering(context):
+            return pb.CancelBatchResponse(batch=await self._batches.cancel(request.account, request.batch_id))
+
+    async def DeleteBatch(  # noqa: N802
+        self, request: pb.DeleteBatchRequest, context: _Context
+    ) -> pb.DeleteBatchResponse:
+        """Forgets a batch."""
+        async with self._answering(context):
+            await self._batches.delete(request.account, request.batch_id)
+            return pb.DeleteBatchResponse()
+
+    @contextlib.asynccontextmanager
+    async def _answering(self, context: _Context) -> AsyncIterator[None]:
+        async with self._admitted(context) as request_id:
+            yield
+            await tell_request_id(context, request_id)
+
+    @contextlib.asynccontextmanager
+    async def _admitted(self, context: _Context) -> AsyncIterator[str]:
+        """Holds a call while it is answered, and gives its request's id."""
+        request_id = request_id_of(context)
+        async with error_status(context, request_id, self._metrics.count_failure):
+            self._auth.check(context)
+            async with self._calls.admit(context):
+                yield request_id

@@ -1,0 +1,74 @@
+"""The handlers. Each has four beats: check, call, map the error, fill."""
+
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from runstream.v1 import text_generation_pb2 as pb
+from runstream.v1 import text_generation_pb2_grpc as pb_grpc
+
+from service.generation import TextGenerator
+from service.metrics import Metrics
+from service.output.completion import join
+from service.requests.checks import check_request
+from service.rpc.auth import BearerToken
+from service.rpc.calls import Calls, _Context
+from service.rpc.request_id import request_id_of, tell_request_id
+from service.rpc.status import error_status
+
+MODEL_HEADER = "x-runstream-model"
+
+
+class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
+    """Generates text. `Run` joins what `RunStream` would send, so that the two can't differ."""
+
+    def __init__(self, generator: TextGenerator, calls: Calls, auth: BearerToken, metrics: Metrics) -> None:
+        self._generator = generator
+        self._calls = calls
+        self._auth = auth
+        self._metrics = metrics
+
+    async def Run(self, request: pb.RunRequest, context: _Context) -> pb.RunResponse:  # noqa: N802
+        """Answers with the whole completion."""
+        response = pb.RunResponse()
+        async with self._parts(request, context) as (request_id, stream):
+            response = join([part async for part in stream])
+            await tell_request_id(context, request_id, (MODEL_HEADER, response.served_model))
+        return response
+
+    # A coroutine that writes is cancelled where it stands; a generator that yields would only be finalized some time.
+    async def RunStream(self, request: pb.RunRequest, context: _Context) -> None:  # type: ignore[override]  # noqa: N802
+        """Answers with parts of the completion as they are generated."""
+        async with self._parts(request, context) as (request_id, stream):
+            is_first = True
+            async for part in stream:
+                if is_first:
+                    await tell_request_id(context, request_id, (MODEL_HEADER, part.served_model))
+                    is_first = False
+                await context.write(part)
+
+    async def CountTokens(  # noqa: N802
+        self, request: pb.CountTokensRequest, context: _Context
+    ) -> pb.CountTokensResponse:
+        """Counts the tokens of a prompt."""
+        response = pb.CountTokensResponse()
+        request_id = request_id_of(context)
+        async with error_status(context, request_id, self._metrics.count_failure):
+            self._auth.check(context)
+            async with self._calls.admit(context):
+                response = await self._generator.count_tokens(request.request)
+                await tell_request_id(context, request_id)
+        return response
+
+    @contextlib.asynccontextmanager
+    async def _parts(
+        self, request: pb.RunRequest, context: _Context
+    ) -> AsyncIterator[tuple[str, AsyncGenerator[pb.RunStreamResponse, None]]]:
+        """Holds a call while it is answered, and gives its request's id and the parts of the completion."""
+        request_id = request_id_of(context)
+        async with error_status(context, request_id, self._metrics.count_failure):
+            self._auth.check(context)
+            check_request(request)
+            generating = self._generator.generate(request, request_id)
+            async with self._calls.admit(context), aclosing(generating) as stream:
+                yield request_id, stream

@@ -1,0 +1,153 @@
+"""The fused decoder computes what the class's own forward computes."""
+
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from service.engine.forward.fused_decoder import can_fuse
+from service.engine.forward.kv_cache import KVShape, bytes_per_block
+from service.engine.forward.model_runner import ModelRunner
+from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.sequence import Sequence
+from service.engine_protocol.sampling_params import SamplingParams
+from tests.support.checkpoints import LLAMA_3_ROPE, tiny_model
+
+LINEAR_ROPE = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
+YARN_ROPE = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 256}
+WINDOW_IN_LATER_LAYERS = {"use_sliding_window": True, "sliding_window": 24, "max_window_layers": 1}
+COVERED: list[tuple[str, dict[str, Any]]] = [
+    ("llama", {}),
+    ("llama", {"attention_bias": True, "mlp_bias": True}),
+    ("llama", {"head_dim": 24, "num_key_value_heads": 1}),
+    ("llama", {"num_key_value_heads": 4, "tie_word_embeddings": True}),
+    ("llama", {"rope_parameters": LLAMA_3_ROPE}),
+    ("llama", {"rope_parameters": LINEAR_ROPE}),
+    ("llama", {"rope_parameters": YARN_ROPE}),
+    ("llama", {"sliding_window": 5}),  # the class does not know it, and neither may we
+    ("mistral", {"head_dim": 24}),
+    ("mistral", {"sliding_window": None}),
+    ("qwen2", {}),
+    ("qwen2", WINDOW_IN_LATER_LAYERS),
+    ("qwen3", {"head_dim": 24}),
+    ("qwen3", {"attention_bias": True, **WINDOW_IN_LATER_LAYERS}),
+    ("phi3", {}),
+    ("phi3", {"sliding_window": None, "num_key_value_heads": 4}),
+]
+TOKEN_IDS = [(step * 37 + 5) % 320 for step in range(48)]
+
+
+NUM_BLOCKS = 8
+
+
+def shapes(model: PreTrainedModel) -> list[KVShape]:
+    config = model.config
+    head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return [KVShape(config.num_key_value_heads, head_size)] * config.num_hidden_layers
+
+
+def make_runner(model: PreTrainedModel) -> ModelRunner:
+    return ModelRunner(model, shapes(model), NUM_BLOCKS)
+
+
+def logits_in_company(runner: ModelRunner, num_tokens: int) -> torch.Tensor:
+    """The logits after the first `num_tokens` tokens and after each of the rest, beside a sequence of 3 tokens."""
+    sequence = Sequence("it", TOKEN_IDS[:num_tokens], num_tokens, SamplingParams(1), block_table=[4, 0, 2])
+    other = Sequence("other", [7, 8, 9], 3, SamplingParams(1), block_table=[1])
+    rows = []
+    for size in [num_tokens - 9, 9, *[1] * (len(TOKEN_IDS) - num_tokens)]:
+        other.num_computed_tokens = 0
+        items = [ScheduledSequence(sequence, size), ScheduledSequence(other, 3)]
+        is_drawing = items[0].is_last_chunk
+        logits = runner.logits(items)
+        sequence.num_computed_tokens += size
+        if is_drawing:
+            rows.append(logits[0])
+            sequence.token_ids = TOKEN_IDS[: sequence.num_tokens + 1]
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize(("family", "changes"), COVERED, ids=str)
+# The classes norm in float32 even then.
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 2e-6)], ids=str)
+@torch.inference_mode()
+def test_logits_are_those_of_the_class(
+    family: str, changes: dict[str, Any], dtype: torch.dtype, tolerance: float
+) -> None:
+    model: Any = tiny_model(family, **changes).train(mode=False)
+    model.to(dtype)
+    expected = model(torch.tensor([TOKEN_IDS])).logits[0, 29:]
+    assert can_fuse(model)
+    logits = logits_in_company(make_runner(model), 30)
+    assert (logits - expected).norm() < tolerance * expected.norm()
+
+
+class Doubling(nn.Linear):
+    """Stands for a quantized layer: it has a weight, but computes in its own way."""
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        return 2 * super().forward(hidden)
+
+
+def with_another_activation() -> PreTrainedModel:
+    return tiny_model(hidden_act="gelu")
+
+
+def with_a_layer_of_its_own() -> PreTrainedModel:
+    model: Any = tiny_model()
+    attention = model.model.layers[1].self_attn
+    own = Doubling(64, 64, bias=False)
+    own.load_state_dict(attention.q_proj.state_dict())
+    attention.q_proj = own
+    return model
+
+
+class Packed(torch.Tensor):
+    """Stands for quantized weights: an ordinary layer, but a tensor of another class."""
+
+
+def with_a_tensor_of_its_own() -> PreTrainedModel:
+    model: Any = tiny_model()
+    projection = model.model.layers[1].self_attn.q_proj
+    projection.weight = nn.Parameter(projection.weight.detach().as_subclass(Packed), requires_grad=False)
+    return model
+
+
+@pytest.mark.parametrize("make", [with_another_activation, with_a_layer_of_its_own, with_a_tensor_of_its_own])
+@torch.inference_mode()
+def test_what_is_not_covered_runs_through_the_class(make: Any) -> None:
+    model = make().train(mode=False)
+    expected = model(torch.tensor([TOKEN_IDS])).logits[0, 29:]
+    assert not can_fuse(model)
+    logits = logits_in_company(make_runner(model), 30)
+    assert (logits - expected).norm() < 1e-5 * expected.norm()
+
+
+@pytest.fixture
+def stored_bytes() -> Iterator[Callable[[], int]]:
+    """Tells how much the tensors take that were made in this test and are alive."""
+
+    def count() -> int:
+        gc.collect()
+        tensors = [it for it in gc.get_objects() if type(it) in (torch.Tensor, nn.Parameter)]
+        storages = [tensor.untyped_storage() for tensor in tensors]
+        return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+    gc.freeze()  # what there is already is left out
+    yield count
+    gc.unfreeze()
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma2", "phi3"])
+@pytest.mark.parametrize("is_tied", [True, False])
+def test_no_weight_is_kept_twice(stored_bytes: Callable[[], int], family: str, is_tied: bool) -> None:
+    """In bfloat16, since PyTorch does not tell how large the matrices are that float32 on a CPU packs."""
+    model: Any = tiny_model(family, tie_word_embeddings=is_tied).bfloat16()
+    before = stored_bytes()
+    runner = make_runner(model)
+    assert stored_bytes() == before + (NUM_BLOCKS + 1) * bytes_per_block(shapes(model), torch.bfloat16)
+    del runner

@@ -1,0 +1,86 @@
+"""Layers of the same input joined into one give the outputs that they gave side by side."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from service.engine.linears.merged import joined
+from service.engine.linears.quantized import GroupedLinear, Int8Linear
+from service.engine.linears.tinygemm import Int4KernelLinear
+
+INPUTS = 128
+ORDER = torch.randperm(INPUTS, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(autouse=True)
+def generator() -> None:
+    torch.manual_seed(0)
+
+
+def int8(outputs: int, has_bias: bool = False, dtype: torch.dtype = torch.float32) -> Int8Linear:
+    layer = Int8Linear(INPUTS, outputs, nn.Parameter(torch.randn(outputs)) if has_bias else None, dtype)
+    layer.weight.random_(-127, 128)
+    layer.scale.uniform_(0.001, 0.002)
+    return layer
+
+
+def drawn(outputs: int, bits: int, groups: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    codes = torch.randint(2**bits, (outputs, INPUTS), dtype=torch.uint8)
+    return codes, torch.rand(outputs, groups), torch.randint(2**bits, (outputs, groups), dtype=torch.uint8)
+
+
+def grouped(
+    outputs: int, has_bias: bool = False, bits: int = 4, groups: int = 4, order: torch.Tensor | None = None
+) -> GroupedLinear:
+    bias = nn.Parameter(torch.randn(outputs)) if has_bias else None
+    return GroupedLinear(*drawn(outputs, bits, groups), bits, bias, order, torch.float32)
+
+
+def in_order(outputs: int, has_bias: bool = False) -> GroupedLinear:
+    return grouped(outputs, has_bias, order=ORDER)
+
+
+@pytest.mark.parametrize("make", [int8, grouped, in_order])
+@pytest.mark.parametrize("biases", [(False, False, False), (True, True, True), (False, True, False)])
+@torch.inference_mode()
+def test_one_layer_gives_the_outputs_of_all(make: Callable[..., nn.Module], biases: tuple[bool, ...]) -> None:
+    parts = [make(outputs, has_bias) for outputs, has_bias in zip((48, 16, 7), biases, strict=True)]
+    hidden = torch.randn(3, INPUTS)
+    expected = torch.cat([part(hidden) for part in parts], dim=-1)
+    (whole,) = joined(*parts)
+    torch.testing.assert_close(whole(hidden), expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("make", [int8, grouped, in_order])
+def test_joining_holds_no_weight_twice(make: Callable[..., nn.Module]) -> None:
+    def held() -> int:
+        buffers = [buffer for part in parts for name, buffer in part.named_buffers() if name != "_order"]
+        return sum(buffer.untyped_storage().nbytes() for buffer in buffers)
+
+    parts = [make(outputs) for outputs in (48, 16)]
+    before = held()
+    joined(*parts)
+    assert held() == before
+
+
+def tinygemm(outputs: int) -> Int4KernelLinear:
+    return Int4KernelLinear(*drawn(outputs, 4, 4), None, None)
+
+
+UNLIKE = {
+    "int8 and 4 bits": lambda: (int8(16), grouped(16)),
+    "4 and 8 bits": lambda: (grouped(16), grouped(16, bits=8)),
+    "groups of 32 and 64": lambda: (grouped(16), grouped(16, groups=2)),
+    "one in order": lambda: (grouped(16), in_order(16)),
+    "other orders": lambda: (in_order(16), grouped(16, order=ORDER.flip(0))),
+    "packed by PyTorch": lambda: (tinygemm(16), tinygemm(16)),
+}
+
+
+@pytest.mark.parametrize("make", UNLIKE.values(), ids=UNLIKE)
+def test_unlike_layers_stay_apart(make: Callable[[], tuple[nn.Module, ...]]) -> None:
+    parts = make()
+    assert joined(*parts) == parts
+    assert all(part(torch.randn(2, INPUTS, dtype=torch.bfloat16)).shape == (2, 16) for part in parts)

@@ -1,0 +1,61 @@
+"""Asking a bridge over OpenAI's routes, and reading what it says."""
+
+import json
+import re
+from typing import Any
+
+from bridge.http.body import parse_json
+from bridge.openai.chat_request import to_chat_question
+from bridge.openai.completion_request import to_completion_question
+from bridge.openai.question import Question
+from tests.support.fake_service import DEMO
+from tests.support.running_bridge import Answer, Bridge
+
+V1 = "/v1"
+IN_ACCOUNT = "/client/v4/accounts/acc/ai/v1"
+BASES = [V1, IN_ACCOUNT]
+
+CHAT = {"model": DEMO, "messages": [{"role": "user", "content": "where is new york?"}]}
+COMPLETION = {"model": DEMO, "prompt": "New York is"}
+WITH_USAGE = {"stream": True, "stream_options": {"include_usage": True}}
+
+TIMES = re.compile(rb'("id":"id-|"created":)\d+')
+
+
+async def chat(bridge: Bridge, base: str = V1, **fields: Any) -> Answer:
+    """Asks for a chat completion."""
+    return await bridge.ask("POST", f"{base}/chat/completions", json={**CHAT, **fields})
+
+
+async def complete(bridge: Bridge, base: str = V1, **fields: Any) -> Answer:
+    """Asks for a text completion."""
+    return await bridge.ask("POST", f"{base}/completions", json={**COMPLETION, **fields})
+
+
+def parse_chat(body: bytes) -> Question:
+    """Reads the body of a chat completion as the bridge does."""
+    return parse_json(body, to_chat_question)
+
+
+def parse_completion(body: bytes) -> Question:
+    """Reads the body of a text completion as the bridge does."""
+    return parse_json(body, to_completion_question)
+
+
+def at_no_time(body: bytes) -> bytes:
+    """A body with 0 for every time in it."""
+    return TIMES.sub(rb"\g<1>0", body)
+
+
+def read_chunks(body: bytes) -> list[dict[str, Any]]:
+    """The chunks of a stream that has ended well."""
+    *events, done, rest = body.decode().split("\n\n")
+    assert (done, rest) == ("data: [DONE]", "")
+    return [json.loads(event.removeprefix("data: ")) for event in events]
+
+
+def error_of(answer: Answer) -> tuple[int, dict[str, Any]]:
+    """Its status and the error in OpenAI's shape, without the request's id in the message."""
+    error = json.loads(answer.body)["error"]
+    request_id = f" ({answer.headers['x-request-id']})"
+    return answer.status, {**error, "message": error["message"].removesuffix(request_id)}

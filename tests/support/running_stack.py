@@ -1,0 +1,68 @@
+"""Service and bridge as `make run` starts them, in processes of their own."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.processes import read_until
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """Service and bridge as `make run` starts them.
+
+    Attributes:
+        url: where the bridge answers, without a path.
+        service_address: host and port of the service.
+    """
+
+    url: str
+    service_address: str
+
+
+@contextmanager
+def run_stack(**environment: str) -> Iterator[RunningStack]:
+    """Starts them, with the demo model standing in for every other, and ends them.
+
+    Args:
+        environment: variables that set flags of either, such as RUNSTREAM_BRIDGE_TOKEN_FILE.
+    """
+    port, service_port, metrics_port = unused_ports(3)
+    options = ["--port", port, "--service-port", service_port, "--metrics-port", metrics_port]
+    command = [sys.executable, "-m", "scripts.up", *map(str, options)]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as launcher:
+        assert launcher.stdout is not None
+        read_until("Ctrl-C ends it", launcher.stdout)
+        # What it says from here on must be read, or it would block.
+        reader = threading.Thread(target=launcher.stdout.read)
+        reader.start()
+        try:
+            yield RunningStack(f"http://127.0.0.1:{port}", f"127.0.0.1:{service_port}")
+        finally:
+            launcher.terminate()
+            reader.join()
+        assert launcher.wait() == 0
+
+
+def unused_ports(number: int) -> list[int]:
+    """Ports of loopback that nobody listens on, all different."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
