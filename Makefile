@@ -17,10 +17,11 @@ test: setup-dev ## run the tests, in two processes; ARGS="-n 0 tests/bridge -k s
 stress: setup-dev ## run the long tests, and the property tests with many more examples
 	@HYPOTHESIS_PROFILE=stress $(PYTHON_IN_VENV) -m pytest -m 'stress or hypothesis' --timeout 3600 $(ARGS)
 
-check: setup-dev ## lint, types, contract, versions; writes nothing
+check: setup-dev ## lint, types, imports, contract, versions; writes nothing
 	$(PYTHON_IN_VENV) -m ruff check
 	$(PYTHON_IN_VENV) -m ruff format --check
 	$(PYTHON_IN_VENV) -m mypy
+	.venv/bin/lint-imports --no-cache
 	.venv/bin/buf lint
 	$(PYTHON_IN_VENV) -m scripts.check_contract
 	$(PYTHON_IN_VENV) -m scripts.check_versions

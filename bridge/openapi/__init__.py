@@ -1,1 +1,4 @@
-"""The surface in OpenAPI, made from the objects that the code itself checks with, and a page that shows it."""
+"""The OpenAPI document, made from the objects that the code itself checks with, and a page that shows it.
+
+Imports openai, workers_ai and http; imported by app.
+"""

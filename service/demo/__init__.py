@@ -1,4 +1,7 @@
-"""The checkpoint of the demo model, which `demo` trains and evaluates."""
+"""The checkpoint of the demo model.
+
+The folder demo/ has its corpus, its trainer and its evaluation, which nothing here imports.
+"""
 
 from pathlib import Path
 
