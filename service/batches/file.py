@@ -8,7 +8,7 @@ from typing import Any
 from service.config import ConfigError
 
 # What is small stands in front of the blobs, so that looking for it reads none of them.
-_FIRST = """
+FIRST_SCHEMA = """
 CREATE TABLE batches (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -41,7 +41,7 @@ CREATE UNIQUE INDEX batches_by_request ON batches (account, request_id) WHERE re
 CREATE INDEX batches_by_age ON batches (account, created_at, id);
 """
 # The first makes version 1, and each later one the next version of the one before: a new file goes through all.
-_STEPS = (_FIRST, _REQUEST_IDS_AND_CANCELS)
+_STEPS = (FIRST_SCHEMA, _REQUEST_IDS_AND_CANCELS)
 
 
 def open_file(path: Path) -> sqlite3.Connection:

@@ -28,7 +28,6 @@ _SPLIT_ONLY = {
     *("Whitespace", "WhitespaceSplit", "BertPreTokenizer"),
 }
 
-
 # As vocabularies of bytes write them.
 _SPACES_IN_DISGUISE = {ord(character): None for character, byte in BYTE_ALPHABET.items() if byte in b" \t\n\v\f\r"}
 

@@ -8,14 +8,13 @@ from service.errors import InvalidRequestError
 from service.requests.bad_words import MAX_BAD_WORD_CHARACTERS, MAX_BAD_WORDS
 from service.requests.prompt import check_prompt
 from service.requests.request_sizes import check_characters, check_number, check_sizes
-from service.requests.sampling_params import PRIORITIES, _out_of_range
+from service.requests.sampling_params import PRIORITIES, out_of_range
 from service.requests.tools import check_tools
 
 MAX_STOP_SEQUENCES = 8
 MAX_STOP_CHARACTERS = 256
 MAX_STOP_TOKEN_IDS = 64
 MAX_CACHE_SALT_CHARACTERS = 256
-
 
 MAX_LOGIT_BIASES = 1024
 MAX_ALLOWED_TOKEN_IDS = 8192
@@ -84,10 +83,10 @@ def _check_sampling_params(params: pb.SamplingParams) -> None:
     for descriptor, value in params.ListFields():
         is_in_range, allowed = _RANGES.get(descriptor.name, (None, ""))
         if is_in_range is not None and not is_in_range(value):
-            raise _out_of_range(descriptor.name, value, allowed)
+            raise out_of_range(descriptor.name, value, allowed)
     for token_id, bias in params.logit_bias.items():
         if not -100 <= bias <= 100:
-            raise _out_of_range(f"logit_bias[{token_id}]", bias, "-100 to 100, inclusive")
+            raise out_of_range(f"logit_bias[{token_id}]", bias, "-100 to 100, inclusive")
 
 
 def _check_stops(request: pb.RunRequest) -> None:

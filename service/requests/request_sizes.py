@@ -9,7 +9,6 @@ from service.errors import ContextWindowExceededError, InvalidRequestError
 # As many as the bridge's largest body has. Tokenizing them takes seconds and 200 MB.
 MAX_PROMPT_CHARACTERS = 2_097_152
 
-
 MAX_MESSAGES = 4096
 MAX_PARTS, MAX_ALL_PARTS = 1024, 16_384
 MAX_CALLS, MAX_ALL_CALLS = 128, 8192

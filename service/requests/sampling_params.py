@@ -69,7 +69,7 @@ def to_sampling_params(
     _check_prompt(num_prompt_tokens, limits)
     max_tokens = _max_tokens(params, model, limits, num_prompt_tokens, stands_in)
     if params.min_tokens > max_tokens and not stands_in:
-        raise _out_of_range("min_tokens", params.min_tokens, f"0 to max_tokens, which is {max_tokens}")
+        raise out_of_range("min_tokens", params.min_tokens, f"0 to max_tokens, which is {max_tokens}")
     check_token_ids("sampling_params.logit_bias", list(params.logit_bias), limits.vocab_size)
     check_token_ids("sampling_params.allowed_token_ids", params.allowed_token_ids, limits.vocab_size)
     check_token_ids("stop_token_ids", request.stop_token_ids, limits.vocab_size)
@@ -94,7 +94,8 @@ def to_sampling_params(
     )
 
 
-def _out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
+def out_of_range(name: str, value: float, allowed: str) -> InvalidRequestError:
+    """The refusal of a sampling parameter outside of its range, which it tells."""
     field = f"sampling_params.{name}"
     return InvalidRequestError(f"{field} is {value}; its range is {allowed}", field, value=value, range=allowed)
 

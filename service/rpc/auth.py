@@ -1,11 +1,9 @@
 """Who may call: callers that know the service's token, or everybody if it has none."""
 
 import hmac
-from typing import Any
-
-import grpc
 
 from service.errors import UnauthenticatedError
+from service.rpc.calls import ServicerContext
 
 _SCHEME = "bearer "
 
@@ -20,7 +18,7 @@ class BearerToken:
     def __init__(self, token: str) -> None:
         self._token = token.encode()
 
-    def check(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def check(self, context: ServicerContext) -> None:
         """Lets the call pass.
 
         Raises:

@@ -2,20 +2,16 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
 
-import grpc
 from runstream.v1 import batches_pb2 as pb
 from runstream.v1 import batches_pb2_grpc as pb_grpc
 
 from service.batches.batches import Batches
 from service.metrics import Metrics
 from service.rpc.auth import BearerToken
-from service.rpc.calls import Calls
+from service.rpc.calls import Calls, ServicerContext
 from service.rpc.request_id import request_id_of, tell_request_id
 from service.rpc.status import error_status
-
-_Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class BatchServicer(pb_grpc.BatchServiceServicer):
@@ -28,20 +24,20 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
         self._metrics = metrics
 
     async def CreateBatch(  # noqa: N802
-        self, request: pb.CreateBatchRequest, context: _Context
+        self, request: pb.CreateBatchRequest, context: ServicerContext
     ) -> pb.CreateBatchResponse:
         """Takes a batch."""
         async with self._answering(context):
             return pb.CreateBatchResponse(batch=await self._batches.create(request))
 
-    async def GetBatch(self, request: pb.GetBatchRequest, context: _Context) -> pb.GetBatchResponse:  # noqa: N802
+    async def GetBatch(self, request: pb.GetBatchRequest, context: ServicerContext) -> pb.GetBatchResponse:  # noqa: N802
         """Tells about a batch."""
         async with self._answering(context):
             return pb.GetBatchResponse(batch=await self._batches.get(request.account, request.batch_id))
 
     # A coroutine that writes, for the same reason as RunStream.
     async def StreamBatchResults(  # type: ignore[override]  # noqa: N802
-        self, request: pb.StreamBatchResultsRequest, context: _Context
+        self, request: pb.StreamBatchResultsRequest, context: ServicerContext
     ) -> None:
         """Answers with the results that a batch has."""
         async with (
@@ -53,7 +49,7 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
                 await context.write(pb.StreamBatchResultsResponse(results=page))
 
     async def ListBatches(  # noqa: N802
-        self, request: pb.ListBatchesRequest, context: _Context
+        self, request: pb.ListBatchesRequest, context: ServicerContext
     ) -> pb.ListBatchesResponse:
         """Lists an account's batches."""
         async with self._answering(context):
@@ -61,14 +57,14 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
             return pb.ListBatchesResponse(batches=batches, next_page_token=next_token)
 
     async def CancelBatch(  # noqa: N802
-        self, request: pb.CancelBatchRequest, context: _Context
+        self, request: pb.CancelBatchRequest, context: ServicerContext
     ) -> pb.CancelBatchResponse:
         """Ends what is left of a batch."""
         async with self._answering(context):
             return pb.CancelBatchResponse(batch=await self._batches.cancel(request.account, request.batch_id))
 
     async def DeleteBatch(  # noqa: N802
-        self, request: pb.DeleteBatchRequest, context: _Context
+        self, request: pb.DeleteBatchRequest, context: ServicerContext
     ) -> pb.DeleteBatchResponse:
         """Forgets a batch."""
         async with self._answering(context):
@@ -76,13 +72,13 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
             return pb.DeleteBatchResponse()
 
     @contextlib.asynccontextmanager
-    async def _answering(self, context: _Context) -> AsyncIterator[None]:
+    async def _answering(self, context: ServicerContext) -> AsyncIterator[None]:
         async with self._admitted(context) as request_id:
             yield
             await tell_request_id(context, request_id)
 
     @contextlib.asynccontextmanager
-    async def _admitted(self, context: _Context) -> AsyncIterator[str]:
+    async def _admitted(self, context: ServicerContext) -> AsyncIterator[str]:
         """Holds a call while it is answered, and gives its request's id."""
         request_id = request_id_of(context)
         async with error_status(context, request_id, self._metrics.count_failure):

@@ -9,8 +9,8 @@ import grpc
 
 from service.errors import DeadlineExceededError, ModelNotReadyError
 
-_Context = grpc.aio.ServicerContext[Any, Any]
-
+# As every handler gets it.
+ServicerContext = grpc.aio.ServicerContext[Any, Any]
 
 # What is left of a call after its end is to write the error; a connection that takes none must not stop the service.
 _END_TIMEOUT_S = 2.0
@@ -32,7 +32,7 @@ class Calls:
         self._are_ended = False
 
     @contextlib.asynccontextmanager
-    async def admit(self, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    async def admit(self, context: ServicerContext) -> AsyncIterator[None]:
         """Holds a call while it is answered. A deadline of the client's own is gRPC's to keep: it cancels the call.
 
         Raises:

@@ -11,7 +11,7 @@ from service.errors import InvalidRequestError, ModelNotReadyError, WeightsMissi
 from service.metrics import Metrics
 from service.models.models import Models
 from service.rpc.auth import BearerToken
-from service.rpc.calls import _Context
+from service.rpc.calls import ServicerContext
 from service.rpc.request_id import request_id_of, tell_request_id
 from service.rpc.status import error_status
 
@@ -56,7 +56,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         self._metrics = metrics
 
     async def ListModels(  # noqa: N802
-        self, request: models_pb2.ListModelsRequest, context: _Context
+        self, request: models_pb2.ListModelsRequest, context: ServicerContext
     ) -> models_pb2.ListModelsResponse:
         """Lists the models, in the catalog's order, a page of them."""
         response = models_pb2.ListModelsResponse()
@@ -66,7 +66,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         return response
 
     async def GetModel(  # noqa: N802
-        self, request: models_pb2.GetModelRequest, context: _Context
+        self, request: models_pb2.GetModelRequest, context: ServicerContext
     ) -> models_pb2.GetModelResponse:
         """Tells about one model."""
         response = models_pb2.GetModelResponse()
@@ -75,7 +75,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         return response
 
     async def LoadModel(  # noqa: N802
-        self, request: models_pb2.LoadModelRequest, context: _Context
+        self, request: models_pb2.LoadModelRequest, context: ServicerContext
     ) -> models_pb2.LoadModelResponse:
         """Loads a model and waits for that."""
         response = models_pb2.LoadModelResponse()
@@ -85,7 +85,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         return response
 
     async def UnloadModel(  # noqa: N802
-        self, request: models_pb2.UnloadModelRequest, context: _Context
+        self, request: models_pb2.UnloadModelRequest, context: ServicerContext
     ) -> models_pb2.UnloadModelResponse:
         """Unloads a model and waits for that."""
         response = models_pb2.UnloadModelResponse()
@@ -95,7 +95,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         return response
 
     @contextlib.asynccontextmanager
-    async def _answering(self, context: _Context) -> AsyncIterator[None]:
+    async def _answering(self, context: ServicerContext) -> AsyncIterator[None]:
         request_id = request_id_of(context)
         async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)

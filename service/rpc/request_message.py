@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 from runstream.v1 import batches_pb2
 
 from service.errors import DeadlineExceededError, InvalidRequestError
+from service.rpc.calls import ServicerContext
 from service.rpc.message_fields import has_more_fields
 from service.rpc.request_id import request_id_of
 from service.rpc.status import error_status
@@ -27,8 +28,6 @@ MAX_FIELDS = {batches_pb2.CreateBatchRequest.DESCRIPTOR.full_name: 400_000}
 
 # Counting may take tenths of a second. One that waits for its turn is dropped when its caller leaves.
 _LARGE = ThreadPoolExecutor(1, "large-message")
-
-_Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class RequestMessages(grpc.aio.ServerInterceptor):
@@ -65,7 +64,7 @@ class RequestMessages(grpc.aio.ServerInterceptor):
     def _taking(self, handle: Any, parse: Any) -> Any:
         """A handler that takes one message before it does what another does."""
 
-        async def answer(_: AsyncIterator[bytes], context: _Context) -> Any:
+        async def answer(_: AsyncIterator[bytes], context: ServicerContext) -> Any:
             request = None
             turn = Turn(self._large)
             try:
@@ -81,7 +80,7 @@ class RequestMessages(grpc.aio.ServerInterceptor):
 
         return answer
 
-    async def _parsed_in_turn(self, turn: Turn, context: _Context, parse: Any) -> Any:
+    async def _parsed_in_turn(self, turn: Turn, context: ServicerContext, parse: Any) -> Any:
         message = await self._next(context)
         await turn.wait(len(message or b""))
         return await _parsed(message, parse)
@@ -89,16 +88,16 @@ class RequestMessages(grpc.aio.ServerInterceptor):
     def _reading(self, handle: Any, parse: Any) -> Any:
         """A handler that gives another one messages that can be read. What can't be is raised there."""
 
-        async def answer(_: AsyncIterator[bytes], context: _Context) -> None:
+        async def answer(_: AsyncIterator[bytes], context: ServicerContext) -> None:
             await handle(self._requests(context, parse), context)
 
         return answer
 
-    async def _requests(self, context: _Context, parse: Any) -> AsyncGenerator[Any, None]:
+    async def _requests(self, context: ServicerContext, parse: Any) -> AsyncGenerator[Any, None]:
         while (message := await self._next(context)) is not None:
             yield await _parsed(message, parse)
 
-    async def _next(self, context: _Context) -> bytes | None:
+    async def _next(self, context: ServicerContext) -> bytes | None:
         """The next message; None if the client sends no more, or not a whole one.
 
         Not from grpc.aio's iterator, which holds on to its last message, up to 16 MiB, until the next full collection.

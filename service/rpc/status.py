@@ -4,14 +4,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
 
-import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from service.errors import InvalidRequestError, RunstreamError, shortened
+from service.rpc.calls import ServicerContext
 from service.rpc.request_id import REQUEST_ID_HEADER
 
 DOMAIN = "runstream"
@@ -43,7 +42,7 @@ def to_status(error: RunstreamError) -> status_pb2.Status:
 
 @contextlib.asynccontextmanager
 async def error_status(
-    context: grpc.aio.ServicerContext[Any, Any], request_id: str, count_failure: Callable[[str], None]
+    context: ServicerContext, request_id: str, count_failure: Callable[[str], None]
 ) -> AsyncIterator[None]:
     """Ends the call with the status of what is raised inside. What is not a `RunstreamError` says nothing of itself.
 

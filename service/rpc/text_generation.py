@@ -12,7 +12,7 @@ from service.metrics import Metrics
 from service.output.completion import join
 from service.requests.checks import check_request
 from service.rpc.auth import BearerToken
-from service.rpc.calls import Calls, _Context
+from service.rpc.calls import Calls, ServicerContext
 from service.rpc.request_id import request_id_of, tell_request_id
 from service.rpc.status import error_status
 
@@ -28,7 +28,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         self._auth = auth
         self._metrics = metrics
 
-    async def Run(self, request: pb.RunRequest, context: _Context) -> pb.RunResponse:  # noqa: N802
+    async def Run(self, request: pb.RunRequest, context: ServicerContext) -> pb.RunResponse:  # noqa: N802
         """Answers with the whole completion."""
         response = pb.RunResponse()
         async with self._parts(request, context) as (request_id, stream):
@@ -37,7 +37,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         return response
 
     # A coroutine that writes is cancelled where it stands; a generator that yields would only be finalized some time.
-    async def RunStream(self, request: pb.RunRequest, context: _Context) -> None:  # type: ignore[override]  # noqa: N802
+    async def RunStream(self, request: pb.RunRequest, context: ServicerContext) -> None:  # type: ignore[override]  # noqa: N802
         """Answers with parts of the completion as they are generated."""
         async with self._parts(request, context) as (request_id, stream):
             is_first = True
@@ -48,7 +48,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
                 await context.write(part)
 
     async def CountTokens(  # noqa: N802
-        self, request: pb.CountTokensRequest, context: _Context
+        self, request: pb.CountTokensRequest, context: ServicerContext
     ) -> pb.CountTokensResponse:
         """Counts the tokens of a prompt."""
         response = pb.CountTokensResponse()
@@ -62,7 +62,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
 
     @contextlib.asynccontextmanager
     async def _parts(
-        self, request: pb.RunRequest, context: _Context
+        self, request: pb.RunRequest, context: ServicerContext
     ) -> AsyncIterator[tuple[str, AsyncGenerator[pb.RunStreamResponse, None]]]:
         """Holds a call while it is answered, and gives its request's id and the parts of the completion."""
         request_id = request_id_of(context)

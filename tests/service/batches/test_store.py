@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from service.batches.file import _FIRST
+from service.batches.file import FIRST_SCHEMA
 from service.batches.records import NewBatch, NewItem
 from service.batches.store import MAX_WAITING_ITEMS, BatchStore, StoreThread
 from service.config import ConfigError
@@ -205,7 +205,7 @@ def test_no_more_items_wait_than_may_and_what_is_sent_again_is_not_counted_twice
 def test_a_file_of_the_first_version_is_brought_to_the_newest(path):
     path.parent.mkdir()
     older = sqlite3.connect(path)
-    older.executescript(_FIRST + "PRAGMA user_version = 1;")
+    older.executescript(FIRST_SCHEMA + "PRAGMA user_version = 1;")
     older.execute(
         "INSERT INTO batches (id, account, model, num_items, created_at) VALUES ('old', 'acc', 'model', 1, 1.0)"
     )
