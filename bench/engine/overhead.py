@@ -149,7 +149,7 @@ def run(setup: Setup, model: PreTrainedModel | None = None, count: int = 16, num
     timer = CallTimer(torch.cuda.synchronize if setup.device.startswith("cuda") else lambda: None)
     for method in ("schedule", "launch", "retire"):
         timer.watch(engine, method)
-    for method in ("_draw", "_logits"):
+    for method in ("_sample", "_logits"):
         timer.watch(engine._runner, method)
     load = all_at_once(engine.info.vocab_size, count, num_new_tokens)
     with closing(PipedWorker(engine)) as worker:
@@ -198,7 +198,7 @@ def _run(worker: PipedWorker, timer: CallTimer, load: Load, options: Mapping[str
 def _split(total_s: float, spent_s: Mapping[str, float]) -> Step:
     """A step's parts from the time in calls, of which some are made by others."""
     engine_s = sum(spent_s[f"Engine.{call}"] for call in ("schedule", "launch", "retire"))
-    model_s, sampler_s = spent_s["ModelRunner._logits"], spent_s["ModelRunner._draw"]
+    model_s, sampler_s = spent_s["ModelRunner._logits"], spent_s["ModelRunner._sample"]
     return Step(
         model_s=model_s,
         scheduler_s=engine_s - model_s - sampler_s,

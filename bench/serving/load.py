@@ -135,7 +135,7 @@ async def run_clients(ask: Ask, streams: Streams) -> Took:
 
 
 def _sampling(params: SamplingParams) -> dict[str, Any]:
-    """What a question's parameters are called on the wire; a greedy one draws nothing and has no seed."""
+    """What a question's parameters are called on the wire; a greedy one has no seed."""
     seed = {"seed": params.seed} if params.temperature else {}
     return {"max_tokens": params.max_tokens, "temperature": params.temperature, **seed}
 

@@ -238,7 +238,7 @@ class Engine:
         return Failure(sequence.id, str(reason), _cause(reason))
 
     def step(self) -> list[StepOutput]:
-        """Launches what can be, and retires a step; the tokens that it drew, at most one for each sequence."""
+        """Launches what can be, and retires a step; the tokens that it sampled, at most one for each sequence."""
         while scheduled := self.schedule():
             self.launch(scheduled)
         return self.retire().outputs
@@ -247,7 +247,7 @@ class Engine:
         """Recovers from an exception in `launch` or `retire`: ends the sequences of that step; the others start over.
 
         What the KV cache holds after half a step is not known, so it is forgotten and the others prefill again. Steps
-        in flight are given up; what they draw will be drawn again.
+        in flight are given up; what they sample will be sampled again.
 
         Returns:
             The requests that ended.

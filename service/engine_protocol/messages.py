@@ -47,7 +47,7 @@ class Submit:
     Attributes:
         id: The request's id.
         prompt_token_ids: What it continues.
-        params: How its tokens are chosen.
+        params: How its tokens are sampled.
         priority: Whether it gives way to others.
         cache_salt: Whose cached prefixes it may share: those of requests with the same salt.
         grammar: The form that the completion must have; None if any will do.
@@ -169,7 +169,7 @@ class StepResult:
     """From the engine, after a step or an abort.
 
     Attributes:
-        outputs: The tokens drawn.
+        outputs: The tokens sampled.
         failed: The requests that ended without a finish reason.
         aborted: The aborts carried out; their blocks are free.
         num_running, num_waiting: How many sequences there are now.

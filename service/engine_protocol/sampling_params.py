@@ -1,4 +1,4 @@
-"""How a sequence's tokens are chosen, and why a completion ends."""
+"""How a sequence's tokens are sampled, and why a completion ends."""
 
 import enum
 import itertools
@@ -8,28 +8,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How tokens are chosen and how many; complete and checked, the edge has filled in every default.
+    """How tokens are sampled and how many; complete and checked, the edge has filled in every default.
 
     Attributes:
         max_tokens: The most tokens to generate, at least 1.
         temperature: What logits are divided by; 0 takes the most likely token.
-        top_k: Only this many most likely tokens can be chosen; 0 means all.
-        top_p: Only the smallest set of most likely tokens with at least this probability can be chosen; 1 means all.
-        min_p: Only tokens at least this many times as likely as the most likely one can be chosen; 0 means all.
+        top_k: Only this many most likely tokens can be sampled; 0 means all.
+        top_p: Only the smallest set of most likely tokens with at least this probability can be sampled; 1 means all.
+        min_p: Only tokens at least this many times as likely as the most likely one can be sampled; 0 means all.
         repetition_penalty: What positive logits of tokens in prompt or completion are divided by and negative ones
             multiplied by; 1 changes nothing.
         frequency_penalty: What a token's logit loses for each time that it stands in the completion.
         presence_penalty: What the logit of each token that stands in the completion loses.
         logit_bias: Token ids, each once and below the vocabulary's size, and what is added to their logits.
-        allowed_token_ids: The only tokens that can be chosen, below the vocabulary's size; empty means all.
-        bad_words: Tokens of which the last can't be chosen where the completion ends with those before it; none of
+        allowed_token_ids: The only tokens that can be sampled, below the vocabulary's size; empty means all.
+        bad_words: Tokens of which the last can't be sampled where the completion ends with those before it; none of
             these is empty, and all are below the vocabulary's size.
         seed: Decides all draws of this request, see `sampling.uniform`.
         eos_token_ids: The tokens that end the completion; none for a request that ignores them.
         stop_token_ids: The tokens that end it besides, below the vocabulary's size.
-        min_tokens: Before this many tokens none of `eos_token_ids` and `stop_token_ids` can be chosen.
-        num_logprobs: Of how many most likely tokens log probabilities are told, besides the chosen one's, 0 to 20; None
-            for no log probabilities.
+        min_tokens: Before this many tokens none of `eos_token_ids` and `stop_token_ids` can be sampled.
+        num_logprobs: Of how many most likely tokens log probabilities are told, besides the sampled one's, 0 to 20;
+            None for no log probabilities.
         num_prompt_logprobs: The same of the prompt's tokens but the first.
     """
 
@@ -71,11 +71,11 @@ class TokenLogprobs:
     """Natural logarithms of probabilities at one token's place, before temperature, penalties, bias and masks.
 
     Attributes:
-        chosen: That of the token that stands there.
+        logprob: That of the token that stands there.
         top: The most likely tokens and theirs, most likely first.
     """
 
-    chosen: float
+    logprob: float
     top: tuple[tuple[int, float], ...]
 
 

@@ -92,7 +92,7 @@ class Completion:
 
         The last is that in which the engine has ended the completion, or a stop sequence has. Of that one's tokens,
         those up to the one that lets the stop sequence be found belong to the completion; the others are as if the
-        engine had never drawn them.
+        engine had never sampled them.
         """
         num_tokens_before = self._num_tokens
         self._num_cached_tokens = output.num_cached_tokens
@@ -175,7 +175,7 @@ class Completion:
             for likely, logprob in logprobs.top
         ]
         token = self._token_bytes(token_id)
-        return pb.TokenLogprob(token_id=token_id, token=token, logprob=logprobs.chosen, top=top)
+        return pb.TokenLogprob(token_id=token_id, token=token, logprob=logprobs.logprob, top=top)
 
     def _count(self, num_new_tokens: int, finish_reason: "pb.FinishReason.ValueType") -> None:
         elapsed_s = time.perf_counter() - self._started_at

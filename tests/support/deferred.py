@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from service.engine.attention.paged_decode import paged_decode_reference
 from service.engine.engine import Engine
 from service.engine.forward.flight import Work
-from service.engine.sampling.sampled import Drawn
+from service.engine.sampling.sampled import SamplerOutput
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
 from tests.support.recorded_operations import RecordedOperations
@@ -19,33 +19,33 @@ OVERLAP = frozenset({Acceleration.OVERLAP})
 
 
 class DeferredWork:
-    """A step's work that waits until somebody wants to see what it draws."""
+    """A step's work that waits until somebody wants to see what it samples."""
 
     def __init__(self, device: "DeferredDevice", work: Work) -> None:
         self._device = device
         self._work = work
-        self._drawn: Drawn | None = None
+        self._sampled: SamplerOutput | None = None
         self._error: Exception | None = None
         self.is_done = False
 
     @property
-    def drawn(self) -> Drawn:
+    def sampled(self) -> SamplerOutput:
         assert self.is_done, "the device does its work in order"
         if self._error is not None:
             raise self._error
-        assert self._drawn is not None
-        return self._drawn
+        assert self._sampled is not None
+        return self._sampled
 
     def run(self) -> None:
         try:
-            self._drawn = self._work()
+            self._sampled = self._work()
         except Exception as error:  # a device goes on, and its host is told when it asks
             self._error = error
         self.is_done = True
 
-    def on_host(self) -> Drawn:
+    def on_host(self) -> SamplerOutput:
         self._device.run_until(self)
-        return self.drawn
+        return self.sampled
 
 
 class DeferredDevice:

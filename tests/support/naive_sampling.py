@@ -54,7 +54,7 @@ def probabilities(scores: list[float], params: SamplingParams) -> list[float]:
     return [p if p >= params.min_p * max(likely) else 0.0 for p in likely]
 
 
-def draw(likely: list[float], seed: int, index: int) -> int:
+def sample(likely: list[float], seed: int, index: int) -> int:
     """The token that the uniform number of (seed, index) falls on, in the vocabulary's order."""
     rest = uniform(seed, index) * sum(likely)
     for token_id, p in enumerate(likely):

@@ -8,9 +8,10 @@ import torch
 from hypothesis import assume
 from hypothesis import strategies as st
 
+from service.engine.sampling import sampling
 from service.engine.sampling.isolation import row_of
 from service.engine.sampling.sampled import SampledToken, SamplingError
-from service.engine.sampling.sampling import SamplingRow, draw
+from service.engine.sampling.sampling import SamplingRow
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.sampling_params import SamplingParams
 from tests.support import naive_sampling
@@ -92,14 +93,14 @@ def random_logits(num_rows: int) -> torch.Tensor:
     return logits
 
 
-def with_seeds(one: Case, num_draws: int) -> list[SamplingRow]:
-    """The same row with other seeds, for as many draws as show its distribution."""
+def with_seeds(one: Case, num_samples: int) -> list[SamplingRow]:
+    """The same row with other seeds, for as many samples as show its distribution."""
     params = one.row.params
-    return [replace(one.row, params=replace(params, seed=params.seed // 2 + draw)) for draw in range(num_draws)]
+    return [replace(one.row, params=replace(params, seed=params.seed // 2 + number)) for number in range(num_samples)]
 
 
 def sample(logits: torch.Tensor, rows: list[SamplingRow]) -> list[SampledToken | SamplingError]:
-    return draw(logits, rows).tokens()
+    return sampling.sample(logits, rows).tokens()
 
 
 def token_ids(logits: torch.Tensor, rows: list[SamplingRow]) -> list[int]:

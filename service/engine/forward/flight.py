@@ -8,11 +8,11 @@ from typing import Protocol
 import torch
 
 from service.engine.device import to_host
-from service.engine.sampling.sampled import Drawn, SampledToken, SamplingError
+from service.engine.sampling.sampled import SampledToken, SamplerOutput, SamplingError
 from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 
-Work = Callable[[], Drawn]
+Work = Callable[[], SamplerOutput]
 """What a step has to do on the device."""
 
 
@@ -20,29 +20,29 @@ class Pending(Protocol):
     """Work that the device was given."""
 
     @property
-    def drawn(self) -> Drawn:
-        """What it draws, on the device, for work that is launched later."""
+    def sampled(self) -> SamplerOutput:
+        """What it samples, on the device, for work that is launched later."""
         ...
 
-    def on_host(self) -> Drawn:
-        """What it has drawn, on the CPU; waits until it is done."""
+    def on_host(self) -> SamplerOutput:
+        """What it has sampled, on the CPU; waits until it is done."""
         ...
 
 
 class Launched:
     """Work of which each operation is given to the device at once. A CPU has then done it.
 
-    On CUDA a copy of what is drawn follows the work, and nothing else is waited for than that this copy is there.
+    On CUDA a copy of what is sampled follows the work, and nothing else is waited for than that this copy is there.
     """
 
     def __init__(self, work: Work) -> None:
-        self.drawn = work()
-        self._on_host = self.drawn.moved(to_host)
-        device = self.drawn.outcomes.device
+        self.sampled = work()
+        self._on_host = self.sampled.moved(to_host)
+        device = self.sampled.outcomes.device
         self._event = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
 
-    def on_host(self) -> Drawn:
-        """What it has drawn, on the CPU; waits until it is done."""
+    def on_host(self) -> SamplerOutput:
+        """What it has sampled, on the CPU; waits until it is done."""
         if self._event is not None:
             self._event.synchronize()
         return self._on_host
@@ -54,7 +54,7 @@ class Flight:
 
     Attributes:
         scheduled: Its sequences.
-        rows: Which row of what it draws is each sequence's token; none where a prefill has more chunks to come.
+        rows: Which row of what it samples is each sequence's token; none where a prefill has more chunks to come.
         pending: Its work.
         prompts: Those of its sequences that get log probabilities of their prompts, in the order of its rows.
     """

@@ -15,8 +15,8 @@ from service.engine.forward.flight import Flight, Launched, Pending, Work
 from service.engine.forward.fused_forward import fused_forward
 from service.engine.forward.kv_cache import KVShape, make_kv_cache
 from service.engine.forward.packing import Packer, StepInputs, packing_key
-from service.engine.sampling.isolation import draw_for, prompt_logprobs
-from service.engine.sampling.sampled import Drawn
+from service.engine.sampling.isolation import prompt_logprobs, sample_sequences
+from service.engine.sampling.sampled import SamplerOutput
 from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.acceleration import Acceleration
@@ -27,7 +27,7 @@ StepScope = Callable[[list[ScheduledSequence]], AbstractContextManager[None]]
 
 
 class ModelRunner:
-    """Runs the model over the scheduled sequences' tokens and draws the next ones.
+    """Runs the model over the scheduled sequences' tokens and samples the next ones.
 
     Args:
         model: A causal language model whose class lets its attention be replaced.
@@ -82,24 +82,24 @@ class ModelRunner:
         self._packer = Packer(self._kv_cache, self._device, self._decode_attention, self._num_columns)
 
     def launch(self, scheduled: list[ScheduledSequence], before: Flight | None = None) -> Flight:
-        """Gives the device a step to do: to compute the scheduled tokens, and to draw the next ones.
+        """Gives the device a step to do: to compute the scheduled tokens, and to sample the next ones.
 
         Args:
             scheduled: The step's sequences.
-            before: The step before it, if that is in flight: it draws the tokens that sequences don't know yet.
+            before: The step before it, if that is in flight: it samples the tokens that sequences don't know yet.
         """
         packed = sorted(scheduled, key=packing_key)
-        drawing = [item.sequence for item in packed if item.is_last_chunk]
-        next_tokens = [(sequence, sequence.next_index) for sequence in drawing]
+        sampling = [item.sequence for item in packed if item.is_last_chunk]
+        next_tokens = [(sequence, sequence.next_index) for sequence in sampling]
         prompts = [item for item in packed if item.num_prompt_logits]
         inputs = self._packer.pack(packed, {} if before is None else before.rows)
 
-        def work() -> Drawn:
+        def work() -> SamplerOutput:
             with self.step_scope(packed):
-                logits = self._logits(inputs, None if before is None else before.pending.drawn)
-            return self._draw(logits, next_tokens, prompts)
+                logits = self._logits(inputs, None if before is None else before.pending.sampled)
+            return self._sample(logits, next_tokens, prompts)
 
-        rows = {sequence: row for row, sequence in enumerate(drawing)}
+        rows = {sequence: row for row, sequence in enumerate(sampling)}
         return Flight(scheduled, rows, self._launch_work(work), prompts)
 
     def forget(self) -> None:
@@ -116,19 +116,19 @@ class ModelRunner:
             return self._logits(self._packer.pack(packed, {}), None)
 
     @torch.inference_mode()
-    def _draw(
+    def _sample(
         self, logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]], prompts: list[ScheduledSequence]
-    ) -> Drawn:
+    ) -> SamplerOutput:
         if not prompts:
-            return draw_for(logits, next_tokens)
-        drawn = draw_for(logits[: len(next_tokens)], next_tokens)
-        return replace(drawn, prompt_logprobs=prompt_logprobs(logits[len(next_tokens) :], prompts))
+            return sample_sequences(logits, next_tokens)
+        output = sample_sequences(logits[: len(next_tokens)], next_tokens)
+        return replace(output, prompt_logprobs=prompt_logprobs(logits[len(next_tokens) :], prompts))
 
     @torch.inference_mode()
-    def _logits(self, inputs: StepInputs, before: Drawn | None) -> torch.Tensor:
+    def _logits(self, inputs: StepInputs, before: SamplerOutput | None) -> torch.Tensor:
         token_ids = inputs.token_ids
-        if inputs.drawn_before is not None and before is not None:
-            places, rows = inputs.drawn_before
+        if inputs.sampled_before is not None and before is not None:
+            places, rows = inputs.sampled_before
             token_ids = token_ids.index_copy(0, places, before.token_ids.index_select(0, rows))
         if inputs.cleared_blocks is not None:
             for cache in self._kv_cache:

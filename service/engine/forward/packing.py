@@ -26,12 +26,12 @@ class StepInputs:
     """What the device is told of a step.
 
     Attributes:
-        token_ids: int64 [T], 0 for tokens that the step before draws.
+        token_ids: int64 [T], 0 for tokens that the step before samples.
         positions: Each token's place in its sequence, int64 [T].
-        last: Places in the row whose logits are wanted: first those where tokens are drawn, then prompts', int64 [N].
+        last: Places in the row whose logits are wanted: first those where tokens are sampled, then prompts', int64 [N].
         batch: The step's sequences.
-        drawn_before: The places of tokens that the step before draws, and in which of its rows, int64 [2, n]; None if
-            there are none.
+        sampled_before: The places of tokens that the step before samples, and in which of its rows, int64 [2, n]; None
+            if there are none.
         cleared_blocks: Blocks to be filled with 0 first, int64 [n]; None if there are none.
     """
 
@@ -39,7 +39,7 @@ class StepInputs:
     positions: torch.Tensor
     last: torch.Tensor
     batch: PackedBatch
-    drawn_before: torch.Tensor | None
+    sampled_before: torch.Tensor | None
     cleared_blocks: torch.Tensor | None
 
 
@@ -77,15 +77,15 @@ class Packer:
 
         Args:
             packed: The sequences in packing order.
-            rows_before: Which row of what the step before draws is a sequence's next token.
+            rows_before: Which row of what the step before samples is a sequence's next token.
         """
         token_ids: list[int] = []
-        drawn: list[tuple[int, int]] = []
+        sampled: list[tuple[int, int]] = []
         ends = list(itertools.accumulate(item.num_tokens for item in packed))
         for item, end in zip(packed, ends, strict=True):
             token_ids += item.sequence.token_ids[item.start : item.end]
             if len(token_ids) < end:
-                drawn.append((end - 1, rows_before[item.sequence]))
+                sampled.append((end - 1, rows_before[item.sequence]))
                 token_ids.append(0)
         batch = self._batch(packed)
         self._keep_gathered(packed, batch.decode_groups)
@@ -99,7 +99,7 @@ class Packer:
             positions=self._tensor([position for item in packed for position in range(item.start, item.end)]),
             last=self._tensor(last),
             batch=batch,
-            drawn_before=self._tensor(list(zip(*drawn, strict=True))) if drawn else None,
+            sampled_before=self._tensor(list(zip(*sampled, strict=True))) if sampled else None,
             cleared_blocks=self._cleared_blocks(packed),
         )
 

@@ -136,7 +136,7 @@ def refusal(reason: str) -> GrammarError:
         reason = "the model has no token that could go on"
     elif "anyOf is empty" in reason:
         reason = "no value is left: an enum or an anyOf is empty, or no multipleOf is within the bounds"
-    # An error in a regular expression stands below a drawing of the place.
-    drawn = re.search(r"^error: (.+)$", reason, re.MULTILINE)
-    line = drawn[1] if drawn else reason.splitlines()[0].replace("Unimplemented keys", "unsupported keywords")
+    # An error in a regular expression stands below a picture of the place.
+    error = re.search(r"^error: (.+)$", reason, re.MULTILINE)
+    line = error[1] if error else reason.splitlines()[0].replace("Unimplemented keys", "unsupported keywords")
     return GrammarError(f"can't be met: {line}")

@@ -1,4 +1,4 @@
-"""Draws the next tokens of sequences; a request whose own fault it is fails alone."""
+"""Samples the next tokens of sequences; a request whose own fault it is fails alone."""
 
 import logging
 from dataclasses import replace
@@ -7,8 +7,8 @@ import torch
 
 from service.engine.device import to_device
 from service.engine.errors import is_out_of_memory
-from service.engine.sampling.sampled import Drawn, DrawnLogprobs, SamplingError
-from service.engine.sampling.sampling import SamplingRow, draw, logprobs_of
+from service.engine.sampling.sampled import LogprobsTensors, SamplerOutput, SamplingError
+from service.engine.sampling.sampling import SamplingRow, logprobs_of, sample
 from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.sampling_params import SamplingParams
@@ -20,27 +20,28 @@ _SAMPLING_FAILED = (
 )
 
 _PLAIN = SamplingRow(SamplingParams(1), 0)
-"""In the place of a row that can't be drawn for."""
+"""In the place of a row that can't be sampled."""
 
 
-def draw_for(logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]]) -> Drawn:
-    """Draws for all sequences together; if that raises, without those for which it raises alone.
+def sample_sequences(logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]]) -> SamplerOutput:
+    """Samples a token for each of the sequences together; if that raises, without those for which it raises alone.
 
     Args:
         logits: [sequences, vocabulary].
         next_tokens: Each sequence, and the index that its token will have in its completion.
     """
     try:
-        return draw(logits, [row_of(*one) for one in next_tokens])
+        return sample(logits, [row_of(*one) for one in next_tokens])
     except Exception as error:
         if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
             raise
     faults = [_fault(logits[place : place + 1], *one) for place, one in enumerate(next_tokens)]
     rows = [row_of(*one) if fault is None else _PLAIN for one, fault in zip(next_tokens, faults, strict=True)]
-    return replace(draw(logits, rows), errors={place: fault for place, fault in enumerate(faults) if fault is not None})
+    errors = {place: fault for place, fault in enumerate(faults) if fault is not None}
+    return replace(sample(logits, rows), errors=errors)
 
 
-def prompt_logprobs(logits: torch.Tensor, prompts: list[ScheduledSequence]) -> DrawnLogprobs:
+def prompt_logprobs(logits: torch.Tensor, prompts: list[ScheduledSequence]) -> LogprobsTensors:
     """The log probabilities of the prompts' tokens that a step asks for.
 
     Args:
@@ -57,9 +58,9 @@ def prompt_logprobs(logits: torch.Tensor, prompts: list[ScheduledSequence]) -> D
 
 
 def _fault(logits: torch.Tensor, sequence: Sequence, index: int) -> SamplingError | None:
-    """Why nothing can be drawn for a sequence by itself; None if something can."""
+    """Why nothing can be sampled for a sequence by itself; None if something can."""
     try:
-        draw(logits, [row_of(sequence, index)])
+        sample(logits, [row_of(sequence, index)])
     except SamplingError as error:
         return error
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a step has drawn: first tensors on the device, then tokens, or the reasons why there is none."""
+"""What a step has sampled: first tensors on the device, then tokens, or the reasons why there is none."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -40,56 +40,56 @@ class SampledToken:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnLogprobs:
+class LogprobsTensors:
     """The log probabilities of the n rows that ask for them.
 
     Attributes:
         counts: Each such row, and how many of the most likely tokens it asks for; the most is k.
-        chosen: Those of the tokens that were chosen, or stand there, floating point [n, 1].
+        logprobs: Those of the tokens that were sampled, or stand there, floating point [n, 1].
         top: Those of the most likely tokens, most likely first, floating point [n, k].
         top_ids: These tokens, int64 [n, k].
     """
 
     counts: dict[int, int]
-    chosen: torch.Tensor
+    logprobs: torch.Tensor
     top: torch.Tensor
     top_ids: torch.Tensor
 
-    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "DrawnLogprobs":
+    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "LogprobsTensors":
         """The same elsewhere."""
-        return DrawnLogprobs(self.counts, move(self.chosen), move(self.top), move(self.top_ids))
+        return LogprobsTensors(self.counts, move(self.logprobs), move(self.top), move(self.top_ids))
 
     def by_row(self) -> dict[int, TokenLogprobs]:
         """What each row that asks is told; waits for the device."""
-        columns = zip(self.chosen[:, 0].tolist(), self.top_ids.tolist(), self.top.tolist(), strict=True)
+        columns = zip(self.logprobs[:, 0].tolist(), self.top_ids.tolist(), self.top.tolist(), strict=True)
         return {
-            row: TokenLogprobs(chosen, tuple(zip(ids[:count], values[:count], strict=True)))
-            for (row, count), (chosen, ids, values) in zip(self.counts.items(), columns, strict=True)
+            row: TokenLogprobs(logprob, tuple(zip(ids[:count], values[:count], strict=True)))
+            for (row, count), (logprob, ids, values) in zip(self.counts.items(), columns, strict=True)
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """What was drawn for some rows.
+class SamplerOutput:
+    """What was sampled for some rows.
 
     Attributes:
         outcomes: Each row's token, or `IS_INVALID` or `IS_EMPTY`, int64 [rows].
         logprobs: The log probabilities that rows ask for; None if no row does.
         prompt_logprobs: Those of tokens of prompts, one row for each; None if none are asked for.
-        errors: Why rows failed before anything could be drawn; their outcomes mean nothing.
+        errors: Why rows failed before anything could be sampled; their outcomes mean nothing.
     """
 
     outcomes: torch.Tensor
-    logprobs: DrawnLogprobs | None = None
+    logprobs: LogprobsTensors | None = None
     errors: dict[int, SamplingError] = field(default_factory=dict)
-    prompt_logprobs: DrawnLogprobs | None = None
+    prompt_logprobs: LogprobsTensors | None = None
 
     @property
     def token_ids(self) -> torch.Tensor:
-        """A token for each row, int64 [rows], 0 where none was drawn: the model can read it in any case."""
+        """A token for each row, int64 [rows], 0 where none was sampled: the model can read it in any case."""
         return self.outcomes.clamp(min=0)
 
-    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "Drawn":
+    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "SamplerOutput":
         """The same elsewhere."""
         logprobs, prompts = (logprobs and logprobs.moved(move) for logprobs in (self.logprobs, self.prompt_logprobs))
         return replace(self, outcomes=move(self.outcomes), logprobs=logprobs, prompt_logprobs=prompts)

@@ -14,8 +14,8 @@ The order of operations is transformers' (`GenerationMixin._get_logits_processor
 
 vLLM (`vllm/v1/sample/sampler.py`) has the same order, except that its min_p comes before top_k and top_p.
 
-The draw goes through the cumulative distribution in the vocabulary's order, so that it depends on the row alone and not
-on how the batch was sorted.
+A draw, one uniform number, is looked up in the cumulative distribution in the vocabulary's order, so that the token
+depends on the row alone and not on how the batch was sorted.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from service.engine.device import tensor_to_device, to_device
-from service.engine.sampling.sampled import IS_EMPTY, IS_INVALID, Drawn, DrawnLogprobs
+from service.engine.sampling.sampled import IS_EMPTY, IS_INVALID, LogprobsTensors, SamplerOutput
 from service.engine.sampling.truncation import truncate
 from service.engine.scheduling.sequence import TokenCounts
 from service.engine_protocol.sampling_params import SamplingParams
 
 _NUM_SUMMED = 128
-"""How many neighbours in the vocabulary a draw first takes as one."""
+"""How many neighbours in the vocabulary a look-up first takes as one."""
 
 _MIN_TEMPERATURE = 1e-6
 """Below it the quotient would overflow."""
@@ -44,12 +44,12 @@ class SamplingRow:
     """What decides a row's token besides its logits.
 
     Attributes:
-        params: How it is chosen.
+        params: How it is sampled.
         index: The index that the token will have in its completion.
         token_counts: What penalties are reckoned from; needed where `params` has any.
-        allowed: The tokens that can be chosen at all, int32 [words] on the CPU, as llguidance lays it out: bit i of
+        allowed: The tokens that can be sampled at all, int32 [words] on the CPU, as llguidance lays it out: bit i of
             word w is token 32 * w + i. Tokens beyond the words are not allowed. None for all.
-        forbidden: Tokens that can't be chosen besides.
+        forbidden: Tokens that can't be sampled besides.
     """
 
     params: SamplingParams
@@ -60,7 +60,7 @@ class SamplingRow:
 
     @property
     def excluded(self) -> Iterator[int]:
-        """Single tokens that can't be chosen."""
+        """Single tokens that can't be sampled."""
         yield from self.forbidden
         if self.index < self.params.min_tokens:
             yield from self.params.eos_token_ids
@@ -68,7 +68,7 @@ class SamplingRow:
 
     @property
     def is_adjusted(self) -> bool:
-        """Whether its logits are changed before anything is chosen."""
+        """Whether its logits are changed before anything is sampled."""
         params = self.params
         is_early = self.index < params.min_tokens
         is_masked = self.allowed is not None or bool(self.forbidden)
@@ -81,7 +81,7 @@ class SamplingRow:
 
 
 def uniform(seed: int, index: int) -> float:
-    """The number in [0, 1) that decides the draw of completion token `index` of a request with this seed.
+    """The draw for completion token `index` of a request with this seed: a number in [0, 1).
 
     A hash instead of a generator: there is no state that preemption, batching or speculation could disturb.
     """
@@ -89,50 +89,51 @@ def uniform(seed: int, index: int) -> float:
     return (int.from_bytes(digest.digest(), "little") >> 11) / (1 << 53)
 
 
-def draw(logits: torch.Tensor, rows: list[SamplingRow]) -> Drawn:
-    """Chooses a token for each row, without waiting for the device.
+def sample(logits: torch.Tensor, rows: list[SamplingRow]) -> SamplerOutput:
+    """Samples a token for each row, without waiting for the device.
 
     Args:
         logits: [rows, vocabulary], floating point; left as they are.
         rows: One for each row of `logits`.
 
     Returns:
-        What was drawn, on the device of `logits`.
+        What was sampled, on the device of `logits`.
     """
     best = logits.max(dim=-1)
     outcomes = best.indices
-    chosen = [place for place, row in enumerate(rows) if not row.is_plain]
-    if chosen:
-        where = to_device(chosen, logits.device)
-        outcomes = outcomes.index_copy(0, where, _choose(logits.index_select(0, where), [rows[p] for p in chosen]))
+    others = [place for place, row in enumerate(rows) if not row.is_plain]
+    if others:
+        where = to_device(others, logits.device)
+        sampled = _sample_not_plain(logits.index_select(0, where), [rows[place] for place in others])
+        outcomes = outcomes.index_copy(0, where, sampled)
     outcomes = outcomes.where(best.values.isfinite(), IS_INVALID)
     counts = {place: row.params.num_logprobs for place, row in enumerate(rows) if row.params.num_logprobs is not None}
-    return Drawn(outcomes, logprobs_of(logits, counts, outcomes) if counts else None)
+    return SamplerOutput(outcomes, logprobs_of(logits, counts, outcomes) if counts else None)
 
 
-def _choose(logits: torch.Tensor, rows: list[SamplingRow]) -> torch.Tensor:
+def _sample_not_plain(logits: torch.Tensor, rows: list[SamplingRow]) -> torch.Tensor:
     """The outcomes of rows that do not all take the most likely one, int64 [rows]; `logits` may be changed.
 
     What comes out for rows without valid logits means nothing.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     if not any(row.is_adjusted for row in rows):
-        return _draw(logits, rows)
+        return _random_sample(logits, rows)
     _exclude(logits, rows)
     _add_biases(logits, rows)
     _penalize(logits, rows)
     best = logits.max(dim=-1)
     outcomes = best.indices
-    drawn = [place for place, row in enumerate(rows) if row.params.temperature > 0]
-    if drawn:
-        where = to_device(drawn, logits.device)
-        rest = logits if len(drawn) == len(rows) else logits.index_select(0, where)
-        outcomes = outcomes.index_copy(0, where, _draw(rest, [rows[place] for place in drawn]))
+    not_greedy = [place for place, row in enumerate(rows) if row.params.temperature > 0]
+    if not_greedy:
+        where = to_device(not_greedy, logits.device)
+        rest = logits if len(not_greedy) == len(rows) else logits.index_select(0, where)
+        outcomes = outcomes.index_copy(0, where, _random_sample(rest, [rows[place] for place in not_greedy]))
     return outcomes.where(best.values.isfinite(), IS_EMPTY)
 
 
 def _exclude(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
-    """Gives tokens that must not be chosen the logit -inf, in place."""
+    """Gives tokens that must not be sampled the logit -inf, in place."""
     masked = {place: row.allowed for place, row in enumerate(rows) if row.allowed is not None}
     if masked:
         words = tensor_to_device(pad_sequence(list(masked.values()), batch_first=True), logits.device)
@@ -193,7 +194,7 @@ def _penalize(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
     logits[where] = values - count * frequency - (count > 0) * presence
 
 
-def _draw(logits: torch.Tensor, rows: list[SamplingRow]) -> torch.Tensor:
+def _random_sample(logits: torch.Tensor, rows: list[SamplingRow]) -> torch.Tensor:
     params = [row.params for row in rows]
     temperatures = _column([max(p.temperature, _MIN_TEMPERATURE) for p in params], logits)
     probabilities = torch.softmax(logits.div_(temperatures), dim=-1)
@@ -205,7 +206,7 @@ def _invert(probabilities: torch.Tensor, uniforms: list[float]) -> torch.Tensor:
     """The tokens on which numbers in [0, 1) fall in the rows' cumulative distributions, in the vocabulary's order.
 
     int64 [rows]. Looks first among the sums of neighbours: the running sum of a whole vocabulary in float64 takes most
-    of a draw.
+    of the sampling.
     """
     vocabulary = probabilities.shape[-1]
     num_sums, num_left = divmod(vocabulary, _NUM_SUMMED)
@@ -232,7 +233,7 @@ def _first_above(cumulative: torch.Tensor, targets: torch.Tensor) -> torch.Tenso
     return torch.searchsorted(cumulative, below_total, right=True).clamp_(max=cumulative.shape[1] - 1)
 
 
-def logprobs_of(logits: torch.Tensor, counts: dict[int, int], token_ids: torch.Tensor) -> DrawnLogprobs:
+def logprobs_of(logits: torch.Tensor, counts: dict[int, int], token_ids: torch.Tensor) -> LogprobsTensors:
     """The log probabilities of tokens and of the most likely ones at their places.
 
     Args:
@@ -243,9 +244,9 @@ def logprobs_of(logits: torch.Tensor, counts: dict[int, int], token_ids: torch.T
     where = to_device(list(counts), logits.device)
     precision = torch.promote_types(logits.dtype, torch.float32)
     logprobs = torch.log_softmax(logits.index_select(0, where).to(precision), dim=-1)
-    chosen = logprobs.gather(1, token_ids.index_select(0, where).clamp(min=0)[:, None])
+    of_tokens = logprobs.gather(1, token_ids.index_select(0, where).clamp(min=0)[:, None])
     top = logprobs.topk(min(max(counts.values()), logits.shape[-1]), dim=-1)
-    return DrawnLogprobs(counts, chosen, top.values, top.indices)
+    return LogprobsTensors(counts, of_tokens, top.values, top.indices)
 
 
 def _column(numbers: list[float], like: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,7 @@ _PREFILTER_GROWTH = 16
 
 
 def truncate(probabilities: torch.Tensor, params: list[SamplingParams]) -> None:
-    """Sets the probabilities of tokens to 0 that can't be drawn, in place.
+    """Sets the probabilities of tokens to 0 that can't be sampled, in place.
 
     Args:
         probabilities: [rows, vocabulary], each row's sum 1.

@@ -39,7 +39,7 @@ class ScheduledSequence:
         sequence: The sequence.
         num_tokens: How many of its uncomputed tokens, at least 1.
         start: The place of the first of them.
-        is_last_chunk: Whether that is all that there is to compute, so that the step draws the next token.
+        is_last_chunk: Whether that is all that there is to compute, so that the step samples the next token.
         num_prompt_logits: Behind how many of them, from the first on, the log probabilities of the prompt's next tokens
             are asked for.
     """
@@ -160,18 +160,18 @@ class Scheduler:
         return scheduled
 
     def launch(self, scheduled: list[ScheduledSequence]) -> None:
-        """Takes note that a step is in flight: what it computes and draws counts from now on."""
+        """Takes note that a step is in flight: what it computes and samples counts from now on."""
         for item in scheduled:
             item.sequence.num_computed_tokens += item.num_tokens
-            item.sequence.num_drawing += item.is_last_chunk
+            item.sequence.num_sampling += item.is_last_chunk
 
     def retire(self, item: ScheduledSequence) -> None:
         """Takes note that a step has computed a sequence's tokens, and lets others find the blocks that they filled.
 
-        The token that it drew, the caller appends.
+        The token that it sampled, the caller appends.
         """
         sequence, pool = item.sequence, self.block_pool
-        sequence.num_drawing -= item.is_last_chunk
+        sequence.num_sampling -= item.is_last_chunk
         for place in range(item.start // BLOCK_SIZE, item.end // BLOCK_SIZE):
             parent = sequence.block_table[place - 1] if place else None
             token_ids = sequence.token_ids[place * BLOCK_SIZE : (place + 1) * BLOCK_SIZE]
@@ -195,12 +195,12 @@ class Scheduler:
     def _can_go_ahead(self) -> bool:
         """Whether a step can be scheduled while another is in flight.
 
-        It can't where a sequence must know the token that is being drawn for it. All others wait with it then: were
+        It can't where a sequence must know the token that is being sampled for it. All others wait with it then: were
         only that one left out, it would run in every second step. And it can't where somebody would be preempted, for
         blocks or for an online request that waits: what a sequence in flight has computed is not in its table yet.
         """
         going_on = [s for s in self.running if not s.has_all_tokens]
-        if any(s.num_drawing and s.must_know_its_tokens for s in going_on):
+        if any(s.num_sampling and s.must_know_its_tokens for s in going_on):
             return False
         if self.running and any(self.waiting[other] for other in Priority if other < self.running[-1].priority):
             return False
@@ -269,7 +269,7 @@ class Scheduler:
     def _free(self, sequence: Sequence) -> None:
         self.block_pool.give_back(sequence.block_table)
         sequence.block_table = []
-        sequence.num_computed_tokens = sequence.num_drawing = 0
+        sequence.num_computed_tokens = sequence.num_sampling = 0
         if sequence.prompt_logprobs:
             sequence.prompt_logprobs = []
 

@@ -53,13 +53,13 @@ class Sequence:
         id: The request's id.
         token_ids: The prompt's tokens, then the completion's.
         num_prompt_tokens: How many of `token_ids` are the prompt.
-        params: How its tokens are chosen.
+        params: How its tokens are sampled.
         priority: Whether it gives way to others.
         cache_salt: Only sequences of the same salt share blocks.
         num_computed_tokens: How many of its tokens have their keys and values in the KV cache, or will have when the
             steps in flight are done.
-        num_drawing: How many tokens the steps in flight draw for it. They follow `token_ids`, and only the device knows
-            their values; `num_tokens` and what is reckoned from it count them.
+        num_sampling: How many tokens the steps in flight sample for it. They follow `token_ids`, and only the device
+            knows their values; `num_tokens` and what is reckoned from it count them.
         num_cached_tokens: How many of the prompt's tokens the prefix cache had when it first ran; None before.
         block_table: The ids of the blocks that hold them, in order. Full blocks may be shared with other sequences.
         grammar: Follows the completion through the form that it must have; None if any will do.
@@ -77,7 +77,7 @@ class Sequence:
     cache_salt: str = ""
     status: SequenceStatus = SequenceStatus.WAITING
     num_computed_tokens: int = 0
-    num_drawing: int = 0
+    num_sampling: int = 0
     num_cached_tokens: int | None = None
     block_table: list[int] = field(default_factory=list)
     grammar: "GrammarMatcher | None" = None
@@ -95,8 +95,8 @@ class Sequence:
 
     @property
     def num_tokens(self) -> int:
-        """Prompt and completion tokens, with those being drawn."""
-        return len(self.token_ids) + self.num_drawing
+        """Prompt and completion tokens, with those being sampled."""
+        return len(self.token_ids) + self.num_sampling
 
     @property
     def num_completion_tokens(self) -> int:
@@ -105,17 +105,17 @@ class Sequence:
 
     @property
     def next_index(self) -> int:
-        """The index in the completion of the token that the next step draws."""
+        """The index in the completion of the token that the next step samples."""
         return self.num_tokens - self.num_prompt_tokens
 
     @property
     def has_all_tokens(self) -> bool:
-        """Whether the last token that it may have is drawn, or being drawn."""
+        """Whether the last token that it may have is sampled, or being sampled."""
         return self.next_index >= self.params.max_tokens
 
     @property
     def must_know_its_tokens(self) -> bool:
-        """Whether a step can draw a token only when the values of those before it are known on the host."""
+        """Whether a step can sample a token only when the values of those before it are known on the host."""
         params = self.params
         return self.grammar is not None or params.has_penalties or any(len(word) > 1 for word in params.bad_words)
 
@@ -126,7 +126,7 @@ class Sequence:
 
     @property
     def is_decoding(self) -> bool:
-        """Whether a single token is left to compute, so that a step that runs it draws the next one."""
+        """Whether a single token is left to compute, so that a step that runs it samples the next one."""
         return self.num_uncomputed_tokens == 1
 
     @property

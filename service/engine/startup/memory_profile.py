@@ -18,7 +18,7 @@ MIN_BLOCKS = 4
 
 _GREEDY = SamplingParams(2)
 _TOLD = SamplingParams(2, num_prompt_logprobs=20)
-_DRAWN = SamplingParams(2, temperature=1.0, top_p=0.9, num_logprobs=20)
+_SAMPLED = SamplingParams(2, temperature=1.0, top_p=0.9, num_logprobs=20)
 
 
 class MemoryMeter(Protocol):
@@ -105,7 +105,7 @@ def blocks_that_fit(
 
 
 def largest_steps(config: EngineConfig, max_num_tokens: int) -> list[list[ScheduledSequence]]:
-    """The steps that take most: one prefills the ends of prompts as long as may be, one decodes and draws for all rows.
+    """The steps that take most: one prefills the ends of prompts as long as may be, one decodes and samples all rows.
 
     Each sequence has block 0 in all places of its table, so a KV cache of one block is enough for them.
     """
@@ -117,7 +117,7 @@ def largest_steps(config: EngineConfig, max_num_tokens: int) -> list[list[Schedu
             num_new = min(num_new, MAX_PROMPT_LOGITS)
         prefilling.append(_scheduled(max_num_tokens, num_new, _GREEDY if prefilling else _TOLD))
         num_left -= num_new
-    decoding = [_scheduled(BLOCK_SIZE, 1, _DRAWN) for _ in range(config.max_num_seqs)]
+    decoding = [_scheduled(BLOCK_SIZE, 1, _SAMPLED) for _ in range(config.max_num_seqs)]
     return [prefilling, decoding]
 
 

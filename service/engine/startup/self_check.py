@@ -99,11 +99,11 @@ class SelfCheck:
     ) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Our logits and theirs for each sequence that has computed all its tokens; gives it the next one."""
         packed = [ScheduledSequence(*item) for item in step]
-        drawing = [item.sequence for item in packed if item.is_last_chunk]
+        sampling = [item.sequence for item in packed if item.is_last_chunk]
         ours = runner.logits(packed).float()
         for sequence, num_tokens in step:
             sequence.num_computed_tokens += num_tokens
-        rows = [sequences.index(sequence) for sequence in drawing]
+        rows = [sequences.index(sequence) for sequence in sampling]
         theirs = [self._expected[row, len(sequences[row].token_ids) - 1] for row in rows]
         for row in rows:
             sequences[row].token_ids = self._token_ids[row][: sequences[row].num_tokens + 1]

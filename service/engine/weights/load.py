@@ -111,7 +111,7 @@ def _quantized(config: Any, quantization: Quantization | None) -> dict[str, Any]
 
 
 def _check_weights(model: PreTrainedModel, found: dict[str, Any]) -> None:
-    """Refuses what transformers only logs: it draws missing weights at random and leaves out those it has no place for.
+    """Refuses what transformers only logs: missing weights become random, and those without a place are left out.
 
     Weights of whole parts that the class does not have, such as a second head, change nothing and may stay.
     """

@@ -78,7 +78,7 @@ def test_a_seeded_request_draws_the_same_alone_among_15_others_and_after_preempt
 
 
 def logprobs_of(outputs: list[StepOutput]) -> list[float]:
-    return [output.logprobs.chosen for output in outputs if output.id == "it" and output.logprobs]
+    return [output.logprobs.logprob for output in outputs if output.id == "it" and output.logprobs]
 
 
 def test_penalties_survive_preemption(checkpoint: Checkpoint) -> None:

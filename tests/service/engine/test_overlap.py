@@ -180,7 +180,7 @@ def test_a_launch_waits_for_nothing(tiny: Tiny, accelerations: frozenset[Acceler
     flight = runner.launch(first)
     scheduler.launch(first)
     behind = runner.launch([ScheduledSequence(sequence, 1) for sequence in (plain, asking, formed)], flight)
-    assert flight.pending.drawn.errors == behind.pending.drawn.errors == {}
+    assert flight.pending.sampled.errors == behind.pending.sampled.errors == {}
     with pytest.raises(NotImplementedError, match="meta tensor"):
         flight.tokens()
 

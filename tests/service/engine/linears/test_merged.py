@@ -26,7 +26,7 @@ def int8(outputs: int, has_bias: bool = False, dtype: torch.dtype = torch.float3
     return layer
 
 
-def drawn(outputs: int, bits: int, groups: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def random_weights(outputs: int, bits: int, groups: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     codes = torch.randint(2**bits, (outputs, INPUTS), dtype=torch.uint8)
     return codes, torch.rand(outputs, groups), torch.randint(2**bits, (outputs, groups), dtype=torch.uint8)
 
@@ -35,7 +35,7 @@ def grouped(
     outputs: int, has_bias: bool = False, bits: int = 4, groups: int = 4, order: torch.Tensor | None = None
 ) -> GroupedLinear:
     bias = nn.Parameter(torch.randn(outputs)) if has_bias else None
-    return GroupedLinear(*drawn(outputs, bits, groups), bits, bias, order, torch.float32)
+    return GroupedLinear(*random_weights(outputs, bits, groups), bits, bias, order, torch.float32)
 
 
 def in_order(outputs: int, has_bias: bool = False) -> GroupedLinear:
@@ -66,7 +66,7 @@ def test_joining_holds_no_weight_twice(make: Callable[..., nn.Module]) -> None:
 
 
 def tinygemm(outputs: int) -> Int4KernelLinear:
-    return Int4KernelLinear(*drawn(outputs, 4, 4), None, None)
+    return Int4KernelLinear(*random_weights(outputs, 4, 4), None, None)
 
 
 UNLIKE = {

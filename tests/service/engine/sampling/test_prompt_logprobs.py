@@ -44,7 +44,7 @@ def expected(model: PreTrainedModel, prompt: list[int]) -> torch.Tensor:
 def assert_are(logprobs: list[TokenLogprobs], raw: torch.Tensor, prompt: list[int], num_top: int) -> None:
     assert len(logprobs) == len(prompt) - 1
     for row, token_id, known in zip(raw, prompt[1:], logprobs, strict=True):
-        assert known.chosen == pytest.approx(row[token_id].item(), abs=1e-4)
+        assert known.logprob == pytest.approx(row[token_id].item(), abs=1e-4)
         values = [logprob for _, logprob in known.top]
         assert values == pytest.approx(row.topk(num_top).values.tolist(), abs=1e-4)
         assert [row[likely].item() for likely, _ in known.top] == pytest.approx(values, abs=1e-4)

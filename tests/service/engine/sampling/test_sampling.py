@@ -41,9 +41,9 @@ from tests.support.sampling_cases import (
 )
 
 
-def draws(logits: list[float], num_draws: int, **changes: Any) -> Counter[int]:
-    rows = [SamplingRow(params(**changes), index) for index in range(num_draws)]
-    return Counter(token_ids(torch.tensor(logits).expand(num_draws, -1), rows))
+def samples(logits: list[float], num_samples: int, **changes: Any) -> Counter[int]:
+    rows = [SamplingRow(params(**changes), index) for index in range(num_samples)]
+    return Counter(token_ids(torch.tensor(logits).expand(num_samples, -1), rows))
 
 
 @given(SEEDS, st.integers(0, 10_000))
@@ -64,55 +64,55 @@ def test_temperature_0_takes_the_most_likely_token() -> None:
 
 
 def test_draws_follow_the_probabilities() -> None:
-    counts = draws([math.log(0.5), math.log(0.3), math.log(0.2)], 10_000)
+    counts = samples([math.log(0.5), math.log(0.3), math.log(0.2)], 10_000)
     assert [round(counts[token] / 10_000, 1) for token in range(3)] == [0.5, 0.3, 0.2]
 
 
 @pytest.mark.parametrize("vocabulary", [1, 127, 128, 129, 256])
 def test_draws_reach_every_token_of_a_vocabulary_of_any_size(vocabulary: int) -> None:
-    assert set(draws([0.0] * vocabulary, 12 * vocabulary)) == set(range(vocabulary))
+    assert set(samples([0.0] * vocabulary, 12 * vocabulary)) == set(range(vocabulary))
 
 
 def test_top_k_leaves_the_k_most_likely() -> None:
-    assert set(draws([1.0, 4.0, 3.0, 2.0], 500, top_k=2)) == {1, 2}
+    assert set(samples([1.0, 4.0, 3.0, 2.0], 500, top_k=2)) == {1, 2}
 
 
 def test_top_p_leaves_the_smallest_set_that_reaches_p() -> None:
     logits = [math.log(p) for p in (0.1, 0.5, 0.25, 0.15)]
-    assert set(draws(logits, 500, top_p=0.5)) == {1}
-    assert set(draws(logits, 500, top_p=0.6)) == {1, 2}
+    assert set(samples(logits, 500, top_p=0.5)) == {1}
+    assert set(samples(logits, 500, top_p=0.6)) == {1, 2}
 
 
 def test_top_p_applies_to_what_top_k_leaves() -> None:
     logits = [math.log(p) for p in (0.1, 0.5, 0.25, 0.15)]
-    assert set(draws(logits, 500, top_k=2, top_p=0.66)) == {1}, "0.5 of 0.75 is two thirds"
+    assert set(samples(logits, 500, top_k=2, top_p=0.66)) == {1}, "0.5 of 0.75 is two thirds"
 
 
 def test_top_p_that_reaches_past_the_prefilter_sorts_the_row() -> None:
-    counts = draws([0.0] * 1000, 4000, top_p=0.999)
+    counts = samples([0.0] * 1000, 4000, top_p=0.999)
     assert len(counts) > 900
 
 
 @pytest.mark.parametrize("top_k", [127, 128, 129])
 def test_top_p_applies_to_what_top_k_leaves_at_the_prefilters_end_too(top_k: int) -> None:
-    counts = draws([-0.0001 * token for token in range(1000)], 2000, top_k=top_k, top_p=0.5)
+    counts = samples([-0.0001 * token for token in range(1000)], 2000, top_k=top_k, top_p=0.5)
     assert 55 < max(counts) < 66
 
 
 def test_top_k_may_reach_past_the_prefilter() -> None:
-    assert 600 < max(draws([-0.001 * token for token in range(1000)], 2000, top_k=700)) < 700
+    assert 600 < max(samples([-0.001 * token for token in range(1000)], 2000, top_k=700)) < 700
 
 
 @pytest.mark.parametrize("tail", [-1e9, -torch.inf])
 def test_a_token_of_probability_0_is_never_drawn(tail: float) -> None:
-    assert set(draws([tail, 0.0, tail, 0.0, tail], 1000)) == {1, 3}
+    assert set(samples([tail, 0.0, tail, 0.0, tail], 1000)) == {1, 3}
 
 
 def test_min_p_leaves_what_is_likely_enough_beside_the_most_likely() -> None:
     logits = [math.log(p) for p in (0.1, 0.5, 0.25, 0.15)]
-    assert set(draws(logits, 500, min_p=0.29)) == {1, 2, 3}
-    assert set(draws(logits, 500, min_p=0.49)) == {1, 2}
-    assert set(draws(logits, 500, min_p=1)) == {1}
+    assert set(samples(logits, 500, min_p=0.29)) == {1, 2, 3}
+    assert set(samples(logits, 500, min_p=0.49)) == {1, 2}
+    assert set(samples(logits, 500, min_p=1)) == {1}
 
 
 @given(cases())
@@ -120,7 +120,7 @@ def test_every_parameter_does_what_its_definition_says(one: Case) -> None:
     logits, rows = random_logits(1), with_seeds(one, 20)
     scores = naive_sampling.adjusted(logits[0].tolist(), one.row.params, one.prompt, one.completion, one.allowed)
     likely = naive_sampling.probabilities(scores, one.row.params)
-    expected = [naive_sampling.draw(likely, row.params.seed, row.index) for row in rows]
+    expected = [naive_sampling.sample(likely, row.params.seed, row.index) for row in rows]
     assert token_ids(logits.expand(len(rows), -1), rows) == expected
 
 
@@ -149,7 +149,7 @@ def test_transformers_processors_give_the_same_distribution(one: Case) -> None:
     scores = processors(torch.LongTensor([one.prompt + one.completion]), logits)[0].tolist()
     likely = naive_sampling.probabilities(scores, params(temperature=1 if given.temperature else 0))
     rows = with_seeds(one, 20)
-    expected = [naive_sampling.draw(likely, row.params.seed, row.index) for row in rows]
+    expected = [naive_sampling.sample(likely, row.params.seed, row.index) for row in rows]
     assert token_ids(logits.expand(len(rows), -1), rows) == expected
 
 
@@ -242,7 +242,7 @@ def test_log_probabilities_are_those_of_the_raw_logits(one: Case, num_logprobs: 
     assert len(talkative.logprobs.top) == 20
     raw = torch.log_softmax(logits[0], dim=-1)
     assert token.logprobs is not None
-    assert token.logprobs.chosen == pytest.approx(raw[token.token_id].item())
+    assert token.logprobs.logprob == pytest.approx(raw[token.token_id].item())
     expected = sorted(enumerate(raw.tolist()), key=lambda likely: -likely[1])[:num_logprobs]
     assert [token_id for token_id, _ in token.logprobs.top] == [token_id for token_id, _ in expected]
     assert [logprob for _, logprob in token.logprobs.top] == pytest.approx([logprob for _, logprob in expected])

@@ -43,7 +43,7 @@ def test_each_turn_of_a_conversation_computes_only_what_is_new(
         engine.submit("it", prompt, SamplingParams(20))
         outputs, num_computed = run_counted(engine)
         assert tokens_of(outputs, "it") == reference(family, prompt, 20)
-        # The last token of a completion is drawn and never computed.
+        # The last token of a completion is sampled and never computed.
         num_cached = max(len(history) - 1, 0) // BLOCK_SIZE * BLOCK_SIZE
         assert {output.num_cached_tokens for output in outputs} == {num_cached}
         assert num_computed == len(prompt) - num_cached + 20 - 1

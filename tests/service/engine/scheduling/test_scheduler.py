@@ -99,7 +99,7 @@ def test_a_preempted_sequence_goes_on_where_it_was_if_its_blocks_are_still_there
     play(scheduler)
     assert list(play(scheduler)) == [oldest]
     scheduler.finish(oldest)
-    assert play(scheduler) == {newest: 2}, "the prompt's last token and the one drawn after it"
+    assert play(scheduler) == {newest: 2}, "the prompt's last token and the one sampled after it"
     assert newest.num_cached_tokens == 0, "what counts is what its first run found"
 
 

@@ -27,7 +27,7 @@ REQUEST = st.tuples(
 
 
 def drawn_at(position: int) -> int:
-    """The token that any sequence draws for a place."""
+    """The token that any sequence samples for a place."""
     return 1000 + position
 
 
@@ -170,7 +170,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert sum(item.num_tokens for item in scheduled) <= self.budget
         for item in scheduled:
             assert 1 <= item.num_tokens <= item.sequence.num_uncomputed_tokens
-            assert not (item.sequence.must_know_its_tokens and item.sequence.num_drawing)
+            assert not (item.sequence.must_know_its_tokens and item.sequence.num_sampling)
         for sequence in decoding:
             is_out = sequence.has_all_tokens or sequence.status is SequenceStatus.WAITING
             assert is_out != (sequence in sequences), "a stream stands still, or has more tokens than it may"
