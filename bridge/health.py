@@ -7,19 +7,19 @@ from bridge.http.metrics import METRICS
 from bridge.upstream.client import SERVICE
 
 
-async def healthz(request: web.Request) -> web.Response:
+async def healthz(http_request: web.Request) -> web.Response:
     """Says that the process lives."""
     return json_response({"status": "ok"})
 
 
-async def readyz(request: web.Request) -> web.Response:
+async def readyz(http_request: web.Request) -> web.Response:
     """Says whether the service behind the bridge can answer, and if not, why."""
-    reason = await request.app[SERVICE].unreadiness()
+    reason = await http_request.app[SERVICE].unreadiness()
     if reason:
         return json_response({"status": "not ready", "reason": reason}, status=503)
     return json_response({"status": "ready"})
 
 
-async def metrics(request: web.Request) -> web.Response:
+async def metrics(http_request: web.Request) -> web.Response:
     """Tells the metrics."""
-    return request.app[METRICS].exposition()
+    return http_request.app[METRICS].exposition()

@@ -12,7 +12,7 @@ from bridge.http.access_log import ACCESS
 LOCAL_ACCOUNT: Final = "local"
 
 
-def identify(request: web.Request) -> str:
+def identify(http_request: web.Request) -> str:
     """Checks that a request may act for the account in its path, or for its token's where the path names none.
 
     Returns:
@@ -21,11 +21,11 @@ def identify(request: web.Request) -> str:
     Raises:
         GatewayError: It may not, or it shows two tokens.
     """
-    access, tokens = request[ACCESS], request.app[TOKENS]
-    authorization = _authorization(request)
-    if "account_id" in request.match_info:
-        access.account = request.match_info["account_id"]
-        check_account(access.account, request.path)
+    access, tokens = http_request[ACCESS], http_request.app[TOKENS]
+    authorization = _authorization(http_request)
+    if "account_id" in http_request.match_info:
+        access.account = http_request.match_info["account_id"]
+        check_account(access.account, http_request.path)
         access.token = authorize(tokens, authorization, access.account)
     elif tokens:
         token = authenticate(tokens, authorization)[0]
@@ -35,9 +35,9 @@ def identify(request: web.Request) -> str:
     return access.account
 
 
-def _authorization(request: web.Request) -> str | None:
+def _authorization(http_request: web.Request) -> str | None:
     """The one Authorization header; of two, a proxy before this may have checked the other."""
-    values = request.headers.getall("Authorization", [])
+    values = http_request.headers.getall("Authorization", [])
     if len(values) > 1:
         message = f"Invalid request headers: {len(values)} Authorization headers, send one"
         raise GatewayError(400, 6003, message)

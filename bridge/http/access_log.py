@@ -40,7 +40,7 @@ class Access:
         started_at: When its headers were there, in seconds of time.perf_counter.
         account: The account in its path.
         token: The name of its token.
-        model: The model that it asks for.
+        model_id: The model that it asks for.
         served_model: The model that answers.
         error: Why it has no answer, or not a whole one, without what the client wrote in its body.
         spelling: Where its body has what may be found fault with.
@@ -51,25 +51,25 @@ class Access:
     started_at: float = field(default_factory=time.perf_counter)
     account: str = ""
     token: str = ""
-    model: str = ""
+    model_id: str = ""
     served_model: str = ""
     error: str = ""
     spelling: Spelling = field(default_factory=dict)
     is_answered: bool = False
 
 
-def log(access: Access, request: web.Request, status: int, duration_s: float) -> None:
+def log(access: Access, http_request: web.Request, status: int, duration_s: float) -> None:
     """Writes the line. Values that a client chose are clipped, and quoted, so that they can't forge lines."""
     logger.info(
         "%s %s %r %d %.3fs account=%r token=%r model=%r served_model=%r error=%r",
         access.request_id,
-        clipped(request.method),  # letters, digits and a few signs, or aiohttp refuses it
-        clipped(request.path),
+        clipped(http_request.method),  # letters, digits and a few signs, or aiohttp refuses it
+        clipped(http_request.path),
         status,
         duration_s,
         clipped(access.account),
         clipped(access.token),
-        clipped(access.model),
+        clipped(access.model_id),
         clipped(access.served_model),
         clipped(access.error),
     )

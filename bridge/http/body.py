@@ -33,7 +33,7 @@ _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL
 
 
 async def read_body(
-    request: web.Request,
+    http_request: web.Request,
     parse: Callable[[bytes], T],
     max_bytes: int = MAX_BODY_BYTES,
     ignored_encodings: Collection[str] = (),
@@ -41,7 +41,7 @@ async def read_body(
     """Reads a request's body and what it says.
 
     Args:
-        request: The request, of which nothing was read yet.
+        http_request: The request, of which nothing was read yet.
         parse: Turns the bytes into a value; runs in a thread if they are many.
         max_bytes: The most bytes that the body may have, compressed and decoded.
         ignored_encodings: Values of Content-Encoding that say nothing.
@@ -49,9 +49,9 @@ async def read_body(
     Raises:
         AiError: The body is too large or wrongly encoded, or `parse` raises one.
     """
-    encoding = encoding_of(request, ignored_encodings)
+    encoding = encoding_of(http_request, ignored_encodings)
     try:
-        body = await request.clone(client_max_size=max_bytes).read()
+        body = await http_request.clone(client_max_size=max_bytes).read()
     except web.HTTPRequestEntityTooLarge:
         raise AiError("BODY_TOO_LARGE") from None
     except web.RequestPayloadError:
@@ -62,7 +62,7 @@ async def read_body(
         body = await loop.run_in_executor(executor, decode, body, encoding, max_bytes)
     if len(body) <= MAX_INLINE_BYTES:
         return parse(body)
-    await request[TURN].wait(len(body))
+    await http_request[TURN].wait(len(body))
     return await loop.run_in_executor(executor, parse, body)
 
 

@@ -27,8 +27,8 @@ LOOK_PERIOD_S: Final = 0.1
 class Connection(web.RequestHandler):
     """aiohttp's connection, which would end with the client's side of it."""
 
-    _asking: asyncio.Task[None] | None = None
-    _has_asked = False
+    _probing: asyncio.Task[None] | None = None
+    _has_probed = False
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes True for "keep it open", aiohttp has None
         """Keeps the connection open until what was asked is answered."""
@@ -59,22 +59,22 @@ class Connection(web.RequestHandler):
             transport.abort()
 
     def _can_answer(self, transport: asyncio.Transport) -> bool:
-        request = self._current_request
-        if request is not None:
-            if not request.content.is_eof():
+        http_request = self._current_request
+        if http_request is not None:
+            if not http_request.content.is_eof():
                 return False  # the rest of its body will never come
-            if not self._has_asked:
-                self._has_asked = True
-                if not self._ask(transport, request):
+            if not self._has_probed:
+                self._has_probed = True
+                if not self._probe(transport, http_request):
                     return False
         return not transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
-    def _ask(self, transport: asyncio.Transport, request: web.BaseRequest) -> bool:
+    def _probe(self, transport: asyncio.Transport, http_request: web.BaseRequest) -> bool:
         """Writes what a client that has left answers with a reset; False if nothing can be written yet."""
-        if STREAM in request:
-            self._asking = self._loop.create_task(_comment(request[STREAM]))
+        if STREAM in http_request:
+            self._probing = self._loop.create_task(_comment(http_request[STREAM]))
             return True
-        if request.version < HttpVersion11:
+        if http_request.version < HttpVersion11:
             return False
         transport.write(CONTINUE)
         return True

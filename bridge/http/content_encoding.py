@@ -72,17 +72,17 @@ _ALIASES: Final = {"x-gzip": "gzip"}
 _ERRORS: Final = (zlib.error, brotli.error, zstd.ZstdError)
 
 
-def encoding_of(request: web.Request, ignored: Collection[str] = ()) -> str:
+def encoding_of(http_request: web.Request, ignored: Collection[str] = ()) -> str:
     """The encoding that a request's body is in, a key of `DECODERS`; empty for none.
 
     Args:
-        request: The request.
+        http_request: The request.
         ignored: Values of the header that say nothing, in lower case.
 
     Raises:
         AiError: It is in one that is not read here, or in several.
     """
-    listed = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())).lower().split(",")
+    listed = ",".join(http_request.headers.getall(hdrs.CONTENT_ENCODING, ())).lower().split(",")
     names = [_ALIASES.get(name.strip(), name.strip()) for name in listed]
     named = [name for name in names if name not in ("", "identity", *ignored)]
     if named and (len(named) > 1 or named[0] not in DECODERS):

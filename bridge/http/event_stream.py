@@ -26,14 +26,14 @@ class EventStream:
     The headers go out with the first event, or with the first comment: until then a failure can be told by the status.
 
     Args:
-        request: The request.
+        http_request: The request.
         headers: Headers of its answer, besides those of every stream.
     """
 
-    def __init__(self, request: web.Request, headers: dict[str, str]) -> None:
-        self._request = request
+    def __init__(self, http_request: web.Request, headers: dict[str, str]) -> None:
+        self._http_request = http_request
         self._response = web.StreamResponse(headers={**sse.HEADERS, **headers})
-        self._silence_s = request.app[CONFIG].keep_alive_s
+        self._silence_s = http_request.app[CONFIG].keep_alive_s
         self._opening = asyncio.Lock()
         self._has_events = False
 
@@ -46,8 +46,8 @@ class EventStream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # Before anything that may be cancelled: a client may leave as soon as it has the last event.
-        if STREAM in self._request:
-            self._request.app[METRICS].streams_open.dec()
+        if STREAM in self._http_request:
+            self._http_request.app[METRICS].streams_open.dec()
         self._keeping_alive.cancel()
         await asyncio.wait({self._keeping_alive})
 
@@ -61,27 +61,27 @@ class EventStream:
         if not events:
             return
         await self._send(events)
-        access = self._request[ACCESS]
+        access = self._http_request[ACCESS]
         if not self._has_events:
             self._has_events = True
-            self._request.app[METRICS].time_to_first_event.observe(time.perf_counter() - access.started_at)
+            self._http_request.app[METRICS].time_to_first_event.observe(time.perf_counter() - access.started_at)
         access.is_answered = events.endswith(sse.DONE)
 
     async def _send(self, data: bytes) -> None:
         self._written_at = time.monotonic()
-        if STREAM not in self._request:
+        if STREAM not in self._http_request:
             await self._open()
         await self._response.write(data)
 
     async def _open(self) -> None:
         async with self._opening:
-            if STREAM not in self._request:
-                if self._request.version < HttpVersion11:
+            if STREAM not in self._http_request:
+                if self._http_request.version < HttpVersion11:
                     # Its end is the connection's. aiohttp says so in the header, and then keeps it open.
                     self._response.force_close()
-                await self._response.prepare(self._request)
-                self._request[STREAM] = self._response
-                self._request.app[METRICS].streams_open.inc()
+                await self._response.prepare(self._http_request)
+                self._http_request[STREAM] = self._response
+                self._http_request.app[METRICS].streams_open.inc()
 
     async def _keep_alive(self) -> None:
         """Proxies and clients take a connection on which nothing comes for a minute or two for dead."""

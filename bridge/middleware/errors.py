@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 CLIENT_LEFT: Final = 499
 
 
+# aiohttp's type of a middleware names its argument.
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Gives the request its id, measures it and logs it, however it ends."""
@@ -39,27 +40,27 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         _record(request, access, status)
 
 
-def _record(request: web.Request, access: Access, status: int) -> None:
+def _record(http_request: web.Request, access: Access, status: int) -> None:
     duration_s = time.perf_counter() - access.started_at
-    resource = request.match_info.route.resource
+    resource = http_request.match_info.route.resource
     route = resource.canonical if resource else "none"
-    metrics = request.app[METRICS]
+    metrics = http_request.app[METRICS]
     metrics.requests.labels(route, status).inc()
     metrics.request_duration.labels(route).observe(duration_s)
-    log(access, request, status, duration_s)
+    log(access, http_request, status, duration_s)
 
 
-async def name_server(_request: web.Request, response: web.StreamResponse) -> None:
+async def name_server(_http_request: web.Request, response: web.StreamResponse) -> None:
     """Tells no versions of what the bridge is made of. A handler of app.on_response_prepare."""
     response.headers[hdrs.SERVER] = PRODUCT
 
 
-async def add_request_id(request: web.Request, response: web.StreamResponse) -> None:
+async def add_request_id(http_request: web.Request, response: web.StreamResponse) -> None:
     """Tells the request's id. A handler of app.on_response_prepare."""
-    if ACCESS in request:
-        response.headers["cf-ai-req-id"] = request[ACCESS].request_id
-        if face_of(request.path) in (OPENAI, OPENAI_IN_ACCOUNT):
-            response.headers["x-request-id"] = request[ACCESS].request_id
+    if ACCESS in http_request:
+        response.headers["cf-ai-req-id"] = http_request[ACCESS].request_id
+        if face_of(http_request.path) in (OPENAI, OPENAI_IN_ACCOUNT):
+            response.headers["x-request-id"] = http_request[ACCESS].request_id
 
 
 @web.middleware
@@ -98,18 +99,18 @@ async def take_turns(request: web.Request, handler: Handler) -> web.StreamRespon
         turn.end()
 
 
-async def _fail(request: web.Request, face: Face, error: AiError) -> web.StreamResponse:
-    request_id = request[ACCESS].request_id
-    error = error.respelled(request[ACCESS].spelling)
-    request[ACCESS].error = error.for_log
-    if STREAM not in request:
+async def _fail(http_request: web.Request, face: Face, error: AiError) -> web.StreamResponse:
+    request_id = http_request[ACCESS].request_id
+    error = error.respelled(http_request[ACCESS].spelling)
+    http_request[ACCESS].error = error.for_log
+    if STREAM not in http_request:
         response = face.ai_failure(error, request_id)
-        if request.content.exception():
+        if http_request.content.exception():
             # Where a body that can't be read ends, and the next request begins, nobody knows.
             response.force_close()
         return response
-    stream = request[STREAM]
-    request.app[METRICS].stream_errors.labels(error.rule.code).inc()
+    stream = http_request[STREAM]
+    http_request.app[METRICS].stream_errors.labels(error.rule.code).inc()
     with contextlib.suppress(ConnectionResetError):
         await stream.write(face.stream_failure(error, request_id))
     return stream

@@ -21,6 +21,7 @@ PROBES = frozenset({"/healthz", "/readyz"})
 EXPOSED = "cf-ai-req-id, x-request-id, x-runstream-model, x-should-retry, Retry-After"
 
 
+# aiohttp's type of a middleware names its argument.
 @web.middleware
 async def check_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers only for known hosts and origins, and answers the preflights of the latter."""
@@ -32,57 +33,57 @@ async def check_origin(request: web.Request, handler: Handler) -> web.StreamResp
     return await handler(request)
 
 
-async def add_cors_headers(request: web.Request, response: web.StreamResponse) -> None:
+async def add_cors_headers(http_request: web.Request, response: web.StreamResponse) -> None:
     """Lets the page of an allowed origin read the response. A handler of app.on_response_prepare."""
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin in request.app[CONFIG].allowed_origins:
+    origin = http_request.headers.get(hdrs.ORIGIN)
+    if origin in http_request.app[CONFIG].allowed_origins:
         response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
         response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
         response.headers[hdrs.VARY] = hdrs.ORIGIN
 
 
-def _is_from_workerd(request: web.Request) -> bool:
+def _is_from_workerd(http_request: web.Request) -> bool:
     """Whether the AI binding of a local Worker asks: workerd names the host that it believes to speak to.
 
     No page can look like that. Its Host header is the name in its address, and this one is Cloudflare's, so DNS
     rebinding, where a page's own name is made to lead here, does not give it. Even who forges Cloudflare's name has a
     page that sends an Origin, and a port after the name.
     """
-    is_named = request.headers.get(hdrs.HOST) == binding.HOST and hdrs.ORIGIN not in request.headers
-    return is_named and request.path.startswith(binding.PREFIXES)
+    is_named = http_request.headers.get(hdrs.HOST) == binding.HOST and hdrs.ORIGIN not in http_request.headers
+    return is_named and http_request.path.startswith(binding.PREFIXES)
 
 
-def _check_host(request: web.Request) -> None:
-    host = request.headers.get(hdrs.HOST, "")
+def _check_host(http_request: web.Request) -> None:
+    host = http_request.headers.get(hdrs.HOST, "")
     name = host_name(host)
     if not name:
         raise GatewayError(403, 10000, f"The Host header {host!r} names no host: send that of the address you ask")
-    if not is_loopback(name) and name not in request.app[CONFIG].allowed_hosts:
+    if not is_loopback(name) and name not in http_request.app[CONFIG].allowed_hosts:
         raise GatewayError(403, 10000, f"The Host header {host!r} is not allowed: start with --allowed-hosts {name}")
 
 
-def _check_origin(request: web.Request) -> None:
-    origin = request.headers.get(hdrs.ORIGIN)
-    if origin is None or origin in request.app[CONFIG].allowed_origins or _is_same_origin(request, origin):
+def _check_origin(http_request: web.Request) -> None:
+    origin = http_request.headers.get(hdrs.ORIGIN)
+    if origin is None or origin in http_request.app[CONFIG].allowed_origins or _is_same_origin(http_request, origin):
         return
     if not origin:
         raise GatewayError(403, 10000, "The Origin header is empty: send none, or where the page is from")
     raise GatewayError(403, 10000, f"The Origin {origin!r} is not allowed: start with --allowed-origins {origin}")
 
 
-def _is_same_origin(request: web.Request, origin: str) -> bool:
+def _is_same_origin(http_request: web.Request, origin: str) -> bool:
     """Whether a page that the bridge served asks; the scheme may be that of a proxy before it."""
     try:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and parts.netloc.lower() == request.headers[hdrs.HOST].lower()
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == http_request.headers[hdrs.HOST].lower()
 
 
-def _preflight(request: web.Request) -> web.Response:
+def _preflight(http_request: web.Request) -> web.Response:
     headers = {
         hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
-        hdrs.ACCESS_CONTROL_ALLOW_HEADERS: request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS, ""),
+        hdrs.ACCESS_CONTROL_ALLOW_HEADERS: http_request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS, ""),
         hdrs.ACCESS_CONTROL_MAX_AGE: "600",
     }
     return web.Response(status=204, headers=headers)

@@ -17,20 +17,20 @@ from bridge.upstream.asking import answer_streamed, stand_in_headers
 from bridge.upstream.finish_reasons import FINISH_REASONS
 
 
-async def chat_completions(request: web.Request) -> web.StreamResponse:
+async def chat_completions(http_request: web.Request) -> web.StreamResponse:
     """Answers a chat completion, whole or streamed.
 
     Raises:
         GatewayError: The request may not act for the account.
         AiError: The request is wrong, or the service failed before the first part.
     """
-    identify(request)
-    question = await read_question(request, to_chat_question)
+    identify(http_request)
+    question = await read_question(http_request, to_chat_question)
     asked = question.request.model
     if question.is_streamed:
         stream = ChatStream(question)
-        return await answer_streamed(request, asked, ask_choices_streamed(request, question), stream.events)
-    answers = await ask_choices(request, question)
+        return await answer_streamed(http_request, asked, ask_choices_streamed(http_request, question), stream.events)
+    answers = await ask_choices(http_request, question)
     return json_response(_completion(question, answers), headers=stand_in_headers(asked, answers[0].served_model))
 
 

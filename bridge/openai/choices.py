@@ -25,7 +25,7 @@ class ChoicePart(NamedTuple):
     part: pb.RunStreamResponse
 
 
-async def ask_choices(request: web.Request, question: Question) -> list[pb.RunResponse]:
+async def ask_choices(http_request: web.Request, question: Question) -> list[pb.RunResponse]:
     """Asks for all choices whole, in their order.
 
     Raises:
@@ -33,7 +33,7 @@ async def ask_choices(request: web.Request, question: Question) -> list[pb.RunRe
     """
     try:
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(ask_whole(request, one)) for one in question.requests]
+            asked = [group.create_task(ask_whole(http_request, one)) for one in question.requests]
     except* Exception as failures:
         failure = failures.exceptions[0]
     else:
@@ -41,7 +41,7 @@ async def ask_choices(request: web.Request, question: Question) -> list[pb.RunRe
     raise failure
 
 
-async def ask_choices_streamed(request: web.Request, question: Question) -> AsyncGenerator[ChoicePart, None]:
+async def ask_choices_streamed(http_request: web.Request, question: Question) -> AsyncGenerator[ChoicePart, None]:
     """Asks for all choices in parts, which come as they are there.
 
     Raises:
@@ -49,7 +49,7 @@ async def ask_choices_streamed(request: web.Request, question: Question) -> Asyn
     """
     # With room for one part of each, a client that reads slowly holds the service back as it does with one choice.
     parts: asyncio.Queue[ChoicePart | Exception | None] = asyncio.Queue(maxsize=question.num_choices)
-    streams = [ask_streamed(request, one) for one in question.requests]
+    streams = [ask_streamed(http_request, one) for one in question.requests]
     tasks = [asyncio.create_task(_forward(index, stream, parts)) for index, stream in enumerate(streams)]
     num_running = len(tasks)
     try:

@@ -20,20 +20,22 @@ from bridge.upstream.finish_reasons import FINISH_REASONS
 Part = pb.RunResponse | pb.RunStreamResponse
 
 
-async def completions(request: web.Request) -> web.StreamResponse:
+async def completions(http_request: web.Request) -> web.StreamResponse:
     """Answers a text completion, whole or streamed.
 
     Raises:
         GatewayError: The request may not act for the account.
         AiError: The request is wrong, or the service failed before the first part.
     """
-    identify(request)
-    question = await read_question(request, to_completion_question)
+    identify(http_request)
+    question = await read_question(http_request, to_completion_question)
     asked = question.request.model
     completion = Completion(question)
     if question.is_streamed:
-        return await answer_streamed(request, asked, ask_choices_streamed(request, question), completion.events)
-    answers = await ask_choices(request, question)
+        return await answer_streamed(
+            http_request, asked, ask_choices_streamed(http_request, question), completion.events
+        )
+    answers = await ask_choices(http_request, question)
     return json_response(completion.whole(answers), headers=stand_in_headers(asked, answers[0].served_model))
 
 

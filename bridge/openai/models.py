@@ -13,29 +13,29 @@ from bridge.upstream.client import SERVICE
 from bridge.upstream.models import MODELS
 
 
-async def list_models(request: web.Request) -> web.Response:
+async def list_models(http_request: web.Request) -> web.Response:
     """Lists the models of the catalog but those whose weights are missing and for which none stands in.
 
     Raises:
         GatewayError: The request may not act for the account.
         AiError: The service can't say.
     """
-    identify(request)
-    models = await request.app[SERVICE].list_models()
+    identify(http_request)
+    models = await http_request.app[SERVICE].list_models()
     here = [model for model in models if model.state != models_pb2.MODEL_STATE_WEIGHTS_MISSING]
     return json_response({"object": "list", "data": [_entry(model) for model in here]})
 
 
-async def retrieve_model(request: web.Request) -> web.Response:
+async def retrieve_model(http_request: web.Request) -> web.Response:
     """Tells about one model.
 
     Raises:
         GatewayError: The request may not act for the account.
         AiError: There is no such model, its weights are missing, or the service can't say.
     """
-    name = request[ACCESS].model = request.match_info["model"]
-    identify(request)
-    model = await request.app[MODELS].get(name)
+    model_id = http_request[ACCESS].model_id = http_request.match_info["model"]
+    identify(http_request)
+    model = await http_request.app[MODELS].get(model_id)
     if model.state == models_pb2.MODEL_STATE_WEIGHTS_MISSING:
         raise AiError("WEIGHTS_MISSING", model.state_detail)
     return json_response(_entry(model))

@@ -45,28 +45,28 @@ class Question(NamedTuple):
         return [_nth(self.request, index) for index in range(self.num_choices)]
 
 
-async def read_question(request: web.Request, convert: Callable[[object], Question]) -> Question:
+async def read_question(http_request: web.Request, convert: Callable[[object], Question]) -> Question:
     """Reads the body of a request of this surface.
 
     Args:
-        request: The request, of which nothing was read yet.
+        http_request: The request, of which nothing was read yet.
         convert: Turns what the JSON says into the question.
 
     Raises:
         AiError: There is no such model, or the body is wrong.
     """
-    access = request[ACCESS]
+    access = http_request[ACCESS]
 
     def noting_model(value: object) -> Question:
-        model = value.get("model") if isinstance(value, dict) else None
-        access.model = model if isinstance(model, str) else ""
+        model_id = value.get("model") if isinstance(value, dict) else None
+        access.model_id = model_id if isinstance(model_id, str) else ""
         return convert(value)
 
     try:
-        question = await read_body(request, lambda body: parse_json(body, noting_model))
+        question = await read_body(http_request, lambda body: parse_json(body, noting_model))
     except AiError as fault:
-        if access.model:
-            await request.app[MODELS].check_before(fault, access.model)
+        if access.model_id:
+            await http_request.app[MODELS].check_before(fault, access.model_id)
         raise
     access.spelling = question.spelling
     return question

@@ -45,20 +45,20 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/docs/{asset}", _asset)
 
 
-async def _openapi(request: web.Request) -> web.Response:
+async def _openapi(http_request: web.Request) -> web.Response:
     try:
-        models = [model.id for model in await request.app[SERVICE].list_models()]
+        models = [model.id for model in await http_request.app[SERVICE].list_models()]
     except AiError:
         models = []
-    return json_response(document(models, needs_token=bool(request.app[TOKENS])))
+    return json_response(document(models, needs_token=bool(http_request.app[TOKENS])))
 
 
-async def _docs(request: web.Request) -> web.Response:
+async def _docs(http_request: web.Request) -> web.Response:
     return web.Response(text=PAGE, content_type="text/html")
 
 
-async def _asset(request: web.Request) -> web.FileResponse:
-    name = request.match_info["asset"]
+async def _asset(http_request: web.Request) -> web.FileResponse:
+    name = http_request.match_info["asset"]
     if name not in ASSETS:
         raise web.HTTPNotFound
     return web.FileResponse(_swagger_ui() / name, headers={"Content-Type": ASSETS[name]})

@@ -19,36 +19,38 @@ from bridge.upstream.models import MODELS
 Item = TypeVar("Item")
 
 
-async def ask_whole(request: web.Request, question: pb.RunRequest) -> pb.RunResponse:
+async def ask_whole(http_request: web.Request, question: pb.RunRequest) -> pb.RunResponse:
     """Asks for a whole answer, for the account that the request is identified for.
 
     Raises:
         AiError: The service refused or failed, or a call that was forced is cut.
     """
-    question.cache_salt = cache_salt(request[ACCESS].account, question.cache_salt)
-    async with request.app[DRAIN].running():
-        answer = await request.app[SERVICE].run(question, caller(request))
-    request[ACCESS].served_model = answer.served_model
+    question.cache_salt = cache_salt(http_request[ACCESS].account, question.cache_salt)
+    async with http_request.app[DRAIN].running():
+        answer = await http_request.app[SERVICE].run(question, caller(http_request))
+    http_request[ACCESS].served_model = answer.served_model
     check_forced_call(question, answer, has_tool_calls=bool(answer.tool_calls))
     return answer
 
 
-async def ask_streamed(request: web.Request, question: pb.RunRequest) -> AsyncGenerator[pb.RunStreamResponse, None]:
+async def ask_streamed(
+    http_request: web.Request, question: pb.RunRequest
+) -> AsyncGenerator[pb.RunStreamResponse, None]:
     """Asks for an answer in parts; for `answer_streamed`.
 
     Raises:
         AiError: The service refused or failed, or a call that was forced is cut. What it was cut down to is not sent.
     """
-    question.cache_salt = cache_salt(request[ACCESS].account, question.cache_salt)
+    question.cache_salt = cache_salt(http_request[ACCESS].account, question.cache_salt)
     params = question.sampling_params
     if not params.HasField("max_tokens"):
         # Workers AI has a default of its own for streamed answers; the contract's is that of whole ones.
-        model = await request.app[MODELS].get(question.model)
+        model = await http_request.app[MODELS].get(question.model)
         params.max_tokens, params.max_tokens_is_default = model.default_max_tokens_streamed, True
     is_forced, has_tool_calls = is_call_forced(question), False
-    async with aclosing(request.app[SERVICE].run_stream(question, caller(request))) as parts:
+    async with aclosing(http_request.app[SERVICE].run_stream(question, caller(http_request))) as parts:
         async for part in parts:
-            request[ACCESS].served_model = part.served_model
+            http_request[ACCESS].served_model = part.served_model
             has_tool_calls = has_tool_calls or bool(part.tool_calls)
             if is_forced:
                 part.text = ""
@@ -68,12 +70,12 @@ def cache_salt(account: str, salt: str) -> str:
 
 
 async def answer_streamed(
-    request: web.Request, asked: str, items: AsyncGenerator[Item, None], events: Callable[[Item], bytes]
+    http_request: web.Request, asked: str, items: AsyncGenerator[Item, None], events: Callable[[Item], bytes]
 ) -> web.StreamResponse:
     """Answers with server-sent events.
 
     Args:
-        request: The request, identified.
+        http_request: The request, identified.
         asked: The model that it asks for.
         items: What comes from the service, closed at the end.
         events: The bytes of whole events that an item makes, possibly none; the last ones end with `[DONE]`.
@@ -81,12 +83,12 @@ async def answer_streamed(
     Raises:
         AiError: The service refused or failed, or the items ended before the last event.
     """
-    async with request.app[DRAIN].running(), aclosing(items):
-        model = await request.app[MODELS].get(asked)
-        async with EventStream(request, stand_in_headers(asked, model.served_model)) as stream:
+    async with http_request.app[DRAIN].running(), aclosing(items):
+        model = await http_request.app[MODELS].get(asked)
+        async with EventStream(http_request, stand_in_headers(asked, model.served_model)) as stream:
             async for item in items:
                 await stream.write(events(item))
-    if not request[ACCESS].is_answered:
+    if not http_request[ACCESS].is_answered:
         raise AiError("INTERNAL", "the stream has no last part")
     return stream.response
 
@@ -96,7 +98,7 @@ def stand_in_headers(asked: str, served: str) -> dict[str, str]:
     return {} if served in ("", asked) else {"x-runstream-model": served}
 
 
-def caller(request: web.Request) -> Metadata:
+def caller(http_request: web.Request) -> Metadata:
     """The metadata that tells the service for whom it is asked; the request is identified."""
-    access = request[ACCESS]
+    access = http_request[ACCESS]
     return (("x-runstream-account", access.account), ("x-runstream-request-id", access.request_id))

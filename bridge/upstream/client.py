@@ -74,11 +74,11 @@ class ServiceClient:
             finally:
                 call.cancel()
 
-    async def get_model(self, model: str) -> models_pb2.Model:
+    async def get_model(self, model_id: str) -> models_pb2.Model:
         """Asks what the service knows about a model."""
-        request = models_pb2.GetModelRequest(model=model)
+        request = models_pb2.GetModelRequest(model=model_id)
         call = self._models.GetModel(request, timeout=self._deadline_s, metadata=self._credentials)
-        with _rpc_errors(model):
+        with _rpc_errors(model_id):
             try:
                 return (await call).model
             finally:
@@ -122,11 +122,11 @@ class ServiceClient:
                 call.cancel()
 
     async def batch_results(
-        self, request: batches_pb2.StreamBatchResultsRequest, model: str, caller: Metadata
+        self, request: batches_pb2.StreamBatchResultsRequest, model_id: str, caller: Metadata
     ) -> AsyncGenerator[batches_pb2.StreamBatchResultsResponse]:
         """Asks for the results of a batch."""
         call = self._batches.StreamBatchResults(request, timeout=self._deadline_s, metadata=self._credentials + caller)
-        with _rpc_errors(model):
+        with _rpc_errors(model_id):
             try:
                 async for page in call:
                     yield page
@@ -149,12 +149,12 @@ class ServiceClient:
 
 
 @contextmanager
-def _rpc_errors(model: str) -> Iterator[None]:
+def _rpc_errors(model_id: str) -> Iterator[None]:
     """Turns what a call raises into an AiError."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
-        translated = from_rpc(error, model)
+        translated = from_rpc(error, model_id)
         if translated.reason in ("INTERNAL", "MODEL_NOT_READY"):
             logger.error("the service failed: %s: %r", error.code().name, clipped(error.details() or ""))
         raise translated from error

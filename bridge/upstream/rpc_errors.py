@@ -25,12 +25,12 @@ REASON_OF_STATUS: Final[Mapping[grpc.StatusCode, str]] = {
 UNREACHABLE: Final = "The model service can't be reached; it may be starting or stopping."
 
 
-def from_rpc(error: grpc.aio.AioRpcError, model: str) -> AiError:
+def from_rpc(error: grpc.aio.AioRpcError, model_id: str) -> AiError:
     """Translates a failed call of the service.
 
     Args:
         error: What the call raised.
-        model: The model that was asked for.
+        model_id: The model that was asked for.
     """
     status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError has what it needs of a call
     info = _error_info(status) if status else None
@@ -38,7 +38,7 @@ def from_rpc(error: grpc.aio.AioRpcError, model: str) -> AiError:
         reason = REASON_OF_STATUS.get(error.code(), "INTERNAL")
         return AiError(reason, UNREACHABLE if reason == "MODEL_NOT_READY" else error.details() or "")
     if info.reason == "MODEL_NOT_FOUND":
-        return AiError(info.reason, f"No such model {clipped(model)} or task")
+        return AiError(info.reason, f"No such model {clipped(model_id)} or task")
     field = _field(status)
     description = in_the_clients_words(error.details() or "", field)
     return AiError(info.reason, description, _retry_after_s(status), to_json_pointer(field) if field else "")

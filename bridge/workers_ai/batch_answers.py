@@ -39,27 +39,27 @@ class BatchAnswer(NamedTuple):
     served_model: str
 
 
-async def answer_batch(request: web.Request, model: str, asked: NewBatch | Poll) -> BatchAnswer:
+async def answer_batch(http_request: web.Request, model_id: str, asked: NewBatch | Poll) -> BatchAnswer:
     """Has a batch taken, or tells about one, for the account that the request is identified for.
 
     Raises:
         AiError: The service refuses the batch, there is none that the account may read, or it asks another model.
     """
-    account = request[ACCESS].account
-    async with request.app[DRAIN].running():
+    account = http_request[ACCESS].account
+    async with http_request.app[DRAIN].running():
         if isinstance(asked, NewBatch):
             for item in asked.items:
                 if item.request.cache_salt:
                     item.request.cache_salt = cache_salt(account, item.request.cache_salt)
-            new = batches_pb2.CreateBatchRequest(account=account, model=model, items=asked.items)
-            return _unfinished(await request.app[SERVICE].create_batch(new, caller(request)), "queued")
+            new = batches_pb2.CreateBatchRequest(account=account, model=model_id, items=asked.items)
+            return _unfinished(await http_request.app[SERVICE].create_batch(new, caller(http_request)), "queued")
         sought = batches_pb2.GetBatchRequest(account=account, batch_id=asked.request_id)
-        batch = await request.app[SERVICE].get_batch(sought, caller(request))
-        if batch.model != model:
+        batch = await http_request.app[SERVICE].get_batch(sought, caller(http_request))
+        if batch.model != model_id:
             raise AiError("BATCH_NOT_FOUND", f"'/request_id' is that of a batch of {batch.model}, poll it there")
         if batch.state in STATUSES:
             return _unfinished(batch, STATUSES[batch.state])
-        return await _results(request, batch)
+        return await _results(http_request, batch)
 
 
 def _unfinished(batch: batches_pb2.Batch, status: str) -> BatchAnswer:
@@ -67,19 +67,19 @@ def _unfinished(batch: batches_pb2.Batch, status: str) -> BatchAnswer:
     return BatchAnswer(to_json(told), batch.model)
 
 
-async def _results(request: web.Request, batch: batches_pb2.Batch) -> BatchAnswer:
-    sought = batches_pb2.StreamBatchResultsRequest(account=request[ACCESS].account, batch_id=batch.id)
+async def _results(http_request: web.Request, batch: batches_pb2.Batch) -> BatchAnswer:
+    sought = batches_pb2.StreamBatchResultsRequest(account=http_request[ACCESS].account, batch_id=batch.id)
     pages: list[bytes] = []
     total = pb.Usage()
     served_model = batch.model
-    async with aclosing(request.app[SERVICE].batch_results(sought, batch.model, caller(request))) as received:
+    async with aclosing(http_request.app[SERVICE].batch_results(sought, batch.model, caller(http_request))) as received:
         async for page in received:
             # Page by page, so that nobody waits while all of a large batch is written.
             pages.append(to_json([to_response(batch.id, result) for result in page.results])[1:-1])
             answered = [result.response for result in page.results if result.HasField("response")]
             _add(total, (response.usage for response in answered))
             served_model = answered[0].served_model if answered else served_model
-    request[ACCESS].served_model = served_model
+    http_request[ACCESS].served_model = served_model
     return BatchAnswer(
         b'{"responses":[' + b",".join(pages) + b'],"usage":' + to_json(usage(total)) + b"}", served_model
     )

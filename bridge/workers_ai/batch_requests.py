@@ -54,7 +54,7 @@ def _to_poll(request_id: object) -> Poll:
     return Poll(request_id)
 
 
-def _to_batch(model: str, value: object) -> NewBatch:
+def _to_batch(model_id: str, value: object) -> NewBatch:
     requests = value.get("requests") if isinstance(value, dict) else None
     if not isinstance(requests, list):
         raise AiError("INVALID_REQUEST", "required properties at '/' are 'requests', an array, with queueRequest")
@@ -65,7 +65,7 @@ def _to_batch(model: str, value: object) -> NewBatch:
     items, violations, spelling = [], list[str](), dict[str, str]()
     for index, request in enumerate(requests):
         try:
-            item, spelled = _to_item(model, request)
+            item, spelled = _to_item(model_id, request)
             items.append(item)
             spelling |= within(f"/requests/{index}", spelled)
         except AiError as error:
@@ -78,12 +78,12 @@ def _to_batch(model: str, value: object) -> NewBatch:
     return NewBatch(items, spelling)
 
 
-def _to_item(model: str, value: object) -> tuple[batches_pb2.BatchItem, Spelling]:
+def _to_item(model_id: str, value: object) -> tuple[batches_pb2.BatchItem, Spelling]:
     reference = value.get("external_reference") if isinstance(value, dict) else None
     if reference is not None and (not isinstance(reference, str) or len(reference) > MAX_REFERENCE_CHARACTERS):
         message = f"'/external_reference' must be a string of at most {MAX_REFERENCE_CHARACTERS} characters"
         raise AiError("INVALID_REQUEST", message)
-    request, is_streamed, spelling = to_question(model, check_input(value))
+    request, is_streamed, spelling = to_question(model_id, check_input(value))
     if is_streamed:
         raise AiError("INVALID_REQUEST", "'/stream' must be false, a batch has no streams")
     return batches_pb2.BatchItem(request=request, external_reference=reference), spelling

@@ -40,30 +40,30 @@ PREFIXES: Final = ("/run", "/ai-api/", *ABSENT)
 WHOLE_IS_COMPRESSED: Final = {"2": True, "3": False}
 
 
-async def run(request: web.Request) -> web.StreamResponse:
+async def run(http_request: web.Request) -> web.StreamResponse:
     """Answers `env.AI.run()`.
 
     Raises:
         GatewayError: The request shows no token, or a wrong one, where one is needed.
         AiError: The request is wrong, or the service failed before the first part.
     """
-    identify(request)
-    return await _run(request, request.query.get("version"))
+    identify(http_request)
+    return await _run(http_request, http_request.query.get("version"))
 
 
-async def relay(request: web.Request) -> web.StreamResponse:
+async def relay(http_request: web.Request) -> web.StreamResponse:
     """Answers what wrangler relays for its local Workers: the address that the binding asked for is in `x-forwarded`.
 
     Raises:
         GatewayError: That address is none of the binding's, or the request may not act for the account.
         AiError: As for `run` and `search_models`.
     """
-    identify(request)
-    asked = _forwarded(request)
-    if request.method == "POST" and asked.host == HOST and asked.path in RUN_PATHS:
-        return await _run(request, asked.query.get("version"))
-    if request.method == "GET" and asked.host == HOST and asked.path == MODELS_PATH:
-        return await answer_search(request, asked.query)
+    identify(http_request)
+    asked = _forwarded(http_request)
+    if http_request.method == "POST" and asked.host == HOST and asked.path in RUN_PATHS:
+        return await _run(http_request, asked.query.get("version"))
+    if http_request.method == "GET" and asked.host == HOST and asked.path == MODELS_PATH:
+        return await answer_search(http_request, asked.query)
     if asked.host == HOST and asked.path.startswith(tuple(ABSENT)):
         raise no_route(asked.path)
     raise GatewayError(400, 7000, f"No route for that URI: x-forwarded has to say https://{HOST}/run?version=3")
@@ -85,47 +85,49 @@ def add_routes(router: web.UrlDispatcher) -> None:
         add("/client/v4/accounts/{account_id:[^/]+}/ai/run/proxy", relay)
 
 
-def _forwarded(request: web.Request) -> URL:
+def _forwarded(http_request: web.Request) -> URL:
     """The address that is relayed to; empty if the header is none."""
     try:
-        return URL(request.headers.get("x-forwarded", ""))
+        return URL(http_request.headers.get("x-forwarded", ""))
     except ValueError:
         return URL()
 
 
-async def _run(request: web.Request, version: str | None) -> web.StreamResponse:
+async def _run(http_request: web.Request, version: str | None) -> web.StreamResponse:
     if version not in WHOLE_IS_COMPRESSED:
         advice = "use env.AI without a package, or @cloudflare/ai 1.1.0 or newer, whose inputs are not tensors"
         raise AiError("SDK_DEPRECATED", f"Request trying to use deprecated SDK version: {advice}")
-    model = request[ACCESS].model = _model(request)
-    parse = partial(parse_binding_question, model)
+    model_id = http_request[ACCESS].model_id = _model_id(http_request)
+    parse = partial(parse_binding_question, model_id)
     try:
-        asked = await read_body(request, parse, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
+        asked = await read_body(http_request, parse, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
     except AiError as fault:
-        await request.app[MODELS].check_before(fault, model)
+        await http_request.app[MODELS].check_before(fault, model_id)
         raise
-    request[ACCESS].spelling = asked.spelling
+    http_request[ACCESS].spelling = asked.spelling
     if isinstance(asked, Question) and asked.is_streamed:
-        return await answer_as_events(request, asked)
+        return await answer_as_events(http_request, asked)
     result, served_model = await (
-        _whole_result(request, asked) if isinstance(asked, Question) else answer_batch(request, model, asked)
+        _whole_result(http_request, asked)
+        if isinstance(asked, Question)
+        else answer_batch(http_request, model_id, asked)
     )
-    headers = {**stand_in_headers(model, served_model), "Content-Type": "application/json"}
+    headers = {**stand_in_headers(model_id, served_model), "Content-Type": "application/json"}
     # The client of the compressed ones decompresses by itself, so no Content-Encoding may tell fetch to do it first.
     body = gzip.compress(result) if WHOLE_IS_COMPRESSED[version] else result
     return web.Response(body=body, headers=headers)
 
 
-def _model(request: web.Request) -> str:
+def _model_id(http_request: web.Request) -> str:
     """The model in the header; options.prefix of the binding stands before it with a colon."""
-    header = request.headers.get("cf-consn-model-id", "")
+    header = http_request.headers.get("cf-consn-model-id", "")
     if not header:
         raise AiError("HEADER_MISSING", "Request is missing headers or body: cf-consn-model-id")
     prefix, _, model = header.partition(":@")
     return f"@{model}" if model else prefix
 
 
-def parse_binding_question(model: str, body: bytes) -> Asked:
+def parse_binding_question(model_id: str, body: bytes) -> Asked:
     """Reads what the binding sends: `{"inputs": {…}, "options": {…}}`.
 
     Raises:
@@ -136,12 +138,12 @@ def parse_binding_question(model: str, body: bytes) -> Asked:
         if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
             raise AiError("INVALID_REQUEST", "required properties at '/' are 'inputs', an object")
         inputs: dict[str, Any] = value["inputs"]
-        return to_asked(model, {**inputs, "options": value.get("options")}, options_of(value))
+        return to_asked(model_id, {**inputs, "options": value.get("options")}, options_of(value))
 
     return parse_bounded(body, convert, is_queued=False)
 
 
-async def _whole_result(request: web.Request, question: Question) -> tuple[bytes, str]:
-    answer = await ask_whole(request, question.request)
+async def _whole_result(http_request: web.Request, question: Question) -> tuple[bytes, str]:
+    answer = await ask_whole(http_request, question.request)
     result = native_result(answer, is_json_mode=is_json(question.request))
     return to_json(result), answer.served_model

@@ -26,7 +26,7 @@ MAX_DIGITS: Final = 9
 MARKS: Final = ("hide_experimental", "include_deprecated")
 
 
-async def search_models(request: web.Request) -> web.Response:
+async def search_models(http_request: web.Request) -> web.Response:
     """Lists models, page by page. After the last page come empty ones: clients ask until they meet one.
 
     Models whose weights are missing, and for which none stands in, are left out: they can't be run.
@@ -35,11 +35,11 @@ async def search_models(request: web.Request) -> web.Response:
         GatewayError: The request may not act for the account.
         AiError: A parameter is wrong, or the service can't say.
     """
-    identify(request)
-    return await answer_search(request, request.query)
+    identify(http_request)
+    return await answer_search(http_request, http_request.query)
 
 
-async def answer_search(request: web.Request, query: Mapping[str, str]) -> web.Response:
+async def answer_search(http_request: web.Request, query: Mapping[str, str]) -> web.Response:
     """Lists the models that a query asks for, to a request that is identified.
 
     Raises:
@@ -52,7 +52,7 @@ async def answer_search(request: web.Request, query: Mapping[str, str]) -> web.R
     for mark in MARKS:
         _choice(query, mark, ("", "true", "false"))
     filters = {name: value for name, value in query.items() if value}
-    models = await request.app[SERVICE].list_models()
+    models = await http_request.app[SERVICE].list_models()
     here = [model for model in models if model.state != models_pb2.MODEL_STATE_WEIGHTS_MISSING]
     found = [model for model in here if is_found(model, filters)]
     rows = found[(page - 1) * per_page : page * per_page]
@@ -62,28 +62,28 @@ async def answer_search(request: web.Request, query: Mapping[str, str]) -> web.R
     return json_response({**success([to_row(model) for model in rows], []), "result_info": result_info})
 
 
-async def tell_schema(request: web.Request) -> web.Response:
+async def tell_schema(http_request: web.Request) -> web.Response:
     """Tells a model's input and output as JSON Schema.
 
     Raises:
         GatewayError: The request may not act for the account.
         AiError: There is no such model, or the service can't say.
     """
-    identify(request)
-    name = request[ACCESS].model = request.query.get("model", "")
-    if not name:
+    identify(http_request)
+    model_id = http_request[ACCESS].model_id = http_request.query.get("model", "")
+    if not model_id:
         raise AiError("INVALID_REQUEST", "required properties at '/' are 'model'")
-    model = await request.app[MODELS].get(name)
+    model = await http_request.app[MODELS].get(model_id)
     return json_response(success({"input": input_schema(model), "output": OUTPUT}, []))
 
 
-async def search_tasks(request: web.Request) -> web.Response:
+async def search_tasks(http_request: web.Request) -> web.Response:
     """Lists the one task that there is.
 
     Raises:
         GatewayError: The request may not act for the account.
     """
-    identify(request)
+    identify(http_request)
     return json_response(success([TASK], []))
 
 

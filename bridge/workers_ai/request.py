@@ -18,25 +18,25 @@ MAX_BATCH_BYTES: Final = 10 * 1024 * 1024
 Asked = Question | NewBatch | Poll
 
 
-async def read_asked(request: web.Request, model: str) -> Asked:
+async def read_asked(http_request: web.Request, model_id: str) -> Asked:
     """Reads the body of a run request.
 
     Args:
-        request: The request, of which nothing was read yet.
-        model: The model that it asks.
+        http_request: The request, of which nothing was read yet.
+        model_id: The model that it asks.
 
     Raises:
         AiError: As for `parse_asked`; or the body is larger than any may be.
     """
-    is_queued = request.query.get("queueRequest", "false") != "false"
-    return await read_body(request, partial(parse_asked, model, is_queued=is_queued), MAX_BATCH_BYTES)
+    is_queued = http_request.query.get("queueRequest", "false") != "false"
+    return await read_body(http_request, partial(parse_asked, model_id, is_queued=is_queued), MAX_BATCH_BYTES)
 
 
-def parse_asked(model: str, body: bytes, *, is_queued: bool = False) -> Asked:
+def parse_asked(model_id: str, body: bytes, *, is_queued: bool = False) -> Asked:
     """Reads what a run request asks.
 
     Args:
-        model: The model that is asked.
+        model_id: The model that is asked.
         body: JSON, whatever the request's content type says.
         is_queued: Whether the query asks for a batch.
 
@@ -44,7 +44,7 @@ def parse_asked(model: str, body: bytes, *, is_queued: bool = False) -> Asked:
         AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
     """
     return parse_bounded(
-        body, lambda value: to_asked(model, value, options_of(value), is_queued=is_queued), is_queued=is_queued
+        body, lambda value: to_asked(model_id, value, options_of(value), is_queued=is_queued), is_queued=is_queued
     )
 
 
@@ -75,11 +75,11 @@ def options_of(value: object) -> Mapping[str, Any]:
     return options if isinstance(options, dict) else {}
 
 
-def to_asked(model: str, value: object, options: Mapping[str, Any], *, is_queued: bool = False) -> Asked:
+def to_asked(model_id: str, value: object, options: Mapping[str, Any], *, is_queued: bool = False) -> Asked:
     """Tells a batch, the question for one and an ordinary input apart.
 
     Args:
-        model: The model that is asked.
+        model_id: The model that is asked.
         value: The input, as JSON has it.
         options: The options beside it.
         is_queued: Whether a batch is asked for by other means than the options.
@@ -92,5 +92,5 @@ def to_asked(model: str, value: object, options: Mapping[str, Any], *, is_queued
         if request_id is not None:
             return _to_poll(request_id)
     if is_queued or options.get("queueRequest"):
-        return _to_batch(model, value)
-    return to_question(model, check_input(value))
+        return _to_batch(model_id, value)
+    return to_question(model_id, check_input(value))

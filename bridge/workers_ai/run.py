@@ -17,48 +17,50 @@ from bridge.workers_ai.request import read_asked
 from bridge.workers_ai.translation import Question, is_json
 
 
-async def run(request: web.Request) -> web.StreamResponse:
+async def run(http_request: web.Request) -> web.StreamResponse:
     """Answers a run request, whole, streamed or as a batch.
 
     Raises:
         GatewayError: The request may not act for the account.
         AiError: The request is wrong, or the service failed before the first part.
     """
-    model = request[ACCESS].model = request.match_info["model"]
-    identify(request)
+    model_id = http_request[ACCESS].model_id = http_request.match_info["model"]
+    identify(http_request)
     try:
-        asked = await read_asked(request, model)
+        asked = await read_asked(http_request, model_id)
     except AiError as fault:
-        await request.app[MODELS].check_before(fault, model)
+        await http_request.app[MODELS].check_before(fault, model_id)
         raise
-    request[ACCESS].spelling = asked.spelling
+    http_request[ACCESS].spelling = asked.spelling
     if not isinstance(asked, Question):
-        return await _answer_batch(request, model, asked)
+        return await _answer_batch(http_request, model_id, asked)
     if asked.is_streamed:
-        return await answer_as_events(request, asked)
-    return await _answer_whole(request, asked)
+        return await answer_as_events(http_request, asked)
+    return await _answer_whole(http_request, asked)
 
 
-async def answer_as_events(request: web.Request, question: Question) -> web.StreamResponse:
+async def answer_as_events(http_request: web.Request, question: Question) -> web.StreamResponse:
     """Answers with native events; the request is identified.
 
     Raises:
         AiError: The service failed before the first part.
     """
-    events = sse.Events(is_padded=request.app[CONFIG].pad_events)
-    return await answer_streamed(request, question.request.model, ask_streamed(request, question.request), events)
+    events = sse.Events(is_padded=http_request.app[CONFIG].pad_events)
+    return await answer_streamed(
+        http_request, question.request.model, ask_streamed(http_request, question.request), events
+    )
 
 
-async def _answer_whole(request: web.Request, question: Question) -> web.Response:
+async def _answer_whole(http_request: web.Request, question: Question) -> web.Response:
     asked = question.request.model
-    answer = await ask_whole(request, question.request)
+    answer = await ask_whole(http_request, question.request)
     result = native_result(answer, is_json_mode=is_json(question.request))
     messages = stand_in_messages(asked, answer.served_model)
     return json_response(success(result, messages), headers=stand_in_headers(asked, answer.served_model))
 
 
-async def _answer_batch(request: web.Request, model: str, asked: NewBatch | Poll) -> web.Response:
-    result, served_model = await answer_batch(request, model, asked)
-    body = success_around(result, stand_in_messages(model, served_model))
-    headers = {**stand_in_headers(model, served_model), "Content-Type": "application/json"}
+async def _answer_batch(http_request: web.Request, model_id: str, asked: NewBatch | Poll) -> web.Response:
+    result, served_model = await answer_batch(http_request, model_id, asked)
+    body = success_around(result, stand_in_messages(model_id, served_model))
+    headers = {**stand_in_headers(model_id, served_model), "Content-Type": "application/json"}
     return web.Response(body=body, headers=headers)

@@ -15,14 +15,14 @@ MESSAGE: Final[dict[str, Any]] = {"code": 10000, "message": "This API Token is v
 ID_DIGITS: Final = 32
 
 
-async def verify_token(request: web.Request) -> web.Response:
+async def verify_token(http_request: web.Request) -> web.Response:
     """Says that the request's token is good; so is any, and none, where nobody needs one.
 
     Raises:
         GatewayError: It is not.
     """
-    identify(request)
-    token = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    identify(http_request)
+    token = http_request.headers.get("Authorization", "").partition(" ")[2].strip()
     result = {"id": hash_token(token)[:ID_DIGITS], "status": "active"}
     return json_response(success(result, [MESSAGE]))
 

@@ -66,16 +66,16 @@ class Question(NamedTuple):
     spelling: Spelling = MappingProxyType({})
 
 
-def to_question(model: str, fields: dict[str, Any]) -> Question:
+def to_question(model_id: str, fields: dict[str, Any]) -> Question:
     """Reads checked inputs.
 
     Raises:
         AiError: They ask for what this surface does not have.
     """
     if "lora" in fields:
-        raise AiError("LORA_UNSUPPORTED", f"The model {model} does not support LoRa inference")
+        raise AiError("LORA_UNSUPPORTED", f"The model {model_id} does not support LoRa inference")
     asked = fields.get("response_format")
-    request, spelling = to_request(model, fields, None if asked is None else to_response_format(asked))
+    request, spelling = to_request(model_id, fields, None if asked is None else to_response_format(asked))
     _set_input(request, fields)
     is_streamed = fields.get("stream", False)
     if is_streamed and is_json(request):
@@ -84,12 +84,12 @@ def to_question(model: str, fields: dict[str, Any]) -> Question:
 
 
 def to_request(
-    model: str, fields: dict[str, Any], response_format: pb.ResponseFormat | None
+    model_id: str, fields: dict[str, Any], response_format: pb.ResponseFormat | None
 ) -> tuple[pb.RunRequest, dict[str, str]]:
     """Reads what all surfaces say in the same fields, which is all but the input; and how they are spelled.
 
     Args:
-        model: The model that is asked.
+        model_id: The model that is asked.
         fields: The checked body.
         response_format: What its `response_format` asks for, if it does.
 
@@ -99,7 +99,7 @@ def to_request(
     tools = callable_tools(fields)
     spelling = spelling_of(fields, tools)
     request = pb.RunRequest(
-        model=model,
+        model=model_id,
         sampling_params=to_sampling_params(fields),
         stop_sequences=to_stop_sequences(fields),
         tools=[to_tool(tool) for _, tool in tools],
