@@ -9,13 +9,12 @@ from contextlib import aclosing
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine_protocol.messages import Submit
+from service.engine_protocol.sampling_params import SamplingParams
 from service.errors import InvalidRequestError
 from service.metrics import Metrics
-from service.models.model import LoadedParts, Model
+from service.models.model import LoadedParts
 from service.models.models import Answering, Models
-from service.output.completion import Completion, StopTokens, join
-from service.output.stop_sequences import StopSearch
-from service.output.tool_calls import ToolCallSearch
+from service.output.completion import Completion, RequestInfo, Stops, join
 from service.requests.checks import check_request
 from service.requests.forced_calls import forced_call, with_calls
 from service.requests.prompt import check_prompt_token_ids, keep_prompt
@@ -69,7 +68,13 @@ class TextGenerator:
         model = answering.model
         async with self._models.using(model, PRIORITIES[request.priority]) as loaded:
             submit = await self._to_submit(request, request_id, answering, loaded, form)
-            completion = self._begin(request, request_id, model, loaded, submit, started_at)
+            completion = Completion(
+                RequestInfo(request_id, model.entry.id, len(submit.prompt_token_ids), started_at),
+                loaded.chat.vocabulary,
+                _stops(request, submit.params),
+                [tool.name for tool in callable_tools(request)],
+                self._metrics,
+            )
             said: list[pb.RunStreamResponse] = []
             async with aclosing(model.engine.generate(submit)) as outputs:
                 async for output in outputs:
@@ -144,29 +149,14 @@ class TextGenerator:
         grammar = None if form is None else form.grammar
         return Submit(engine_id, prompt_token_ids, params, PRIORITIES[request.priority], request.cache_salt, grammar)
 
-    def _begin(
-        self,
-        request: pb.RunRequest,
-        request_id: str,
-        model: Model,
-        loaded: LoadedParts,
-        submit: Submit,
-        started_at: float,
-    ) -> Completion:
-        params = submit.params
-        return Completion(
-            request_id,
-            model.entry.id,
-            len(submit.prompt_token_ids),
-            loaded.chat.detokenizer(),
-            loaded.chat.token_bytes,
-            StopSearch(request.stop_sequences, is_included=request.include_stop_sequence),
-            StopTokens(params.stop_token_ids - params.eos_token_ids, request.include_stop_sequence),
-            ToolCallSearch([tool.name for tool in callable_tools(request)]),
-            params.min_tokens,
-            self._metrics,
-            started_at,
-        )
+
+def _stops(request: pb.RunRequest, params: SamplingParams) -> Stops:
+    return Stops(
+        sequences=request.stop_sequences,
+        token_ids=params.stop_token_ids - params.eos_token_ids,
+        is_included=request.include_stop_sequence,
+        min_tokens=params.min_tokens,
+    )
 
 
 async def _encode(

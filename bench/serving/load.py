@@ -80,7 +80,7 @@ async def make_questions(chat: Chat, engine: Engine, vocab_size: int, count: int
     questions: list[Question] = []
     while len(questions) < count:
         length = round(16 + 112 * len(questions) / count)
-        text = chat.detokenizer().push(source.randrange(vocab_size // 4, vocab_size) for _ in range(length))
+        text = chat.vocabulary.detokenizer().push(source.randrange(vocab_size // 4, vocab_size) for _ in range(length))
         prompt = pb.Prompt(text=text.replace("\ufffd", "?"), raw=True)
         prompt_token_ids = await chat.encode(pb.RunRequest(prompt=prompt))
         seed, eos_token_ids = source.randrange(1, 1 << 31), chat.eos_token_ids

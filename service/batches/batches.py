@@ -86,7 +86,8 @@ class Batches:
         if self._thread is None or self._is_draining:
             return
         names = functools.partial(self._models.answered_by, model)
-        lane = Lane(model, names, self._generator, self._thread, self._clock, self._metrics.count_batch_items)
+        on_end = self._metrics.count_batch_items
+        lane = Lane(model, names, self._generator, self._thread, clock=self._clock, on_end=on_end)
         self._lanes.append(lane)
         self._run(lane.run())
 

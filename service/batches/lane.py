@@ -51,6 +51,7 @@ class Lane:
         names: Callable[[], Sequence[str]],
         generator: TextGenerator,
         store: StoreThread,
+        *,
         clock: Callable[[], float],
         on_end: OnEnd,
         longest_pause_s: float = 5.0,

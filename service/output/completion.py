@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from runstream.v1 import text_generation_pb2 as pb
@@ -10,7 +10,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.engine_client.request import EngineOutput
 from service.engine_protocol.sampling_params import FinishReason, TokenLogprobs
 from service.metrics import Metrics
-from service.output.detokenizer import Detokenizer
+from service.output.detokenizer import Vocabulary
 from service.output.stop_sequences import StopSearch
 from service.output.tool_calls import ToolCallSearch
 
@@ -18,65 +18,65 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class StopTokens:
-    """Tokens with which the engine ends a completion besides its end-of-sequence tokens.
+class RequestInfo:
+    """What a completion tells of its request.
 
     Attributes:
-        token_ids: Their ids.
-        is_included: Whether the text of the one that ended it is part of the completion.
+        id: Stands in every part and in the log.
+        served_model: The model that answers.
+        num_prompt_tokens: For the usage.
+        started_at: When the call came in, by `time.perf_counter`.
     """
 
+    id: str
+    served_model: str
+    num_prompt_tokens: int
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stops:
+    """What ends a completion besides its end-of-sequence tokens and its length.
+
+    Attributes:
+        sequences: Texts.
+        token_ids: Tokens with which the engine ends it.
+        is_included: Whether the text that ended it, or that token's, is part of the completion.
+        min_tokens: No sequence is looked for in the text that the first so many tokens settle.
+    """
+
+    sequences: Sequence[str] = ()
     token_ids: frozenset[int] = frozenset()
     is_included: bool = False
+    min_tokens: int = 0
 
 
 class Completion:
     """Turns one request's engine outputs into parts, up to its end, and counts them.
 
     Args:
-        request_id: Stands in every part.
-        served_model: The model that answers.
-        num_prompt_tokens: For the usage.
-        detokenizer: A fresh one.
-        token_bytes: Gives the bytes of a token id, for log probabilities.
-        stops: A fresh search for the request's stop sequences.
-        stop_tokens: The request's tokens that end a completion.
-        tool_calls: A fresh search for calls of the request's tools, in what comes before a stop sequence.
-        min_tokens: No stop sequence is looked for in the text that the first so many tokens settle.
+        request: The request.
+        vocabulary: Gives tokens their text, and log probabilities the bytes of theirs.
+        stops: What ends the completion.
+        tool_names: The tools that it may call, in what comes before a stop sequence.
         metrics: Gets times and counts.
-        started_at: When the call came in, by `time.perf_counter`.
 
     Attributes:
         has_ended: Whether the last part is made. Nothing more is to be added then.
     """
 
     def __init__(
-        self,
-        request_id: str,
-        served_model: str,
-        num_prompt_tokens: int,
-        detokenizer: Detokenizer,
-        token_bytes: Callable[[int], bytes],
-        stops: StopSearch,
-        stop_tokens: StopTokens,
-        tool_calls: ToolCallSearch,
-        min_tokens: int,
-        metrics: Metrics,
-        started_at: float,
+        self, request: RequestInfo, vocabulary: Vocabulary, stops: Stops, tool_names: Collection[str], metrics: Metrics
     ) -> None:
-        self._request_id = request_id
-        self._served_model = served_model
-        self._num_prompt_tokens = num_prompt_tokens
-        self._detokenizer = detokenizer
-        self._token_bytes = token_bytes
+        self._request = request
+        self._token_bytes = vocabulary.token_bytes
+        self._detokenizer = vocabulary.detokenizer()
         self._stops = stops
-        self._stop_tokens = stop_tokens
+        self._stop_search = StopSearch(stops.sequences, is_included=stops.is_included)
         self._matched_stop_token_id: int | None = None
-        self._tool_calls = tool_calls
+        self._tool_calls = ToolCallSearch(tool_names)
         self._num_sent_calls = 0
-        self._min_tokens = min_tokens
         self._metrics = metrics
-        self._started_at = started_at
         self._num_tokens = 0
         self._num_cached_tokens = 0
         self._logprobs: list[pb.TokenLogprob] = []
@@ -97,7 +97,7 @@ class Completion:
         num_tokens_before = self._num_tokens
         self._num_cached_tokens = output.num_cached_tokens
         text = self._tool_calls.push(self._read(output))
-        self.has_ended = output.finish_reason is not None or self._stops.matched is not None
+        self.has_ended = output.finish_reason is not None or self._stop_search.matched is not None
         if self.has_ended:
             text += self._tool_calls.flush()
         num_new_tokens = self._num_tokens - num_tokens_before
@@ -114,7 +114,7 @@ class Completion:
 
     def _finish_reason(self, output: EngineOutput) -> "pb.FinishReason.ValueType":
         """Why the completion has ended: for its calls, unless it was cut behind the beginning of something more."""
-        is_cut = output.finish_reason is FinishReason.LENGTH and self._stops.matched is None
+        is_cut = output.finish_reason is FinishReason.LENGTH and self._stop_search.matched is None
         if self._tool_calls.calls and not (is_cut and self._tool_calls.has_rest):
             return pb.FINISH_REASON_TOOL_CALLS
         return pb.FINISH_REASON_LENGTH if is_cut else pb.FINISH_REASON_STOP
@@ -122,11 +122,11 @@ class Completion:
     def _end(self, part: pb.RunStreamResponse, finish_reason: "pb.FinishReason.ValueType") -> None:
         """Makes a part the last."""
         part.finish_reason = finish_reason
-        if self._stops.matched is not None:
-            part.matched_stop = self._stops.matched
+        if self._stop_search.matched is not None:
+            part.matched_stop = self._stop_search.matched
         elif self._matched_stop_token_id is not None:
             part.matched_stop_token_id = self._matched_stop_token_id
-        part.usage.prompt_tokens = self._num_prompt_tokens
+        part.usage.prompt_tokens = self._request.num_prompt_tokens
         part.usage.completion_tokens = self._num_tokens
         part.usage.cached_prompt_tokens = self._num_cached_tokens
 
@@ -143,26 +143,26 @@ class Completion:
         text = ""
         for token_id in output.token_ids:
             self._num_tokens += 1
-            if token_id in self._stop_tokens.token_ids:
+            if token_id in self._stops.token_ids:
                 self._matched_stop_token_id = token_id
-                if not self._stop_tokens.is_included:
+                if not self._stops.is_included:
                     continue
             text += self._until_stop(self._detokenizer.push([token_id]))
-            if self._stops.matched is not None:
+            if self._stop_search.matched is not None:
                 return text
         if output.finish_reason is not None:
-            text += self._until_stop(self._detokenizer.flush()) + self._stops.flush()
+            text += self._until_stop(self._detokenizer.flush()) + self._stop_search.flush()
         return text
 
     def _until_stop(self, settled: str) -> str:
-        return settled if self._num_tokens <= self._min_tokens else self._stops.push(settled)
+        return settled if self._num_tokens <= self._stops.min_tokens else self._stop_search.push(settled)
 
     def _part(self, text: str, calls: list[pb.ToolCallDelta]) -> pb.RunStreamResponse:
         logprobs, self._logprobs = self._logprobs, []
         prompt_logprobs, self._prompt_logprobs = self._prompt_logprobs, []
         return pb.RunStreamResponse(
-            id=self._request_id,
-            served_model=self._served_model,
+            id=self._request.id,
+            served_model=self._request.served_model,
             text=text,
             tool_calls=calls,
             logprobs=logprobs,
@@ -178,17 +178,18 @@ class Completion:
         return pb.TokenLogprob(token_id=token_id, token=token, logprob=logprobs.logprob, top=top)
 
     def _count(self, num_new_tokens: int, finish_reason: "pb.FinishReason.ValueType") -> None:
-        elapsed_s = time.perf_counter() - self._started_at
+        request, metrics = self._request, self._metrics
+        elapsed_s = time.perf_counter() - request.started_at
         if self._num_tokens == num_new_tokens:
-            self._metrics.count_prompt(self._served_model, self._num_prompt_tokens, self._num_cached_tokens)
-            self._metrics.observe_first_token(self._served_model, elapsed_s)
-        self._metrics.count_tokens(self._served_model, num_new_tokens)
+            metrics.count_prompt(request.served_model, request.num_prompt_tokens, self._num_cached_tokens)
+            metrics.observe_first_token(request.served_model, elapsed_s)
+        metrics.count_tokens(request.served_model, num_new_tokens)
         if self.has_ended:
             reason = pb.FinishReason.Name(finish_reason).removeprefix("FINISH_REASON_").lower()
-            self._metrics.observe_end(self._served_model, reason, elapsed_s)
+            metrics.observe_end(request.served_model, reason, elapsed_s)
             _log.info(
                 "request %s: %s, %d prompt tokens of which %d cached, %d completion tokens, %s, %.3f s",
-                *(self._request_id, self._served_model, self._num_prompt_tokens, self._num_cached_tokens),
+                *(request.id, request.served_model, request.num_prompt_tokens, self._num_cached_tokens),
                 *(self._num_tokens, reason, elapsed_s),
             )
 

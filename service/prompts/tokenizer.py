@@ -15,7 +15,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from tokenizers import Tokenizer
 
 from service.errors import InvalidRequestError
-from service.output.detokenizer import Detokenizer, Vocabulary
+from service.output.detokenizer import Vocabulary
 from service.prompts.conversation import Entry, as_trained, in_turns, in_words, messages_of, text_of, tools_as_trained
 from service.prompts.prompt_length import LONG_PROMPTS, MAX_INLINE_BYTES, MAX_SHORT_BYTES, check_length
 from service.prompts.token_lengths import TokenLengths
@@ -45,6 +45,7 @@ class Chat:
 
     Attributes:
         eos_token_ids: As given.
+        vocabulary: Turns a completion's tokens into text.
     """
 
     def __init__(self, tokenizer: Any, eos_token_ids: frozenset[int], tool_call_format: str = "") -> None:
@@ -54,7 +55,7 @@ class Chat:
         self._backend: Tokenizer = tokenizer.backend_tokenizer
         self._backend.no_truncation()
         self._backend.no_padding()
-        self._vocabulary = Vocabulary(self._backend)
+        self.vocabulary = Vocabulary(self._backend)
         self._lengths = TokenLengths(self._backend)
         special = {token.content for token in self._backend.get_added_tokens_decoder().values() if token.special}
         # the longest first, so that none is found inside another
@@ -86,14 +87,6 @@ class Chat:
         if tokenizer.eos_token_id is not None:
             eos_token_ids |= {tokenizer.eos_token_id}
         return cls(tokenizer, frozenset(eos_token_ids), tool_call_format)
-
-    def detokenizer(self) -> Detokenizer:
-        """What turns one completion's tokens into text."""
-        return self._vocabulary.detokenizer()
-
-    def token_bytes(self, token_id: int) -> bytes:
-        """What a token adds to a text; see `Vocabulary`."""
-        return self._vocabulary.token_bytes(token_id)
 
     async def encode_bad_words(self, words: Sequence[str], vocab_size: int) -> tuple[tuple[int, ...], ...]:
         """The tokens of texts that must not stand in a completion; see `bad_words`.

@@ -102,7 +102,15 @@ async def running_lane(answers, thread, num_items, longest_pause_s=0.01, **engin
         answers.outcomes.append(outcome)
         ends.put_nowait(outcome)
 
-    lane = Lane(model, lambda: ["model"], answers, thread, lambda: 2.0, end, longest_pause_s)
+    lane = Lane(
+        model,
+        lambda: ["model"],
+        answers,
+        thread,
+        clock=lambda: 2.0,
+        on_end=end,
+        longest_pause_s=longest_pause_s,
+    )
     task = asyncio.create_task(lane.run())
     try:
         yield engine, results

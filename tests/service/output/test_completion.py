@@ -8,10 +8,8 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.engine_client.request import EngineOutput
 from service.engine_protocol.sampling_params import FinishReason, TokenLogprobs
 from service.metrics import Metrics
-from service.output.completion import Completion, StopTokens, join
+from service.output.completion import Completion, RequestInfo, Stops, join
 from service.output.detokenizer import Vocabulary
-from service.output.stop_sequences import StopSearch
-from service.output.tool_calls import ToolCallSearch
 from tests.service.output.test_stop_sequences import first_match
 from tests.support.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer
 
@@ -36,14 +34,11 @@ def complete(
     is_included=False,
 ):
     """The answer, when the engine puts tokens out in batches."""
-    detokenizer = VOCABULARIES[kind].detokenizer()
-    token_bytes = VOCABULARIES[kind].token_bytes
-    searches = (
-        StopSearch(stops, is_included=is_included),
-        StopTokens(frozenset(stop_token_ids), is_included),
-        ToolCallSearch(tools),
+    request = RequestInfo("id", "model", num_prompt_tokens=7, started_at=0.0)
+    endings = Stops(
+        sequences=stops, token_ids=frozenset(stop_token_ids), is_included=is_included, min_tokens=min_tokens
     )
-    completion = Completion("id", "model", 7, detokenizer, token_bytes, *searches, min_tokens, METRICS, 0.0)
+    completion = Completion(request, VOCABULARIES[kind], endings, tools, METRICS)
     batches = batches or [len(ids)]
     parts = []
     for number, size in enumerate(batches):

@@ -186,7 +186,7 @@ async def test_a_prompt_for_llama_2_is_what_workers_ai_made_of_it(tmp_path: Path
 
 async def test_a_checkpoints_own_template_goes_before_the_catalogs(tmp_path: Path) -> None:
     chat = load(tmp_path, LLAMA_2, byte_fallback_tokenizer(512), own_template="{{ 'own' }}")
-    assert chat.detokenizer().push(await chat.encode(conversation([(USER, "Hello")]))) == "own"
+    assert chat.vocabulary.detokenizer().push(await chat.encode(conversation([(USER, "Hello")]))) == "own"
 
 
 @pytest.mark.parametrize("turns", ODD_TURNS.values(), ids=ODD_TURNS)

@@ -31,7 +31,7 @@ def conversation(*turns: tuple[str, str], raw: bool = False) -> pb.RunRequest:
 
 
 def decoded(chat: Chat, ids: list[int]) -> str:
-    detokenizer = chat.detokenizer()
+    detokenizer = chat.vocabulary.detokenizer()
     return detokenizer.push(ids) + detokenizer.flush()
 
 

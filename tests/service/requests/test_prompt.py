@@ -58,7 +58,7 @@ async def test_a_continued_message_is_left_open_as_transformers_does_it(template
     turns = ("user", question), ("assistant", answer)
     ids = await chat.encode(conversation(*turns, continue_final_message=True))
     assert ids == rendered(tokenizer, *turns, continue_final_message=True)
-    assert chat.detokenizer().push(ids).rstrip().endswith(answer.strip())
+    assert chat.vocabulary.detokenizer().push(ids).rstrip().endswith(answer.strip())
 
 
 @pytest.mark.parametrize("adds", [False, True])
@@ -78,14 +78,14 @@ def chat(tmp_path_factory) -> Chat:
 
 async def test_a_users_last_message_can_be_continued_too(chat):
     ids = await chat.encode(conversation(("user", "Once upon"), continue_final_message=True))
-    assert chat.detokenizer().push(ids) == "user: Once upon"
+    assert chat.vocabulary.detokenizer().push(ids) == "user: Once upon"
 
 
 async def test_a_special_token_in_a_continued_message_is_only_text(chat):
     turns = ("user", "Hello"), ("assistant", "So</s>")
     ids = await chat.encode(conversation(*turns, continue_final_message=True))
     assert 2 not in ids
-    assert chat.detokenizer().push(ids) == "user: Hello\nassistant: So</s>"
+    assert chat.vocabulary.detokenizer().push(ids) == "user: Hello\nassistant: So</s>"
 
 
 async def test_a_template_that_changes_the_last_message_is_told_without_the_prompt(tmp_path):
@@ -99,7 +99,7 @@ async def test_a_template_that_changes_the_last_message_is_told_without_the_prom
 async def test_tools_are_told_before_a_continued_message(chat):
     request = conversation(("user", "Time?"), ("assistant", "It is"), continue_final_message=True)
     request.tools.append(pb.Tool(name="clock"))
-    text = chat.detokenizer().push(await chat.encode(request))
+    text = chat.vocabulary.detokenizer().push(await chat.encode(request))
     assert '"clock"' in text
     assert text.endswith("assistant: It is")
 

@@ -217,7 +217,7 @@ async def test_bad_words_stand_nowhere_in_the_completion(running):
 
 
 async def test_what_excludes_every_token_is_the_requests_own_fault(running):
-    words = running.model.loaded().chat.token_bytes(70).decode()
+    words = running.model.loaded().chat.vocabulary.token_bytes(70).decode()
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await running.text_generation.Run(ask(allowed_token_ids=[70], bad_words=[words]))
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

@@ -50,7 +50,7 @@ class Promise:
         """A text that the form's grammar allows; None if it comes to no end."""
         matcher = self.compiler.compile(form.grammar).result()
         token_ids = write(matcher, self._chat.eos_token_ids, self._closing, seed)
-        detokenizer = self._chat.detokenizer()
+        detokenizer = self._chat.vocabulary.detokenizer()
         return None if token_ids is None else detokenizer.push(token_ids) + detokenizer.flush()
 
     def allows(self, form: Form, text: str) -> bool:
