@@ -10,6 +10,8 @@ from typing import Protocol
 
 import torch
 
+from service.engine.device import has_triton, num_multiprocessors
+
 
 class DecodeAttention(Protocol):
     """One way to compute it."""
@@ -94,9 +96,9 @@ def paged_decode_reference(
 
 def decode_attention_for(device: torch.device) -> DecodeAttention:
     """The way to use on a device: the kernel on CUDA, elsewhere the definition."""
-    if device.type != "cuda":
+    if not has_triton(device):
         return paged_decode_reference
     # Only torch with CUDA brings Triton.
     from service.engine.kernels.paged_attention import paged_decode
 
-    return partial(paged_decode, num_multiprocessors=torch.cuda.get_device_properties(device).multi_processor_count)
+    return partial(paged_decode, num_multiprocessors=num_multiprocessors(device))

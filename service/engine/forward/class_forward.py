@@ -7,6 +7,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from service.engine.attention.batch import PackedBatch
+from service.engine.device import is_cpu
 from service.engine.linears.plain import is_plain_linear
 
 Forward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, PackedBatch], torch.Tensor]
@@ -15,7 +16,7 @@ Forward = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, PackedBatch], torc
 
 def class_forward(model: PreTrainedModel) -> Forward:
     """The forward of the model's own class."""
-    if model.device.type == "cpu":
+    if is_cpu(model.device):
         _lay_out_for_cpu(model)
 
     def forward(ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch) -> torch.Tensor:

@@ -17,6 +17,7 @@ import torch
 
 from service.engine.attention.batch import PackedBatch
 from service.engine.attention.paged_decode import DecodeAttention, PagedDecode
+from service.engine.device import has_graphs
 from service.engine.forward.class_forward import Forward
 from service.engine.progress import tell_progress
 from service.engine_protocol.acceleration import AccelerationError
@@ -176,7 +177,7 @@ def capture_for(device: torch.device) -> Capture:
     Raises:
         AccelerationError: Nothing does.
     """
-    if device.type != "cuda":
+    if not has_graphs(device):
         raise AccelerationError(f"graphs needs a CUDA device, and this one is {device}")
     return CudaCapture(device)
 

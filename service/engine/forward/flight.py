@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 
-from service.engine.device import to_host
+from service.engine.device import has_streams, to_host
 from service.engine.sampling.sampled import SampledToken, SamplerOutput, SamplingError
 from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
@@ -39,7 +39,7 @@ class Launched:
         self.sampled = work()
         self._on_host = self.sampled.moved(to_host)
         device = self.sampled.outcomes.device
-        self._event = torch.cuda.current_stream(device).record_event() if device.type == "cuda" else None
+        self._event = torch.cuda.current_stream(device).record_event() if has_streams(device) else None
 
     def on_host(self) -> SamplerOutput:
         """What it has sampled, on the CPU; waits until it is done."""

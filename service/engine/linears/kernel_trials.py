@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from service.engine.device import has_triton, num_multiprocessors
 from service.engine.linears.quantized import GroupedLinear, Int8Linear, Kernel, is_close
 
 _log = logging.getLogger(__name__)
@@ -29,9 +30,6 @@ _TIMED_ROWS = (1, 2, 4, 8, 16, 32, MAX_ROWS)
 _TIMED_MS = 10
 """How long each is timed: seven counts, with and without kernel, of five shapes take about two seconds."""
 
-_CPU_PROCESSORS = 2
-"""A matrix that a test computes in Triton's interpreter is split too."""
-
 
 @torch.inference_mode()
 def use_kernels(model: nn.Module, timer: Timer | None = None) -> None:
@@ -45,15 +43,13 @@ def use_kernels(model: nn.Module, timer: Timer | None = None) -> None:
             events. On a CPU, where kernels run in Triton's interpreter only, nothing is timed by default.
     """
     layers = _packed_layers(model)
-    is_cuda = any(_device(layer).type == "cuda" for layer in layers)
     found: dict[tuple[object, ...], Kernel | None] = {}
     for layer in layers:
         key = (type(layer), layer.in_features, layer.out_features, getattr(layer, "group_size", None))
         if key not in found:
             found[key] = _find_kernel(layer, timer)
         layer.kernel = found[key]
-    if is_cuda:
-        torch.cuda.empty_cache()  # of unpacked matrices
+    torch.cuda.empty_cache()  # of unpacked matrices; nothing happens where CUDA is not used
 
 
 def tried_kernel(layer: Layer, multiply: Callable[..., torch.Tensor], timer: Timer | None) -> Kernel | None:
@@ -89,7 +85,7 @@ def _packed_layers(model: nn.Module) -> list[Layer]:
 def _find_kernel(layer: Layer, timer: Timer | None) -> Kernel | None:
     try:
         multiply = make_product(layer)
-        if timer is None and _device(layer).type == "cuda":
+        if timer is None and has_triton(_device(layer)):
             timer = cuda_timer()
     except ImportError as error:
         _log.warning("%s goes without a kernel: %s", _name(layer), error)
@@ -112,9 +108,7 @@ def make_product(layer: Layer) -> Callable[..., torch.Tensor] | None:
     # Not everywhere installed: PyTorch brings Triton with CUDA only.
     from service.engine.kernels import int4_linear, int8_linear
 
-    device = _device(layer)
-    is_cuda = device.type == "cuda"
-    count = torch.cuda.get_device_properties(device).multi_processor_count if is_cuda else _CPU_PROCESSORS
+    count = num_multiprocessors(_device(layer))
     if isinstance(layer, Int8Linear):
         return functools.partial(int8_linear.int8_product, num_processors=count)
     if int4_linear.can_multiply(layer.in_features, layer.group_size):

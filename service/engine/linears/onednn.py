@@ -2,10 +2,12 @@
 
 import torch
 
+from service.engine.device import is_cpu
+
 
 def can_use_onednn(tensor: torch.Tensor) -> bool:
     """Whether it multiplies by such a matrix, and is quicker than `linear`, which is MKL there: in float32 on a CPU."""
-    is_float32_on_cpu = tensor.device.type == "cpu" and tensor.dtype is torch.float32
+    is_float32_on_cpu = is_cpu(tensor.device) and tensor.dtype is torch.float32
     return is_float32_on_cpu and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
+from service.engine.device import is_cpu, is_cuda
 from service.engine.linears.onednn import can_use_onednn, onednn_linear
 
 _log = logging.getLogger(__name__)
@@ -29,7 +30,6 @@ by 4096 x 4096 in float32 takes 2.8 ms instead of 33 ms (measured on the CPU abo
 
 _ALL = slice(None)
 
-_KERNEL_DTYPES = {"cpu": (torch.bfloat16,), "cuda": (torch.bfloat16, torch.float16)}
 _KERNEL_TOLERANCE = 1e-2
 """In norm(kernel - unpacked) / norm(unpacked); bfloat16 has 2e-3."""
 
@@ -180,7 +180,7 @@ class GroupedLinear(nn.Module):
 def _int8_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, outputs: int) -> bool:
     """Whether the kernel takes a shape and computes there what the unpacked matrix gives, tried once."""
     # Of torch 2.13 the CPU's kernel crashes the process in bfloat16 if the inputs are no multiple of 16.
-    if dtype not in _KERNEL_DTYPES.get(device.type, ()) or inputs % 64:
+    if dtype not in _kernel_dtypes(device) or inputs % 64:
         return False
     generator = torch.Generator(device).manual_seed(0)
     layer = Int8Linear(inputs, outputs, None, dtype).to(device)
@@ -193,6 +193,13 @@ def _int8_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, ou
         _log.warning("8-bit weights of %d x %d are unpacked for each product: %s", outputs, inputs, error)
         return False
     return is_close(product, linear(rows, layer.dequantized(dtype)))
+
+
+def _kernel_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
+    """Dtypes in which PyTorch's product with packed weights is worth it."""
+    if is_cuda(device):
+        return (torch.bfloat16, torch.float16)
+    return (torch.bfloat16,) if is_cpu(device) else ()
 
 
 def is_close(product: torch.Tensor, expected: torch.Tensor) -> bool:
@@ -208,15 +215,17 @@ def ordered(hidden: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
 
 def _plain_dtype(hidden: torch.Tensor) -> torch.dtype:
     """In which numbers to multiply. CPUs turn codes into float16 so slowly that float32 takes a third of the time."""
-    is_slow = hidden.dtype is torch.float16 and hidden.device.type == "cpu"
+    is_slow = hidden.dtype is torch.float16 and is_cpu(hidden.device)
     return torch.float32 if is_slow else hidden.dtype
 
 
 def _unpacked_product(layer: Int8Linear | GroupedLinear, hidden: torch.Tensor) -> torch.Tensor:
     """The product with the matrix in plain numbers; `hidden` is in the order of the codes."""
-    dtype, is_cpu = _plain_dtype(hidden), hidden.device.type == "cpu"
+    dtype = _plain_dtype(hidden)
     rows, bias = hidden.reshape(-1, layer.in_features).to(dtype), None if layer.bias is None else layer.bias.to(dtype)
-    num_outputs = max(1, _PIECE_BYTES // (dtype.itemsize * layer.in_features)) if is_cpu else layer.out_features
+    num_outputs = layer.out_features
+    if is_cpu(hidden.device):
+        num_outputs = max(1, _PIECE_BYTES // (dtype.itemsize * layer.in_features))
     pieces = [slice(start, start + num_outputs) for start in range(0, layer.out_features, num_outputs)]
     # Of several rows in float32, oneDNN's takes half of the time of MKL's on the CPU above.
     multiply = onednn_linear if rows.shape[0] > 1 and can_use_onednn(rows) else linear

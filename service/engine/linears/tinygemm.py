@@ -6,6 +6,7 @@ import logging
 import torch
 from torch import nn
 
+from service.engine.device import is_cpu, is_cuda
 from service.engine.linears.quantized import GroupedLinear, finished, is_close, ordered
 
 _log = logging.getLogger(__name__)
@@ -48,8 +49,9 @@ class Int4KernelLinear(nn.Module):
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
         rows = ordered(hidden, self._order).reshape(-1, self.in_features).contiguous()
-        is_cpu = rows.device.type == "cpu"
-        multiply = torch.ops.aten._weight_int4pack_mm_for_cpu if is_cpu else torch.ops.aten._weight_int4pack_mm
+        multiply = (
+            torch.ops.aten._weight_int4pack_mm_for_cpu if is_cpu(rows.device) else torch.ops.aten._weight_int4pack_mm
+        )
         return finished(multiply(rows, self._packed, self._group_size, self._scales_and_zeros), self.bias, hidden)
 
 
@@ -109,7 +111,7 @@ def int4_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, out
     """Whether `Int4KernelLinear` takes a shape and computes there what `GroupedLinear` computes, tried once."""
     is_shape_known = outputs % 16 == 0 and inputs % 128 == 0 and _kernel_group_size(group_size) > 0
     # In float16 the kernel of CUDA does not exist either.
-    if dtype is not torch.bfloat16 or device.type not in ("cpu", "cuda") or not is_shape_known:
+    if dtype is not torch.bfloat16 or not (is_cpu(device) or is_cuda(device)) or not is_shape_known:
         return False
     generator = torch.Generator(device).manual_seed(0)
     shape = (outputs, inputs // group_size)
@@ -138,7 +140,7 @@ def _kernel_group_size(group_size: int) -> int:
 
 def _pack_for_kernel(codes: torch.Tensor) -> torch.Tensor:
     packed: torch.Tensor
-    if codes.device.type == "cpu":
+    if is_cpu(codes.device):
         packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes.int(), 1)
     else:
         pairs = codes[:, ::2] << 4 | codes[:, 1::2]

@@ -7,7 +7,7 @@ import torch
 
 from service.checkpoints.memory import in_gb
 from service.checkpoints.need import need_of
-from service.engine.device import use_device
+from service.engine.device import has_own_memory, use_device
 from service.engine.engine import Engine
 from service.engine.progress import Progress, progress_told
 from service.engine.sharding.layers import Ranks
@@ -60,7 +60,7 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
 
 def _meter(config: EngineConfig, ranks: Ranks | None) -> MemoryMeter | None:
     """What measures how large the KV cache can be; None if that is known."""
-    if not config.device.startswith("cuda") or config.kv_cache_memory_mib:
+    if not has_own_memory(config.device) or config.kv_cache_memory_mib:
         return None
     meter = CudaMeter(config.device)
     return meter if ranks is None else RanksMeter(meter, ranks)
@@ -76,7 +76,7 @@ def check_room(config: EngineConfig, measure: Callable[[str], tuple[int, int]] =
     Raises:
         NoRoomError: It has too little.
     """
-    if not config.device.startswith("cuda"):
+    if not has_own_memory(config.device):
         return
     need, (free_bytes, _) = need_of(config), measure(config.device)
     if need.total_bytes > free_bytes:

@@ -19,7 +19,7 @@ import torch
 from torch import distributed
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is there, and documented
 
-from service.engine.device import use_device
+from service.engine.device import collective_backend, use_device
 from service.engine.engine import Engine
 from service.engine.process.loading import load_engine
 from service.engine.process.rank_steps import StepWriter
@@ -66,12 +66,11 @@ class ProcessRanks:
     def __init__(self, join: Join, listener: socket.socket | None) -> None:
         self.rank, self.size = join.rank, len(join.config.devices)
         self.device = join.config.devices[join.rank]
-        is_cuda = self.device.startswith("cuda")
         use_device(self.device)
         for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
             os.environ.setdefault(name, _LOOPBACK)  # or the ranks would listen to the network
         distributed.init_process_group(
-            backend="nccl" if is_cuda else "gloo",
+            backend=collective_backend(self.device),
             store=_store(join, listener),
             rank=self.rank,
             world_size=self.size,

@@ -6,7 +6,7 @@ as likely as the last one that stays, stay too. `sampling` tells the definitions
 
 import torch
 
-from service.engine.device import to_device
+from service.engine.device import is_cpu, to_device
 from service.engine_protocol.sampling_params import SamplingParams
 
 _NUM_PREFILTERED = 128
@@ -46,7 +46,7 @@ def _thresholds(
     device, vocabulary = probabilities.device, probabilities.shape[-1]
     is_enough = all(0 < p.top_k <= num_sorted for p in params)
     # Whether more must be sorted is found on the device, and only a CPU may be asked: others are never waited for here.
-    num_sorted = min(num_sorted, vocabulary) if is_enough or device.type == "cpu" else vocabulary
+    num_sorted = min(num_sorted, vocabulary) if is_enough or is_cpu(device) else vocabulary
     top_k = to_device([min(p.top_k or vocabulary, vocabulary) for p in params], device)
     top_p = to_device([p.top_p for p in params], device, torch.float64)
     ordered = probabilities.topk(num_sorted, dim=-1).values

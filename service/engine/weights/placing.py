@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from service.checkpoints.memory import read_weights
+from service.engine.device import is_cpu
 from service.engine.progress import tell_progress
 
 _PAGE_BYTES = 4096
@@ -87,5 +88,5 @@ def _tensors_of(module: torch.nn.Module) -> list[torch.Tensor]:
 
 
 def _touch(tensor: torch.Tensor) -> None:
-    if tensor.is_cpu and tensor.is_contiguous() and tensor.numel():
+    if is_cpu(tensor.device) and tensor.is_contiguous() and tensor.numel():
         tensor.detach().reshape(-1).view(torch.uint8)[::_PAGE_BYTES].max()
