@@ -6,7 +6,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bridge.workers_ai.schema import check_input
-from bridge.workers_ai.translation import to_question
+from bridge.workers_ai.translation import to_run_input
 from tests.support.running_service import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,7 +29,7 @@ CALL = {"id": "call-1", "type": "function", "function": {"name": "get_weather", 
 
 async def of_contract(chain, body):
     """The one call that the service makes over gRPC, and how many tokens the answer has."""
-    request = to_question(MODEL, check_input(body)).request
+    request = to_run_input(MODEL, check_input(body)).request
     request.cache_salt = "acc"
     answer = await chain.service.text_generation.Run(request)
     (call,) = answer.tool_calls

@@ -7,14 +7,14 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.auth.account import identify
 from bridge.http.json_text import json_response
-from bridge.openai.chat_request import to_chat_question
+from bridge.openai.chat_request import to_chat_input
 from bridge.openai.chat_stream import ChatStream
-from bridge.openai.choices import ask_choices, ask_choices_streamed, usage
+from bridge.openai.choices import generate_choices, generate_choices_stream, usage
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import chat_logprobs, prompt_logprobs
-from bridge.openai.question import Question, read_question
-from bridge.upstream.asking import answer_streamed, stand_in_headers
+from bridge.openai.request import OpenAiInput, read_openai_input
 from bridge.upstream.finish_reasons import FINISH_REASONS
+from bridge.upstream.generation import answer_streamed, stand_in_headers
 
 
 async def chat_completions(http_request: web.Request) -> web.StreamResponse:
@@ -25,37 +25,39 @@ async def chat_completions(http_request: web.Request) -> web.StreamResponse:
         AiError: The request is wrong, or the service failed before the first part.
     """
     identify(http_request)
-    question = await read_question(http_request, to_chat_question)
-    asked = question.request.model
-    if question.is_streamed:
-        stream = ChatStream(question)
-        return await answer_streamed(http_request, asked, ask_choices_streamed(http_request, question), stream.events)
-    answers = await ask_choices(http_request, question)
-    return json_response(_completion(question, answers), headers=stand_in_headers(asked, answers[0].served_model))
+    openai_input = await read_openai_input(http_request, to_chat_input)
+    model_id = openai_input.request.model
+    if openai_input.is_streamed:
+        parts = generate_choices_stream(http_request, openai_input)
+        return await answer_streamed(http_request, model_id, parts, ChatStream(openai_input).events)
+    answers = await generate_choices(http_request, openai_input)
+    headers = stand_in_headers(model_id, answers[0].served_model)
+    return json_response(_completion(openai_input, answers), headers=headers)
 
 
-def _completion(question: Question, answers: list[pb.RunResponse]) -> dict[str, Any]:
+def _completion(openai_input: OpenAiInput, answers: list[pb.RunResponse]) -> dict[str, Any]:
     identity = Identity()
-    of_prompt = {"prompt_logprobs": prompt_logprobs(answers[0].prompt_logprobs)} if question.has_prompt_logprobs else {}
-    return {
+    completion = {
         "id": identity.id,
         "object": "chat.completion",
         "created": identity.created,
         "model": answers[0].served_model,
-        "choices": [_choice(index, question, answer) for index, answer in enumerate(answers)],
+        "choices": [_choice(index, openai_input, answer) for index, answer in enumerate(answers)],
         "usage": usage(answer.usage for answer in answers),
-        **of_prompt,
     }
+    if openai_input.has_prompt_logprobs:
+        completion["prompt_logprobs"] = prompt_logprobs(answers[0].prompt_logprobs)
+    return completion
 
 
-def _choice(index: int, question: Question, answer: pb.RunResponse) -> dict[str, Any]:
-    has_logprobs = question.request.sampling_params.HasField("top_logprobs")
-    logprobs = chat_logprobs(answer.logprobs, has_token_ids=question.has_token_ids) if has_logprobs else None
+def _choice(index: int, openai_input: OpenAiInput, answer: pb.RunResponse) -> dict[str, Any]:
+    has_logprobs = openai_input.request.sampling_params.HasField("top_logprobs")
+    logprobs = chat_logprobs(answer.logprobs, has_token_ids=openai_input.has_token_ids) if has_logprobs else None
     return {
         "index": index,
         "finish_reason": FINISH_REASONS[answer.finish_reason],
         "logprobs": logprobs,
-        "message": _message(question, answer),
+        "message": _message(openai_input, answer),
         "stop_reason": _stop_reason(answer),
     }
 
@@ -67,8 +69,8 @@ def _stop_reason(answer: pb.RunResponse) -> str | int | None:
     return answer.matched_stop if answer.HasField("matched_stop") else None
 
 
-def _message(question: Question, answer: pb.RunResponse) -> dict[str, Any]:
-    calls = answer.tool_calls if question.has_parallel_calls else answer.tool_calls[:1]
+def _message(openai_input: OpenAiInput, answer: pb.RunResponse) -> dict[str, Any]:
+    calls = answer.tool_calls if openai_input.has_parallel_calls else answer.tool_calls[:1]
     if not calls:
         return {"role": "assistant", "content": answer.text, "refusal": None}
     tool_calls = [

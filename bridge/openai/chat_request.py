@@ -1,17 +1,17 @@
-"""From the JSON of a chat completion to what the service is asked."""
+"""From the JSON of a chat completion to a `RunRequest`."""
 
 from typing import Any
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.openai.question import Question, to_question
+from bridge.openai.request import OpenAiInput, to_openai_input
 from bridge.openai.schema import check_chat
 from bridge.validation.refused_fields import check_media
 from bridge.workers_ai.translation import to_conversation, to_message, to_request, to_response_format
 
 
-def to_chat_question(value: object) -> Question:
+def to_chat_input(value: object) -> OpenAiInput:
     """Reads a body of chat completions.
 
     Args:
@@ -28,7 +28,7 @@ def to_chat_question(value: object) -> Question:
     request, spelled = to_request(fields["model"], fields, _response_format(fields))
     request.conversation.CopyFrom(to_conversation(messages, fields))
     _ask_for_logprobs(request.sampling_params, fields)
-    return to_question(request, fields, {**spelling, **spelled})
+    return to_openai_input(request, fields, {**spelling, **spelled})
 
 
 def _response_format(fields: dict[str, Any]) -> pb.ResponseFormat | None:

@@ -13,7 +13,7 @@ from bridge.http import sse
 from bridge.openai.choices import ChoicePart, usage
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import chat_logprobs
-from bridge.openai.question import Question
+from bridge.openai.request import OpenAiInput
 from bridge.upstream.finish_reasons import FINISH_REASONS
 
 Json = dict[str, Any]
@@ -23,11 +23,11 @@ class ChatStream:
     """Writes one streamed answer.
 
     Args:
-        question: What was asked.
+        openai_input: What the client sent.
     """
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
+    def __init__(self, openai_input: OpenAiInput) -> None:
+        self._openai_input = openai_input
         self._identity = Identity()
         self._begun: set[int] = set()
         self._counted: dict[int, pb.Usage] = {}
@@ -39,7 +39,7 @@ class ChatStream:
 
     @property
     def _has_ended(self) -> bool:
-        return len(self._counted) == self._question.num_choices
+        return len(self._counted) == self._openai_input.num_choices
 
     def _chunks(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:
         deltas = list(self._deltas(index, part))
@@ -59,7 +59,7 @@ class ChatStream:
             yield self._last_chunk(index, part, logprobs)
 
     def _logprobs(self, part: pb.RunStreamResponse) -> Json:
-        return {"logprobs": chat_logprobs(part.logprobs, has_token_ids=self._question.has_token_ids)}
+        return {"logprobs": chat_logprobs(part.logprobs, has_token_ids=self._openai_input.has_token_ids)}
 
     def _last_chunk(self, index: int, part: pb.RunStreamResponse, logprobs: Json) -> Json:
         self._counted[index] = part.usage
@@ -71,14 +71,14 @@ class ChatStream:
             "model": part.served_model,
             "choices": [choice],
         }
-        if self._question.has_usage and self._has_ended:
+        if self._openai_input.has_usage and self._has_ended:
             chunk["usage"] = usage(counted for _, counted in sorted(self._counted.items()))
         return chunk
 
     def _deltas(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:
         """What a part adds to its choice; an empty text if it has only tokens, or ends a choice without a role."""
         deltas: list[Json] = [{"content": part.text}] if part.text else []
-        deltas += _call_deltas(part.tool_calls, has_parallel_calls=self._question.has_parallel_calls)
+        deltas += _call_deltas(part.tool_calls, has_parallel_calls=self._openai_input.has_parallel_calls)
         if not deltas and (index not in self._begun if part.finish_reason else part.logprobs):
             deltas = [{"content": ""}]
         for delta in deltas:

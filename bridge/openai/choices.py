@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.openai.question import Question
-from bridge.upstream.asking import ask_streamed, ask_whole
+from bridge.openai.request import OpenAiInput
+from bridge.upstream.generation import generate, generate_stream
 from bridge.workers_ai import envelope
 
 
@@ -25,31 +25,33 @@ class ChoicePart(NamedTuple):
     part: pb.RunStreamResponse
 
 
-async def ask_choices(http_request: web.Request, question: Question) -> list[pb.RunResponse]:
-    """Asks for all choices whole, in their order.
+async def generate_choices(http_request: web.Request, openai_input: OpenAiInput) -> list[pb.RunResponse]:
+    """Has all choices generated whole, in their order.
 
     Raises:
         AiError: One of them failed; the others are cancelled.
     """
     try:
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(ask_whole(http_request, one)) for one in question.requests]
+            tasks = [group.create_task(generate(http_request, one)) for one in openai_input.requests]
     except* Exception as failures:
         failure = failures.exceptions[0]
     else:
-        return [task.result() for task in asked]
+        return [task.result() for task in tasks]
     raise failure
 
 
-async def ask_choices_streamed(http_request: web.Request, question: Question) -> AsyncGenerator[ChoicePart, None]:
-    """Asks for all choices in parts, which come as they are there.
+async def generate_choices_stream(
+    http_request: web.Request, openai_input: OpenAiInput
+) -> AsyncGenerator[ChoicePart, None]:
+    """Has all choices generated in parts, which come as they are there.
 
     Raises:
         AiError: One of them failed; closing the iterator cancels the others.
     """
     # With room for one part of each, a client that reads slowly holds the service back as it does with one choice.
-    parts: asyncio.Queue[ChoicePart | Exception | None] = asyncio.Queue(maxsize=question.num_choices)
-    streams = [ask_streamed(http_request, one) for one in question.requests]
+    parts: asyncio.Queue[ChoicePart | Exception | None] = asyncio.Queue(maxsize=openai_input.num_choices)
+    streams = [generate_stream(http_request, request) for request in openai_input.requests]
     tasks = [asyncio.create_task(_forward(index, stream, parts)) for index, stream in enumerate(streams)]
     num_running = len(tasks)
     try:

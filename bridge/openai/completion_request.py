@@ -1,11 +1,11 @@
-"""From the JSON of a text completion to what the service is asked."""
+"""From the JSON of a text completion to a `RunRequest`."""
 
 from typing import Any, Final
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.openai.question import Question, to_question
+from bridge.openai.request import OpenAiInput, to_openai_input
 from bridge.openai.schema import check_completion
 from bridge.workers_ai.translation import INT32_MAX, to_request
 
@@ -13,7 +13,7 @@ from bridge.workers_ai.translation import INT32_MAX, to_request
 DEFAULT_MAX_TOKENS: Final = 256
 
 
-def to_completion_question(value: object) -> Question:
+def to_completion_input(value: object) -> OpenAiInput:
     """Reads a body of text completions.
 
     Args:
@@ -32,7 +32,7 @@ def to_completion_question(value: object) -> Question:
         params.max_tokens, params.max_tokens_is_default = DEFAULT_MAX_TOKENS, True
     if "logprobs" in fields:
         params.top_logprobs = int(fields["logprobs"])
-    return to_question(request, fields, {**spelling, "/top_logprobs": "/logprobs"})
+    return to_openai_input(request, fields, {**spelling, "/top_logprobs": "/logprobs"})
 
 
 def _set_prompt(request: pb.RunRequest, prompt: str | list[Any]) -> None:

@@ -9,13 +9,13 @@ from runstream.v1 import text_generation_pb2 as pb
 from bridge.auth.account import identify
 from bridge.http import sse
 from bridge.http.json_text import json_response
-from bridge.openai.choices import ChoicePart, ask_choices, ask_choices_streamed, usage
-from bridge.openai.completion_request import to_completion_question
+from bridge.openai.choices import ChoicePart, generate_choices, generate_choices_stream, usage
+from bridge.openai.completion_request import to_completion_input
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import CompletionLogprobs, prompt_logprobs
-from bridge.openai.question import Question, read_question
-from bridge.upstream.asking import answer_streamed, stand_in_headers
+from bridge.openai.request import OpenAiInput, read_openai_input
 from bridge.upstream.finish_reasons import FINISH_REASONS
+from bridge.upstream.generation import answer_streamed, stand_in_headers
 
 Part = pb.RunResponse | pb.RunStreamResponse
 
@@ -28,28 +28,29 @@ async def completions(http_request: web.Request) -> web.StreamResponse:
         AiError: The request is wrong, or the service failed before the first part.
     """
     identify(http_request)
-    question = await read_question(http_request, to_completion_question)
-    asked = question.request.model
-    completion = Completion(question)
-    if question.is_streamed:
-        return await answer_streamed(
-            http_request, asked, ask_choices_streamed(http_request, question), completion.events
-        )
-    answers = await ask_choices(http_request, question)
-    return json_response(completion.whole(answers), headers=stand_in_headers(asked, answers[0].served_model))
+    openai_input = await read_openai_input(http_request, to_completion_input)
+    model_id = openai_input.request.model
+    completion = Completion(openai_input)
+    if openai_input.is_streamed:
+        parts = generate_choices_stream(http_request, openai_input)
+        return await answer_streamed(http_request, model_id, parts, completion.events)
+    answers = await generate_choices(http_request, openai_input)
+    return json_response(completion.whole(answers), headers=stand_in_headers(model_id, answers[0].served_model))
 
 
 class Completion:
     """Writes one answer. Chunks of a stream and whole answers have the same shape.
 
     Args:
-        question: What was asked.
+        openai_input: What the client sent.
     """
 
-    def __init__(self, question: Question) -> None:
-        self._question = question
+    def __init__(self, openai_input: OpenAiInput) -> None:
+        self._openai_input = openai_input
         self._identity = Identity()
-        self._logprobs = [CompletionLogprobs(has_token_ids=question.has_token_ids) for _ in range(question.num_choices)]
+        self._logprobs = [
+            CompletionLogprobs(has_token_ids=openai_input.has_token_ids) for _ in range(openai_input.num_choices)
+        ]
         self._counted: dict[int, pb.Usage] = {}
 
     def whole(self, answers: list[pb.RunResponse]) -> dict[str, Any]:
@@ -64,9 +65,9 @@ class Completion:
         if not part.finish_reason:
             return sse.event(chunk)
         self._counted[index] = part.usage
-        if len(self._counted) < self._question.num_choices:
+        if len(self._counted) < self._openai_input.num_choices:
             return sse.event(chunk)
-        if self._question.has_usage:
+        if self._openai_input.has_usage:
             chunk["usage"] = usage(counted for _, counted in sorted(self._counted.items()))
         return sse.event(chunk) + sse.DONE
 
@@ -80,12 +81,12 @@ class Completion:
         }
 
     def _of_prompt(self, answer: pb.RunResponse) -> dict[str, Any]:
-        if not self._question.has_prompt_logprobs:
+        if not self._openai_input.has_prompt_logprobs:
             return {}
         return {"prompt_logprobs": prompt_logprobs(answer.prompt_logprobs)}
 
     def _choice(self, index: int, part: Part) -> dict[str, Any]:
-        has_logprobs = self._question.request.sampling_params.HasField("top_logprobs")
+        has_logprobs = self._openai_input.request.sampling_params.HasField("top_logprobs")
         return {
             "text": part.text,
             "index": index,

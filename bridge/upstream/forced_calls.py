@@ -17,7 +17,7 @@ def check_forced_call(
     """Refuses to pass off for an answer what a forced call was cut down to.
 
     Args:
-        request: What was asked.
+        request: What the service was sent.
         last: The whole answer, or the last part of a streamed one.
         has_tool_calls: Whether the answer, all its parts together, calls a tool.
 

@@ -169,9 +169,9 @@ def check(fields: Mapping[str, Any], refused: Refused, place: str = "") -> None:
     Raises:
         AiError: Some are there and ask for something; it names all of them.
     """
-    asked = list(_asked(fields, refused, place))
-    if asked:
-        raise AiError("INVALID_REQUEST", ", ".join(asked))
+    refusals = list(_refusals(fields, refused, place))
+    if refusals:
+        raise AiError("INVALID_REQUEST", ", ".join(refusals))
 
 
 def check_media(messages: Iterable[Mapping[str, Any]]) -> None:
@@ -187,7 +187,7 @@ def check_media(messages: Iterable[Mapping[str, Any]]) -> None:
             check(part, MEDIA, f"/messages/{index}/content/{number}")
 
 
-def _asked(fields: Mapping[str, Any], refused: Refused, place: str) -> Iterator[str]:
+def _refusals(fields: Mapping[str, Any], refused: Refused, place: str) -> Iterator[str]:
     for name, (advice, asks) in refused.items():
         value = fields.get(name)
         if value is not None and asks(value):

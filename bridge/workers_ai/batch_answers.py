@@ -12,10 +12,10 @@ from bridge.errors import RULES, AiError
 from bridge.http.access_log import ACCESS
 from bridge.http.drain import DRAIN
 from bridge.http.json_text import to_json
-from bridge.upstream.asking import cache_salt, caller
 from bridge.upstream.client import SERVICE
 from bridge.upstream.field_paths import in_the_clients_words
 from bridge.upstream.forced_calls import check_forced_call
+from bridge.upstream.generation import cache_salt, caller
 from bridge.workers_ai.batch_requests import NewBatch, Poll
 from bridge.workers_ai.envelope import native_result, usage
 
@@ -39,7 +39,7 @@ class BatchAnswer(NamedTuple):
     served_model: str
 
 
-async def answer_batch(http_request: web.Request, model_id: str, asked: NewBatch | Poll) -> BatchAnswer:
+async def answer_batch(http_request: web.Request, model_id: str, run_body: NewBatch | Poll) -> BatchAnswer:
     """Has a batch taken, or tells about one, for the account that the request is identified for.
 
     Raises:
@@ -47,13 +47,13 @@ async def answer_batch(http_request: web.Request, model_id: str, asked: NewBatch
     """
     account = http_request[ACCESS].account
     async with http_request.app[DRAIN].running():
-        if isinstance(asked, NewBatch):
-            for item in asked.items:
+        if isinstance(run_body, NewBatch):
+            for item in run_body.items:
                 if item.request.cache_salt:
                     item.request.cache_salt = cache_salt(account, item.request.cache_salt)
-            new = batches_pb2.CreateBatchRequest(account=account, model=model_id, items=asked.items)
+            new = batches_pb2.CreateBatchRequest(account=account, model=model_id, items=run_body.items)
             return _unfinished(await http_request.app[SERVICE].create_batch(new, caller(http_request)), "queued")
-        sought = batches_pb2.GetBatchRequest(account=account, batch_id=asked.request_id)
+        sought = batches_pb2.GetBatchRequest(account=account, batch_id=run_body.request_id)
         batch = await http_request.app[SERVICE].get_batch(sought, caller(http_request))
         if batch.model != model_id:
             raise AiError("BATCH_NOT_FOUND", f"'/request_id' is that of a batch of {batch.model}, poll it there")

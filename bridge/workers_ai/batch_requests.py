@@ -14,7 +14,7 @@ from runstream.v1 import batches_pb2
 from bridge.errors import AiError
 from bridge.spelling import Spelling, within
 from bridge.workers_ai.schema import check_input
-from bridge.workers_ai.translation import to_question
+from bridge.workers_ai.translation import to_run_input
 
 MAX_REQUESTS: Final = 10_000
 MAX_BATCH_VALUES: Final = 400_000
@@ -37,7 +37,7 @@ class NewBatch(NamedTuple):
 
 
 class Poll(NamedTuple):
-    """The question how far a batch is.
+    """A request to tell how far a batch is.
 
     Attributes:
         request_id: The batch's id.
@@ -83,7 +83,7 @@ def _to_item(model_id: str, value: object) -> tuple[batches_pb2.BatchItem, Spell
     if reference is not None and (not isinstance(reference, str) or len(reference) > MAX_REFERENCE_CHARACTERS):
         message = f"'/external_reference' must be a string of at most {MAX_REFERENCE_CHARACTERS} characters"
         raise AiError("INVALID_REQUEST", message)
-    request, is_streamed, spelling = to_question(model_id, check_input(value))
+    request, is_streamed, spelling = to_run_input(model_id, check_input(value))
     if is_streamed:
         raise AiError("INVALID_REQUEST", "'/stream' must be false, a batch has no streams")
     return batches_pb2.BatchItem(request=request, external_reference=reference), spelling

@@ -19,14 +19,14 @@ from bridge.errors import AiError, GatewayError
 from bridge.http.access_log import ACCESS
 from bridge.http.body import read_body
 from bridge.http.json_text import to_json
-from bridge.upstream.asking import ask_whole, stand_in_headers
+from bridge.upstream.generation import generate, stand_in_headers
 from bridge.upstream.models import MODELS
 from bridge.workers_ai.batch_answers import answer_batch
 from bridge.workers_ai.envelope import native_result
 from bridge.workers_ai.model_search import answer_search, search_models
-from bridge.workers_ai.request import MAX_BATCH_BYTES, Asked, options_of, parse_bounded, to_asked
+from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, options_of, parse_bounded, to_run_body
 from bridge.workers_ai.run import answer_as_events
-from bridge.workers_ai.translation import Question, is_json
+from bridge.workers_ai.translation import RunInput, is_json
 
 HOST: Final = "workers-binding.ai"
 RUN_PATHS: Final = ("/run", "/ai-gateway/run")
@@ -59,13 +59,13 @@ async def relay(http_request: web.Request) -> web.StreamResponse:
         AiError: As for `run` and `search_models`.
     """
     identify(http_request)
-    asked = _forwarded(http_request)
-    if http_request.method == "POST" and asked.host == HOST and asked.path in RUN_PATHS:
-        return await _run(http_request, asked.query.get("version"))
-    if http_request.method == "GET" and asked.host == HOST and asked.path == MODELS_PATH:
-        return await answer_search(http_request, asked.query)
-    if asked.host == HOST and asked.path.startswith(tuple(ABSENT)):
-        raise no_route(asked.path)
+    forwarded = _forwarded(http_request)
+    if http_request.method == "POST" and forwarded.host == HOST and forwarded.path in RUN_PATHS:
+        return await _run(http_request, forwarded.query.get("version"))
+    if http_request.method == "GET" and forwarded.host == HOST and forwarded.path == MODELS_PATH:
+        return await answer_search(http_request, forwarded.query)
+    if forwarded.host == HOST and forwarded.path.startswith(tuple(ABSENT)):
+        raise no_route(forwarded.path)
     raise GatewayError(400, 7000, f"No route for that URI: x-forwarded has to say https://{HOST}/run?version=3")
 
 
@@ -98,19 +98,19 @@ async def _run(http_request: web.Request, version: str | None) -> web.StreamResp
         advice = "use env.AI without a package, or @cloudflare/ai 1.1.0 or newer, whose inputs are not tensors"
         raise AiError("SDK_DEPRECATED", f"Request trying to use deprecated SDK version: {advice}")
     model_id = http_request[ACCESS].model_id = _model_id(http_request)
-    parse = partial(parse_binding_question, model_id)
+    parse = partial(parse_binding_body, model_id)
     try:
-        asked = await read_body(http_request, parse, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
+        run_body = await read_body(http_request, parse, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
     except AiError as fault:
         await http_request.app[MODELS].check_before(fault, model_id)
         raise
-    http_request[ACCESS].spelling = asked.spelling
-    if isinstance(asked, Question) and asked.is_streamed:
-        return await answer_as_events(http_request, asked)
+    http_request[ACCESS].spelling = run_body.spelling
+    if isinstance(run_body, RunInput) and run_body.is_streamed:
+        return await answer_as_events(http_request, run_body)
     result, served_model = await (
-        _whole_result(http_request, asked)
-        if isinstance(asked, Question)
-        else answer_batch(http_request, model_id, asked)
+        _whole_result(http_request, run_body)
+        if isinstance(run_body, RunInput)
+        else answer_batch(http_request, model_id, run_body)
     )
     headers = {**stand_in_headers(model_id, served_model), "Content-Type": "application/json"}
     # The client of the compressed ones decompresses by itself, so no Content-Encoding may tell fetch to do it first.
@@ -127,23 +127,23 @@ def _model_id(http_request: web.Request) -> str:
     return f"@{model}" if model else prefix
 
 
-def parse_binding_question(model_id: str, body: bytes) -> Asked:
+def parse_binding_body(model_id: str, body: bytes) -> RunBody:
     """Reads what the binding sends: `{"inputs": {…}, "options": {…}}`.
 
     Raises:
         AiError: It is not that, or the inputs are not what the schema allows.
     """
 
-    def convert(value: object) -> Asked:
+    def convert(value: object) -> RunBody:
         if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
             raise AiError("INVALID_REQUEST", "required properties at '/' are 'inputs', an object")
         inputs: dict[str, Any] = value["inputs"]
-        return to_asked(model_id, {**inputs, "options": value.get("options")}, options_of(value))
+        return to_run_body(model_id, {**inputs, "options": value.get("options")}, options_of(value))
 
     return parse_bounded(body, convert, is_queued=False)
 
 
-async def _whole_result(http_request: web.Request, question: Question) -> tuple[bytes, str]:
-    answer = await ask_whole(http_request, question.request)
-    result = native_result(answer, is_json_mode=is_json(question.request))
+async def _whole_result(http_request: web.Request, run_input: RunInput) -> tuple[bytes, str]:
+    answer = await generate(http_request, run_input.request)
+    result = native_result(answer, is_json_mode=is_json(run_input.request))
     return to_json(result), answer.served_model

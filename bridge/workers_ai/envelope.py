@@ -95,9 +95,12 @@ def binding_gateway_failure(error: GatewayError) -> web.Response:
     return json_response({**body, **flat}, error.status, dict(error.headers))
 
 
-def stand_in_messages(asked: str, served: str) -> list[dict[str, Any]]:
+def stand_in_messages(model_id: str, served_model: str) -> list[dict[str, Any]]:
     """Says in the envelope's `messages` that another model than the one asked for has answered."""
-    if asked == served:
+    if model_id == served_model:
         return []
-    text = f"{served} stands in for {asked}, whose weights are not on this machine: this is not {asked}'s answer."
+    text = (
+        f"{served_model} stands in for {model_id}, whose weights are not on this machine: "
+        f"this is not {model_id}'s answer."
+    )
     return [{"code": 1000, "message": text}]

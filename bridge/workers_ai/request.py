@@ -10,33 +10,33 @@ from bridge.errors import AiError
 from bridge.http.body import MAX_BODY_BYTES, MAX_VALUES, parse_json, read_body
 from bridge.workers_ai.batch_requests import MAX_BATCH_VALUES, NewBatch, Poll, _to_batch, _to_poll
 from bridge.workers_ai.schema import check_input
-from bridge.workers_ai.translation import Question, to_question
+from bridge.workers_ai.translation import RunInput, to_run_input
 
 # Cloudflare's "under 10 MB"; what is no batch keeps to the limit of all bodies.
 MAX_BATCH_BYTES: Final = 10 * 1024 * 1024
 
-Asked = Question | NewBatch | Poll
+RunBody = RunInput | NewBatch | Poll
 
 
-async def read_asked(http_request: web.Request, model_id: str) -> Asked:
+async def read_run_body(http_request: web.Request, model_id: str) -> RunBody:
     """Reads the body of a run request.
 
     Args:
         http_request: The request, of which nothing was read yet.
-        model_id: The model that it asks.
+        model_id: The model's id.
 
     Raises:
-        AiError: As for `parse_asked`; or the body is larger than any may be.
+        AiError: As for `parse_run_body`; or the body is larger than any may be.
     """
     is_queued = http_request.query.get("queueRequest", "false") != "false"
-    return await read_body(http_request, partial(parse_asked, model_id, is_queued=is_queued), MAX_BATCH_BYTES)
+    return await read_body(http_request, partial(parse_run_body, model_id, is_queued=is_queued), MAX_BATCH_BYTES)
 
 
-def parse_asked(model_id: str, body: bytes, *, is_queued: bool = False) -> Asked:
+def parse_run_body(model_id: str, body: bytes, *, is_queued: bool = False) -> RunBody:
     """Reads what a run request asks.
 
     Args:
-        model_id: The model that is asked.
+        model_id: The model's id.
         body: JSON, whatever the request's content type says.
         is_queued: Whether the query asks for a batch.
 
@@ -44,11 +44,11 @@ def parse_asked(model_id: str, body: bytes, *, is_queued: bool = False) -> Asked
         AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
     """
     return parse_bounded(
-        body, lambda value: to_asked(model_id, value, options_of(value), is_queued=is_queued), is_queued=is_queued
+        body, lambda value: to_run_body(model_id, value, options_of(value), is_queued=is_queued), is_queued=is_queued
     )
 
 
-def parse_bounded(body: bytes, convert: Callable[[object], Asked], *, is_queued: bool) -> Asked:
+def parse_bounded(body: bytes, convert: Callable[[object], RunBody], *, is_queued: bool) -> RunBody:
     """Reads a body as JSON and converts it; only that of a batch may be larger than others.
 
     Args:
@@ -63,10 +63,10 @@ def parse_bounded(body: bytes, convert: Callable[[object], Asked], *, is_queued:
     may_be_batch = is_queued or b'"queueRequest"' in body
     if is_large and not may_be_batch:
         raise AiError("BODY_TOO_LARGE")
-    asked = parse_json(body, convert, MAX_BATCH_VALUES if may_be_batch else MAX_VALUES)
-    if is_large and isinstance(asked, Question):
+    run_body = parse_json(body, convert, MAX_BATCH_VALUES if may_be_batch else MAX_VALUES)
+    if is_large and isinstance(run_body, RunInput):
         raise AiError("BODY_TOO_LARGE")
-    return asked
+    return run_body
 
 
 def options_of(value: object) -> Mapping[str, Any]:
@@ -75,11 +75,11 @@ def options_of(value: object) -> Mapping[str, Any]:
     return options if isinstance(options, dict) else {}
 
 
-def to_asked(model_id: str, value: object, options: Mapping[str, Any], *, is_queued: bool = False) -> Asked:
-    """Tells a batch, the question for one and an ordinary input apart.
+def to_run_body(model_id: str, value: object, options: Mapping[str, Any], *, is_queued: bool = False) -> RunBody:
+    """Tells a new batch, a poll of one and an ordinary input apart.
 
     Args:
-        model_id: The model that is asked.
+        model_id: The model's id.
         value: The input, as JSON has it.
         options: The options beside it.
         is_queued: Whether a batch is asked for by other means than the options.
@@ -93,4 +93,4 @@ def to_asked(model_id: str, value: object, options: Mapping[str, Any], *, is_que
             return _to_poll(request_id)
     if is_queued or options.get("queueRequest"):
         return _to_batch(model_id, value)
-    return to_question(model_id, check_input(value))
+    return to_run_input(model_id, check_input(value))

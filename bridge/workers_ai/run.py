@@ -7,14 +7,14 @@ from bridge.config import CONFIG
 from bridge.errors import AiError
 from bridge.http.access_log import ACCESS
 from bridge.http.json_text import json_response
-from bridge.upstream.asking import answer_streamed, ask_streamed, ask_whole, stand_in_headers
+from bridge.upstream.generation import answer_streamed, generate, generate_stream, stand_in_headers
 from bridge.upstream.models import MODELS
 from bridge.workers_ai import events as sse
 from bridge.workers_ai.batch_answers import answer_batch
 from bridge.workers_ai.batch_requests import NewBatch, Poll
 from bridge.workers_ai.envelope import native_result, stand_in_messages, success, success_around
-from bridge.workers_ai.request import read_asked
-from bridge.workers_ai.translation import Question, is_json
+from bridge.workers_ai.request import read_run_body
+from bridge.workers_ai.translation import RunInput, is_json
 
 
 async def run(http_request: web.Request) -> web.StreamResponse:
@@ -27,19 +27,19 @@ async def run(http_request: web.Request) -> web.StreamResponse:
     model_id = http_request[ACCESS].model_id = http_request.match_info["model"]
     identify(http_request)
     try:
-        asked = await read_asked(http_request, model_id)
+        run_body = await read_run_body(http_request, model_id)
     except AiError as fault:
         await http_request.app[MODELS].check_before(fault, model_id)
         raise
-    http_request[ACCESS].spelling = asked.spelling
-    if not isinstance(asked, Question):
-        return await _answer_batch(http_request, model_id, asked)
-    if asked.is_streamed:
-        return await answer_as_events(http_request, asked)
-    return await _answer_whole(http_request, asked)
+    http_request[ACCESS].spelling = run_body.spelling
+    if not isinstance(run_body, RunInput):
+        return await _answer_batch(http_request, model_id, run_body)
+    if run_body.is_streamed:
+        return await answer_as_events(http_request, run_body)
+    return await _answer_whole(http_request, run_body)
 
 
-async def answer_as_events(http_request: web.Request, question: Question) -> web.StreamResponse:
+async def answer_as_events(http_request: web.Request, run_input: RunInput) -> web.StreamResponse:
     """Answers with native events; the request is identified.
 
     Raises:
@@ -47,20 +47,20 @@ async def answer_as_events(http_request: web.Request, question: Question) -> web
     """
     events = sse.Events(is_padded=http_request.app[CONFIG].pad_events)
     return await answer_streamed(
-        http_request, question.request.model, ask_streamed(http_request, question.request), events
+        http_request, run_input.request.model, generate_stream(http_request, run_input.request), events
     )
 
 
-async def _answer_whole(http_request: web.Request, question: Question) -> web.Response:
-    asked = question.request.model
-    answer = await ask_whole(http_request, question.request)
-    result = native_result(answer, is_json_mode=is_json(question.request))
-    messages = stand_in_messages(asked, answer.served_model)
-    return json_response(success(result, messages), headers=stand_in_headers(asked, answer.served_model))
+async def _answer_whole(http_request: web.Request, run_input: RunInput) -> web.Response:
+    model_id = run_input.request.model
+    answer = await generate(http_request, run_input.request)
+    result = native_result(answer, is_json_mode=is_json(run_input.request))
+    messages = stand_in_messages(model_id, answer.served_model)
+    return json_response(success(result, messages), headers=stand_in_headers(model_id, answer.served_model))
 
 
-async def _answer_batch(http_request: web.Request, model_id: str, asked: NewBatch | Poll) -> web.Response:
-    result, served_model = await answer_batch(http_request, model_id, asked)
+async def _answer_batch(http_request: web.Request, model_id: str, batch: NewBatch | Poll) -> web.Response:
+    result, served_model = await answer_batch(http_request, model_id, batch)
     body = success_around(result, stand_in_messages(model_id, served_model))
     headers = {**stand_in_headers(model_id, served_model), "Content-Type": "application/json"}
     return web.Response(body=body, headers=headers)

@@ -260,12 +260,12 @@ def check_input(body: object) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise AiError("INVALID_REQUEST", describe_all(_BRANCHES["prompt"].iter_errors(body)))
     fields = {name: value for name, value in body.items() if value is not None}
-    asked = [branch for name, branch in _BRANCHES.items() if name in fields]
-    if len(asked) > 1:
-        raise AiError("INVALID_REQUEST", f"oneOf at '/' not met, {len(asked)} matches")
+    branches = [branch for name, branch in _BRANCHES.items() if name in fields]
+    if len(branches) > 1:
+        raise AiError("INVALID_REQUEST", f"oneOf at '/' not met, {len(branches)} matches")
     refused_fields.check(fields, refused_fields.NATIVE_PROMPT if "prompt" in fields else refused_fields.NATIVE)
     # The other branch requires what is not there, so this one alone decides whether exactly one matches.
-    if not asked or not asked[0].is_valid(fields):
+    if not branches or not branches[0].is_valid(fields):
         violations = chain.from_iterable(branch.iter_errors(fields) for branch in _BRANCHES.values())
         raise AiError("INVALID_REQUEST", f"oneOf at '/' not met, 0 matches: {describe_all(violations)}")
     return fields

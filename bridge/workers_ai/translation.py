@@ -52,8 +52,8 @@ TOOL_CHOICE_MODES: Final = {
 }
 
 
-class Question(NamedTuple):
-    """What a client asks.
+class RunInput(NamedTuple):
+    """The input of one answer.
 
     Attributes:
         request: The same in the contract's words.
@@ -66,7 +66,7 @@ class Question(NamedTuple):
     spelling: Spelling = MappingProxyType({})
 
 
-def to_question(model_id: str, fields: dict[str, Any]) -> Question:
+def to_run_input(model_id: str, fields: dict[str, Any]) -> RunInput:
     """Reads checked inputs.
 
     Raises:
@@ -74,13 +74,13 @@ def to_question(model_id: str, fields: dict[str, Any]) -> Question:
     """
     if "lora" in fields:
         raise AiError("LORA_UNSUPPORTED", f"The model {model_id} does not support LoRa inference")
-    asked = fields.get("response_format")
-    request, spelling = to_request(model_id, fields, None if asked is None else to_response_format(asked))
+    response_format = to_response_format(fields["response_format"]) if "response_format" in fields else None
+    request, spelling = to_request(model_id, fields, response_format)
     _set_input(request, fields)
     is_streamed = fields.get("stream", False)
     if is_streamed and is_json(request):
         raise AiError("FORMAT_STREAMED")
-    return Question(request, is_streamed, spelling)
+    return RunInput(request, is_streamed, spelling)
 
 
 def to_request(
@@ -89,7 +89,7 @@ def to_request(
     """Reads what all surfaces say in the same fields, which is all but the input; and how they are spelled.
 
     Args:
-        model_id: The model that is asked.
+        model_id: The model's id.
         fields: The checked body.
         response_format: What its `response_format` asks for, if it does.
 

@@ -5,9 +5,9 @@ import re
 from typing import Any
 
 from bridge.http.body import parse_json
-from bridge.openai.chat_request import to_chat_question
-from bridge.openai.completion_request import to_completion_question
-from bridge.openai.question import Question
+from bridge.openai.chat_request import to_chat_input
+from bridge.openai.completion_request import to_completion_input
+from bridge.openai.request import OpenAiInput
 from tests.support.fake_service import DEMO
 from tests.support.running_bridge import Answer, Bridge
 
@@ -32,14 +32,14 @@ async def complete(bridge: Bridge, base: str = V1, **fields: Any) -> Answer:
     return await bridge.ask("POST", f"{base}/completions", json={**COMPLETION, **fields})
 
 
-def parse_chat(body: bytes) -> Question:
+def parse_chat(body: bytes) -> OpenAiInput:
     """Reads the body of a chat completion as the bridge does."""
-    return parse_json(body, to_chat_question)
+    return parse_json(body, to_chat_input)
 
 
-def parse_completion(body: bytes) -> Question:
+def parse_completion(body: bytes) -> OpenAiInput:
     """Reads the body of a text completion as the bridge does."""
-    return parse_json(body, to_completion_question)
+    return parse_json(body, to_completion_input)
 
 
 def at_no_time(body: bytes) -> bytes:

@@ -16,7 +16,7 @@ from bridge.http import body
 from bridge.http.body import MAX_BODY_BYTES, MAX_DIGITS, MAX_VALUES, has_more_values, parse_json
 from bridge.http.turns import LARGE, LARGE_BYTES, TURN, Turn
 from bridge.workers_ai.batch_requests import MAX_BATCH_VALUES
-from bridge.workers_ai.request import parse_asked
+from bridge.workers_ai.request import parse_run_body
 from tests.support.fake_service import DEMO
 from tests.support.json_bodies import JSON
 
@@ -53,25 +53,25 @@ def test_a_body_of_too_many_values_is_refused_in_any_field(field, entry):
     entries = ",".join([entry] * (MAX_VALUES + 1))
     for inner in (f"[{entries}]", f'{{"a":[{entries}]}}'):
         with pytest.raises(AiError, match=f"the body has more than {MAX_VALUES} JSON values"):
-            parse_asked("m", f'{{"prompt":"hi","{field}":{inner}}}'.encode())
+            parse_run_body("m", f'{{"prompt":"hi","{field}":{inner}}}'.encode())
 
 
 def test_as_many_values_as_may_be_are_read():
     text = json.dumps({"prompt": "hi", "x": [1] * (MAX_VALUES - 3)}).encode()
-    parse_asked("m", text)
+    parse_run_body("m", text)
     with pytest.raises(AiError, match="JSON values"):
-        parse_asked("m", text[:-2] + b",1]}")
+        parse_run_body("m", text[:-2] + b",1]}")
 
 
 def test_a_batch_may_have_more():
     requests = [{"prompt": "hi", "x": [1] * 30}] * 5_000
-    parse_asked("m", json.dumps({"requests": requests}).encode(), is_queued=True)
+    parse_run_body("m", json.dumps({"requests": requests}).encode(), is_queued=True)
     with pytest.raises(AiError, match=f"more than {MAX_BATCH_VALUES} JSON values"):
-        parse_asked("m", json.dumps({"requests": requests * 3}).encode(), is_queued=True)
+        parse_run_body("m", json.dumps({"requests": requests * 3}).encode(), is_queued=True)
 
 
 def test_commas_in_texts_are_no_values():
-    parse_asked("m", json.dumps({"prompt": '[{,\\"' * 200_000}).encode())
+    parse_run_body("m", json.dumps({"prompt": '[{,\\"' * 200_000}).encode())
 
 
 @pytest.mark.parametrize("digits", ["9", "-9", "0.", "1e"])

@@ -8,7 +8,7 @@ import pytest
 
 from bench.serving.costly_bodies import batches, long_prompt, overfull, within_limits
 from bridge.errors import AiError
-from bridge.workers_ai.request import parse_asked
+from bridge.workers_ai.request import parse_run_body
 from tests.support.fake_service import DEMO
 
 BODIES = {"a prompt": long_prompt(), **dict(overfull()), **dict(within_limits())}
@@ -23,7 +23,7 @@ FEW = ("a number", "escapes", "x: 99999999999999999999")
 @pytest.mark.parametrize("name", [name for name, _ in overfull() if name not in FEW])
 def test_too_many_values_are_told_before_any_is_made(name):
     with pytest.raises(AiError, match="more than 65536 JSON values"):
-        parse_asked("m", BODIES[name])
+        parse_run_body("m", BODIES[name])
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_too_many_values_are_told_before_any_is_made(name):
 )
 def test_a_costly_batch_is_refused(name):
     with pytest.raises(AiError):
-        parse_asked("m", BATCHES[name], is_queued=True)
+        parse_run_body("m", BATCHES[name], is_queued=True)
 
 
 @STRESS

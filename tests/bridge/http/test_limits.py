@@ -9,7 +9,7 @@ import pytest
 from bridge.errors import AiError
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
 from bridge.validation.validator import SchemaValidator
-from bridge.workers_ai.request import parse_asked
+from bridge.workers_ai.request import parse_run_body
 from bridge.workers_ai.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA
 from tests.support.openai_asking import parse_chat, parse_completion
 
@@ -129,9 +129,9 @@ CASES: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_limit_is_inclusive_and_told(case):
     words, body = CASES[case]
-    parse_asked("m", json.dumps(body(0)).encode())
+    parse_run_body("m", json.dumps(body(0)).encode())
     with pytest.raises(AiError, match="must be <=") as refused:
-        parse_asked("m", json.dumps(body(1)).encode())
+        parse_run_body("m", json.dumps(body(1)).encode())
     assert words in refused.value.description
 
 
@@ -175,7 +175,7 @@ def test_what_is_too_long_is_refused_for_that_alone(name):
 
 def test_a_long_name_in_a_path_is_cut():
     with pytest.raises(AiError) as refused:
-        parse_asked("m", json.dumps({"prompt": "hi", "logit_bias": {"9" * 100_000: "x"}}).encode())
+        parse_run_body("m", json.dumps({"prompt": "hi", "logit_bias": {"9" * 100_000: "x"}}).encode())
     assert len(refused.value.description) < 1000
     assert f"'/logit_bias/{'9' * 64}…'" in refused.value.description
 
@@ -190,7 +190,7 @@ def test_a_long_name_in_a_path_is_cut():
         ("min_p", 0, 1),
     ],
 )
-@pytest.mark.parametrize("parse", [lambda body: parse_asked("m", body), parse_completion])
+@pytest.mark.parametrize("parse", [lambda body: parse_run_body("m", body), parse_completion])
 def test_ranges_are_inclusive_and_kept(parse, field, lowest, highest):
     for value in (lowest, highest):
         parse(json.dumps({"model": "m", "prompt": "hi", field: value}).encode())

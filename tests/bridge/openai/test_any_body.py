@@ -1,4 +1,4 @@
-"""Whatever JSON comes over OpenAI's routes is a question or refused with a reason."""
+"""Whatever JSON comes over OpenAI's routes is a request or refused with a reason."""
 
 import contextlib
 import json

@@ -14,7 +14,7 @@ FUNCTION = {"name": "add", "description": "adds", "parameters": SCHEMA, "strict"
 
 
 def parse(**fields):
-    """The question that a chat completion with some fields asks."""
+    """The input of a chat completion with some fields."""
     return parse_chat(json.dumps({**CHAT, **fields}).encode())
 
 

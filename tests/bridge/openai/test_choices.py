@@ -42,9 +42,9 @@ async def test_each_streamed_choice_says_who_speaks(bridge):
     ("seed", "seeds"), [(5, [5, 6, 7]), (2**63 - 1, [2**63 - 1, -(2**63), -(2**63) + 1]), (None, [FREE] * 3)]
 )
 def test_choices_have_seeds_that_follow_one_another(seed, seeds):
-    question = parse_chat(json.dumps({**CHAT, "n": 3, "seed": seed}).encode())
-    asked = [request.sampling_params for request in question.requests]
-    assert [params.seed if params.HasField("seed") else FREE for params in asked] == seeds
+    openai_input = parse_chat(json.dumps({**CHAT, "n": 3, "seed": seed}).encode())
+    sampling_params = [request.sampling_params for request in openai_input.requests]
+    assert [params.seed if params.HasField("seed") else FREE for params in sampling_params] == seeds
 
 
 @pytest.mark.parametrize("stream", [True, False])

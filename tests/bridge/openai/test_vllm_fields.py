@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.workers_ai.request import parse_asked
-from bridge.workers_ai.translation import Question
+from bridge.workers_ai.request import parse_run_body
+from bridge.workers_ai.translation import RunInput
 from tests.support.openai_asking import CHAT, COMPLETION, chat, complete, error_of, parse_chat, parse_completion
 from tests.support.running_bridge import PROMPT
 
@@ -19,10 +19,10 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}}
 MESSAGES = CHAT["messages"]
 
 
-def parse_native(body: bytes) -> Question:
-    asked = parse_asked("m", body)
-    assert isinstance(asked, Question)
-    return asked
+def parse_native(body: bytes) -> RunInput:
+    parsed = parse_run_body("m", body)
+    assert isinstance(parsed, RunInput)
+    return parsed
 
 
 SURFACES: list[tuple[Callable[[bytes], Any], dict[str, Any]]] = [
@@ -32,7 +32,7 @@ SURFACES: list[tuple[Callable[[bytes], Any], dict[str, Any]]] = [
 ]
 
 
-def asked(**fields) -> list[pb.RunRequest]:
+def run_requests(**fields) -> list[pb.RunRequest]:
     """What each surface asks the service for a body with some fields."""
     return [parse(json.dumps({**body, **fields}).encode()).request for parse, body in SURFACES]
 
@@ -59,12 +59,19 @@ def refusals(**fields) -> set[str]:
 )
 def test_a_form_may_stand_in_both_of_vllms_places(form, expected):
     ((name, value),) = form.items()
-    for request in (*asked(structured_outputs={"regex": None, **form}), *asked(**{f"guided_{name}": value})):
+    for request in (
+        *run_requests(structured_outputs={"regex": None, **form}),
+        *run_requests(**{f"guided_{name}": value}),
+    ):
         assert request.response_format == expected
 
 
 def test_what_asks_for_no_form_is_free_text():
-    for request in (*asked(guided_json_object=False), *asked(structured_outputs={}), *asked(guided_json=None)):
+    for request in (
+        *run_requests(guided_json_object=False),
+        *run_requests(structured_outputs={}),
+        *run_requests(guided_json=None),
+    ):
         assert not request.HasField("response_format")
 
 
@@ -82,11 +89,11 @@ def test_what_a_form_can_not_have_is_refused_in_its_place(name):
     assert all(
         text.startswith(f"'/structured_outputs/{name}' is not") for text in refusals(structured_outputs={name: "a"})
     )
-    assert asked(structured_outputs={name: ""}) == asked()
+    assert run_requests(structured_outputs={name: ""}) == run_requests()
 
 
 def test_the_fields_that_say_how_tokens_are_chosen_and_where_they_end():
-    for request in asked(
+    for request in run_requests(
         stop_token_ids=[5, 6], include_stop_str_in_output=True, bad_words=["York"], allowed_token_ids=[7, 8],
         truncate_prompt_tokens=9,
     ):  # fmt: skip

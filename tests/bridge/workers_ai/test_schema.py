@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from bridge.errors import AiError
-from bridge.workers_ai.request import parse_asked
+from bridge.workers_ai.request import parse_run_body
 from bridge.workers_ai.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, check_input
-from bridge.workers_ai.translation import Question, to_question
+from bridge.workers_ai.translation import RunInput, to_run_input
 from tests.support.json_bodies import BODIES, JSON, WORDS
 
 NO_MATCH = "oneOf at '/' not met, 0 matches: "
@@ -22,15 +22,15 @@ MESSAGES_MISSING = "required properties at '/' are 'messages'"
 
 def refusal(body):
     with pytest.raises(AiError) as refused:
-        parse_asked("m", body if isinstance(body, bytes) else json.dumps(body).encode())
+        parse_run_body("m", body if isinstance(body, bytes) else json.dumps(body).encode())
     assert refused.value.reason == "INVALID_REQUEST"
     return refused.value.description
 
 
-def asked(body):
-    question = parse_asked("m", body)
-    assert isinstance(question, Question)
-    return question.request
+def run_request(body):
+    run_body = parse_run_body("m", body)
+    assert isinstance(run_body, RunInput)
+    return run_body.request
 
 
 def test_both_schemas_are_schemas():
@@ -111,7 +111,7 @@ def test_a_tool_that_is_spelled_neither_way_is_told_both():
 
 def test_of_a_tool_that_is_spelled_both_ways_openais_spelling_counts():
     tool = {"type": "function", "name": "flat", "function": {"name": "nested"}}
-    (taken,) = to_question("@cf/m", check_input({"prompt": "hi", "tools": [tool]})).request.tools
+    (taken,) = to_run_input("@cf/m", check_input({"prompt": "hi", "tools": [tool]})).request.tools
     assert taken.name == "nested"
 
 
@@ -130,7 +130,7 @@ def test_only_a_message_that_calls_tools_may_leave_content_out():
 
 
 def test_of_a_key_that_stands_twice_the_last_value_counts():
-    assert asked(b'{"prompt":"a","prompt":"b"}').prompt.text == "b"
+    assert run_request(b'{"prompt":"a","prompt":"b"}').prompt.text == "b"
 
 
 @pytest.mark.parametrize("name", ["json_schema", "schema"])
@@ -168,13 +168,13 @@ def test_what_is_not_json_is_refused(body, words):
 
 
 def test_a_byte_order_mark_is_no_mistake():
-    assert asked(b'\xef\xbb\xbf{"prompt":"x"}').prompt.text == "x"
+    assert run_request(b'\xef\xbb\xbf{"prompt":"x"}').prompt.text == "x"
 
 
 @given(BODIES)
 def test_any_json_is_a_question_or_a_refusal(body):
     with suppress(AiError):
-        parse_asked("m", json.dumps(body).encode())
+        parse_run_body("m", json.dumps(body).encode())
 
 
 @given(st.dictionaries(st.sampled_from(WORDS), JSON.filter(lambda value: value is not None)))

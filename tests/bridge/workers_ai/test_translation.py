@@ -7,37 +7,37 @@ import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.workers_ai.request import parse_asked
-from bridge.workers_ai.translation import Question
+from bridge.workers_ai.request import parse_run_body
+from bridge.workers_ai.translation import RunInput
 
 HI = [{"role": "user", "content": "hi"}]
 
 
-def question(**fields):
-    parsed = parse_asked("m", json.dumps(fields).encode())
-    assert isinstance(parsed, Question)
+def run_input(**fields):
+    parsed = parse_run_body("m", json.dumps(fields).encode())
+    assert isinstance(parsed, RunInput)
     return parsed
 
 
-def asked(**fields):
-    return question(**fields).request
+def run_request(**fields):
+    return run_input(**fields).request
 
 
 def test_a_prompt_is_a_prompt():
-    assert asked(prompt="hi") == pb.RunRequest(
+    assert run_request(prompt="hi") == pb.RunRequest(
         model="m", prompt=pb.Prompt(text="hi"), sampling_params=pb.SamplingParams()
     )
 
 
 @pytest.mark.parametrize(("raw", "is_raw"), [(True, True), ("true", True), (False, False), ("false", False)])
 def test_raw_may_be_a_string(raw, is_raw):
-    assert asked(prompt="hi", raw=raw).prompt.raw is is_raw
-    assert asked(messages=HI, raw=raw).conversation.raw is is_raw
+    assert run_request(prompt="hi", raw=raw).prompt.raw is is_raw
+    assert run_request(messages=HI, raw=raw).conversation.raw is is_raw
 
 
 @pytest.mark.parametrize(("stream", "is_streamed"), [(True, True), (False, False), (None, False)])
 def test_stream_decides_how_the_answer_comes(stream, is_streamed):
-    assert question(prompt="hi", stream=stream).is_streamed is is_streamed
+    assert run_input(prompt="hi", stream=stream).is_streamed is is_streamed
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_stream_decides_how_the_answer_comes(stream, is_streamed):
     ],
 )
 def test_content_may_be_text_parts_or_null(content, texts):
-    (message,) = asked(messages=[{"role": "user", "content": content}]).conversation.messages
+    (message,) = run_request(messages=[{"role": "user", "content": content}]).conversation.messages
     assert [part.text for part in message.content] == texts
 
 
 def test_messages_keep_calls_and_results_of_tools():
     call = {"id": "1", "type": "function", "function": {"name": "add", "arguments": '{"n":4}'}}
-    request = asked(
+    request = run_request(
         messages=[
             {"role": "assistant", "content": None, "tool_calls": [call, {"name": "add", "arguments": {"n": 4}}]},
             {"role": "tool", "content": "8", "tool_call_id": "1", "name": "add"},
@@ -83,13 +83,13 @@ def test_messages_keep_calls_and_results_of_tools():
 def test_calls_that_a_model_wrote_wrongly_can_be_said_again(arguments, arguments_json):
     called = {"name": "add", "arguments": arguments}
     for call in (called, {"type": "function", "function": called}):
-        (message,) = asked(messages=[{"role": "assistant", "tool_calls": [call]}]).conversation.messages
+        (message,) = run_request(messages=[{"role": "assistant", "tool_calls": [call]}]).conversation.messages
         assert message.tool_calls == [pb.ToolCall(name="add", arguments_json=arguments_json)]
 
 
 def test_a_call_without_arguments_has_an_empty_object():
     for call in ({"name": "add"}, {"type": "function", "function": {"name": "add"}}):
-        (message,) = asked(messages=[{"role": "assistant", "tool_calls": [call]}]).conversation.messages
+        (message,) = run_request(messages=[{"role": "assistant", "tool_calls": [call]}]).conversation.messages
         assert message.tool_calls == [pb.ToolCall(name="add", arguments_json="{}")]
 
 
@@ -107,38 +107,38 @@ def test_sampling_fields_keep_their_names():
         "ignore_eos": True,
         "seed": 9_999_999_999,
     }
-    assert asked(prompt="hi", **given).sampling_params == pb.SamplingParams(**given)
+    assert run_request(prompt="hi", **given).sampling_params == pb.SamplingParams(**given)
 
 
 def test_a_logit_bias_is_named_by_token_ids_in_digits():
-    biases = asked(prompt="hi", logit_bias={"0": -100, "5": 1.5, "9999999999": 1}).sampling_params.logit_bias
+    biases = run_request(prompt="hi", logit_bias={"0": -100, "5": 1.5, "9999999999": 1}).sampling_params.logit_bias
     assert dict(biases) == {0: -100, 5: 1.5, 2**31 - 1: 1}, "one that is too large stays so for the service to refuse"
 
 
 def test_a_field_that_is_not_given_is_unset():
-    assert not asked(prompt="hi", temperature=None).sampling_params.ListFields()
+    assert not run_request(prompt="hi", temperature=None).sampling_params.ListFields()
 
 
 def test_an_integer_may_be_written_as_a_float():
-    assert asked(prompt="hi", max_tokens=5.0).sampling_params.max_tokens == 5
+    assert run_request(prompt="hi", max_tokens=5.0).sampling_params.max_tokens == 5
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "min_tokens"])
 @pytest.mark.parametrize("count", [2**31, 10**30, 1e300])
 def test_a_huge_count_stays_huge_for_the_service_to_refuse(name, count):
-    assert getattr(asked(prompt="hi", **{name: count}).sampling_params, name) == 2**31 - 1
+    assert getattr(run_request(prompt="hi", **{name: count}).sampling_params, name) == 2**31 - 1
 
 
 @pytest.mark.parametrize(("stop", "stop_sequences"), [("a", ["a"]), (["a", "b"], ["a", "b"]), (None, []), ([], [])])
 def test_stop_may_be_one_text_or_several(stop, stop_sequences):
-    assert asked(prompt="hi", stop=stop).stop_sequences == stop_sequences
+    assert run_request(prompt="hi", stop=stop).stop_sequences == stop_sequences
 
 
 @pytest.mark.parametrize("is_flat", [True, False])
 def test_tools_are_taken_in_both_spellings(is_flat):
     function = {"name": "add", "description": "Adds.", "parameters": {"type": "object"}}
     tool = function if is_flat else {"type": "function", "function": function}
-    (taken,) = asked(messages=HI, tools=[tool]).tools
+    (taken,) = run_request(messages=HI, tools=[tool]).tools
     assert taken == pb.Tool(name="add", description="Adds.", parameters_json='{"type": "object"}')
 
 
@@ -154,41 +154,41 @@ def test_tools_are_taken_in_both_spellings(is_flat):
     ],
 )
 def test_tool_choice_is_a_mode_or_a_name(choice, taken):
-    assert asked(messages=HI, tool_choice=choice).tool_choice == taken
+    assert run_request(messages=HI, tool_choice=choice).tool_choice == taken
 
 
 def test_response_format_is_an_object_or_a_schema():
-    assert asked(prompt="hi", response_format={"type": "json_object"}).response_format.HasField("json_object")
+    assert run_request(prompt="hi", response_format={"type": "json_object"}).response_format.HasField("json_object")
     schema = {"type": "json_schema", "json_schema": {"type": "number"}}
-    assert asked(prompt="hi", response_format=schema).response_format.json_schema == '{"type": "number"}'
+    assert run_request(prompt="hi", response_format=schema).response_format.json_schema == '{"type": "number"}'
 
 
 @pytest.mark.parametrize("rest", [{}, {"json_schema": None}, {"schema": None}])
 @pytest.mark.parametrize("kind", ["json_object", "json_schema"])
 def test_without_a_schema_the_answer_is_any_object(kind, rest):
-    assert asked(prompt="hi", response_format={"type": kind, **rest}).response_format.HasField("json_object")
+    assert run_request(prompt="hi", response_format={"type": kind, **rest}).response_format.HasField("json_object")
 
 
 @pytest.mark.parametrize("name", ["json_schema", "schema"])
 def test_a_schema_counts_whatever_it_stands_beside(name):
     wanted = {"type": "json_object", name: {"required": ["a"]}}
-    written = asked(prompt="hi", response_format=wanted).response_format.json_schema
+    written = run_request(prompt="hi", response_format=wanted).response_format.json_schema
     assert json.loads(written) == {"type": "object", "required": ["a"]}
-    assert json.loads(asked(prompt="hi", response_format={**wanted, name: True}).response_format.json_schema) == {
+    assert json.loads(run_request(prompt="hi", response_format={**wanted, name: True}).response_format.json_schema) == {
         "type": "object"
     }
     wanted = {"type": "json_schema", name: {"type": "array"}}
-    assert json.loads(asked(prompt="hi", response_format=wanted).response_format.json_schema) == {"type": "array"}
+    assert json.loads(run_request(prompt="hi", response_format=wanted).response_format.json_schema) == {"type": "array"}
 
 
 def test_of_two_schemas_nobody_could_tell_which_counts():
     wanted = {"type": "json_schema", "json_schema": {}, "schema": {}}
     with pytest.raises(AiError, match="has both 'json_schema' and 'schema'"):
-        asked(prompt="hi", response_format=wanted)
+        run_request(prompt="hi", response_format=wanted)
 
 
 def test_what_the_schema_does_not_name_is_tolerated():
-    assert asked(prompt="hi", options={"rejectIfBusy": True}, surprise=1) == asked(prompt="hi")
+    assert run_request(prompt="hi", options={"rejectIfBusy": True}, surprise=1) == run_request(prompt="hi")
 
 
 @pytest.mark.parametrize(
@@ -201,4 +201,4 @@ def test_what_the_schema_does_not_name_is_tolerated():
 )
 def test_a_lone_surrogate_inside_json_is_no_character_either(fields):
     with pytest.raises(AiError, match="lone surrogate"):
-        question(**{"messages": HI, **fields})
+        run_input(**{"messages": HI, **fields})

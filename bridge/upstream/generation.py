@@ -1,4 +1,4 @@
-"""Asking the service on behalf of a request: whole, or in parts that become events."""
+"""Generation by the service on behalf of an HTTP request: whole, or in parts that become events."""
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable
@@ -19,43 +19,43 @@ from bridge.upstream.models import MODELS
 Item = TypeVar("Item")
 
 
-async def ask_whole(http_request: web.Request, question: pb.RunRequest) -> pb.RunResponse:
-    """Asks for a whole answer, for the account that the request is identified for.
+async def generate(http_request: web.Request, request: pb.RunRequest) -> pb.RunResponse:
+    """Has a whole answer generated, for the account that the HTTP request is identified for.
 
     Raises:
         AiError: The service refused or failed, or a call that was forced is cut.
     """
-    question.cache_salt = cache_salt(http_request[ACCESS].account, question.cache_salt)
+    request.cache_salt = cache_salt(http_request[ACCESS].account, request.cache_salt)
     async with http_request.app[DRAIN].running():
-        answer = await http_request.app[SERVICE].run(question, caller(http_request))
+        answer = await http_request.app[SERVICE].run(request, caller(http_request))
     http_request[ACCESS].served_model = answer.served_model
-    check_forced_call(question, answer, has_tool_calls=bool(answer.tool_calls))
+    check_forced_call(request, answer, has_tool_calls=bool(answer.tool_calls))
     return answer
 
 
-async def ask_streamed(
-    http_request: web.Request, question: pb.RunRequest
+async def generate_stream(
+    http_request: web.Request, request: pb.RunRequest
 ) -> AsyncGenerator[pb.RunStreamResponse, None]:
-    """Asks for an answer in parts; for `answer_streamed`.
+    """Has an answer generated in parts; for `answer_streamed`.
 
     Raises:
         AiError: The service refused or failed, or a call that was forced is cut. What it was cut down to is not sent.
     """
-    question.cache_salt = cache_salt(http_request[ACCESS].account, question.cache_salt)
-    params = question.sampling_params
+    request.cache_salt = cache_salt(http_request[ACCESS].account, request.cache_salt)
+    params = request.sampling_params
     if not params.HasField("max_tokens"):
         # Workers AI has a default of its own for streamed answers; the contract's is that of whole ones.
-        model = await http_request.app[MODELS].get(question.model)
+        model = await http_request.app[MODELS].get(request.model)
         params.max_tokens, params.max_tokens_is_default = model.default_max_tokens_streamed, True
-    is_forced, has_tool_calls = is_call_forced(question), False
-    async with aclosing(http_request.app[SERVICE].run_stream(question, caller(http_request))) as parts:
+    is_forced, has_tool_calls = is_call_forced(request), False
+    async with aclosing(http_request.app[SERVICE].run_stream(request, caller(http_request))) as parts:
         async for part in parts:
             http_request[ACCESS].served_model = part.served_model
             has_tool_calls = has_tool_calls or bool(part.tool_calls)
             if is_forced:
                 part.text = ""
             if part.finish_reason:
-                check_forced_call(question, part, has_tool_calls=has_tool_calls)
+                check_forced_call(request, part, has_tool_calls=has_tool_calls)
             yield part
 
 
@@ -70,13 +70,13 @@ def cache_salt(account: str, salt: str) -> str:
 
 
 async def answer_streamed(
-    http_request: web.Request, asked: str, items: AsyncGenerator[Item, None], events: Callable[[Item], bytes]
+    http_request: web.Request, model_id: str, items: AsyncGenerator[Item, None], events: Callable[[Item], bytes]
 ) -> web.StreamResponse:
     """Answers with server-sent events.
 
     Args:
         http_request: The request, identified.
-        asked: The model that it asks for.
+        model_id: The model that it asks for.
         items: What comes from the service, closed at the end.
         events: The bytes of whole events that an item makes, possibly none; the last ones end with `[DONE]`.
 
@@ -84,8 +84,8 @@ async def answer_streamed(
         AiError: The service refused or failed, or the items ended before the last event.
     """
     async with http_request.app[DRAIN].running(), aclosing(items):
-        model = await http_request.app[MODELS].get(asked)
-        async with EventStream(http_request, stand_in_headers(asked, model.served_model)) as stream:
+        model = await http_request.app[MODELS].get(model_id)
+        async with EventStream(http_request, stand_in_headers(model_id, model.served_model)) as stream:
             async for item in items:
                 await stream.write(events(item))
     if not http_request[ACCESS].is_answered:
@@ -93,9 +93,9 @@ async def answer_streamed(
     return stream.response
 
 
-def stand_in_headers(asked: str, served: str) -> dict[str, str]:
+def stand_in_headers(model_id: str, served_model: str) -> dict[str, str]:
     """Says in a header that another model than the one asked for answers."""
-    return {} if served in ("", asked) else {"x-runstream-model": served}
+    return {} if served_model in ("", model_id) else {"x-runstream-model": served_model}
 
 
 def caller(http_request: web.Request) -> Metadata:

@@ -1,4 +1,4 @@
-"""What a client of this surface asks, in the contract's words."""
+"""The body of a request of this surface, in the contract's words."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,8 +13,8 @@ from bridge.spelling import Spelling
 from bridge.upstream.models import MODELS
 
 
-class Question(NamedTuple):
-    """What a client asks.
+class OpenAiInput(NamedTuple):
+    """The input of a chat completion or of a text completion.
 
     Attributes:
         request: One call of the service.
@@ -45,38 +45,38 @@ class Question(NamedTuple):
         return [_nth(self.request, index) for index in range(self.num_choices)]
 
 
-async def read_question(http_request: web.Request, convert: Callable[[object], Question]) -> Question:
+async def read_openai_input(http_request: web.Request, convert: Callable[[object], OpenAiInput]) -> OpenAiInput:
     """Reads the body of a request of this surface.
 
     Args:
         http_request: The request, of which nothing was read yet.
-        convert: Turns what the JSON says into the question.
+        convert: Turns what the JSON says into the input.
 
     Raises:
         AiError: There is no such model, or the body is wrong.
     """
     access = http_request[ACCESS]
 
-    def noting_model(value: object) -> Question:
+    def noting_model(value: object) -> OpenAiInput:
         model_id = value.get("model") if isinstance(value, dict) else None
         access.model_id = model_id if isinstance(model_id, str) else ""
         return convert(value)
 
     try:
-        question = await read_body(http_request, lambda body: parse_json(body, noting_model))
+        openai_input = await read_body(http_request, lambda body: parse_json(body, noting_model))
     except AiError as fault:
         if access.model_id:
             await http_request.app[MODELS].check_before(fault, access.model_id)
         raise
-    access.spelling = question.spelling
-    return question
+    access.spelling = openai_input.spelling
+    return openai_input
 
 
-def to_question(request: pb.RunRequest, fields: dict[str, Any], spelling: Spelling) -> Question:
+def to_openai_input(request: pb.RunRequest, fields: dict[str, Any], spelling: Spelling) -> OpenAiInput:
     """Adds what both kinds of request say in the same fields.
 
     Args:
-        request: All that the service is asked.
+        request: All else that the service is sent.
         fields: The checked body.
         spelling: Where it has what may be found fault with.
 
@@ -89,7 +89,7 @@ def to_question(request: pb.RunRequest, fields: dict[str, Any], spelling: Spelli
         if fields.get("stream"):
             raise AiError("INVALID_REQUEST", "'/prompt_logprobs' needs '/stream' to be false")
         request.sampling_params.top_prompt_logprobs = int(fields["prompt_logprobs"])
-    return Question(
+    return OpenAiInput(
         request,
         num_choices=int(fields.get("n", 1)),
         is_streamed=fields.get("stream", False),
