@@ -84,17 +84,17 @@ def weights_bytes(
 ) -> int:
     """What a checkpoint's weights take once they are loaded; see `Weight.loaded_bytes`.
 
-    Of a model that is cut for several ranks, what one of them has: its part of each matrix, and all of the rest. Of
-    biases, which count as the rest here, it has less.
+    Of a model that is sharded over several ranks, what one of them has: its shard of each matrix, and all of the rest.
+    Of biases, which count as the rest here, it has less.
     """
     return sum(
-        weight.loaded_bytes(dtype, quantization, name) // (num_ranks if _is_cut(name, weight, num_ranks) else 1)
+        weight.loaded_bytes(dtype, quantization, name) // (num_ranks if _is_sharded(name, weight, num_ranks) else 1)
         for name, weight in weights.items()
     )
 
 
-def _is_cut(name: str, weight: Weight, num_ranks: int) -> bool:
-    """Embeddings and heads are cut by the vocabulary if that can be divided, see `service.engine.sharding.shard`."""
+def _is_sharded(name: str, weight: Weight, num_ranks: int) -> bool:
+    """Embeddings and heads are sharded by the vocabulary if that can be divided: `service.engine.sharding.shard`."""
     return len(weight.shape) == 2 and (".layers." in name or weight.shape[0] % num_ranks == 0)
 
 

@@ -180,7 +180,7 @@ class Engine:
                 self.scheduler.launch(scheduled)
                 break
             *scheduled, newest = scheduled
-            self._failed.append(self._end(newest.sequence, _OUT_OF_MEMORY))
+            self._failed.append(self._fail_sequence(newest.sequence, _OUT_OF_MEMORY))
 
     def _try_launch(self, scheduled: list[ScheduledSequence]) -> Flight | None:
         """The step in flight; None if memory does not suffice for so many tokens."""
@@ -207,32 +207,34 @@ class Engine:
             self._flights[0].keep_prompt_logprobs()
             for item in self._flights.popleft().scheduled:
                 if item.sequence.status is not SequenceStatus.FINISHED:
-                    self._take(item, tokens.get(item.sequence), result)
+                    self._retire_sequence(item, tokens.get(item.sequence), result)
         result.failed.extend(self._failed)
         self._failed.clear()
         return result
 
-    def _take(self, item: ScheduledSequence, token: SampledToken | SamplingError | None, result: StepResult) -> None:
+    def _retire_sequence(
+        self, item: ScheduledSequence, token: SampledToken | SamplingError | None, result: StepResult
+    ) -> None:
         if isinstance(token, SamplingError):
             self.block_pool.forget(item.sequence.block_table)
-            result.failed.append(self._end(item.sequence, token))
+            result.failed.append(self._fail_sequence(item.sequence, token))
             return
         self.scheduler.retire(item)
         try:
             if token is not None:
                 result.outputs.append(self._grow(item.sequence, token))
         except GrammarError as error:
-            result.failed.append(self._end(item.sequence, error))
+            result.failed.append(self._fail_sequence(item.sequence, error))
 
     def _grow(self, sequence: Sequence, token: SampledToken) -> StepOutput:
         sequence.append(token.token_id)
-        known = sequence.num_cached_tokens or 0, sequence.take_prompt_logprobs()
+        known = sequence.num_cached_tokens or 0, sequence.pop_prompt_logprobs()
         finish_reason = sequence.finish_reason()
         if finish_reason is not None:
             self.abort(sequence.id)
         return StepOutput(sequence.id, token.token_id, finish_reason, token.logprobs, *known)
 
-    def _end(self, sequence: Sequence, reason: str | SamplingError) -> Failure:
+    def _fail_sequence(self, sequence: Sequence, reason: str | SamplingError) -> Failure:
         _log.error("request %s fails: %s", sequence.id, reason)
         self.abort(sequence.id)
         return Failure(sequence.id, str(reason), _cause(reason))
@@ -255,7 +257,7 @@ class Engine:
         self._flights.clear()
         failed, self._failed = self._failed, []
         failed += [
-            self._end(item.sequence, ENGINE_FAILED)
+            self._fail_sequence(item.sequence, ENGINE_FAILED)
             for item in scheduled
             if item.sequence.status is not SequenceStatus.FINISHED
         ]
@@ -264,11 +266,11 @@ class Engine:
         self._runner.forget()
         return failed
 
-    def lead(self, step_scope: StepScope) -> None:
+    def use_step_scope(self, step_scope: StepScope) -> None:
         """Has each step computed within a scope, in which other ranks compute along."""
         self._runner.step_scope = step_scope
 
-    def follow(self, packed: list[ScheduledSequence]) -> None:
+    def compute_logits(self, packed: list[ScheduledSequence]) -> None:
         """Computes along in a step of another rank's engine."""
         self._runner.logits(packed)
 

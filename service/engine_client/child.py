@@ -19,7 +19,7 @@ async def spawn() -> asyncio.subprocess.Process:
     )
 
 
-async def end(process: asyncio.subprocess.Process) -> None:
+async def kill(process: asyncio.subprocess.Process) -> None:
     """Ends a process and its children at once, unless it has ended, and waits until it is gone."""
     if process.returncode is None:
         # Not Process.kill(), which polls and so may take the exit status from asyncio's own waiting.

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 
-from service.engine_client.child import end, spawn
+from service.engine_client.child import kill, spawn
 from service.engine_client.request import EngineOutput, EngineState, QueueBounds, Request, to_error
 from service.engine_client.restarts import Deaths
 from service.engine_client.watchers import Watchers
@@ -113,7 +113,7 @@ class EngineProcess:
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Calls `callback` in the event loop whenever `state` or `is_serving` may have changed."""
-        self._watchers.add(callback)
+        self._watchers.add_callback(callback)
 
     async def start(self) -> None:
         """Starts the process, for the first time or after `stop`, and returns while it loads."""
@@ -167,7 +167,7 @@ class EngineProcess:
         try:
             while True:
                 await request.news.wait()
-                output = request.take()
+                output = request.pop_output()
                 if output.token_ids:
                     yield output
                 if request.error:
@@ -210,7 +210,7 @@ class EngineProcess:
             finally:
                 self._num_past_preemptions += self.stats.num_preemptions
                 self.stats = StepResult()
-                await end(process)
+                await kill(process)
             if self.state is EngineState.FAILED or not await self._mourn():
                 return
 
@@ -225,10 +225,10 @@ class EngineProcess:
                 message = unpack(await process.stdout.readexactly(HEADER.unpack(header)[0]))
                 self._last_sign_s = time.monotonic()
                 self._is_stalled = False
-                self._take(message)
+                self._handle(message)
                 self._watchers.notify()
 
-    def _take(self, message: Loading | Ready | LoadFailed | Started | StepResult) -> None:
+    def _handle(self, message: Loading | Ready | LoadFailed | Started | StepResult) -> None:
         match message:
             case Loading():
                 self._set_state(EngineState.LOADING, str(message))
@@ -245,9 +245,9 @@ class EngineProcess:
                     if started := self._requests.get(request_id):
                         started.has_started = True
             case StepResult():
-                self._take_result(message)
+                self._handle_result(message)
 
-    def _take_result(self, result: StepResult) -> None:
+    def _handle_result(self, result: StepResult) -> None:
         self.stats = result
         for output in result.outputs:
             if request := self._requests.get(output.id):
@@ -261,7 +261,7 @@ class EngineProcess:
         for request in self._requests.values():
             if request.has_started:
                 request.fail(EngineFailedError(ENGINE_FAILED))
-        self._deaths.add()
+        self._deaths.record()
         num_deaths = self._deaths.num_recent
         code = self._process.returncode if self._process else None
         _log.error("the engine process ended with status %s, time %d within a minute", code, num_deaths)

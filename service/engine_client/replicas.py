@@ -38,7 +38,7 @@ class Replicas:
         self._affinity = PrefixAffinity(len(self.engines))
         self._callbacks: list[Callable[[], None]] = []
         for engine in self.engines:
-            engine.on_change(self._follow)
+            engine.on_change(self._on_engine_change)
 
     @property
     def config(self) -> EngineConfig:
@@ -177,7 +177,7 @@ class Replicas:
             for place, engine in enumerate(self.engines)
         ]
 
-    def _follow(self) -> None:
+    def _on_engine_change(self) -> None:
         """Takes what only waits from engines that are down, if another serves, and tells who follows."""
         for place, engine in enumerate(self.engines):
             if engine.state is not EngineState.READY:

@@ -51,7 +51,7 @@ class Request:
     Attributes:
         submit: What the engine was told.
         has_started: Whether the engine has begun it, so that it may be what the engine dies of.
-        token_ids, logprobs: The tokens that came since `take`, and their log probabilities if they were asked for.
+        token_ids, logprobs: The tokens that came since `pop_output`, and their log probabilities if asked for.
         prompt_logprobs: Those of the prompt's tokens, until they are taken.
         num_cached_tokens: How many of the prompt's tokens came from the prefix cache; known with the first token.
         finish_reason, error: One of them is set at its end, once.
@@ -91,7 +91,7 @@ class Request:
             self.error = error
             self.news.set()
 
-    def take(self) -> EngineOutput:
+    def pop_output(self) -> EngineOutput:
         """Everything that came since the last time."""
         output = EngineOutput(
             self.token_ids, self.finish_reason, self.num_cached_tokens, self.logprobs, self.prompt_logprobs

@@ -31,7 +31,7 @@ class Deaths:
         num_recent = self.num_recent
         return _FIRST_PAUSE_S * 2**num_recent if num_recent > 1 else 0.0
 
-    def add(self) -> None:
+    def record(self) -> None:
         """Counts one."""
         self._times_s.append(time.monotonic())
 

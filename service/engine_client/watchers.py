@@ -11,7 +11,7 @@ class Watchers:
         self._callbacks: list[Callable[[], None]] = []
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
-    def add(self, callback: Callable[[], None]) -> None:
+    def add_callback(self, callback: Callable[[], None]) -> None:
         """Calls back whenever somebody calls `call` or `notify`."""
         self._callbacks.append(callback)
 

@@ -15,29 +15,29 @@ class ThreadRanks:
 
     Args:
         rank: Which it is.
-        slots: Where each thread of the group puts its part.
+        slots: Where each thread of the group puts its tensor.
         barrier: Where they wait for each other.
     """
 
     def __init__(self, rank: int, slots: list[torch.Tensor], barrier: threading.Barrier) -> None:
-        self.rank, self.size = rank, len(slots)
+        self.rank, self.world_size = rank, len(slots)
         self._slots, self._barrier = slots, barrier
 
-    def add_up(self, part: torch.Tensor) -> None:
-        part.copy_(torch.stack(self._parts(part)).sum(dim=0))
+    def all_reduce(self, tensor: torch.Tensor) -> None:
+        tensor.copy_(torch.stack(self._exchange(tensor)).sum(dim=0))
 
-    def least(self, number: int) -> int:
-        return min(int(part) for part in self._parts(torch.tensor(number)))
+    def all_reduce_min(self, number: int) -> int:
+        return min(int(other) for other in self._exchange(torch.tensor(number)))
 
-    def join(self, part: torch.Tensor) -> torch.Tensor:
-        return torch.cat(self._parts(part), dim=-1)
+    def all_gather(self, tensor: torch.Tensor) -> torch.Tensor:
+        return torch.cat(self._exchange(tensor), dim=-1)
 
-    def _parts(self, part: torch.Tensor) -> list[torch.Tensor]:
-        self._slots[self.rank] = part.clone()
+    def _exchange(self, tensor: torch.Tensor) -> list[torch.Tensor]:
+        self._slots[self.rank] = tensor.clone()
         self._barrier.wait()
-        parts = list(self._slots)
+        tensors = list(self._slots)
         self._barrier.wait()
-        return parts
+        return tensors
 
 
 def in_ranks(size: int, body: Callable[[ThreadRanks], T]) -> list[T]:

@@ -86,7 +86,7 @@ def attend(
         [T, heads, head size].
     """
     cache = batch.kv_cache[layer]
-    cache.flatten(0, 1).index_copy_(0, batch.slots, keys_values)
+    cache.flatten(0, 1).index_copy_(0, batch.slot_mapping, keys_values)
     outputs: list[torch.Tensor] = []
     if (paged := batch.paged_decode) is not None:
         decoding = query[: paged.end]

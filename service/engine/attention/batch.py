@@ -14,7 +14,7 @@ class DecodeGroup:
 
     Attributes:
         start, end: Their tokens' places in the packed row.
-        block_table: Block ids, int64 [end - start, blocks of the longest]; rows are padded with a block of their own.
+        block_table: Block ids, int64 [end - start, blocks of the longest]; rows are padded with their own last block.
             What stands behind a sequence's tokens is masked, but must be finite: 0 times NaN is NaN.
         lengths: Tokens of each sequence with the new one, int64 [end - start].
         max_length: The longest of them.
@@ -59,14 +59,14 @@ class PackedBatch:
 
     Attributes:
         kv_cache: One tensor for each layer, [blocks, BLOCK_SIZE, 2 * KV heads, head size]: keys' heads, then values'.
-        slots: Where each token's keys and values go, block * BLOCK_SIZE + offset, int64 [T].
+        slot_mapping: Where each token's keys and values go, block * BLOCK_SIZE + offset, int64 [T].
         decode_groups: The sequences that decode; none where `paged_decode` has them.
         prefill_chunks: The sequences that prefill.
         paged_decode: The sequences that decode, with `--accelerate attention`; None without.
     """
 
     kv_cache: list[torch.Tensor]
-    slots: torch.Tensor
+    slot_mapping: torch.Tensor
     decode_groups: list[DecodeGroup]
     prefill_chunks: list[PrefillChunk]
     paged_decode: PagedDecode | None = None

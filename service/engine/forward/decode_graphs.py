@@ -2,7 +2,7 @@
 
 A step that only decodes has the same shapes whatever its sequences are, if `PagedDecode` attends. So its inputs are
 copied to where the recorded step reads them, behind them come rows of padding up to the next recorded number, and the
-step is replayed. Padding has length 0, and writes its keys and values to the cache's last block, which is nobody's.
+step is replayed. Padding has length 0, and writes its keys and values to the scratch block, the cache's last.
 Other steps, and those of more sequences than any recorded one, run as they are.
 
 A recorded step reads the weights and the KV cache where they were. Neither is ever moved; nothing else outlives a step,
@@ -83,7 +83,7 @@ class DecodeGraphs:
     Args:
         forward: A fused decoder's.
         capture: Records.
-        kv_cache: The one of all steps, with a last block that is nobody's.
+        kv_cache: The one of all steps, with the scratch block as its last.
         attention: What decoding sequences attend with.
         num_columns: How many columns each step's block table has.
         max_num_seqs: The most sequences that run at once.
@@ -105,7 +105,9 @@ class DecodeGraphs:
         self._token_ids = torch.zeros((1, sizes[-1]), dtype=torch.int64, device=device)
         self._positions = torch.zeros_like(self._token_ids)
         self._places = torch.arange(sizes[-1], device=device)
-        self._slots = torch.full((sizes[-1],), self._scratch_block * BLOCK_SIZE, dtype=torch.int64, device=device)
+        self._slot_mapping = torch.full(
+            (sizes[-1],), self._scratch_block * BLOCK_SIZE, dtype=torch.int64, device=device
+        )
         self._block_table = torch.full((sizes[-1], num_columns), self._scratch_block, dtype=torch.int32, device=device)
         self._lengths = torch.ones(sizes[-1], dtype=torch.int32, device=device)
         self._logits = torch.empty(0)
@@ -123,11 +125,11 @@ class DecodeGraphs:
         assert [cache.data_ptr() for cache in batch.kv_cache] == self._addresses, "the KV cache was moved"
         self._token_ids[:, :num_sequences].copy_(token_ids)
         self._positions[:, :num_sequences].copy_(positions)
-        self._slots[:num_sequences].copy_(batch.slots)
+        self._slot_mapping[:num_sequences].copy_(batch.slot_mapping)
         self._block_table[:num_sequences].copy_(paged.block_table)
         self._lengths[:num_sequences].copy_(paged.lengths)
         # What else padding has from earlier steps is valid and has no effect.
-        self._slots[num_sequences:size].fill_(self._scratch_block * BLOCK_SIZE)
+        self._slot_mapping[num_sequences:size].fill_(self._scratch_block * BLOCK_SIZE)
         self._lengths[num_sequences:size].zero_()
         self._replays[size]()
         return self._logits[:num_sequences]
@@ -167,7 +169,7 @@ class DecodeGraphs:
     def _run(self, size: int) -> torch.Tensor:
         """A step of the first `size` rows of the inputs."""
         paged = PagedDecode(self._attention, self._block_table[:size], self._lengths[:size])
-        batch = PackedBatch(self._kv_cache, self._slots[:size], [], [], paged)
+        batch = PackedBatch(self._kv_cache, self._slot_mapping[:size], [], [], paged)
         return self._forward(self._token_ids[:, :size], self._positions[:, :size], self._places[:size], batch)
 
 

@@ -2,7 +2,7 @@
 
 Query, key and value come from one matrix product, gate and up from another, and a residual is added by the product
 before it. The decoder takes the layers' weights over, so that none is held twice. Quantized layers of one input become
-one where `joined` can, and are called one after another where it can't. A model that is not covered runs through its
+one where `merged` can, and are called one after another where it can't. A model that is not covered runs through its
 class (`ModelRunner`), and `SelfCheck` compares either with the class at load.
 
 Rounding differs from the classes' in two places. They round a norm to half precision before they multiply by its weight
@@ -22,9 +22,9 @@ from transformers import PreTrainedModel
 from service.engine.attention.attention import attend
 from service.engine.attention.batch import PackedBatch
 from service.engine.forward.layer_functions import PLAIN, HeadLayout, LayerCalls, LayerFunctions, Norm
-from service.engine.linears.merged import QUANTIZED, joined
+from service.engine.linears.merged import QUANTIZED, merged
 from service.engine.linears.plain import _Projection, _Separate, is_plain_linear
-from service.engine.sharding.layers import CUT
+from service.engine.sharding.layers import PARALLEL_LINEARS
 
 _MODEL_TYPES = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
 
@@ -96,9 +96,9 @@ class FusedDecoder:
             )
             attention = layer.attention
             attended = attend(attention.layer_idx, query, keys_values, batch, attention.scaling, layer.sliding_window)
-            hidden, normed = self._add(hidden, layer.output, attended.flatten(1), layer.mlp_norm)
+            hidden, normed = self._add_residual(hidden, layer.output, attended.flatten(1), layer.mlp_norm)
             activated = self._functions.gate(layer.gate_up(normed))
-            hidden, normed = self._add(hidden, layer.down, activated, next_norm)
+            hidden, normed = self._add_residual(hidden, layer.down, activated, next_norm)
         return self._head(normed[last])
 
     def use(self, functions: LayerFunctions) -> None:
@@ -131,7 +131,7 @@ class FusedDecoder:
         signed_sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         return cos[0, :, None], signed_sin[0, :, None]
 
-    def _add(
+    def _add_residual(
         self, hidden: torch.Tensor, linears: _Linears, rows: torch.Tensor, norm: Norm
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The residual with a product added to it, and its norm."""
@@ -150,17 +150,17 @@ def can_fuse(model: PreTrainedModel) -> bool:
         (*_qkv(layer), layer.self_attn.o_proj, *_gate_up(layer), layer.mlp.down_proj) for layer in module.model.layers
     )
     linears = (module.lm_head, *itertools.chain(*parts))
-    return all(is_plain_linear(linear) or isinstance(linear, (*QUANTIZED, *CUT)) for linear in linears)
+    return all(is_plain_linear(linear) or isinstance(linear, (*QUANTIZED, *PARALLEL_LINEARS)) for linear in linears)
 
 
 def _qkv(layer: Any) -> tuple[nn.Linear, ...]:
     attention = layer.self_attn
-    is_joined = hasattr(attention, "qkv_proj")
-    return (attention.qkv_proj,) if is_joined else (attention.q_proj, attention.k_proj, attention.v_proj)
+    is_merged = hasattr(attention, "qkv_proj")
+    return (attention.qkv_proj,) if is_merged else (attention.q_proj, attention.k_proj, attention.v_proj)
 
 
 def _head_counts(attention: Any) -> tuple[int, int]:
-    """Heads and KV heads; of a layer that is cut for several devices, those that are here."""
+    """Heads and KV heads; of a layer that is sharded over several devices, those that are here."""
     if hasattr(attention, "qkv_proj"):  # whose outputs every device gets
         return attention.config.num_attention_heads, attention.config.num_key_value_heads
     return attention.q_proj.out_features // attention.head_dim, attention.k_proj.out_features // attention.head_dim
@@ -187,7 +187,7 @@ def _layer(layer: Any) -> _Layer:
 
 
 def _linears(*parts: nn.Linear) -> _Linears:
-    return _Projection(*parts) if all(map(is_plain_linear, parts)) else _Separate(*joined(*parts))
+    return _Projection(*parts) if all(map(is_plain_linear, parts)) else _Separate(*merged(*parts))
 
 
 def _norm(module: Any) -> Norm:

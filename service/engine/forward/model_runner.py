@@ -32,8 +32,8 @@ class ModelRunner:
     Args:
         model: A causal language model whose class lets its attention be replaced.
         shapes: What each of its layers keeps in the KV cache.
-        num_blocks: How many blocks the KV cache has for sequences. One more, the last, belongs to nobody, so that the
-            padding of a batch has a place to write to; nothing reads it.
+        num_blocks: How many blocks the KV cache has for sequences. One more, the last, is the scratch block, to which
+            the padding of a batch is written; nothing reads it.
         accelerations: The ways to be faster that are used.
         decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
         launch_work: How the device is given a step's work.

@@ -68,8 +68,8 @@ class Packer:
 
     def forget(self) -> None:
         """Drops what is kept between steps, after one that failed."""
-        self._cut_sequences: list[Sequence] = []
-        self._cuts: list[int] = []
+        self._grouped_sequences: list[Sequence] = []
+        self._group_bounds: list[int] = []
         self._gathered: dict[tuple[int | Sequence, ...], dict[int, torch.Tensor]] = {}
 
     def pack(self, packed: list[ScheduledSequence], rows_before: dict[Sequence, int]) -> StepInputs:
@@ -109,7 +109,7 @@ class Packer:
         is_paged = self._decode_attention is not None
         return PackedBatch(
             kv_cache=self._kv_cache,
-            slots=self._tensor([slot for item in packed for slot in _slots(item)]),
+            slot_mapping=self._tensor([slot for item in packed for slot in _slot_mapping(item)]),
             decode_groups=[] if is_paged else self._decode_groups(decoding),
             prefill_chunks=self._prefill_chunks(packed[num_decoding:], num_decoding),
             paged_decode=self._paged_decode(decoding) if is_paged and decoding else None,
@@ -133,14 +133,15 @@ class Packer:
         return PagedDecode(self._decode_attention, block_table, lengths)
 
     def _decode_groups(self, packed: list[ScheduledSequence]) -> list[DecodeGroup]:
-        """Cuts the decoding sequences where one has over twice the blocks of its group's shortest.
+        """Splits the decoding sequences where one has over twice the blocks of its group's shortest.
 
-        While the same sequences decode, the cuts stay: all grow alike, and groups that stay keep what they gathered.
+        While the same sequences decode, the groups stay: all grow alike, and a group that stays keeps what it gathered.
         """
         sequences = [item.sequence for item in packed]
-        if sequences != self._cut_sequences:
-            self._cut_sequences, self._cuts = sequences, _cut([len(s.block_table) for s in sequences])
-        return [self._decode_group(packed[start:end], start) for start, end in itertools.pairwise(self._cuts)]
+        if sequences != self._grouped_sequences:
+            self._grouped_sequences = sequences
+            self._group_bounds = _bounds_of_groups([len(s.block_table) for s in sequences])
+        return [self._decode_group(packed[start:end], start) for start, end in itertools.pairwise(self._group_bounds)]
 
     def _decode_group(self, packed: list[ScheduledSequence], start: int) -> DecodeGroup:
         lengths = [item.end for item in packed]
@@ -183,13 +184,13 @@ def packing_key(item: ScheduledSequence) -> tuple[bool, int]:
     return (not _is_decoding(item), item.end if _is_decoding(item) else 0)
 
 
-def _cut(block_counts: list[int]) -> list[int]:
+def _bounds_of_groups(block_counts: list[int]) -> list[int]:
     """Where groups begin and end, for ascending counts; the first is 0 and the last is how many counts there are."""
-    cuts = [0]
+    bounds = [0]
     for place, count in enumerate(block_counts):
-        if count > 2 * block_counts[cuts[-1]]:
-            cuts.append(place)
-    return [*cuts, len(block_counts)] if block_counts else []
+        if count > 2 * block_counts[bounds[-1]]:
+            bounds.append(place)
+    return [*bounds, len(block_counts)] if block_counts else []
 
 
 def _is_decoding(item: ScheduledSequence) -> bool:
@@ -202,7 +203,7 @@ def _partly_filled_block(item: ScheduledSequence) -> int | None:
     return item.sequence.block_table[item.end // BLOCK_SIZE] if item.start <= first < item.end else None
 
 
-def _slots(item: ScheduledSequence) -> list[int]:
+def _slot_mapping(item: ScheduledSequence) -> list[int]:
     """Where the keys and values of a step's tokens go."""
     table = item.sequence.block_table
     return [

@@ -12,8 +12,8 @@ QUANTIZED = (Int8Linear, GroupedLinear, Int4KernelLinear, HalvesKernelLinear)
 """All kinds of layers whose matrix stays packed."""
 
 
-def joined(*parts: nn.Module) -> Sequence[nn.Module]:
-    """Joins layers if they can be one.
+def merged(*parts: nn.Module) -> Sequence[nn.Module]:
+    """Merges layers if they can be one.
 
     Args:
         parts: Layers of the same input.
@@ -24,17 +24,17 @@ def joined(*parts: nn.Module) -> Sequence[nn.Module]:
     """
     first, *others = parts
     if isinstance(first, Int8Linear) and all(isinstance(other, Int8Linear) for other in others):
-        return (_take_over(first, others),)
+        return (_merge(first, others),)
     if isinstance(first, GroupedLinear) and all(
         isinstance(other, GroupedLinear) and first.has_groups_of(other) for other in others
     ):
-        return (_take_over(first, others),)
+        return (_merge(first, others),)
     return parts
 
 
-def _take_over(first: Int8Linear | GroupedLinear, others: Sequence[nn.Module]) -> nn.Module:
-    parts: list[Int8Linear | GroupedLinear] = [first, *others]  # type: ignore[list-item]  # `joined` has looked
-    first.bias = _joined_bias(parts)
+def _merge(first: Int8Linear | GroupedLinear, others: Sequence[nn.Module]) -> nn.Module:
+    parts: list[Int8Linear | GroupedLinear] = [first, *others]  # type: ignore[list-item]  # `merged` has looked
+    first.bias = _merged_bias(parts)
     kernels = [part.kernel for part in parts if part.kernel is not None]
     first.kernel = min(kernels, key=lambda kernel: kernel.max_rows) if len(kernels) == len(parts) else None
     for name, dimension in first.OUTPUT_DIMENSIONS.items():
@@ -46,7 +46,7 @@ def _take_over(first: Int8Linear | GroupedLinear, others: Sequence[nn.Module]) -
     return first
 
 
-def _joined_bias(parts: Sequence[Int8Linear | GroupedLinear]) -> nn.Parameter | None:
+def _merged_bias(parts: Sequence[Int8Linear | GroupedLinear]) -> nn.Parameter | None:
     """None only if no part has one."""
     dtype = next((part.bias.dtype for part in parts if part.bias is not None), None)
     if dtype is None:

@@ -16,8 +16,8 @@ from transformers.utils import logging as transformers_logging
 
 from service.engine.engine import Engine
 from service.engine.process.rank_steps import StepItem, StepReader
-from service.engine.process.ranks import Join, load_part
-from service.engine.process.setup import LOAD_ERRORS, load_failure, num_threads, take_pipes
+from service.engine.process.ranks import Join, load_shard
+from service.engine.process.setup import LOAD_ERRORS, claim_pipes, load_failure, num_threads
 from service.engine_protocol.framing import receive, send
 from service.log_text import configure_logging
 
@@ -25,10 +25,10 @@ _log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Loads the part that the first message names, and computes along in each step that rank 0 tells."""
+    """Loads the shard that the first message names, and computes along in each step that rank 0 tells."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback
     configure_logging("engine", logging.WARNING)
-    source, results = take_pipes()
+    source, results = claim_pipes()
     join = receive(source)
     if not isinstance(join, Join):
         sys.exit("a rank is started by rank 0, which tells it what to join")
@@ -37,18 +37,18 @@ def main() -> None:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(num_threads(join.config))
     try:
-        engine = load_part(join, lambda progress: None)
+        engine = load_shard(join, lambda progress: None)
     except LOAD_ERRORS as error:
         send(results, load_failure(error, join.config))
         threading.Event().wait()  # rank 0 tells it and ends, and with it this process
-    _follow(engine, steps)
+    _run_steps(engine, steps)
 
 
-def _follow(engine: Engine, steps: "queue.SimpleQueue[list[StepItem]]") -> None:
+def _run_steps(engine: Engine, steps: "queue.SimpleQueue[list[StepItem]]") -> None:
     reader = StepReader()
     try:
         while True:
-            engine.follow(reader.read(steps.get()))
+            engine.compute_logits(reader.read(steps.get()))
     except Exception:
         _log.exception("a step failed on a rank")
         os._exit(1)  # not an ordinary end, which could wait for ever for the other ranks

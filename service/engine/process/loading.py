@@ -38,7 +38,7 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
     Args:
         config: What to load, where to.
         tell: Is told how far it is, not more often than a person can read.
-        ranks: Who shares the model, and loads its own part at the same time; None if nobody does.
+        ranks: Who shares the model, and loads its own shard at the same time; None if nobody does.
 
     Raises:
         NoDeviceError: The device is not there.
@@ -90,11 +90,11 @@ def told_now_and_then(
     next_at_s = clock() + _PERIOD_S
     told: tuple[str, int] = ("", 0)
 
-    def take(what: str, done: int, total: int) -> None:
+    def report(what: str, done: int, total: int) -> None:
         nonlocal next_at_s, told
         grown = done - told[1] if what == told[0] else done
         if clock() >= next_at_s and grown >= _LEAST_SHARE * total:
             next_at_s, told = clock() + _PERIOD_S, (what, done)
             tell(Loading(what, done, total, is_bytes))
 
-    return take
+    return report

@@ -64,7 +64,7 @@ class ProcessRanks:
     """
 
     def __init__(self, join: Join, listener: socket.socket | None) -> None:
-        self.rank, self.size = join.rank, len(join.config.devices)
+        self.rank, self.world_size = join.rank, len(join.config.devices)
         self.device = join.config.devices[join.rank]
         use_device(self.device)
         for name in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
@@ -73,37 +73,39 @@ class ProcessRanks:
             backend=collective_backend(self.device),
             store=_store(join, listener),
             rank=self.rank,
-            world_size=self.size,
+            world_size=self.world_size,
         )
 
-    def add_up(self, part: torch.Tensor) -> None:
-        """Makes `part` the sum of all ranks' parts, in place."""
-        distributed.all_reduce(part)
+    def all_reduce(self, tensor: torch.Tensor) -> None:
+        """Makes a tensor the sum of all ranks' tensors, in place."""
+        distributed.all_reduce(tensor)
 
-    def least(self, number: int) -> int:
+    def all_reduce_min(self, number: int) -> int:
         """The least of all ranks' numbers."""
         numbers = torch.tensor(number, device=self.device)
         distributed.all_reduce(numbers, distributed.ReduceOp.MIN)
         return int(numbers)
 
-    def join(self, part: torch.Tensor) -> torch.Tensor:
-        """All ranks' parts, of one shape, side by side in the last dimension."""
-        part = part.contiguous()
-        parts = [torch.empty_like(part) for _ in range(self.size)]
-        distributed.all_gather(parts, part)
-        return torch.cat(parts, dim=-1)
+    def all_gather(self, tensor: torch.Tensor) -> torch.Tensor:
+        """All ranks' tensors, of one shape, side by side in the last dimension."""
+        tensor = tensor.contiguous()
+        gathered = [torch.empty_like(tensor) for _ in range(self.world_size)]
+        distributed.all_gather(gathered, tensor)
+        return torch.cat(gathered, dim=-1)
 
 
 def _store(join: Join, listener: socket.socket | None) -> TCPStore:
-    size = len(join.config.devices)
+    world_size = len(join.config.devices)
     if listener is None:
-        return TCPStore(_HOST, join.port, size)
+        return TCPStore(_HOST, join.port, world_size)
     # A socket of our own, since the store's would listen to the network.
-    return TCPStore(_HOST, join.port, size, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach())
+    return TCPStore(
+        _HOST, join.port, world_size, is_master=True, wait_for_workers=False, master_listen_fd=listener.detach()
+    )
 
 
-def load_part(join: Join, tell: Callable[[Loading], None], listener: socket.socket | None = None) -> Engine:
-    """Joins the group and loads a rank's part of the model, as the others do at the same time.
+def load_shard(join: Join, tell: Callable[[Loading], None], listener: socket.socket | None = None) -> Engine:
+    """Joins the group and loads a rank's shard of the model, as the others do at the same time.
 
     Args:
         join: What to join and load.
@@ -117,8 +119,8 @@ def load_part(join: Join, tell: Callable[[Loading], None], listener: socket.sock
     return load_engine(replace(join.config, device=ranks.device), tell, ranks)
 
 
-def lead(config: EngineConfig, tell: Callable[[Loading | LoadFailed], None]) -> Engine:
-    """Starts the other ranks and loads rank 0's part, whose engine then leads theirs.
+def load_sharded(config: EngineConfig, tell: Callable[[Loading | LoadFailed], None]) -> Engine:
+    """Starts the other ranks and loads rank 0's shard; its engine then has each step computed by all of them.
 
     Args:
         config: The engine's.
@@ -131,7 +133,7 @@ def lead(config: EngineConfig, tell: Callable[[Loading | LoadFailed], None]) -> 
     joins = [Join(config, rank, listener.getsockname()[1]) for rank in range(len(config.devices))]
     followers = [Follower(join, tell) for join in joins[1:]]
     try:
-        engine = load_part(joins[0], tell, listener)
+        engine = load_shard(joins[0], tell, listener)
     except RuntimeError:
         for follower in followers:
             follower.blame()
@@ -149,7 +151,7 @@ def lead(config: EngineConfig, tell: Callable[[Loading | LoadFailed], None]) -> 
             _log.exception("a step failed on rank 0, so the ranks no longer fit together")
             os._exit(1)
 
-    engine.lead(step_scope)
+    engine.use_step_scope(step_scope)
     return engine
 
 

@@ -34,7 +34,7 @@ def num_threads(config: EngineConfig) -> int:
     return config.num_threads or max(1, (num_cores - 1) // len(config.devices))
 
 
-def take_pipes() -> tuple[BinaryIO, BinaryIO]:
+def claim_pipes() -> tuple[BinaryIO, BinaryIO]:
     """Standard input and output, for messages alone."""
     source, results = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the frames

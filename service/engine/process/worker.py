@@ -21,8 +21,8 @@ from service.engine.engine import Engine
 from service.engine.grammars.compiler import GrammarCompiler
 from service.engine.grammars.matcher import GrammarError, GrammarMatcher
 from service.engine.process.loading import load_engine
-from service.engine.process.ranks import lead
-from service.engine.process.setup import LOAD_ERRORS, load_failure, num_threads, take_pipes
+from service.engine.process.ranks import load_sharded
+from service.engine.process.setup import LOAD_ERRORS, claim_pipes, load_failure, num_threads
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import receive, send
 from service.engine_protocol.messages import (
@@ -125,7 +125,7 @@ class Worker:
             case Submit():
                 self._submit(command, None, result)
             case Compiled():
-                self._take_compiled(command, result)
+                self._submit_compiled(command, result)
             case Abort():
                 if (compiling := self._compiling.pop(command.id, None)) is not None:
                     compiling.cancel()
@@ -137,7 +137,7 @@ class Worker:
         grammar = self._compiling[command.id] = self._compiler.compile(spec)
         grammar.add_done_callback(lambda grammar: self._commands.put(Compiled(command, grammar)))
 
-    def _take_compiled(self, command: Compiled, result: StepResult) -> None:
+    def _submit_compiled(self, command: Compiled, result: StepResult) -> None:
         request_id = command.submit.id
         if self._compiling.pop(request_id, None) is None:
             return  # it was aborted
@@ -177,7 +177,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback
     configure_logging("engine", logging.WARNING)
     logging.getLogger("service").setLevel(logging.INFO)
-    source, results = take_pipes()
+    source, results = claim_pipes()
     config = receive(source)
     if not isinstance(config, EngineConfig):
         sys.exit("the engine is started by the service, which sends its configuration first")
@@ -185,7 +185,7 @@ def main() -> None:
     threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(num_threads(config))
-    load = lead if config.other_devices else load_engine
+    load = load_sharded if config.other_devices else load_engine
     try:
         engine = load(config, lambda message: send(results, message))
     except LOAD_ERRORS as error:

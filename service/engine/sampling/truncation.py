@@ -24,15 +24,15 @@ def truncate(probabilities: torch.Tensor, params: list[SamplingParams]) -> None:
         params: One for each row; of them only `top_k`, `top_p` and `min_p` count.
     """
     vocabulary = probabilities.shape[-1]
-    cut = [row for row, p in enumerate(params) if 0 < p.top_k < vocabulary or p.top_p < 1]
+    truncated = [row for row, p in enumerate(params) if 0 < p.top_k < vocabulary or p.top_p < 1]
     has_floor = any(p.min_p > 0 for p in params)
-    if not cut and not has_floor:
+    if not truncated and not has_floor:
         return
     thresholds = torch.zeros_like(probabilities[:, :1])
-    if cut:
-        where = to_device(cut, probabilities.device)
-        rows = probabilities if len(cut) == len(params) else probabilities.index_select(0, where)
-        thresholds.index_copy_(0, where, _thresholds(rows, [params[row] for row in cut]))
+    if truncated:
+        where = to_device(truncated, probabilities.device)
+        rows = probabilities if len(truncated) == len(params) else probabilities.index_select(0, where)
+        thresholds.index_copy_(0, where, _thresholds(rows, [params[row] for row in truncated]))
     if has_floor:
         shares = to_device([p.min_p for p in params], probabilities.device, probabilities.dtype)[:, None]
         thresholds = torch.maximum(thresholds, shares * probabilities.amax(dim=-1, keepdim=True))

@@ -60,7 +60,7 @@ class BlockPool:
         """Whether a block's content may change: one alone holds it, and nobody else can find it."""
         return self._num_holders[block] == 1 and self._contents[block] is None
 
-    def take(self, count: int) -> list[int]:
+    def allocate(self, count: int) -> list[int]:
         """Takes `count` blocks to write to; the caller has seen that as many are free."""
         assert count <= self.num_free, f"{count} blocks asked for, {self.num_free} free"
         blocks = [self._blank.pop() if self._blank else self._evict() for _ in range(count)]
@@ -111,10 +111,10 @@ class BlockPool:
             self._contents[block] = _Content(next(self._numbers), key)
         else:
             self._hold(same)
-            self.give_back([block])
+            self.free([block])
         return same
 
-    def give_back(self, blocks: list[int]) -> None:
+    def free(self, blocks: list[int]) -> None:
         """Ends a holder's hold on its blocks, given in the order of their tokens.
 
         The last of them goes first into the queue of those to be reused, so that no block is reused before those that

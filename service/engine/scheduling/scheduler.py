@@ -216,7 +216,7 @@ class Scheduler:
             self._preempt(last)
             if last is sequence:
                 return False
-        sequence.block_table += self.block_pool.take(missing)
+        sequence.block_table += self.block_pool.allocate(missing)
         return True
 
     def _admit_waiting(self, step: _Step, priority: Priority) -> None:
@@ -252,7 +252,7 @@ class Scheduler:
 
     def _admit(self, sequence: Sequence, shared: list[int]) -> None:
         self.block_pool.share(shared)
-        sequence.block_table = shared + self.block_pool.take(num_blocks_for(sequence.num_tokens) - len(shared))
+        sequence.block_table = shared + self.block_pool.allocate(num_blocks_for(sequence.num_tokens) - len(shared))
         sequence.num_computed_tokens = len(shared) * BLOCK_SIZE
         if sequence.num_cached_tokens is None:
             sequence.num_cached_tokens = sequence.num_computed_tokens
@@ -267,7 +267,7 @@ class Scheduler:
         self.num_preemptions += 1
 
     def _free(self, sequence: Sequence) -> None:
-        self.block_pool.give_back(sequence.block_table)
+        self.block_pool.free(sequence.block_table)
         sequence.block_table = []
         sequence.num_computed_tokens = sequence.num_sampling = 0
         if sequence.prompt_logprobs:

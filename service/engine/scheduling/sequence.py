@@ -134,7 +134,7 @@ class Sequence:
         """Whether log probabilities of the prompt's tokens are asked for that are not being computed yet."""
         return self.prompt_logprobs is not None and self.num_computed_tokens < self.num_prompt_tokens - 1
 
-    def take_prompt_logprobs(self) -> list[TokenLogprobs]:
+    def pop_prompt_logprobs(self) -> list[TokenLogprobs]:
         """Those of the whole prompt, once it is computed and never again."""
         logprobs, self.prompt_logprobs = self.prompt_logprobs or [], None
         return logprobs

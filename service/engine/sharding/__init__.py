@@ -1,4 +1,4 @@
-"""A model's large matrices and layers, cut for several devices.
+"""Tensor parallelism: a model's large matrices, sharded over several devices.
 
 Imports linears; imported by weights, startup and process.
 """

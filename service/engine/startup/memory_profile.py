@@ -67,7 +67,7 @@ class RanksMeter:
 
     def measure(self, run: Callable[[], None]) -> DeviceMemory:
         """Runs it, and tells how the fullest device stands after it."""
-        own, least = self._meter.measure(run), self._ranks.least
+        own, least = self._meter.measure(run), self._ranks.all_reduce_min
         return DeviceMemory(
             total_bytes=least(own.total_bytes),
             free_bytes=least(own.free_bytes),

@@ -12,7 +12,7 @@ from service.checkpoints.errors import CheckpointError
 from service.checkpoints.memory import read_config
 from service.checkpoints.quantization import Quantization, read_quantization
 from service.engine.sharding.layers import Ranks
-from service.engine.sharding.shard import cut
+from service.engine.sharding.shard import shard_model
 from service.engine.weights.int8 import RENAMED, can_quantize
 from service.engine.weights.packed_loading import PackedConfig, unpack_layers
 from service.engine.weights.placing import conversion_shown, place
@@ -35,7 +35,7 @@ def load_model(
         dtype: The name of a torch dtype, or "auto" for the one that the checkpoint is stored in.
         quantization: "int8", "awq" or "gptq", as the catalog has it; empty for whatever the checkpoint has. "int8"
             quantizes plain weights.
-        ranks: Who shares the model, of which this process then has a part; None if nobody does.
+        ranks: Who shares the model, of which this process then has a shard; None if nobody does.
         accelerations: The ways to be faster that are used.
 
     Raises:
@@ -52,7 +52,7 @@ def load_model(
         raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: {error}") from error
     _check_weights(model, found)
     if ranks is not None:
-        cut(model, ranks)
+        shard_model(model, ranks)
     place(model, device)
     unpack_layers(model, accelerations)
     model.train(mode=False)

@@ -121,9 +121,9 @@ class Inputs:
     def __call__(self, ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch) -> Any:
         assert batch.paged_decode is not None
         table, lengths = batch.paged_decode.block_table, batch.paged_decode.lengths
-        columns = torch.stack((ids[0], positions[0], batch.slots, lengths), dim=1)
+        columns = torch.stack((ids[0], positions[0], batch.slot_mapping, lengths), dim=1)
         rows = torch.cat((columns, table), dim=1)[last].float()
-        batch.kv_cache[0].flatten(0, 1).index_copy_(0, batch.slots, ids[0, :, None, None].float())
+        batch.kv_cache[0].flatten(0, 1).index_copy_(0, batch.slot_mapping, ids[0, :, None, None].float())
         self.seen[: len(rows)] = rows
         return rows
 

@@ -1,4 +1,4 @@
-"""Layers of the same input joined into one give the outputs that they gave side by side."""
+"""Layers of the same input merged into one give the outputs that they gave side by side."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from service.engine.linears.merged import joined
+from service.engine.linears.merged import merged
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import Int4KernelLinear
 
@@ -49,7 +49,7 @@ def test_one_layer_gives_the_outputs_of_all(make: Callable[..., nn.Module], bias
     parts = [make(outputs, has_bias) for outputs, has_bias in zip((48, 16, 7), biases, strict=True)]
     hidden = torch.randn(3, INPUTS)
     expected = torch.cat([part(hidden) for part in parts], dim=-1)
-    (whole,) = joined(*parts)
+    (whole,) = merged(*parts)
     torch.testing.assert_close(whole(hidden), expected, rtol=1e-5, atol=1e-4)
 
 
@@ -61,7 +61,7 @@ def test_joining_holds_no_weight_twice(make: Callable[..., nn.Module]) -> None:
 
     parts = [make(outputs) for outputs in (48, 16)]
     before = held()
-    joined(*parts)
+    merged(*parts)
     assert held() == before
 
 
@@ -82,5 +82,5 @@ UNLIKE = {
 @pytest.mark.parametrize("make", UNLIKE.values(), ids=UNLIKE)
 def test_unlike_layers_stay_apart(make: Callable[[], tuple[nn.Module, ...]]) -> None:
     parts = make()
-    assert joined(*parts) == parts
+    assert merged(*parts) == parts
     assert all(part(torch.randn(2, INPUTS, dtype=torch.bfloat16)).shape == (2, 16) for part in parts)

@@ -36,10 +36,10 @@ def pair() -> tuple[Engine, Engine]:
     def step_scope(packed: list[ScheduledSequence]) -> Iterator[None]:
         followed = reader.read(unpack(pack(writer.write(packed))[4:]))
         assert [item.num_prompt_logits for item in followed] == [item.num_prompt_logits for item in packed]
-        second.follow(followed)
+        second.compute_logits(followed)
         yield
 
-    first.lead(step_scope)
+    first.use_step_scope(step_scope)
     return first, second
 
 

@@ -15,28 +15,28 @@ def test_a_started_block_counts_as_a_block(num_tokens: int, num_blocks: int) -> 
 
 def test_no_block_is_given_out_twice() -> None:
     pool = BlockPool(8)
-    taken = pool.take(3) + pool.take(5)
+    taken = pool.allocate(3) + pool.allocate(5)
     assert sorted(taken) == list(range(8))
     assert pool.num_free == 0
 
 
 def test_blocks_given_back_can_be_taken_again() -> None:
     pool = BlockPool(2)
-    pool.give_back(pool.take(2))
-    assert sorted(pool.take(2)) == [0, 1]
+    pool.free(pool.allocate(2))
+    assert sorted(pool.allocate(2)) == [0, 1]
 
 
 def test_giving_a_block_back_twice_is_seen() -> None:
     pool = BlockPool(2)
-    blocks = pool.take(1)
-    pool.give_back(blocks)
+    blocks = pool.allocate(1)
+    pool.free(blocks)
     with pytest.raises(AssertionError, match="twice"):
-        pool.give_back(blocks)
+        pool.free(blocks)
 
 
 def cached(pool: BlockPool, *contents: list[int], salt: str = "") -> list[int]:
     """Takes blocks, fills them with contents and caches them."""
-    blocks = pool.take(len(contents))
+    blocks = pool.allocate(len(contents))
     for place, tokens in enumerate(contents):
         blocks[place] = pool.cache(blocks[place], blocks[place - 1] if place else None, tokens, salt)
     return blocks
@@ -87,9 +87,9 @@ def test_a_shared_block_is_free_when_its_last_holder_gives_it_back() -> None:
     pool = BlockPool(2)
     blocks = cached(pool, A)
     pool.share(blocks)
-    pool.give_back(blocks)
+    pool.free(blocks)
     assert pool.num_free == 1
-    pool.give_back(blocks)
+    pool.free(blocks)
     assert pool.num_free == 2
     assert pool.match(A, "") == blocks, "a free block is found until it is taken"
 
@@ -97,27 +97,27 @@ def test_a_shared_block_is_free_when_its_last_holder_gives_it_back() -> None:
 def test_blocks_without_content_are_taken_first_and_then_those_unused_for_longest() -> None:
     pool = BlockPool(4)
     old, new = cached(pool, A), cached(pool, B)
-    pool.give_back(old)
-    pool.give_back(new)
+    pool.free(old)
+    pool.free(new)
     pool.share(pool.match(A, ""))
-    pool.give_back(old)
-    pool.take(2)
+    pool.free(old)
+    pool.allocate(2)
     assert pool.num_cached == 2
-    assert pool.take(1) == new
-    assert pool.take(1) == old
+    assert pool.allocate(1) == new
+    assert pool.allocate(1) == old
 
 
 def test_no_block_is_reused_before_those_that_are_found_through_it() -> None:
     pool = BlockPool(3)
     blocks = cached(pool, A, B, C)
-    pool.give_back(blocks)
-    assert pool.take(1) == blocks[2:]
+    pool.free(blocks)
+    assert pool.allocate(1) == blocks[2:]
     assert pool.match(A + B + C, "") == blocks[:2]
 
 
 def test_a_reused_block_is_found_by_its_new_content_only() -> None:
     pool = BlockPool(1)
-    pool.give_back(cached(pool, A))
+    pool.free(cached(pool, A))
     cached(pool, B)
     assert pool.match(A, "") == []
     assert len(pool.match(B, "")) == 1
@@ -127,7 +127,7 @@ def test_what_followed_a_reused_block_does_not_follow_its_new_content() -> None:
     pool = BlockPool(3)
     blocks = cached(pool, A, C)
     pool.forget(blocks[:1])
-    pool.give_back(blocks)
+    pool.free(blocks)
     (reused,) = cached(pool, B)
     assert reused == blocks[0]
     assert pool.match(B + C, "") == [reused]
@@ -136,12 +136,12 @@ def test_what_followed_a_reused_block_does_not_follow_its_new_content() -> None:
 def test_only_cached_blocks_can_be_shared() -> None:
     pool = BlockPool(2)
     with pytest.raises(AssertionError, match="not cached"):
-        pool.share(pool.take(1))
+        pool.share(pool.allocate(1))
 
 
 def test_a_block_that_is_shared_or_can_be_is_not_written_to() -> None:
     pool = BlockPool(2)
-    (block,) = pool.take(1)
+    (block,) = pool.allocate(1)
     assert pool.is_writable(block)
     pool.cache(block, None, A, "")
     assert not pool.is_writable(block)
@@ -152,17 +152,17 @@ def test_a_block_that_is_shared_or_can_be_is_not_written_to() -> None:
 def test_a_block_that_is_not_full_is_not_cached() -> None:
     pool = BlockPool(2)
     with pytest.raises(AssertionError, match="not full"):
-        pool.cache(pool.take(1)[0], None, A[1:], "")
+        pool.cache(pool.allocate(1)[0], None, A[1:], "")
 
 
 def test_forgotten_content_is_not_found_and_its_blocks_stay_as_free_as_they_were() -> None:
     pool = BlockPool(4)
     free, held = cached(pool, A), cached(pool, B)
-    pool.give_back(free)
+    pool.free(free)
     pool.forget(range(4))
     assert pool.match(A, "") == pool.match(B, "") == []
     assert (pool.num_cached, pool.num_free) == (0, 3)
-    pool.give_back(held)
+    pool.free(held)
     assert pool.num_free == 4
 
 

@@ -1,4 +1,4 @@
-"""Models cut for several ranks, which are threads here: all tokens are those of the whole model."""
+"""Models sharded over several ranks, which are threads here: all tokens are those of the whole model."""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from service.checkpoints.memory import read_weights, weights_bytes
 from service.engine.engine import Engine
 from service.engine.errors import UnsupportedModelError
 from service.engine.sharding.layers import Ranks
-from service.engine.sharding.shard import cut
+from service.engine.sharding.shard import shard_model
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
@@ -26,20 +26,20 @@ Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]
 
 PROMPTS = [[5, 6, 7], list(range(40, 90)), [9]]
-CUT_FAMILIES = ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "gemma3"]
+SHARDED_FAMILIES = ["llama", "mistral", "qwen2", "qwen3", "phi3", "gemma2", "gemma3"]
 KINDS: dict[str, dict[str, Any]] = {"plain": {}, "tied": {"tie_word_embeddings": True}, "odd": {"vocab_size": 321}}
 
 _one_loads = threading.Lock()  # transformers changes torch's defaults while it loads
 
 
-def load_part(checkpoint: Path, ranks: Ranks) -> PreTrainedModel:
+def load_shard(checkpoint: Path, ranks: Ranks) -> PreTrainedModel:
     with _one_loads:
         return load_model(checkpoint, "cpu", "float32", ranks=ranks)
 
 
 def completions(checkpoint: Path, ranks: Ranks, **changes: Any) -> list[list[int]]:
     config = EngineConfig(checkpoint, max_num_seqs=4, max_num_batched_tokens=16, **changes)
-    engine = Engine(load_part(checkpoint, ranks), config, num_blocks=64)
+    engine = Engine(load_shard(checkpoint, ranks), config, num_blocks=64)
     for row, prompt in enumerate(PROMPTS):
         engine.submit(str(row), prompt, SamplingParams(20))
     outputs = finish(engine)
@@ -51,7 +51,7 @@ def alone(rank: int, size: int) -> ThreadRanks:
     return ThreadRanks(rank, [torch.empty(0)] * size, threading.Barrier(size))
 
 
-@pytest.mark.parametrize("family", CUT_FAMILIES)
+@pytest.mark.parametrize("family", SHARDED_FAMILIES)
 def test_each_rank_computes_the_tokens_of_the_whole_model(
     family: str, checkpoint: Checkpoint, reference: Reference
 ) -> None:
@@ -73,7 +73,7 @@ def test_each_rank_computes_the_logits_of_the_whole_model(changes: dict[str, Any
     whole = load_model(folder, "cpu", "float32")
     ids = torch.tensor([[5, 319, 7, 200]])
     with torch.inference_mode():
-        for logits in in_ranks(2, lambda ranks: load_part(folder, ranks)(ids).logits):
+        for logits in in_ranks(2, lambda ranks: load_shard(folder, ranks)(ids).logits):
             torch.testing.assert_close(logits, whole(ids).logits)
 
 
@@ -100,13 +100,13 @@ def test_a_rank_has_as_many_bytes_of_weights_as_are_reckoned(kind: str, tmp_path
         ("mixtral", 2, {"num_local_experts": 2}, "only those of type .* were compared with whole ones"),
     ],
 )
-def test_what_can_not_be_cut_is_refused_with_the_reason(
+def test_what_can_not_be_sharded_is_refused_with_the_reason(
     family: str, size: int, changes: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(UnsupportedModelError, match=f"can't be cut for {size} devices: {reason}"):
-        cut(tiny_model(family, **changes), alone(0, size))
+        shard_model(tiny_model(family, **changes), alone(0, size))
 
 
-def test_quantized_weights_are_not_cut(checkpoint: Checkpoint) -> None:
+def test_quantized_weights_are_not_sharded(checkpoint: Checkpoint) -> None:
     with pytest.raises(UnsupportedModelError, match="q_proj is quantized, and only plain weights are cut so far"):
         load_model(checkpoint("llama"), "cpu", "float32", "int8", alone(0, 2))
