@@ -1,4 +1,4 @@
-"""What the documents name is there: files, headings, commands, and each module in the table of folders."""
+"""What the documents name is there: files, headings, modules and commands."""
 
 import re
 from functools import partial
@@ -13,7 +13,7 @@ OF_TODAY = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]  # which 
 FOLDERS = {path.relative_to(ROOT).parts[0] for path in FILES if path.parent != ROOT}
 NAMES = {path.name for path in FILES}
 SUFFIXES = (".py", ".md", ".proto", ".jsonc", ".mjs", ".js", ".capnp")
-LAYERS = ["service", "service/engine", "service/checkpoints", "bridge", "bridge/openai"]
+PACKAGES = {path.relative_to(ROOT).parts[0] for path in FILES if path.suffix == ".py" and path.parent != ROOT}
 
 
 def prose(path):
@@ -45,9 +45,37 @@ def named_files(path):
     return [span for span in spans if span.endswith(SUFFIXES) and not span.startswith(".")]
 
 
+def named_modules(path):
+    """What stands between backticks and names a module, or something in one: `service.engine.forward`."""
+    spans = re.findall(r"`(\w+(?:\.\w+)+)(?:\(\))?`", prose(path))
+    return [span for span in spans if span.split(".")[0] in PACKAGES and not span.endswith(SUFFIXES)]
+
+
+def run_modules(path):
+    """The modules of this repository that a document runs."""
+    modules = re.findall(r"python3? -m (\w[\w.]*\w)", path.read_text())
+    return [module for module in modules if module.split(".")[0] in PACKAGES]
+
+
 def is_there(name):
     """Whether a path exists; modules are named without their suffix."""
     return (ROOT / name).exists() or (ROOT / f"{name}.py").exists()
+
+
+def is_defined(name):
+    """Whether there is a module of this name, or one that has its last part."""
+    module, _, last = name.rpartition(".")
+    source = ROOT / f"{module.replace('.', '/')}.py"
+    definition = rf"^(?:class |(?:async )?def )?{last}\b"
+    is_within = source.exists() and re.search(definition, source.read_text(), flags=re.MULTILINE)
+    return bool(is_there(name.replace(".", "/")) or is_within)
+
+
+def is_run(name):
+    """Whether `python -m` runs a module."""
+    source = ROOT / name.replace(".", "/")
+    paths = [source / "__main__.py", source.with_name(f"{source.name}.py")]
+    return any(path.exists() and '__name__ == "__main__"' in path.read_text() for path in paths)
 
 
 def test_there_are_documents_to_look_at():
@@ -75,19 +103,18 @@ def test_commands_name_targets_and_modules_that_exist(path):
     text = path.read_text()
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     assert set(re.findall(r"(?:^    |`)make ([a-z-]+)", text, flags=re.MULTILINE)) - targets == set()
-    modules = [
-        name.replace(".", "/") for name in re.findall(r"python3? -m ((?:service|bridge|bench|scripts)[\w.]*)", text)
-    ]
-    assert not [name for name in modules if not is_there(name.rstrip("/"))]
+    assert not [name for name in run_modules(path) if not is_run(name)]
 
 
-@pytest.mark.parametrize("folder", LAYERS)
-def test_the_table_of_folders_names_every_module(folder):
-    row = next(
-        line for line in (ROOT / "ARCHITECTURE.md").read_text().splitlines() if line.startswith(f"| `{folder}/`")
-    )
-    modules = {path.stem for path in (ROOT / folder).glob("*.py")} - {"__init__"}
-    assert modules - set(re.findall(r"`(\w+)", row.partition("` |")[2])) == set()
+@each_of(argvalues=OF_TODAY)
+def test_modules_between_backticks_exist(path):
+    assert not [name for name in named_modules(path) if not is_defined(name)]
+
+
+@pytest.mark.parametrize("name", ["service.engine.servicer", "service.errors.NoSuchError", "bench.engine_batch"])
+def test_a_module_that_is_gone_is_not_there(name):
+    assert not is_defined(name)
+    assert not is_run(name)
 
 
 def size(megabytes):

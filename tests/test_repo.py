@@ -27,6 +27,8 @@ def files_of_the_repository():
 
 FILES = files_of_the_repository()
 SOURCES = [path for path in FILES if path.suffix == ".py" and "_pb2" not in path.name]
+TESTS = ROOT / "tests"
+MIRRORED = {"service", "bridge", "bench", "demo"}
 
 if not FILES:
     pytest.skip("this is no git checkout: its files can't be told from others", allow_module_level=True)
@@ -55,6 +57,32 @@ def test_no_function_is_too_long_to_read_at_once():
 def test_nothing_is_left_to_do_in_a_comment():
     pattern = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
     assert not [path for path in SOURCES if path != Path(__file__) and pattern.search(path.read_text())]
+
+
+def mirrored_tests():
+    """What stands in the folders of tests/ that mirror those of the code, from tests/ on."""
+    names = [path.relative_to(TESTS) for path in SOURCES if path.is_relative_to(TESTS)]
+    return [name for name in names if name.parts[0] in MIRRORED and name.name != "conftest.py"]
+
+
+def rooms_of(stem, package):
+    """The folders of a package in which a module of this name stands."""
+    return {
+        path.parent.relative_to(ROOT) for path in SOURCES if path.stem == stem and path.is_relative_to(ROOT / package)
+    }
+
+
+each_mirrored_test = pytest.mark.parametrize("name", mirrored_tests(), ids=str)
+
+
+@each_mirrored_test
+def test_tests_mirror_the_tree(name):
+    """A test named like a module stands where that does; any other in a room, of which it says what it tests."""
+    assert name.name.startswith("test_"), "what tests share stands in tests/support"
+    stem = name.stem.removeprefix("test_")
+    rooms = rooms_of("__main__" if stem == "main" else stem, name.parts[0])
+    assert name.parent in rooms if rooms else (ROOT / name.parent).is_dir()
+    assert ast.get_docstring(ast.parse((TESTS / name).read_text()))
 
 
 def test_each_version_is_the_same_everywhere():

@@ -58,7 +58,7 @@ class Int8Linear(nn.Module):
     Attributes:
         weight: The codes, int8 [out_features, in_features].
         scale: [out_features, 1].
-        kernel: What multiplies few rows, if it has been found to be right and worth it (`linear_kernels`).
+        kernel: What multiplies few rows, if it has been found to be right and worth it (`kernel_trials`).
     """
 
     OUTPUT_DIMENSIONS: ClassVar = {"weight": 0, "scale": 0}

@@ -16,7 +16,7 @@ from service.engine.weights.load import load_model
 from service.engine_protocol.messages import ENGINE_FAILED, Abort, Started, StepResult, Submit
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams
 from tests.service.engine.process.test_worker import Desk
-from tests.service.engine.test_isolation import (
+from tests.service.engine.test_isolated_failures import (
     embedding_of,
     fail_on,
     failures,

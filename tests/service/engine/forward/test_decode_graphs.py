@@ -17,7 +17,7 @@ from service.engine.progress import progress_told
 from service.engine_protocol.acceleration import Acceleration, AccelerationError
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.startup.test_families import (
+from tests.service.engine.startup.test_served_families import (
     BOUNDS,
     EOS,
     FEW_BLOCKS,
