@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from service.engine.attention.attention_params import AttentionParams
 from service.engine.attention.paged_decode import DecodeAttention, paged_decode_reference
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 
@@ -77,10 +78,9 @@ _LARGE = (
 def relative_error(case: Case, attention: DecodeAttention, device: str) -> float:
     """norm(output - reference) / norm(reference), with the reference in float32; NaN if NaN has leaked in."""
     query, cache, block_table, lengths = make_inputs(case, device)
-    scaling = case.head_size**-0.5
-    bounds = (scaling, case.sliding_window, case.softcap)
-    output = attention(query, cache, block_table, lengths, *bounds)
-    expected = paged_decode_reference(query.float(), cache.float(), block_table, lengths, *bounds)
+    params = AttentionParams(case.head_size**-0.5, case.sliding_window, case.softcap)
+    output = attention(query, cache, block_table, lengths, params)
+    expected = paged_decode_reference(query.float(), cache.float(), block_table, lengths, params)
     assert output.dtype == query.dtype
     assert not output[lengths == 0].any()
     return float((output.float() - expected).norm() / expected.norm().clamp(min=1e-30))

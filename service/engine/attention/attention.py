@@ -12,6 +12,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from service.engine.attention.attention_params import AttentionParams
 from service.engine.attention.batch import DecodeGroup, PackedBatch
 from service.engine.attention.prefill import gather, prefill, softcapped
 from service.engine.errors import UnsupportedModelError
@@ -43,9 +44,7 @@ def paged_attention(
         key, value: [1, KV heads, T, head size].
         attention_mask: None; transformers makes no mask for a registered function.
         batch: The step's sequences.
-        scaling: What scores are multiplied by.
-        sliding_window: How many tokens, itself the last, a token sees; None for all.
-        softcap: What the size of a score is kept below, see `softcapped`; None for no bound.
+        scaling, sliding_window, softcap: See `AttentionParams`.
 
     Returns:
         [1, T, heads, head size], and None for the attention weights.
@@ -58,7 +57,8 @@ def paged_attention(
         raise UnsupportedModelError(f"attention with {', '.join(unknown) or 'a mask'} is not supported")
     layer = int(module.layer_idx)  # type: ignore[arg-type]  # set by every attention class of transformers
     keys_values = torch.cat((key[0], value[0])).transpose(0, 1)
-    attended = attend(layer, query[0].transpose(0, 1), keys_values, batch, scaling, sliding_window, softcap)
+    params = AttentionParams(scaling, sliding_window, softcap)
+    attended = attend(layer, query[0].transpose(0, 1), keys_values, batch, params)
     return attended.unsqueeze(0), None
 
 
@@ -67,9 +67,7 @@ def attend(
     query: torch.Tensor,
     keys_values: torch.Tensor,
     batch: PackedBatch,
-    scaling: float,
-    sliding_window: int | None,
-    softcap: float | None = None,
+    params: AttentionParams,
 ) -> torch.Tensor:
     """Writes a packed row's keys and values to the cache and lets each token attend to its own sequence's.
 
@@ -78,9 +76,7 @@ def attend(
         query: [T, heads, head size].
         keys_values: Keys' heads, then values', [T, 2 * KV heads, head size].
         batch: The step's sequences.
-        scaling: What scores are multiplied by.
-        sliding_window: How many tokens, itself the last, a token sees; None for all.
-        softcap: What the size of a score is kept below; None for no bound.
+        params: The layer's.
 
     Returns:
         [T, heads, head size].
@@ -90,23 +86,17 @@ def attend(
     outputs: list[torch.Tensor] = []
     if (paged := batch.paged_decode) is not None:
         decoding = query[: paged.end]
-        table, lengths = paged.block_table, paged.lengths
-        outputs.append(paged.attention(decoding, cache, table, lengths, scaling, sliding_window, softcap))
+        outputs.append(paged.attention(decoding, cache, paged.block_table, paged.lengths, params))
     for group in batch.decode_groups:
         gathered = _gather_group(cache, group, layer, keys_values)
-        outputs.append(_decode(query, gathered, group, scaling, sliding_window, softcap))
+        outputs.append(_decode(query, gathered, group, params))
     for chunk in batch.prefill_chunks:
-        outputs.append(prefill(query, keys_values, cache, chunk, scaling, sliding_window, softcap))
+        outputs.append(prefill(query, keys_values, cache, chunk, params))
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
 def _decode(
-    query: torch.Tensor,
-    keys_values: torch.Tensor,
-    group: DecodeGroup,
-    scaling: float,
-    sliding_window: int | None,
-    softcap: float | None,
+    query: torch.Tensor, keys_values: torch.Tensor, group: DecodeGroup, params: AttentionParams
 ) -> torch.Tensor:
     """One token of each sequence of a group attends to all of its sequence: [end - start, heads, head size].
 
@@ -115,11 +105,11 @@ def _decode(
     num_sequences, num_heads = group.end - group.start, query.shape[1]
     keys, values = keys_values[:, : group.max_length].transpose(1, 2).chunk(2, dim=1)
     rows = query[group.start : group.end].reshape(num_sequences, keys.shape[1], num_heads // keys.shape[1], -1)
-    mask = group.mask(sliding_window, query.dtype)
-    if softcap is None:
-        output = scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=scaling)
+    mask = group.mask(params.sliding_window, query.dtype)
+    if params.softcap is None:
+        output = scaled_dot_product_attention(rows, keys, values, attn_mask=mask, scale=params.scaling)
     else:
-        output = softcapped(rows, keys, values, mask, scaling, softcap)
+        output = softcapped(rows, keys, values, mask, params.scaling, params.softcap)
     return output.reshape(num_sequences, num_heads, -1)
 
 

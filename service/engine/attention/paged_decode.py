@@ -10,6 +10,7 @@ from typing import Protocol
 
 import torch
 
+from service.engine.attention.attention_params import AttentionParams
 from service.engine.device import has_triton, num_multiprocessors
 
 
@@ -22,9 +23,7 @@ class DecodeAttention(Protocol):
         cache: torch.Tensor,
         block_table: torch.Tensor,
         lengths: torch.Tensor,
-        scaling: float,
-        sliding_window: int | None,
-        softcap: float | None,
+        params: AttentionParams,
     ) -> torch.Tensor:
         """Lets the newest token of each sequence attend to its sequence.
 
@@ -33,9 +32,7 @@ class DecodeAttention(Protocol):
             cache: One layer's, [blocks, BLOCK_SIZE, 2 * KV heads, head size]: keys' heads, then values'.
             block_table: Block ids, int32 [N, columns]; what stands behind a sequence's own is not used.
             lengths: Tokens of each sequence with the new one, int32 [N]; 0 for a row that is padding.
-            scaling: What scores are multiplied by.
-            sliding_window: How many tokens, itself the last, a token sees; None for all.
-            softcap: What the size of a score is kept below, softcap * tanh(score / softcap); None for no bound.
+            params: The layer's.
 
         Returns:
             [N, heads, head size]; zeros where the length is 0. What a token does not see has no effect, NaN neither.
@@ -68,9 +65,7 @@ def paged_decode_reference(
     cache: torch.Tensor,
     block_table: torch.Tensor,
     lengths: torch.Tensor,
-    scaling: float,
-    sliding_window: int | None,
-    softcap: float | None,
+    params: AttentionParams,
 ) -> torch.Tensor:
     """The definition, see `DecodeAttention`: on any device and in any precision, in float32 at least.
 
@@ -79,15 +74,15 @@ def paged_decode_reference(
     context = cache[block_table.long()].flatten(1, 2)
     positions = torch.arange(context.shape[1], device=query.device)
     is_seen = positions < lengths[:, None]
-    if sliding_window is not None:
-        is_seen &= positions >= lengths[:, None] - sliding_window
+    if params.sliding_window is not None:
+        is_seen &= positions >= lengths[:, None] - params.sliding_window
     precision = torch.promote_types(query.dtype, torch.float32)
     context = torch.where(is_seen[:, :, None, None], context, 0).to(precision)
     keys, values = context.transpose(1, 2).chunk(2, dim=1)
     rows = query.to(precision).reshape(*keys.shape[:2], -1, query.shape[2])
-    scores = rows @ keys.transpose(-1, -2) * scaling
-    if softcap is not None:
-        scores = torch.tanh(scores / softcap) * softcap
+    scores = rows @ keys.transpose(-1, -2) * params.scaling
+    if params.softcap is not None:
+        scores = torch.tanh(scores / params.softcap) * params.softcap
     is_seen = is_seen[:, None, None]
     weights = torch.softmax(scores.masked_fill(~is_seen, -torch.inf), dim=-1)
     # The softmax of nothing is NaN.

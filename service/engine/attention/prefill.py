@@ -6,6 +6,8 @@ import torch
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
+from service.engine.attention.attention_params import AttentionParams
+
 
 @dataclass(frozen=True, slots=True)
 class PrefillChunk:
@@ -28,9 +30,7 @@ def prefill(
     keys_values: torch.Tensor,
     cache: torch.Tensor,
     chunk: PrefillChunk,
-    scaling: float,
-    sliding_window: int | None,
-    softcap: float | None,
+    params: AttentionParams,
 ) -> torch.Tensor:
     """Lets a chunk attend to its sequence so far and, causally, to itself.
 
@@ -39,14 +39,16 @@ def prefill(
         keys_values: The row's keys' heads, then values', [T, 2 * KV heads, head size].
         cache: One layer's, with the chunk's keys and values in it already.
         chunk: The sequence.
-        scaling, sliding_window, softcap: See `attend`.
+        params: The layer's.
 
     Returns:
         [end - start, heads, head size].
     """
     num_tokens = chunk.end - chunk.start
     num_context = chunk.num_computed_tokens + num_tokens
-    window = sliding_window if sliding_window is not None and num_context > sliding_window else None
+    scaling, window, softcap = params
+    if window is not None and num_context <= window:
+        window = None
     queries = query[None, chunk.start : chunk.end].transpose(1, 2)
     context = _context_of_chunk(keys_values, cache, chunk, window)
     keys, values = context.transpose(1, 2).chunk(2, dim=1)

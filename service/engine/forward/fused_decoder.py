@@ -20,6 +20,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from service.engine.attention.attention import attend
+from service.engine.attention.attention_params import AttentionParams
 from service.engine.attention.batch import PackedBatch
 from service.engine.forward.layer_functions import PLAIN, HeadLayout, LayerCalls, LayerFunctions, Norm
 from service.engine.linears.merged import QUANTIZED, merged
@@ -47,12 +48,12 @@ class _Layer:
     down: _Linears
 
     @property
-    def sliding_window(self) -> int | None:
-        """Read at every step: `SelfCheck` shortens it for a while."""
+    def attention_params(self) -> AttentionParams:
+        """Made at every step: `SelfCheck` shortens the window for a while."""
         # These classes read the window from their config; the others keep one for each layer, or have none.
         holder = self.attention.config if self.attention.config.model_type in ("mistral", "phi3") else self.attention
         window: int | None = getattr(holder, "sliding_window", None)
-        return window
+        return AttentionParams(self.attention.scaling, window)
 
 
 class FusedDecoder:
@@ -94,8 +95,7 @@ class FusedDecoder:
             query, keys_values = self._functions.rotate(
                 layer.qkv(normed), *rotation, self._layout, layer.query_norm, layer.key_norm
             )
-            attention = layer.attention
-            attended = attend(attention.layer_idx, query, keys_values, batch, attention.scaling, layer.sliding_window)
+            attended = attend(layer.attention.layer_idx, query, keys_values, batch, layer.attention_params)
             hidden, normed = self._add_residual(hidden, layer.output, attended.flatten(1), layer.mlp_norm)
             activated = self._functions.gate(layer.gate_up(normed))
             hidden, normed = self._add_residual(hidden, layer.down, activated, next_norm)

@@ -11,6 +11,7 @@ from each sequence's length, on the device: a short sequence is split as well as
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import torch
 import triton
@@ -18,6 +19,9 @@ import triton.language as tl
 
 from service.engine.errors import UnsupportedModelError
 from service.engine_protocol.engine_config import BLOCK_SIZE
+
+if TYPE_CHECKING:
+    from service.engine.attention.attention_params import AttentionParams  # of a room above this one
 
 _LOG2_E = 1.4426950408889634
 
@@ -50,9 +54,7 @@ def paged_decode(
     cache: torch.Tensor,
     block_table: torch.Tensor,
     lengths: torch.Tensor,
-    scaling: float,
-    sliding_window: int | None,
-    softcap: float | None,
+    params: "AttentionParams",
     *,
     num_multiprocessors: int,
 ) -> torch.Tensor:
@@ -76,6 +78,7 @@ def paged_decode(
     if num_splits > 1:
         parts = query.new_empty((num_sequences, num_heads, num_splits, head_size), dtype=torch.float32)
         logs = query.new_empty((num_sequences, num_heads, num_splits), dtype=torch.float32)
+    scaling, sliding_window, softcap = params
     window = _NO_WINDOW if sliding_window is None else sliding_window
     inputs = (query, cache, block_table, lengths, parts, logs, query.stride(0), query.stride(1), block_table.stride(0))
     # In the interpreter, on a CPU, a product of bfloat16 is computed of the bits as integers.

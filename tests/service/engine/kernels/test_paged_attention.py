@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from service.engine.attention.attention_params import AttentionParams
 from service.engine.engine import Engine
 from service.engine.errors import UnsupportedModelError
 from service.engine.weights.load import load_model
@@ -67,7 +68,7 @@ def test_contexts_are_split_where_programs_are_few(num_programs: int, num_tiles:
 def test_what_triton_can_not_do_is_refused_with_the_flag_to_leave_out() -> None:
     query, cache, block_table, lengths = make_inputs(Case(torch.float32, 64, 2, 2, (5,)), "cpu")
     with pytest.raises(UnsupportedModelError, match="--accelerate attention"):
-        paged_decode(query, cache, block_table, lengths.float(), 1.0, None, None, num_multiprocessors=1)
+        paged_decode(query, cache, block_table, lengths.float(), AttentionParams(1.0), num_multiprocessors=1)
 
 
 @pytest.mark.parametrize(
