@@ -24,13 +24,13 @@ from service.engine.attention.attention_params import AttentionParams
 from service.engine.attention.batch import PackedBatch
 from service.engine.forward.layer_functions import PLAIN, HeadLayout, LayerCalls, LayerFunctions, Norm
 from service.engine.linears.merged import QUANTIZED, merged
-from service.engine.linears.plain import _Projection, _Separate, is_plain_linear
+from service.engine.linears.plain import MergedLinear, SeparateLinears, is_plain_linear
 from service.engine.sharding.layers import PARALLEL_LINEARS
 
 _MODEL_TYPES = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
 
 
-_Linears = _Projection | _Separate
+_Linears = MergedLinear | SeparateLinears
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def _layer(layer: Any) -> _Layer:
 
 
 def _linears(*parts: nn.Linear) -> _Linears:
-    return _Projection(*parts) if all(map(is_plain_linear, parts)) else _Separate(*merged(*parts))
+    return MergedLinear(*parts) if all(map(is_plain_linear, parts)) else SeparateLinears(*merged(*parts))
 
 
 def _norm(module: Any) -> Norm:

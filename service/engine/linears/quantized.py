@@ -7,7 +7,6 @@ float32 and 3.3 ms instead of 0.3 ms in float16 (torch 2.13, one thread of an AM
 """
 
 import functools
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,9 +16,8 @@ from torch import nn
 from torch.nn.functional import linear
 
 from service.engine.device import is_cpu, is_cuda
-from service.engine.linears.onednn import can_use_onednn, onednn_linear
-
-_log = logging.getLogger(__name__)
+from service.engine.linears.onednn import LINEAR, products_for
+from service.engine.linears.operator_trial import works
 
 _MAX_KERNEL_ROWS = 24
 """With more rows than this, int8 is quicker unpacked (measured on the CPU above)."""
@@ -29,9 +27,6 @@ _PIECE_BYTES = 4 << 20
 by 4096 x 4096 in float32 takes 2.8 ms instead of 33 ms (measured on the CPU above)."""
 
 _ALL = slice(None)
-
-_KERNEL_TOLERANCE = 1e-2
-"""In norm(kernel - unpacked) / norm(unpacked); bfloat16 has 2e-3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +82,7 @@ class Int8Linear(nn.Module):
             return product.view(*hidden.shape[:-1], -1)
         if rows.shape[0] > _MAX_KERNEL_ROWS or not self.can_use_torch_kernel():
             return _unpacked_product(self, hidden)
-        product = torch._weight_int8pack_mm(rows.contiguous(), self.weight, self.scale.flatten())
-        return finished(product, self.bias, hidden)
+        return finished(_packed_product(self, rows.contiguous()), self.bias, hidden)
 
     def dequantized(self, dtype: torch.dtype, outputs: slice = _ALL) -> torch.Tensor:
         """The matrix in plain numbers, or some of its rows: [outputs, in_features]."""
@@ -187,12 +181,13 @@ def _int8_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, ou
     layer.weight.random_(-127, 128, generator=generator)
     layer.scale.uniform_(0.5, 1.5, generator=generator)
     rows = torch.randn((2, inputs), dtype=torch.float32, device=device, generator=generator).to(dtype)
-    try:
-        product = torch._weight_int8pack_mm(rows, layer.weight, layer.scale.flatten())
-    except (RuntimeError, AttributeError) as error:
-        _log.warning("8-bit weights of %d x %d are unpacked for each product: %s", outputs, inputs, error)
-        return False
-    return is_close(product, linear(rows, layer.dequantized(dtype)))
+    otherwise = f"8-bit weights of {outputs} x {inputs} are unpacked for each product"
+    return works(lambda: _packed_product(layer, rows), linear(rows, layer.dequantized(dtype)), otherwise)
+
+
+def _packed_product(layer: Int8Linear, rows: torch.Tensor) -> torch.Tensor:
+    """The product with the codes as they are, [rows, out_features], without a bias."""
+    return torch._weight_int8pack_mm(rows, layer.weight, layer.scale.flatten())
 
 
 def _kernel_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
@@ -200,12 +195,6 @@ def _kernel_dtypes(device: torch.device) -> tuple[torch.dtype, ...]:
     if is_cuda(device):
         return (torch.bfloat16, torch.float16)
     return (torch.bfloat16,) if is_cpu(device) else ()
-
-
-def is_close(product: torch.Tensor, expected: torch.Tensor) -> bool:
-    """Whether a kernel's product is that of the unpacked matrix but for rounding."""
-    error = (product.float() - expected.float()).norm() / expected.float().norm()
-    return bool(error < _KERNEL_TOLERANCE)
 
 
 def ordered(hidden: torch.Tensor, order: torch.Tensor | None) -> torch.Tensor:
@@ -228,9 +217,9 @@ def _unpacked_product(layer: Int8Linear | GroupedLinear, hidden: torch.Tensor) -
         num_outputs = max(1, _PIECE_BYTES // (dtype.itemsize * layer.in_features))
     pieces = [slice(start, start + num_outputs) for start in range(0, layer.out_features, num_outputs)]
     # Of several rows in float32, oneDNN's takes half of the time of MKL's on the CPU above.
-    multiply = onednn_linear if rows.shape[0] > 1 and can_use_onednn(rows) else linear
-    products = [multiply(rows, layer.dequantized(dtype, it), None if bias is None else bias[it]) for it in pieces]
-    product = products[0] if len(products) == 1 else torch.cat(products, dim=-1)
+    products = products_for(rows) if rows.shape[0] > 1 else LINEAR
+    parts = [products.multiply(rows, layer.dequantized(dtype, it), None if bias is None else bias[it]) for it in pieces]
+    product = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
     return product.to(hidden.dtype).view(*hidden.shape[:-1], -1)
 
 

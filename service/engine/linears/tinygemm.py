@@ -1,15 +1,13 @@
 """Weights of 4 and 8 bits in groups through PyTorch's kernels for 4 bits, where these exist and are worth it."""
 
 import functools
-import logging
 
 import torch
 from torch import nn
 
 from service.engine.device import is_cpu, is_cuda
-from service.engine.linears.quantized import GroupedLinear, finished, is_close, ordered
-
-_log = logging.getLogger(__name__)
+from service.engine.linears.operator_trial import works
+from service.engine.linears.quantized import GroupedLinear, finished, ordered
 
 _GROUP_SIZES = (256, 128, 64, 32)
 _CUDA_INNER_K_TILES = 8
@@ -121,16 +119,9 @@ def int4_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, out
     )
     scales = torch.rand(shape, device=device, generator=generator) + 0.5
     plain = GroupedLinear(codes, scales, zeros, 4, None, None, dtype)
-    try:
-        return _agrees(Int4KernelLinear(codes, scales, zeros, None, None), plain, generator)
-    except (RuntimeError, AttributeError) as error:
-        _log.warning("4-bit weights of %d x %d are unpacked for each product: %s", outputs, inputs, error)
-        return False
-
-
-def _agrees(layer: Int4KernelLinear, plain: GroupedLinear, generator: torch.Generator) -> bool:
-    rows = torch.randn((3, layer.in_features), device=generator.device, generator=generator).bfloat16()
-    return is_close(layer(rows), plain(rows))
+    rows = torch.randn((3, inputs), device=device, generator=generator).bfloat16()
+    otherwise = f"4-bit weights of {outputs} x {inputs} are unpacked for each product"
+    return works(lambda: Int4KernelLinear(codes, scales, zeros, None, None)(rows), plain(rows), otherwise)
 
 
 def _kernel_group_size(group_size: int) -> int:
