@@ -103,7 +103,10 @@ async def greet_when_ready(settings: Settings, progress: ProgressLine) -> None:
 
 
 def listen_for_signals(stopped: asyncio.Event, children: list[Child]) -> None:
-    """Makes the first Ctrl-C, SIGTERM or SIGHUP end everything, and the next one end it without grace."""
+    """Makes the first Ctrl-C, SIGTERM or SIGHUP end everything, and the next one end it without grace.
+
+    Under nohup SIGHUP goes on being ignored.
+    """
 
     def stop() -> None:
         if stopped.is_set():
@@ -111,7 +114,10 @@ def listen_for_signals(stopped: asyncio.Event, children: list[Child]) -> None:
                 child.kill()
         stopped.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 

@@ -45,6 +45,18 @@ def test_whatever_ends_make_ends_all(ports, number, tmp_path):
     assert "Traceback" not in output + errors
 
 
+def test_what_nohup_starts_outlives_a_hangup(ports, tmp_path):
+    with made(SERVING, READY, ports, tmp_path, "nohup") as make:
+        read_until("Ctrl-C ends it", make.stdout)
+        (launcher,) = psutil.Process(make.pid).children()
+        for process in (make, launcher):
+            process.send_signal(signal.SIGHUP)
+        launcher.children(recursive=True)[PARTS.index("a part")].kill()
+        output, errors = make.communicate()
+    assert "runstream: the " in errors, "a hangup ended it before its part did"
+    assert not output.endswith("Stopped.\n")
+
+
 def test_make_run_asks_the_launcher_to_end_with_it():
     told = subprocess.run(["make", "-n", "run"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "-m scripts.up --end-with-parent" in told

@@ -1,12 +1,22 @@
 """The launcher as a process, with stand-ins for service and bridge."""
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+
+
+def take_default_signals():
+    """For a process that is started: what ends it does so, whatever the test run inherited.
+
+    nohup ignores SIGHUP, and a shell's background job ignores SIGINT and SIGQUIT.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
@@ -18,11 +28,14 @@ def launched(service, bridge, ports, *flags, **environment):
 
 
 @contextmanager
-def made(service, bridge, ports, folder):
-    """Runs make, and that the launcher, as the repository's own Makefile does; yields make."""
+def made(service, bridge, ports, folder, *prefix):
+    """Runs make, and that the launcher, as the repository's own Makefile does; yields make.
+
+    A prefix is a command that becomes make, such as nohup.
+    """
     launcher = f'{sys.executable} -m tests.support.fake_parts "$$SERVICE" "$$BRIDGE" {ports[0]} {ports[1]}'
     (folder / "Makefile").write_text(f"run:\n\t@exec {launcher} --end-with-parent\n")
-    command = ["make", "-f", str(folder / "Makefile"), "run"]
+    command = [*prefix, "make", "-f", str(folder / "Makefile"), "run"]
     with _running(command, {"SERVICE": service, "BRIDGE": bridge}) as make:
         yield make
 
@@ -37,6 +50,7 @@ def _running(command, environment):
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        preexec_fn=take_default_signals,
     ) as process:
         try:
             yield process
