@@ -30,6 +30,7 @@ from bench.gpu.ceilings import measure_ceilings
 from bench.gpu.models import random_int8
 from bench.report import Report, table
 from service.engine.device import NoDeviceError, use_device
+from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.kernel_trials import MAX_ROWS, Layer, Timer, cuda_timer, make_product
 from service.engine.linears.quantized import GroupedLinear, Kernel
 from service.engine.linears.tinygemm import Int4KernelLinear, int4_kernel_works
@@ -155,10 +156,11 @@ def _random_int4(outputs: int, inputs: int, dtype: torch.dtype) -> tuple[Layer, 
     shape = (outputs, inputs // _GROUP_SIZE)
     codes, zeros = (torch.randint(16, size, dtype=torch.uint8) for size in ((outputs, inputs), shape))
     scales = torch.rand(shape) + 0.5
-    layer = GroupedLinear(codes, scales, zeros, 4, None, None, dtype)
+    weights = GroupedWeights(codes, scales, zeros, 4)
+    layer = GroupedLinear(weights, dtype)
     if not int4_kernel_works(codes.device, dtype, inputs, outputs, _GROUP_SIZE):
         return layer, None
-    torchs: nn.Module = Int4KernelLinear(codes, scales, zeros, None, None)
+    torchs: nn.Module = Int4KernelLinear(weights)
     return layer, torchs
 
 

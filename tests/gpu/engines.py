@@ -1,7 +1,6 @@
 """Small random models whose heads are as large as real ones', and engines on them."""
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,12 @@ from transformers import PreTrainedModel
 
 from service.engine.engine import Engine
 from service.engine.forward.decode_graphs import Capture
+from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.kernel_trials import use_kernels
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import make_grouped_linear
 from service.engine.weights.int8 import layers_to_quantize
+from service.engine.weights.packed_layers import MakeLinear
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
 from tests.support.checkpoints import tiny_model
@@ -61,15 +62,15 @@ def _int8(linear: nn.Linear) -> tuple[nn.Module, torch.Tensor]:
     return layer, layer.dequantized(torch.float32)
 
 
-def _int4(linear: nn.Linear, make: Callable[..., nn.Module]) -> tuple[nn.Module, torch.Tensor]:
+def _int4(linear: nn.Linear, make: MakeLinear) -> tuple[nn.Module, torch.Tensor]:
     """In groups of 32, whose zeros differ."""
     groups = linear.weight.detach().float().unflatten(1, (-1, 32))
     least = groups.amin(dim=2, keepdim=True)
     scales = (groups.amax(dim=2, keepdim=True) - least) / 15
     zeros = (-least / scales).round().clamp(0, 15)
     codes = (groups / scales + zeros).round().clamp(0, 15).flatten(1).byte()
-    arguments: Any = (codes, scales[..., 0], zeros[..., 0].byte(), 4, None, None, linear.weight.dtype)
-    return make(*arguments), GroupedLinear(*arguments).dequantized(torch.float32)
+    weights, dtype = GroupedWeights(codes, scales[..., 0], zeros[..., 0].byte(), 4), linear.weight.dtype
+    return make(weights, dtype), GroupedLinear(weights, dtype).dequantized(torch.float32)
 
 
 def make_engine(

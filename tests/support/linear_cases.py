@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.kernel_trials import MAX_ROWS, make_product
 from service.engine.linears.quantized import GroupedLinear, Int8Linear, Kernel
 
@@ -62,7 +63,7 @@ class Case:
         )
         scales = (torch.rand(shape, generator=generator) * 0.01).to(self.dtype)
         order = torch.randperm(self.inputs, generator=generator) if self.is_act_order else None
-        layer = GroupedLinear(codes, scales, zeros, 4, None, order, self.dtype)
+        layer = GroupedLinear(GroupedWeights(codes, scales, zeros, 4, order=order), self.dtype)
         scales, zeros = (it.float().repeat_interleave(self.group_size, 1) for it in (scales, zeros))
         weight = scales * (codes.float() - zeros)
         return layer, weight if order is None else weight[:, torch.argsort(order)]

@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.functional import linear
 
 from service.engine.device import is_cpu, is_cuda
+from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.onednn import LINEAR, products_for
 from service.engine.linears.operator_trial import works
 
@@ -94,14 +95,10 @@ class Int8Linear(nn.Module):
 
 
 class GroupedLinear(nn.Module):
-    """Weights of 4 or 8 bits that share scale and zero in groups of inputs: weight = scale * (code - zero).
+    """Weights of 4 or 8 bits that share scale and zero in groups of inputs, unpacked for the product.
 
     Args:
-        codes: uint8 [outputs, inputs], below 2 ** bits.
-        scales, zeros: [outputs, groups]; each group has as many inputs, that follow one another.
-        bits: 4 or 8.
-        bias: [outputs], or None.
-        order: Which input each column of `codes` is for, int64 [inputs]; None if they are in order.
+        weights: The weights.
         dtype: What it computes in.
 
     Attributes:
@@ -116,27 +113,18 @@ class GroupedLinear(nn.Module):
     _zeros: torch.Tensor
     _order: torch.Tensor | None
 
-    def __init__(
-        self,
-        codes: torch.Tensor,
-        scales: torch.Tensor,
-        zeros: torch.Tensor,
-        bits: int,
-        bias: nn.Parameter | None,
-        order: torch.Tensor | None,
-        dtype: torch.dtype,
-    ) -> None:
+    def __init__(self, weights: GroupedWeights, dtype: torch.dtype) -> None:
         super().__init__()
+        codes, self.bits, self.group_size = weights.codes, weights.bits, weights.group_size
         self.out_features, self.in_features = codes.shape
-        self.bias = bias
-        self.bits, self.group_size = bits, codes.shape[1] // scales.shape[1]
+        self.bias = weights.bias
         self.kernel: Kernel | None = None
         half = self.in_features // 2
         # Halves of a row, not neighbours, share a byte, so that unpacking writes in order.
-        self.register_buffer("_codes", codes[:, :half] | codes[:, half:] << 4 if bits == 4 else codes)
-        self.register_buffer("_scales", scales.t().to(dtype).contiguous())
-        self.register_buffer("_zeros", zeros.t().to(dtype).contiguous())
-        self.register_buffer("_order", order)
+        self.register_buffer("_codes", codes[:, :half] | codes[:, half:] << 4 if self.bits == 4 else codes)
+        self.register_buffer("_scales", weights.scales.t().to(dtype).contiguous())
+        self.register_buffer("_zeros", weights.zeros.t().to(dtype).contiguous())
+        self.register_buffer("_order", weights.order)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from service.engine.device import is_cpu, is_cuda
+from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.operator_trial import works
 from service.engine.linears.quantized import GroupedLinear, finished, ordered
 
@@ -16,33 +17,26 @@ _CUDA_INNER_K_TILES = 8
 class Int4KernelLinear(nn.Module):
     """Weights of 4 bits in the layout of PyTorch's kernels ("tinygemm"), which only they can read.
 
-    Args: as `GroupedLinear`'s, in bfloat16; `int4_kernel_works` says for which shapes.
+    Args:
+        weights: The weights, of 4 bits and in a shape for which `int4_kernel_works`; it computes in bfloat16.
     """
 
     _packed: torch.Tensor
     _scales_and_zeros: torch.Tensor
     _order: torch.Tensor | None
 
-    def __init__(
-        self,
-        codes: torch.Tensor,
-        scales: torch.Tensor,
-        zeros: torch.Tensor,
-        bias: nn.Parameter | None,
-        order: torch.Tensor | None,
-    ) -> None:
+    def __init__(self, weights: GroupedWeights) -> None:
         super().__init__()
-        self.out_features, self.in_features = codes.shape
-        self.bias = bias
-        group_size = self.in_features // scales.shape[1]
-        self._group_size = _kernel_group_size(group_size)
-        repeats = group_size // self._group_size
-        rounded = scales.bfloat16().float()
+        self.out_features, self.in_features = weights.codes.shape
+        self.bias = weights.bias
+        self._group_size = _kernel_group_size(weights.group_size)
+        repeats = weights.group_size // self._group_size
+        rounded = weights.scales.bfloat16().float()
         # The kernels compute scale * (code - 8) + zero.
-        pairs = torch.stack((rounded, (8 - zeros.float()) * rounded), dim=-1).repeat_interleave(repeats, dim=1)
-        self.register_buffer("_packed", _pack_for_kernel(codes))
+        pairs = torch.stack((rounded, (8 - weights.zeros.float()) * rounded), dim=-1).repeat_interleave(repeats, dim=1)
+        self.register_buffer("_packed", _pack_for_kernel(weights.codes))
         self.register_buffer("_scales_and_zeros", pairs.transpose(0, 1).bfloat16().contiguous())
-        self.register_buffer("_order", order)
+        self.register_buffer("_order", weights.order)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
@@ -59,25 +53,20 @@ class HalvesKernelLinear(nn.Module):
     One row by 2048 x 2048 takes 0.23 ms on a CPU, unpacked for the product 2.0 ms; 128 rows take 12.5 ms and 4.2 ms
     (torch 2.13, bfloat16, one thread of an AMD EPYC with AVX-512, while tests ran beside it).
 
-    Args: as `Int4KernelLinear`'s.
+    Args:
+        weights: As `Int4KernelLinear`'s, but of 8 bits.
     """
 
     _order: torch.Tensor | None
 
-    def __init__(
-        self,
-        codes: torch.Tensor,
-        scales: torch.Tensor,
-        zeros: torch.Tensor,
-        bias: nn.Parameter | None,
-        order: torch.Tensor | None,
-    ) -> None:
+    def __init__(self, weights: GroupedWeights) -> None:
         super().__init__()
+        codes, scales, zeros = weights.codes, weights.scales, weights.zeros.float()
         self.out_features, self.in_features = codes.shape
-        high_zeros = (zeros.float() / 16).floor()
-        self._high = Int4KernelLinear(codes >> 4, 16 * scales, high_zeros, None, None)
-        self._low = Int4KernelLinear(codes & 15, scales, zeros.float() - 16 * high_zeros, bias, None)
-        self.register_buffer("_order", order)
+        high_zeros = (zeros / 16).floor()
+        self._high = Int4KernelLinear(GroupedWeights(codes >> 4, 16 * scales, high_zeros, 4))
+        self._low = Int4KernelLinear(GroupedWeights(codes & 15, scales, zeros - 16 * high_zeros, 4, weights.bias))
+        self.register_buffer("_order", weights.order)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
@@ -88,20 +77,13 @@ class HalvesKernelLinear(nn.Module):
 
 
 def make_grouped_linear(
-    codes: torch.Tensor,
-    scales: torch.Tensor,
-    zeros: torch.Tensor,
-    bits: int,
-    bias: nn.Parameter | None,
-    order: torch.Tensor | None,
-    dtype: torch.dtype,
+    weights: GroupedWeights, dtype: torch.dtype
 ) -> GroupedLinear | Int4KernelLinear | HalvesKernelLinear:
     """The layer that is best for a matrix on its device; arguments as `GroupedLinear`'s."""
-    outputs, inputs = codes.shape
-    if int4_kernel_works(codes.device, dtype, inputs, outputs, inputs // scales.shape[1]):
-        kind = Int4KernelLinear if bits == 4 else HalvesKernelLinear
-        return kind(codes, scales, zeros, bias, order)
-    return GroupedLinear(codes, scales, zeros, bits, bias, order, dtype)
+    outputs, inputs = weights.codes.shape
+    if int4_kernel_works(weights.codes.device, dtype, inputs, outputs, weights.group_size):
+        return Int4KernelLinear(weights) if weights.bits == 4 else HalvesKernelLinear(weights)
+    return GroupedLinear(weights, dtype)
 
 
 @functools.cache
@@ -118,10 +100,11 @@ def int4_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, out
         for size in ((outputs, inputs), shape)
     )
     scales = torch.rand(shape, device=device, generator=generator) + 0.5
-    plain = GroupedLinear(codes, scales, zeros, 4, None, None, dtype)
+    weights = GroupedWeights(codes, scales, zeros, 4)
+    plain = GroupedLinear(weights, dtype)
     rows = torch.randn((3, inputs), device=device, generator=generator).bfloat16()
     otherwise = f"4-bit weights of {outputs} x {inputs} are unpacked for each product"
-    return works(lambda: Int4KernelLinear(codes, scales, zeros, None, None)(rows), plain(rows), otherwise)
+    return works(lambda: Int4KernelLinear(weights)(rows), plain(rows), otherwise)
 
 
 def _kernel_group_size(group_size: int) -> int:

@@ -11,11 +11,12 @@ from torch import nn
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.quantization import Quantization
+from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.quantized import GroupedLinear
 from service.engine.linears.tinygemm import HalvesKernelLinear, Int4KernelLinear
 
 PackedLinear = GroupedLinear | Int4KernelLinear | HalvesKernelLinear
-MakeLinear = Callable[..., PackedLinear]
+MakeLinear = Callable[[GroupedWeights, torch.dtype], PackedLinear]
 """`GroupedLinear`, or what takes its arguments."""
 
 _AWQ_PLACES = (0, 4, 1, 5, 2, 6, 3, 7)
@@ -54,7 +55,7 @@ class AwqWeights(nn.Module):
     def to_linear(self, dtype: torch.dtype, make: MakeLinear) -> PackedLinear:
         """The layer that computes with these weights, in memory of its own."""
         codes, zeros = (_unpacked_columns(words, 4, _AWQ_PLACES) for words in (self.qweight, self.qzeros))
-        return make(codes.t().contiguous(), self.scales.t(), zeros.t(), 4, self.bias, None, dtype)
+        return make(GroupedWeights(codes.t().contiguous(), self.scales.t(), zeros.t(), 4, self.bias), dtype)
 
 
 class GptqWeights(nn.Module):
@@ -102,7 +103,7 @@ class GptqWeights(nn.Module):
         order = self._order()
         if order is not None:
             codes = codes.index_select(1, order)
-        return make(codes, self.scales.t(), zeros, self.bits, self.bias, order, dtype)
+        return make(GroupedWeights(codes, self.scales.t(), zeros, self.bits, self.bias, order), dtype)
 
     def _order(self) -> torch.Tensor | None:
         """The inputs sorted by group; None if they are so already."""

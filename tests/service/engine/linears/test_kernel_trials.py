@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from service.engine.engine import Engine
+from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.kernel_trials import MAX_ROWS, Layer, make_product, tried_kernel, use_kernels
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.weights.load import load_model
@@ -66,7 +67,8 @@ def grouped(inputs: int = 64, group_size: int = 32) -> GroupedLinear:
         torch.randint(16, (32, count), dtype=torch.uint8, generator=generator)
         for count in (inputs, inputs // group_size)
     )
-    return GroupedLinear(codes, torch.rand(zeros.shape, generator=generator), zeros, 4, None, None, torch.float16)
+    scales = torch.rand(zeros.shape, generator=generator)
+    return GroupedLinear(GroupedWeights(codes, scales, zeros, 4), torch.float16)
 
 
 def product_of(layer: Layer) -> Callable[..., torch.Tensor]:

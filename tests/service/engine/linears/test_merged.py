@@ -1,11 +1,13 @@
 """Layers of the same input merged into one give the outputs that they gave side by side."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.merged import merged
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import Int4KernelLinear
@@ -26,16 +28,17 @@ def int8(outputs: int, has_bias: bool = False, dtype: torch.dtype = torch.float3
     return layer
 
 
-def random_weights(outputs: int, bits: int, groups: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def random_weights(outputs: int, bits: int, groups: int, **others: Any) -> GroupedWeights:
     codes = torch.randint(2**bits, (outputs, INPUTS), dtype=torch.uint8)
-    return codes, torch.rand(outputs, groups), torch.randint(2**bits, (outputs, groups), dtype=torch.uint8)
+    zeros = torch.randint(2**bits, (outputs, groups), dtype=torch.uint8)
+    return GroupedWeights(codes, torch.rand(outputs, groups), zeros, bits, **others)
 
 
 def grouped(
     outputs: int, has_bias: bool = False, bits: int = 4, groups: int = 4, order: torch.Tensor | None = None
 ) -> GroupedLinear:
     bias = nn.Parameter(torch.randn(outputs)) if has_bias else None
-    return GroupedLinear(*random_weights(outputs, bits, groups), bits, bias, order, torch.float32)
+    return GroupedLinear(random_weights(outputs, bits, groups, bias=bias, order=order), torch.float32)
 
 
 def in_order(outputs: int, has_bias: bool = False) -> GroupedLinear:
@@ -54,7 +57,7 @@ def test_one_layer_gives_the_outputs_of_all(make: Callable[..., nn.Module], bias
 
 
 @pytest.mark.parametrize("make", [int8, grouped, in_order])
-def test_joining_holds_no_weight_twice(make: Callable[..., nn.Module]) -> None:
+def test_merging_holds_no_weight_twice(make: Callable[..., nn.Module]) -> None:
     def held() -> int:
         buffers = [buffer for part in parts for name, buffer in part.named_buffers() if name != "_order"]
         return sum(buffer.untyped_storage().nbytes() for buffer in buffers)
@@ -66,7 +69,7 @@ def test_joining_holds_no_weight_twice(make: Callable[..., nn.Module]) -> None:
 
 
 def tinygemm(outputs: int) -> Int4KernelLinear:
-    return Int4KernelLinear(*random_weights(outputs, 4, 4), None, None)
+    return Int4KernelLinear(random_weights(outputs, 4, 4))
 
 
 UNLIKE = {

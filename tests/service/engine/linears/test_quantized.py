@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import HalvesKernelLinear, Int4KernelLinear, int4_kernel_works, make_grouped_linear
 
@@ -60,7 +61,7 @@ def test_groups_are_within_their_tolerance(
     scales = torch.rand(zeros.shape).half() * 0.01
     order = None if is_ordered else torch.randperm(inputs)
     bias = torch.randn(outputs).to(dtype)
-    layer = make_grouped_linear(codes, scales, zeros, bits, nn.Parameter(bias), order, dtype)
+    layer = make_grouped_linear(GroupedWeights(codes, scales, zeros, bits, nn.Parameter(bias), order), dtype)
     weight = scales.float().repeat_interleave(group_size, 1) * (codes - zeros.float().repeat_interleave(group_size, 1))
     if order is not None:
         weight = weight[:, torch.argsort(order)]
@@ -71,7 +72,7 @@ def test_groups_are_within_their_tolerance(
 def made(dtype: torch.dtype, bits: int, outputs: int = 256, inputs: int = 1024, group_size: int = 128) -> nn.Module:
     codes = torch.randint(2**bits, (outputs, inputs), dtype=torch.uint8)
     zeros = torch.randint(2**bits, (outputs, inputs // group_size), dtype=torch.uint8)
-    return make_grouped_linear(codes, torch.rand(zeros.shape), zeros, bits, None, None, dtype)
+    return make_grouped_linear(GroupedWeights(codes, torch.rand(zeros.shape), zeros, bits), dtype)
 
 
 def bytes_of(layer: nn.Module) -> int:
