@@ -22,22 +22,21 @@ from transformers import PreTrainedModel
 from service.engine.attention.attention import attend
 from service.engine.attention.attention_params import AttentionParams
 from service.engine.attention.batch import PackedBatch
+from service.engine.families import family_of
 from service.engine.forward.layer_functions import PLAIN, HeadLayout, LayerCalls, LayerFunctions, Norm
 from service.engine.linears.merged import QUANTIZED, merged
 from service.engine.linears.plain import MergedLinear, SeparateLinears, is_plain_linear
 from service.engine.sharding.layers import PARALLEL_LINEARS
-
-_MODEL_TYPES = frozenset({"llama", "mistral", "phi3", "qwen2", "qwen3"})
-
 
 _Linears = MergedLinear | SeparateLinears
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """The parts of one decoder layer."""
+    """The parts of one decoder layer; `window_holder` is who keeps its sliding window, if anybody does."""
 
     attention: Any
+    window_holder: Any
     input_norm: Norm
     qkv: _Linears
     query_norm: Norm | None
@@ -50,9 +49,7 @@ class _Layer:
     @property
     def attention_params(self) -> AttentionParams:
         """Made at every step: `SelfCheck` shortens the window for a while."""
-        # These classes read the window from their config; the others keep one for each layer, or have none.
-        holder = self.attention.config if self.attention.config.model_type in ("mistral", "phi3") else self.attention
-        window: int | None = getattr(holder, "sliding_window", None)
+        window: int | None = getattr(self.window_holder, "sliding_window", None)
         return AttentionParams(self.attention.scaling, window)
 
 
@@ -143,7 +140,7 @@ class FusedDecoder:
 
 def can_fuse(model: PreTrainedModel) -> bool:
     """Whether the model is of a known type, with matrices that are plain or quantized our way and SiLU between them."""
-    if model.config.model_type not in _MODEL_TYPES or model.config.hidden_act != "silu":
+    if not family_of(model.config.model_type).is_fused or model.config.hidden_act != "silu":
         return False
     module: Any = model
     parts = (
@@ -175,6 +172,7 @@ def _layer(layer: Any) -> _Layer:
     attention = layer.self_attn
     return _Layer(
         attention=attention,
+        window_holder=attention.config if family_of(attention.config.model_type).has_window_in_config else attention,
         input_norm=_norm(layer.input_layernorm),
         qkv=_linears(*_qkv(layer)),
         query_norm=_norm(attention.q_norm) if hasattr(attention, "q_norm") else None,

@@ -17,6 +17,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from service.engine.errors import UnsupportedModelError
+from service.engine.families import FAMILIES, family_of
 from service.engine.linears.plain import is_plain_linear
 from service.engine.sharding.layers import (
     ColumnParallelLinear,
@@ -32,9 +33,6 @@ _ROWWISE = frozenset({"rowwise", "rowwise_split_input", "rowwise_rep"})
 _REPLICATED = frozenset({"replicate", "replicated_with_grad_allreduce"})
 _STYLES = _GATHERED | _ROWWISE | _REPLICATED | {"colwise", _EMBEDDING}
 """The styles of transformers' plans that are known here; those for mixtures of experts are not."""
-
-_MODEL_TYPES = frozenset({"gemma2", "gemma3_text", "llama", "mistral", "phi3", "qwen2", "qwen3"})
-"""Those whose shards the tests compare with the whole models. No check at load could: no device has the whole one."""
 
 _MAX_RANKS = 16
 """The most devices of one machine that a refusal counts up to."""
@@ -108,10 +106,9 @@ def _plan(model: PreTrainedModel) -> dict[str, str]:
     Raises:
         UnsupportedModelError: Nobody has seen it work, or the plan is for something that is not done here.
     """
-    if model.config.model_type not in _MODEL_TYPES:
-        raise UnsupportedModelError(
-            f"only those of type {', '.join(sorted(_MODEL_TYPES))} were compared with whole ones"
-        )
+    if not family_of(model.config.model_type).is_sharded:
+        compared = sorted(model_type for model_type, family in FAMILIES.items() if family.is_sharded)
+        raise UnsupportedModelError(f"only those of type {', '.join(compared)} were compared with whole ones")
     rules = dict(model.tp_plan)
     modules = dict(model.named_modules())
     plan = {name: rules[_rule(name)] for name in modules if _rule(name) in rules}

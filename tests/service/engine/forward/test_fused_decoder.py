@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from service.engine.families import FAMILIES
 from service.engine.forward.fused_decoder import can_fuse
 from service.engine.forward.kv_cache import KVShape, bytes_per_block
 from service.engine.forward.model_runner import ModelRunner
@@ -84,6 +85,10 @@ def test_logits_are_those_of_the_class(
     assert can_fuse(model)
     logits = logits_in_company(make_runner(model), 30)
     assert (logits - expected).norm() < tolerance * expected.norm()
+
+
+def test_each_type_that_is_fused_is_compared() -> None:
+    assert {family for family, _ in COVERED} == {it for it, family in FAMILIES.items() if family.is_fused}
 
 
 class Doubling(nn.Linear):

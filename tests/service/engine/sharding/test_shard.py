@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from service.checkpoints.memory import read_weights, weights_bytes
 from service.engine.engine import Engine
 from service.engine.errors import UnsupportedModelError
+from service.engine.families import FAMILIES
 from service.engine.sharding.layers import Ranks
 from service.engine.sharding.shard import shard_model
 from service.engine.weights.load import load_model
@@ -49,6 +50,11 @@ def completions(checkpoint: Path, ranks: Ranks, **changes: Any) -> list[list[int
 def alone(rank: int, size: int) -> ThreadRanks:
     """A rank that never speaks to the others."""
     return ThreadRanks(rank, [torch.empty(0)] * size, threading.Barrier(size))
+
+
+def test_each_type_that_is_sharded_is_compared() -> None:
+    compared = {tiny_model(family).config.model_type for family in SHARDED_FAMILIES}
+    assert compared == {it for it, family in FAMILIES.items() if family.is_sharded}
 
 
 @pytest.mark.parametrize("family", SHARDED_FAMILIES)
