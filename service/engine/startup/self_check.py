@@ -128,7 +128,7 @@ def _blaming(accelerations: Set[Acceleration]) -> str:
 
 def _check_class(model: PreTrainedModel) -> None:
     """Refuses what would end in an obscure error, or might be wrong only after more tokens than the check has."""
-    if not model._supports_attention_backend:
+    if not model.is_backend_compatible():  # type: ignore[no-untyped-call]
         raise UnsupportedModelError("its class in transformers does not let its attention be replaced")
     config = model.config.get_text_config()
     ropes = {rope for rope in _rope_types(getattr(config, "rope_parameters", None)) if _depends_on_the_batch(rope)}

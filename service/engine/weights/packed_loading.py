@@ -68,6 +68,7 @@ class PackedLoader(HfQuantizer):
                     linear.bias = nn.Parameter(linear.weight.new_empty(linear.out_features), requires_grad=False)
                 model.set_submodule(name, _place(linear, quantization))
         if quantization.method == "int8":
+            # So do classes of transformers what is not for them. If that ended, `load_model` would refuse these names.
             ignored = model._keys_to_ignore_on_load_unexpected or ()
             model._keys_to_ignore_on_load_unexpected = {*ignored, *(rf"{re.escape(name)}$" for name in STORED_ONES)}
         self._shapes = {name: _shapes(model.get_submodule(name)) for name in names}
