@@ -1,4 +1,4 @@
-"""What can keep a checkpoint from being served, and a step from being run."""
+"""Reasons that keep a checkpoint from being served, and a step from being run."""
 
 import torch
 
@@ -8,7 +8,7 @@ class UnsupportedModelError(ValueError):
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether there was not enough memory, for which torch has an error of its own on CUDA only."""
+    """Tells if there was not enough memory, for which torch has an error of its own on CUDA only."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     texts = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")

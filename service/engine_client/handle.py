@@ -1,4 +1,4 @@
-"""What the edge knows of a model's engine: one process, or several that share its requests."""
+"""A model's engine as the edge knows it: one process, or several that share its requests."""
 
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Which of several engines of one model answers a request: the one that knows most of its prompt, or has least to do.
+"""Chooses one of several engines of one model for a request: who knows most of its prompt, or has least to do.
 
 Only numbers: nothing here knows of processes. That two prefixes have one hash would send a request to an engine that
 knows less of it than thought, and changes no token.
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from service.engine_protocol.engine_config import BLOCK_SIZE
 
 MAX_EXCESS = 8
-"""How many requests more than the least loaded engine another may have and still be chosen for what it knows. A step
-takes hardly longer for a few rows more, and a prefix that is found saves its prefill; reasoned, not measured."""
+"""The most requests that an engine may have beyond the least loaded one and be chosen for what it knows. A step takes
+hardly longer for a few rows more, and a prefix that is found saves its prefill; reasoned, not measured."""
 
 _MAX_PREFIXES = 1 << 16
-"""How many blocks of prompts are remembered: a million tokens."""
+"""The blocks of prompts that are remembered: a million tokens."""
 
 
 class PrefixAffinity:
@@ -34,7 +34,7 @@ class PrefixAffinity:
 
     @property
     def num_prefixes(self) -> int:
-        """How many blocks of prompts are remembered."""
+        """The number of blocks of prompts that are remembered."""
         return len(self._holders)
 
     def choose(self, prompt_token_ids: list[int], cache_salt: str, loads: Sequence[int | None]) -> int:
@@ -65,7 +65,7 @@ class PrefixAffinity:
         self._holders = OrderedDict((prefix, holders) for prefix, holders in left if holders)
 
     def _num_known(self, prefixes: list[int]) -> list[int]:
-        """How many blocks of a prompt's beginning each engine knows."""
+        """The number of blocks of a prompt's beginning that each engine knows."""
         num_known = [0] * self._num_engines
         holders = frozenset(range(self._num_engines))
         for prefix in prefixes:

@@ -93,22 +93,22 @@ class EngineProcess:
 
     @property
     def num_preemptions(self) -> int:
-        """How many times a sequence was preempted, in this process and those before it."""
+        """The number of preemptions of sequences, in this process and those before it."""
         return self._num_past_preemptions + self.stats.num_preemptions
 
     @property
     def num_serving(self) -> int:
-        """Whether it serves, as a number of engines."""
+        """The number of engines that serve: 1 if it does, else 0."""
         return int(self.is_serving)
 
     @property
     def num_recent_deaths(self) -> int:
-        """How often its process has died within a minute; after five times it stays down."""
+        """The deaths of its process within a minute; after five it stays down."""
         return self._deaths.num_recent
 
     @property
     def is_serving(self) -> bool:
-        """Whether requests are taken and get on."""
+        """Tells if requests are taken and get on."""
         return self.state is EngineState.READY and not self._is_stalled
 
     def on_change(self, callback: Callable[[], None]) -> None:

@@ -42,7 +42,7 @@ class Replicas:
 
     @property
     def config(self) -> EngineConfig:
-        """What the first one loads; the others differ by the device."""
+        """The first one's config; the others differ by the device."""
         return self.engines[0].config
 
     @property
@@ -53,23 +53,23 @@ class Replicas:
 
     @property
     def state_detail(self) -> str:
-        """What is to be said of the engines that are not ready, each by its device."""
+        """The details of the engines that are not ready, each by its device."""
         details = [(self._name(place), engine) for place, engine in enumerate(self.engines)]
         return "; ".join(f"{name}: {engine.state_detail}" for name, engine in details if engine.state_detail)
 
     @property
     def free_bytes(self) -> int | None:
-        """What was free on the fullest device, if that was too little for its engine to load."""
+        """The bytes that were free on the fullest device, if that was too little for its engine to load."""
         return min((engine.free_bytes for engine in self.engines if engine.free_bytes is not None), default=None)
 
     @property
     def engines_per_device(self) -> int:
-        """How many of the engines, or of their ranks, are on one device."""
+        """The number of engines, or of their ranks, on one device."""
         return max(Counter(device for engine in self.engines for device in engine.config.devices).values())
 
     @property
     def max_num_seqs(self) -> int:
-        """How many requests run at once in all of them."""
+        """The number of requests that run at once in all of them."""
         return sum(engine.max_num_seqs for engine in self.engines)
 
     @property
@@ -84,22 +84,22 @@ class Replicas:
 
     @property
     def num_serving(self) -> int:
-        """How many of them serve."""
+        """The number of them that serve."""
         return sum(engine.num_serving for engine in self.engines)
 
     @property
     def num_preemptions(self) -> int:
-        """How many times a sequence was preempted in any."""
+        """The number of preemptions of sequences in all of them."""
         return sum(engine.num_preemptions for engine in self.engines)
 
     @property
     def num_recent_deaths(self) -> int:
-        """How often the process of the one that dies most has died within a minute."""
+        """The deaths within a minute of the process that dies most."""
         return max(engine.num_recent_deaths for engine in self.engines)
 
     @property
     def is_serving(self) -> bool:
-        """Whether any takes requests and gets on with them."""
+        """Tells if any takes requests and gets on with them."""
         return self.num_serving > 0
 
     def on_change(self, callback: Callable[[], None]) -> None:
@@ -167,7 +167,7 @@ class Replicas:
         return self._affinity.choose(submit.prompt_token_ids, submit.cache_salt, loads)
 
     def _loads(self, full: set[int]) -> list[int | None]:
-        """How many requests each engine has; None for one that is full or takes none."""
+        """The number of requests that each engine has; None for one that is full or takes none."""
         # One that is stalled still takes requests, but only if there is no other.
         can_serve = [engine.is_serving for engine in self.engines]
         if not any(can_serve):

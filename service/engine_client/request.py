@@ -17,7 +17,7 @@ from service.errors import (
 
 
 class EngineState(enum.Enum):
-    """Whether an engine can take requests."""
+    """The state of an engine, of which only `READY` takes requests."""
 
     LOADING = "loading"
     READY = "ready"
@@ -27,7 +27,7 @@ class EngineState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class EngineOutput:
-    """What a completion has grown by.
+    """New tokens of a completion.
 
     Attributes:
         token_ids: All tokens that came since the output before.
@@ -70,7 +70,7 @@ class Request:
 
     @property
     def has_ended(self) -> bool:
-        """Whether its one end has come."""
+        """Tells if its one end has come."""
         return self.finish_reason is not None or self.error is not None
 
     def grow(self, output: StepOutput) -> None:
@@ -103,7 +103,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class QueueBounds:
-    """How much may wait for an engine.
+    """Bounds of what may wait for an engine.
 
     Attributes:
         max_num_seqs: The most requests that run at once.
@@ -141,7 +141,7 @@ class QueueBounds:
 
 
 def to_error(failure: Failure, submit: Submit) -> RunstreamError:
-    """What the client of a request that the engine could not finish is told."""
+    """Maps an engine's failure to the client's error."""
     if failure.cause is FailureCause.GRAMMAR and submit.grammar is not None:
         field = submit.grammar.field
         return UnsatisfiableFormatError(f"{field} {failure.message}", field)

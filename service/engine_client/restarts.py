@@ -1,4 +1,4 @@
-"""How often an engine's process has died, and what follows from it."""
+"""Deaths of an engine's process, and what follows from them."""
 
 import time
 from collections import deque
@@ -16,18 +16,18 @@ class Deaths:
 
     @property
     def num_recent(self) -> int:
-        """How many there were within a minute."""
+        """The number of them within a minute."""
         now_s = time.monotonic()
         return sum(now_s - death_s < _WINDOW_S for death_s in self._times_s)
 
     @property
     def are_too_many(self) -> bool:
-        """Whether the process is not to be started again."""
+        """Tells if the process is not to be started again."""
         return self.num_recent >= _MAX_DEATHS
 
     @property
     def pause_s(self) -> float:
-        """How long to wait before the next start: not at all after the first death, then longer and longer."""
+        """The pause before the next start: none after the first death, then longer and longer."""
         num_recent = self.num_recent
         return _FIRST_PAUSE_S * 2**num_recent if num_recent > 1 else 0.0
 

@@ -1,4 +1,4 @@
-"""Who wants to know of an engine's changes."""
+"""Callbacks and tasks of those who want to know of an engine's changes."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What an engine is told at its start, and what it tells of itself."""
+"""An engine's config, and what it tells of itself."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 from service.engine_protocol.acceleration import Acceleration
 
 BLOCK_SIZE = 16
-"""How many tokens' keys and values a block holds."""
+"""The number of tokens whose keys and values a block holds."""
 
 
 def num_blocks_for(num_tokens: int) -> int:
-    """How many blocks hold `num_tokens` tokens."""
+    """The number of blocks that hold `num_tokens` tokens."""
     return -(-num_tokens // BLOCK_SIZE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryShare:
-    """What an engine may take of a CUDA device if its KV cache gets what is left.
+    """An engine's share of a CUDA device if its KV cache gets what is left.
 
     Attributes:
         utilization: The part of the device's memory that may be in use, by whomever; above 0, at most 1.
@@ -38,7 +38,7 @@ class MemoryShare:
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Which checkpoint an engine runs, where and within which bounds.
+    """The checkpoint that an engine runs, its device and its bounds.
 
     Attributes:
         checkpoint: A folder with config.json and *.safetensors.
@@ -71,13 +71,13 @@ class EngineConfig:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """Where it computes; more than one if these share the model."""
+        """The devices on which it computes; more than one if these share the model."""
         return self.device, *self.other_devices
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What a loaded engine can do.
+    """Facts about a loaded engine.
 
     Attributes:
         vocab_size: Token ids are below this.

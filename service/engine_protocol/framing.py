@@ -1,4 +1,4 @@
-"""How messages are framed on the pipes between the edge and an engine's process.
+"""Frames messages on the pipes between the edge and an engine's process.
 
 A frame is the length of its payload, 4 bytes, most significant first, and the payload, a pickled message. Both ends are
 this program, and the pipes are nobody else's.

@@ -1,8 +1,4 @@
-"""What the edge and an engine's process tell each other, and how it is framed on their pipes.
-
-A frame is the length of its payload, 4 bytes, most significant first, and the payload, a pickled message. Both ends are
-this program, and the pipes are nobody else's.
-"""
+"""Messages that the edge and an engine's process send each other; `framing` frames them."""
 
 import enum
 from dataclasses import dataclass, field
@@ -11,11 +7,11 @@ from service.engine_protocol.engine_config import EngineInfo
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams, TokenLogprobs
 
 ENGINE_FAILED = "The engine failed while it was running this request. The same request may make it fail again."
-"""What clients are told whose request was in a step, or in a process, that failed."""
+"""The message to clients whose request was in a step, or in a process, that failed."""
 
 
 class GrammarKind(enum.Enum):
-    """How a grammar is told."""
+    """The kinds of texts that a grammar is made of."""
 
     JSON_SCHEMA = "json_schema"
     JSON_LINE = "json_line"
@@ -142,7 +138,7 @@ class StepOutput:
 
 
 class FailureCause(enum.Enum):
-    """What a request could not be finished for."""
+    """The kinds of reasons why a request could not be finished."""
 
     ENGINE = "engine"
     REQUEST = "request"  # what it asks for excludes itself

@@ -1,4 +1,4 @@
-"""How a sequence's tokens are sampled, and why a completion ends."""
+"""Parameters of sampling, and the reasons why a completion ends."""
 
 import enum
 import itertools
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How tokens are sampled and how many; complete and checked, the edge has filled in every default.
+    """Parameters of sampling, complete and checked: the edge has filled in every default.
 
     Attributes:
         max_tokens: The most tokens to generate, at least 1.
@@ -53,7 +53,7 @@ class SamplingParams:
 
     @property
     def has_penalties(self) -> bool:
-        """Whether the tokens so far change the next one's logits."""
+        """Tells if the tokens so far change the next one's logits."""
         return self.repetition_penalty != 1 or self.frequency_penalty != 0 or self.presence_penalty != 0
 
     def token_ids(self) -> Iterator[int]:
@@ -62,7 +62,7 @@ class SamplingParams:
         yield from itertools.chain(self.allowed_token_ids, *self.bad_words, self.stop_token_ids)
 
     def ends_with(self, token_id: int) -> bool:
-        """Whether a token ends the completion."""
+        """Tells if a token ends the completion."""
         return token_id in self.eos_token_ids or token_id in self.stop_token_ids
 
 
@@ -80,14 +80,14 @@ class TokenLogprobs:
 
 
 class FinishReason(enum.Enum):
-    """Why a completion ended."""
+    """The reason why a completion ended."""
 
     STOP = "stop"
     LENGTH = "length"
 
 
 class Priority(enum.IntEnum):
-    """Which sequences go first; the lower value does."""
+    """The order in which sequences go; the lower value goes first."""
 
     ONLINE = 0
     BATCH = 1

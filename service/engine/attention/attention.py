@@ -114,7 +114,7 @@ def _decode(
 
 
 def _gather_group(cache: torch.Tensor, group: DecodeGroup, layer: int, rows: torch.Tensor) -> torch.Tensor:
-    """What `gather` gives for a group, or what it gave in the step before with this step's tokens put in."""
+    """Keys and values as `gather` gives them for a group, or gave them in the step before, with this step's tokens."""
     gathered = group.gathered.get(layer)
     if gathered is None:
         gathered = group.gathered[layer] = gather(cache, group.block_table)

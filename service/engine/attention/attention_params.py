@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class AttentionParams(NamedTuple):
-    """How a layer scores what a token attends to. A tuple: one is made for each layer in each step.
+    """A layer's way to score what a token attends to. A tuple, for one is made for each layer in each step.
 
     Attributes:
         scaling: Scores are multiplied by it.

@@ -1,4 +1,4 @@
-"""Which tokens of a packed row attend to what."""
+"""A step as attention sees it: the tokens of a packed row, and what each attends to."""
 
 from dataclasses import dataclass, field
 
@@ -33,7 +33,7 @@ class DecodeGroup:
     _masks: dict[int | None, torch.Tensor | None] = field(default_factory=dict)
 
     def mask(self, sliding_window: int | None, dtype: torch.dtype) -> torch.Tensor | None:
-        """What each sequence must not see, additive [end - start, 1, 1, max_length]; None if that is nothing.
+        """A mask of what each sequence must not see, additive [end - start, 1, 1, max_length]; None if that is nothing.
 
         Made once for each kind of layer, not for each layer.
         """
@@ -55,7 +55,7 @@ class DecodeGroup:
 
 @dataclass(frozen=True, slots=True)
 class PackedBatch:
-    """What attention needs to know of a step.
+    """Everything that attention needs to know of a step.
 
     Attributes:
         kv_cache: One tensor for each layer, [blocks, BLOCK_SIZE, 2 * KV heads, head size]: keys' heads, then values'.

@@ -56,7 +56,7 @@ class PagedDecode:
 
     @property
     def end(self) -> int:
-        """Where their tokens end in the packed row."""
+        """The place where their tokens end in the packed row."""
         return self.lengths.shape[0]
 
 

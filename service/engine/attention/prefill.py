@@ -72,7 +72,7 @@ def prefill(
 def _context_of_chunk(
     keys_values: torch.Tensor, cache: torch.Tensor, chunk: PrefillChunk, window: int | None
 ) -> torch.Tensor:
-    """What the first of a chunk's tokens sees and all that follows: [1, tokens, 2 * KV heads, head size]."""
+    """Keys and values from the first that a chunk's tokens see: [1, tokens, 2 * KV heads, head size]."""
     if chunk.num_computed_tokens == 0:
         return keys_values[None, chunk.start : chunk.end]
     block_size = cache.shape[1]
@@ -83,7 +83,7 @@ def _context_of_chunk(
 
 
 def _prefill_mask(num_tokens: int, num_context: int, sliding_window: int | None, query: torch.Tensor) -> torch.Tensor:
-    """What each of the last `num_tokens` of `num_context` tokens must not see, additive [num_tokens, num_context]."""
+    """A mask of what the last `num_tokens` tokens must not see, additive [num_tokens, num_context]."""
     context = torch.arange(num_context, device=query.device)
     own = context[num_context - num_tokens :, None]
     hidden = context > own

@@ -25,7 +25,7 @@ from service.engine.progress import tell_progress
 _log = logging.getLogger(__name__)
 
 BUDGET_S = 120.0
-"""How long a start may take longer for this. It is looked at between two functions, each of which takes seconds."""
+"""The time by which this may prolong a start. It is looked at between two functions, each of which takes seconds."""
 
 _ROW_COUNTS = (1, 24)
 """Compilation takes a size for granted the first time that it sees it, and as variable when it sees another."""
@@ -35,7 +35,7 @@ _TOLERANCE = 1e-5
 """In norm(compiled - plain) / norm(plain)."""
 
 _COMPILE_ERRORS = (RuntimeError, ImportError, OSError, ValueError, TypeError, AttributeError)
-"""What compilers of torch raise: without a C++ compiler or Triton, or for what they can't compile."""
+"""Errors of torch's compilers: without a C++ compiler or Triton, or for what they can't compile."""
 
 Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
 

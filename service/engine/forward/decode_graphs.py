@@ -45,7 +45,7 @@ class Capture(Protocol):
         ...
 
     def free_bytes(self) -> int:
-        """How much memory the device has free."""
+        """The memory that the device has free."""
         ...
 
 
@@ -73,7 +73,7 @@ class CudaCapture:
         return graph.replay
 
     def free_bytes(self) -> int:
-        """How much memory the device has free."""
+        """The memory that the device has free."""
         return torch.cuda.mem_get_info(self._device)[0]
 
 
@@ -174,7 +174,7 @@ class DecodeGraphs:
 
 
 def capture_for(device: torch.device) -> Capture:
-    """What records on a device.
+    """The way to record on a device.
 
     Raises:
         AccelerationError: Nothing does.

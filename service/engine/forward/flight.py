@@ -13,7 +13,7 @@ from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 
 Work = Callable[[], SamplerOutput]
-"""What a step has to do on the device."""
+"""A step's work on the device."""
 
 
 class Pending(Protocol):
@@ -21,11 +21,11 @@ class Pending(Protocol):
 
     @property
     def sampled(self) -> SamplerOutput:
-        """What it samples, on the device, for work that is launched later."""
+        """Tokens that it samples, on the device, for work that is launched later."""
         ...
 
     def on_host(self) -> SamplerOutput:
-        """What it has sampled, on the CPU; waits until it is done."""
+        """Tokens that it has sampled, on the CPU; waits until it is done."""
         ...
 
 
@@ -42,7 +42,7 @@ class Launched:
         self._event = torch.cuda.current_stream(device).record_event() if has_streams(device) else None
 
     def on_host(self) -> SamplerOutput:
-        """What it has sampled, on the CPU; waits until it is done."""
+        """Tokens that it has sampled, on the CPU; waits until it is done."""
         if self._event is not None:
             self._event.synchronize()
         return self._on_host

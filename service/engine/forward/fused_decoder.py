@@ -103,7 +103,7 @@ class FusedDecoder:
         self._functions, self._adds_in_products = functions, False
 
     def example_calls(self, num_rows: int) -> LayerCalls:
-        """What the first layer calls its functions with, for token ids from 1 to `num_rows`."""
+        """The first layer's calls of its functions, for token ids from 1 to `num_rows`."""
         layer = self._layers[0]
         token_ids = torch.arange(1, num_rows + 1, device=self._embedding.weight.device)
         hidden = self._embedding(token_ids)
@@ -139,7 +139,7 @@ class FusedDecoder:
 
 
 def can_fuse(model: PreTrainedModel) -> bool:
-    """Whether the model is of a known type, with matrices that are plain or quantized our way and SiLU between them."""
+    """Tells if the model is of a known type, its matrices are plain or quantized our way, and SiLU is between them."""
     if not family_of(model.config.model_type).is_fused or model.config.hidden_act != "silu":
         return False
     module: Any = model

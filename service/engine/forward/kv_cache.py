@@ -12,7 +12,7 @@ from service.engine_protocol.engine_config import BLOCK_SIZE
 
 
 class KVShape(NamedTuple):
-    """What one layer keeps of one token: as many keys as values, all of one size."""
+    """Keys and values of one token in one layer: as many keys as values, all of one size."""
 
     num_kv_heads: int
     head_size: int
@@ -46,7 +46,7 @@ def _kv_shape(layer: Any, index: int) -> KVShape:
 
 
 def bytes_per_block(shapes: list[KVShape], dtype: torch.dtype) -> int:
-    """What a block takes in all layers together."""
+    """The bytes that a block takes in all layers together."""
     return sum(2 * shape.num_kv_heads * shape.head_size for shape in shapes) * BLOCK_SIZE * dtype.itemsize
 
 

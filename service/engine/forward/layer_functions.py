@@ -1,4 +1,4 @@
-"""What stands between the matrix products of a llama-like decoder layer: norm, rotary embedding, activation, residual.
+"""Functions between the matrix products of a llama-like decoder layer: norm, rotary embedding, activation, residual.
 
 Functions of tensors and of sizes that a model never changes, so that `compiled_layers` can compile each once for all
 layers.
@@ -23,7 +23,7 @@ class Norm(NamedTuple):
 
 
 class HeadLayout(NamedTuple):
-    """How many heads a layer has, and their size."""
+    """The number of a layer's heads, and their size."""
 
     num_heads: int
     num_kv_heads: int

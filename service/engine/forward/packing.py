@@ -18,12 +18,12 @@ from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 
 _BLOCKS_TOGETHER = 4
-"""What a group of decoding sequences gathers is a multiple of this many blocks."""
+"""A group of decoding sequences gathers a multiple of this many blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepInputs:
-    """What the device is told of a step.
+    """The tensors of a step.
 
     Attributes:
         token_ids: int64 [T], 0 for tokens that the step before samples.
@@ -185,7 +185,7 @@ def packing_key(item: ScheduledSequence) -> tuple[bool, int]:
 
 
 def _bounds_of_groups(block_counts: list[int]) -> list[int]:
-    """Where groups begin and end, for ascending counts; the first is 0 and the last is how many counts there are."""
+    """The bounds of groups, for ascending counts; the first is 0 and the last is the number of counts."""
     bounds = [0]
     for place, count in enumerate(block_counts):
         if count > 2 * block_counts[bounds[-1]]:
@@ -204,7 +204,7 @@ def _partly_filled_block(item: ScheduledSequence) -> int | None:
 
 
 def _slot_mapping(item: ScheduledSequence) -> list[int]:
-    """Where the keys and values of a step's tokens go."""
+    """The slots to which the keys and values of a step's tokens go."""
     table = item.sequence.block_table
     return [
         table[position // BLOCK_SIZE] * BLOCK_SIZE + position % BLOCK_SIZE for position in range(item.start, item.end)

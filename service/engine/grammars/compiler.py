@@ -81,7 +81,7 @@ class GrammarCompiler:
         self._new.close()
 
     def _template(self, spec: GrammarSpec) -> GrammarTemplate | None:
-        """What is known of a grammar, unless it is at its limit."""
+        """The template of a known grammar, unless it is at its limit."""
         with self._lock:
             template = self._templates.get(spec)
             if template is None or template.is_spent:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class GrammarError(SamplingError):
-    """Why a completion can't have the form that was asked for, in words for the client that follow the field's name."""
+    """A reason why a completion can't have the form that was asked for; for the client, behind the field's name."""
 
 
 class GrammarMatcher:

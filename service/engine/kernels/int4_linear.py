@@ -71,12 +71,12 @@ def int4_product(
 
 
 def bytes_per_step(rows: torch.Tensor, group_size: int) -> int:
-    """How many bytes of each output a program reads at once."""
+    """The bytes of each output that a program reads at once."""
     return min(128 if rows.shape[0] == 1 else 64, _bytes_within_groups(rows.shape[1], group_size))
 
 
 def can_multiply(num_inputs: int, group_size: int) -> bool:
-    """Whether a matrix has an even number of inputs and its groups are made of whole steps of the kernel."""
+    """Tells if a matrix has an even number of inputs and its groups are made of whole steps of the kernel."""
     return num_inputs % 2 == 0 and _bytes_within_groups(num_inputs, group_size) >= _LEAST_BYTES
 
 

@@ -53,7 +53,7 @@ def int8_product(
 
 
 def inputs_per_step(rows: torch.Tensor) -> int:
-    """How many bytes of each output a program reads at once."""
+    """The bytes of each output that a program reads at once."""
     return 128 if rows.shape[0] == 1 or rows.element_size() == 2 else 64
 
 

@@ -107,7 +107,7 @@ def _refusing() -> Iterator[None]:
 
 
 def tile_of(head_size: int, element_size: int) -> int:
-    """How many tokens one turn of the loop takes, for an element size in bytes."""
+    """The number of tokens that one turn of the loop takes, for an element size in bytes."""
     row_bytes: int = triton.next_power_of_2(head_size) * element_size
     return max(BLOCK_SIZE, min(_MAX_TILE, _TILE_BYTES // row_bytes))
 
@@ -125,14 +125,14 @@ def choose_num_splits(num_programs: int, num_tiles: int, num_multiprocessors: in
 
 
 def scale_of(scaling: float, softcap: float | None) -> float:
-    """What the kernel multiplies scores by: exponents have base 2, and tanh(x) is 1 - 2 / (exp(2 * x) + 1)."""
+    """The kernel's factor of scores: exponents have base 2, and tanh(x) is 1 - 2 / (exp(2 * x) + 1)."""
     return scaling * _LOG2_E if softcap is None else 2 * scaling / softcap * _LOG2_E
 
 
 def attend_constants(
     group: int, head_size: int, tile: int, is_split: bool, softcap: float | None, in_float32: bool
 ) -> dict[str, int | float | bool]:
-    """What a variant of `attend_kernel` is compiled for. A model needs two: with contexts split, and not.
+    """Constants of a variant of `attend_kernel`. A model needs two: with contexts split, and not.
 
     Args:
         group: How many query heads share a KV head.
@@ -153,7 +153,7 @@ def attend_constants(
 
 @triton.jit
 def _part(length, window, split, num_splits, TILE: tl.constexpr):
-    """Where a part begins and ends: whole tiles of what is seen, but for the last; empty where no more are left."""
+    """The bounds of a part: whole tiles of what is seen, but for the last; empty where no more are left."""
     first = tl.maximum(length - window, 0)
     share = tl.cdiv(tl.cdiv(length - first, num_splits), TILE) * TILE
     start = first + split * share
@@ -171,7 +171,7 @@ def _load(source, is_element, IN_FLOAT32: tl.constexpr):
 
 @triton.jit
 def _slots(block_table, positions, is_seen, BLOCK: tl.constexpr):
-    """Where tokens are in the cache, in 64 bits: times a token's numbers they may not fit 32."""
+    """The slots of tokens in the cache, in 64 bits: times a token's numbers they may not fit 32."""
     blocks = tl.load(block_table + positions // BLOCK, mask=is_seen, other=0)
     return blocks.to(tl.int64) * BLOCK + positions % BLOCK
 

@@ -1,4 +1,4 @@
-"""What the kernels of packed weights share: a matrix's inputs are split among programs, and the parts added up.
+"""Parts that the kernels of packed weights share: a matrix's inputs are split among programs, and the sums added up.
 
 4096 x 4096 weights have only 64 blocks of 64 outputs, fewer than a large GPU has multiprocessors. Where to split
 depends on the matrix and the GPU, never on how many rows there are, and the parts are added in one order. So the same
@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 
 BLOCK_OUTPUTS = 64
-"""How many outputs a program computes: the fewest that Hopper's tensor cores multiply by at once."""
+"""The outputs that a program computes: the fewest that Hopper's tensor cores multiply by at once."""
 
 _PROGRAMS_PER_PROCESSOR = 4
 """Each has 8 KiB of weights under way; by Little's law 4.8 TB/s and 0.7 us of latency ask for 25 KiB each processor."""
@@ -41,12 +41,12 @@ def split_steps(num_steps: int, num_blocks: int, num_processors: int) -> tuple[i
 
 
 def new_sums(rows: torch.Tensor, num_outputs: int, num_splits: int) -> torch.Tensor:
-    """Where a kernel stores: the output itself, or one part for each split in float32; [splits, rows, outputs]."""
+    """A tensor for a kernel to store: the output, or one part for each split in float32; [splits, rows, outputs]."""
     return rows.new_empty((num_splits, rows.shape[0], num_outputs), dtype=None if num_splits == 1 else torch.float32)
 
 
 def add_splits(sums: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor:
-    """What `store_sums` has stored, [splits, rows, outputs], as the output, [rows, outputs] of `dtype`."""
+    """Adds up what `store_sums` has stored, [splits, rows, outputs], to the output, [rows, outputs] of `dtype`."""
     num_splits, num_rows, num_outputs = sums.shape
     if num_splits == 1:
         return sums[0]
@@ -131,7 +131,7 @@ def _sums_of_16(numbers):
 
 
 def block_options(rows: torch.Tensor) -> dict[str, Any]:
-    """How a kernel is compiled for rows [1 to 64, inputs].
+    """Options to compile a kernel for rows [1 to 64, inputs].
 
     It computes one row, or as many as tensor cores take. With 8 warps the compiler lets a lone row's inputs follow the
     codes through the threads, not the other way round. Triton's interpreter, the only way on a CPU, has no products of

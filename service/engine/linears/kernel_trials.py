@@ -22,14 +22,14 @@ Timer = Callable[[Callable[[], object]], float]
 """Tells how long a call takes, in any unit."""
 
 MAX_ROWS = 64
-"""What the kernels are made for."""
+"""The most rows that the kernels are made for."""
 
 _TRIED_ROWS = (1, 3, 17, MAX_ROWS)
 """One for each way in which they are compiled."""
 
 _TIMED_ROWS = (1, 2, 4, 8, 16, 32, MAX_ROWS)
 _TIMED_MS = 10
-"""How long each is timed: seven counts, with and without kernel, of five shapes take about two seconds."""
+"""The time for which each is timed: seven counts, with and without kernel, of five shapes take about two seconds."""
 
 
 @torch.inference_mode()

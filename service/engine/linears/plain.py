@@ -7,7 +7,7 @@ from service.engine.linears.onednn import ONEDNN, Products, products_for
 
 
 class MergedLinear:
-    """What linear layers of the same input do, as one product.
+    """Linear layers of the same input as one product.
 
     In float32 on a CPU the matrix is packed for oneDNN: 16 rows take half of the time that MKL takes for them (measured
     on an AMD EPYC with AVX-512). A head that shares its matrix with the embedding then has it once more.
@@ -36,7 +36,7 @@ class MergedLinear:
 
 
 class SeparateLinears:
-    """What linear layers of the same input do, side by side, for layers that can't be one product.
+    """Linear layers of the same input side by side, for those that can't be one product.
 
     Args:
         parts: The layers.
@@ -55,5 +55,5 @@ class SeparateLinears:
 
 
 def is_plain_linear(module: nn.Module) -> bool:
-    """Whether a module multiplies by a matrix of plain numbers; a quantized one has a class or a tensor of its own."""
+    """Tells if a module multiplies by a matrix of plain numbers; a quantized one has a class or a tensor of its own."""
     return type(module) is nn.Linear and type(module.weight) is nn.Parameter

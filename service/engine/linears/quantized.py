@@ -24,8 +24,8 @@ _MAX_KERNEL_ROWS = 24
 """With more rows than this, int8 is quicker unpacked (measured on the CPU above)."""
 
 _PIECE_BYTES = 4 << 20
-"""What a CPU unpacks at once. It stays in the cache, and malloc asks the system anew for over 32 MiB: one row
-by 4096 x 4096 in float32 takes 2.8 ms instead of 33 ms (measured on the CPU above)."""
+"""The bytes that a CPU unpacks at once. They stay in the cache, and malloc asks the system anew for over 32 MiB: one
+row by 4096 x 4096 in float32 takes 2.8 ms instead of 33 ms (measured on the CPU above)."""
 
 _ALL = slice(None)
 
@@ -58,7 +58,7 @@ class Int8Linear(nn.Module):
     """
 
     OUTPUT_DIMENSIONS: ClassVar = {"weight": 0, "scale": 0}
-    """Which dimension of each buffer the outputs are."""
+    """The dimension of each buffer that the outputs are."""
 
     weight: torch.Tensor
     scale: torch.Tensor
@@ -72,7 +72,7 @@ class Int8Linear(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What it computes in."""
+        """The dtype that it computes in."""
         return self.scale.dtype
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -90,7 +90,7 @@ class Int8Linear(nn.Module):
         return self.weight[outputs].to(dtype).mul_(self.scale[outputs])
 
     def can_use_torch_kernel(self) -> bool:
-        """Whether PyTorch's product with packed weights is right for this shape, on this device."""
+        """Tells if PyTorch's product with packed weights is right for this shape, on this device."""
         return _int8_kernel_works(self.weight.device, self.scale.dtype, self.in_features, self.out_features)
 
 
@@ -106,7 +106,7 @@ class GroupedLinear(nn.Module):
     """
 
     OUTPUT_DIMENSIONS: ClassVar = {"_codes": 0, "_scales": 1, "_zeros": 1}
-    """Which dimension of each buffer the outputs are."""
+    """The dimension of each buffer that the outputs are."""
 
     _codes: torch.Tensor
     _scales: torch.Tensor
@@ -128,7 +128,7 @@ class GroupedLinear(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """What it computes in."""
+        """The dtype that it computes in."""
         return self._scales.dtype
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -150,7 +150,7 @@ class GroupedLinear(nn.Module):
         return groups.sub_(zeros).mul_(scales).view(codes.shape)
 
     def has_groups_of(self, other: "GroupedLinear") -> bool:
-        """Whether the two could be rows of one matrix."""
+        """Tells if the two could be rows of one matrix."""
         if self.bits != other.bits or self.group_size != other.group_size:
             return False
         if self._order is None or other._order is None:
@@ -160,7 +160,7 @@ class GroupedLinear(nn.Module):
 
 @functools.cache
 def _int8_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, outputs: int) -> bool:
-    """Whether the kernel takes a shape and computes there what the unpacked matrix gives, tried once."""
+    """Tells if the kernel takes a shape and computes there what the unpacked matrix gives, tried once."""
     # Of torch 2.13 the CPU's kernel crashes the process in bfloat16 if the inputs are no multiple of 16.
     if dtype not in _kernel_dtypes(device) or inputs % 64:
         return False

@@ -88,7 +88,7 @@ def make_grouped_linear(
 
 @functools.cache
 def int4_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, outputs: int, group_size: int) -> bool:
-    """Whether `Int4KernelLinear` takes a shape and computes there what `GroupedLinear` computes, tried once."""
+    """Tells if `Int4KernelLinear` takes a shape and computes there what `GroupedLinear` computes, tried once."""
     is_shape_known = outputs % 16 == 0 and inputs % 128 == 0 and _kernel_group_size(group_size) > 0
     # In float16 the kernel of CUDA does not exist either.
     if dtype is not torch.bfloat16 or not (is_cpu(device) or is_cuda(device)) or not is_shape_known:

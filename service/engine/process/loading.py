@@ -1,4 +1,4 @@
-"""What an engine's process does before there is an engine: looks for room, loads the weights, tells how far it is."""
+"""Loads an engine in its process: looks for room, loads the weights, tells how far it is."""
 
 import time
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
 
 
 def _meter(config: EngineConfig, ranks: Ranks | None) -> MemoryMeter | None:
-    """What measures how large the KV cache can be; None if that is known."""
+    """The meter of how large the KV cache can be; None if that is known."""
     if not has_own_memory(config.device) or config.kv_cache_memory_mib:
         return None
     meter = CudaMeter(config.device)

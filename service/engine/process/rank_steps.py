@@ -1,4 +1,4 @@
-"""How rank 0 of a tensor-parallel model tells the others what a step computes."""
+"""Messages in which rank 0 of a tensor-parallel model tells the others what a step computes."""
 
 import itertools
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class StepWriter:
         self._unused = itertools.count()
 
     def write(self, packed: list[ScheduledSequence]) -> list[StepItem]:
-        """What `StepReader.read` makes the step of."""
+        """The items of which `StepReader.read` makes the step."""
         known = self._numbers
         self._numbers = {
             item.sequence: known[item.sequence] if item.sequence in known else next(self._unused) for item in packed

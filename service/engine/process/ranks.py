@@ -31,7 +31,7 @@ from service.engine_protocol.messages import LoadFailed, Loading
 _log = logging.getLogger(__name__)
 
 _NOTICED_WITHIN_S = 1.0
-"""How long after its connections a process may take to end."""
+"""The time that a process may take to end after its connections."""
 
 _HOST = "127.0.0.1"
 _LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"

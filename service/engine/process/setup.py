@@ -1,4 +1,4 @@
-"""What the engine's process does before its first message."""
+"""The start of an engine's process, before its first message."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ LOAD_ERRORS = (
     *(*_OWN_ERRORS, NoRoomError),
     *(OSError, ValueError, TypeError, LookupError, RuntimeError, ImportError, SafetensorError),
 )
-"""What is raised for a checkpoint that can't be loaded, by torch, transformers and safetensors too."""
+"""Errors for a checkpoint that can't be loaded; torch, transformers and safetensors raise most of them."""
 
 
 def num_threads(config: EngineConfig) -> int:
@@ -42,7 +42,7 @@ def claim_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:
-    """What the edge is told when a checkpoint can't be loaded."""
+    """Maps an error to what the edge is told when a checkpoint can't be loaded."""
     if isinstance(error, NoRoomError):
         return LoadFailed(str(error), error.free_bytes)
     if isinstance(error, _OWN_ERRORS):

@@ -58,7 +58,7 @@ def prompt_logprobs(logits: torch.Tensor, prompts: list[ScheduledSequence]) -> L
 
 
 def _fault(logits: torch.Tensor, sequence: Sequence, index: int) -> SamplingError | None:
-    """Why nothing can be sampled for a sequence by itself; None if something can."""
+    """The reason why nothing can be sampled for a sequence by itself; None if something can."""
     try:
         sample(logits, [row_of(sequence, index)])
     except SamplingError as error:
@@ -72,7 +72,7 @@ def _fault(logits: torch.Tensor, sequence: Sequence, index: int) -> SamplingErro
 
 
 def row_of(sequence: Sequence, index: int) -> SamplingRow:
-    """What decides a sequence's next token, which will have an index in its completion."""
+    """The row of a sequence's next token, which will have an index in its completion."""
     return SamplingRow(
         sequence.params, index, sequence.token_counts, _allowed(sequence), sequence.forbidden_token_ids()
     )

@@ -1,4 +1,4 @@
-"""What a step has sampled: first tensors on the device, then tokens, or the reasons why there is none."""
+"""The tokens that a step has sampled: first tensors on the device, then numbers, or the reasons why there is none."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ IS_INVALID, IS_EMPTY = -1, -2
 
 
 class SamplingError(Exception):
-    """Why a row has no token, in words for its client."""
+    """A reason why a row has no token, in words for its client."""
 
 
 class NothingLeftError(SamplingError):
@@ -60,7 +60,7 @@ class LogprobsTensors:
         return LogprobsTensors(self.counts, move(self.logprobs), move(self.top), move(self.top_ids))
 
     def by_row(self) -> dict[int, TokenLogprobs]:
-        """What each row that asks is told; waits for the device."""
+        """The log probabilities of each row that asks; waits for the device."""
         columns = zip(self.logprobs[:, 0].tolist(), self.top_ids.tolist(), self.top.tolist(), strict=True)
         return {
             row: TokenLogprobs(logprob, tuple(zip(ids[:count], values[:count], strict=True)))
@@ -70,7 +70,7 @@ class LogprobsTensors:
 
 @dataclass(frozen=True, slots=True)
 class SamplerOutput:
-    """What was sampled for some rows.
+    """The tokens that were sampled for some rows.
 
     Attributes:
         outcomes: Each row's token, or `IS_INVALID` or `IS_EMPTY`, int64 [rows].

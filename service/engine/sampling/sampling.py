@@ -33,7 +33,7 @@ from service.engine.scheduling.sequence import TokenCounts
 from service.engine_protocol.sampling_params import SamplingParams
 
 _NUM_SUMMED = 128
-"""How many neighbours in the vocabulary a look-up first takes as one."""
+"""The number of neighbours in the vocabulary that a look-up first takes as one."""
 
 _MIN_TEMPERATURE = 1e-6
 """Below it the quotient would overflow."""
@@ -41,7 +41,7 @@ _MIN_TEMPERATURE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class SamplingRow:
-    """What decides a row's token besides its logits.
+    """All that decides a row's token besides its logits.
 
     Attributes:
         params: How it is sampled.
@@ -68,7 +68,7 @@ class SamplingRow:
 
     @property
     def is_adjusted(self) -> bool:
-        """Whether its logits are changed before anything is sampled."""
+        """Tells if its logits are changed before anything is sampled."""
         params = self.params
         is_early = self.index < params.min_tokens
         is_masked = self.allowed is not None or bool(self.forbidden)
@@ -76,7 +76,7 @@ class SamplingRow:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it takes the most likely token and nothing else is asked for."""
+        """Tells if it takes the most likely token and nothing else is asked for."""
         return self.params.temperature == 0 and not self.is_adjusted
 
 
@@ -150,7 +150,7 @@ def _exclude(logits: torch.Tensor, rows: list[SamplingRow]) -> None:
 
 
 def _unpack_forbidden(words: torch.Tensor) -> torch.Tensor:
-    """Where bitmasks, int32 [rows, words], are 0: bool [rows, 32 * words]."""
+    """Marks where bitmasks, int32 [rows, words], are 0: bool [rows, 32 * words]."""
     # Through bytes, of which the machines that torch runs on keep the least significant first: a quarter of the memory.
     shifts = torch.arange(8, dtype=torch.uint8, device=words.device)
     bits = (words.view(torch.uint8)[:, :, None] >> shifts).bitwise_and_(1)
@@ -224,7 +224,7 @@ def _invert(probabilities: torch.Tensor, uniforms: list[float]) -> torch.Tensor:
 
 
 def _first_above(cumulative: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Where each row's running sum first is above its target: never at a summand of 0. int64 [rows, 1].
+    """The place where each row's running sum first is above its target: never at a summand of 0. int64 [rows, 1].
 
     No sum of NaN is above anything; such a row gets its last place, so that it can be looked up.
     """

@@ -1,4 +1,4 @@
-"""Which tokens top_k, top_p and min_p let through.
+"""Truncation: the tokens that top_k, top_p and min_p let through.
 
 They are found by a threshold on the probability, so that only the most likely few have to be sorted, and tokens exactly
 as likely as the last one that stays, stay too. `sampling` tells the definitions.
@@ -10,10 +10,10 @@ from service.engine.device import is_cpu, to_device
 from service.engine_protocol.sampling_params import SamplingParams
 
 _NUM_PREFILTERED = 128
-"""How many of the most likely tokens are sorted at first."""
+"""The number of most likely tokens that are sorted at first."""
 
 _PREFILTER_GROWTH = 16
-"""How many times as many are sorted for a row that needs more."""
+"""The factor by which more are sorted for a row that needs more."""
 
 
 def truncate(probabilities: torch.Tensor, params: list[SamplingParams]) -> None:

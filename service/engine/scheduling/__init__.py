@@ -1,4 +1,4 @@
-"""Which sequences run in a step, and who holds which block. Knows no torch.
+"""Chooses the sequences of a step, and counts who holds which block. Knows no torch.
 
 Imports engine_protocol; imported by engine and forward.
 """

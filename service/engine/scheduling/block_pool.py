@@ -16,7 +16,7 @@ from service.engine_protocol.engine_config import BLOCK_SIZE
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What a cached block holds, under a number that is never used again, whatever becomes of the block."""
+    """The content of a cached block, under a number that is never used again, whatever becomes of the block."""
 
     number: int
     key: tuple[int | str, tuple[int, ...]]
@@ -40,28 +40,28 @@ class BlockPool:
 
     @property
     def num_free(self) -> int:
-        """How many blocks can be taken now; cached ones that nobody holds are among them."""
+        """The number of blocks that can be allocated now; cached ones that nobody holds are among them."""
         return len(self._blank) + len(self._free_cached)
 
     @property
     def num_cached(self) -> int:
-        """How many blocks can be found by what they hold."""
+        """The number of blocks that can be found by what they hold."""
         return len(self._cached)
 
     def num_holders(self, block: int) -> int:
-        """How many have taken or share a block."""
+        """The number of those that were allocated a block or share it."""
         return self._num_holders[block]
 
     def is_cached(self, block: int) -> bool:
-        """Whether a block can be found by what it holds."""
+        """Tells if a block can be found by what it holds."""
         return self._contents[block] is not None
 
     def is_writable(self, block: int) -> bool:
-        """Whether a block's content may change: one alone holds it, and nobody else can find it."""
+        """Tells if a block's content may change: one alone holds it, and nobody else can find it."""
         return self._num_holders[block] == 1 and self._contents[block] is None
 
     def allocate(self, count: int) -> list[int]:
-        """Takes `count` blocks to write to; the caller has seen that as many are free."""
+        """Allocates `count` blocks to write to; the caller has seen that as many are free."""
         assert count <= self.num_free, f"{count} blocks asked for, {self.num_free} free"
         blocks = [self._blank.pop() if self._blank else self._evict() for _ in range(count)]
         for block in blocks:
@@ -81,7 +81,7 @@ class BlockPool:
         return blocks
 
     def num_free_without(self, blocks: list[int]) -> int:
-        """How many blocks can be taken once those in `blocks` are shared."""
+        """The number of blocks that can be allocated once those in `blocks` are shared."""
         return self.num_free - sum(self._num_holders[block] == 0 for block in blocks)
 
     def share(self, blocks: list[int]) -> None:

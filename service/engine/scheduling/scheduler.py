@@ -1,4 +1,4 @@
-"""Which sequences run in the next step, and how many of their tokens.
+"""Chooses the sequences of the next step, and how many of their tokens it computes.
 
 A step has a budget of tokens. Every running sequence that decodes gets one of them, in every step; what is left
 prefills, a long prompt in chunks. A sequence is admitted when there are blocks for all its tokens so far; the blocks of
@@ -80,7 +80,7 @@ class _Step:
             self.budget -= num_tokens
 
     def scheduled(self) -> list[ScheduledSequence]:
-        """What the step runs; not those that were preempted for others after they were added."""
+        """The sequences that the step runs; not those that were preempted for others after they were added."""
         return [
             ScheduledSequence(sequence, num_tokens)
             for sequence, num_tokens in self.num_tokens.items()
@@ -118,12 +118,12 @@ class Scheduler:
 
     @property
     def num_waiting(self) -> int:
-        """How many sequences wait."""
+        """The number of sequences that wait."""
         return sum(map(len, self.waiting.values()))
 
     @property
     def has_work(self) -> bool:
-        """Whether any sequence is waiting or running."""
+        """Tells if any sequence is waiting or running."""
         return bool(self.running or self.num_waiting)
 
     def add(self, sequence: Sequence) -> None:
@@ -193,7 +193,7 @@ class Scheduler:
             self._preempt(self.running[-1])
 
     def _can_go_ahead(self) -> bool:
-        """Whether a step can be scheduled while another is in flight.
+        """Tells if a step can be scheduled while another is in flight.
 
         It can't where a sequence must know the token that is being sampled for it. All others wait with it then: were
         only that one left out, it would run in every second step. And it can't where somebody would be preempted, for
@@ -274,11 +274,11 @@ class Scheduler:
             sequence.prompt_logprobs = []
 
     def _writes_to_its_own(self, item: ScheduledSequence) -> bool:
-        """Whether nobody else reads the block that a step goes on with; only full ones before it are shared."""
+        """Tells if nobody else reads the block that a step goes on with; only full ones before it are shared."""
         sequence = item.sequence
         return self.block_pool.is_writable(sequence.block_table[sequence.num_computed_tokens // BLOCK_SIZE])
 
 
 def _num_missing_blocks(sequence: Sequence) -> int:
-    """How many blocks more its tokens need."""
+    """The number of blocks more that its tokens need."""
     return num_blocks_for(sequence.num_tokens) - len(sequence.block_table)

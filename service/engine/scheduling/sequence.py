@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class TokenCounts:
-    """What penalties are reckoned from: which tokens a sequence has, and how often each stands in its completion.
+    """The counts that penalties are reckoned from: a sequence's tokens, and how often each stands in its completion.
 
     Args:
         prompt_token_ids: The prompt.
@@ -38,7 +38,7 @@ class TokenCounts:
 
 
 class SequenceStatus(enum.Enum):
-    """Where a sequence stands between its arrival and its end."""
+    """The state of a sequence between its arrival and its end."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -110,12 +110,12 @@ class Sequence:
 
     @property
     def has_all_tokens(self) -> bool:
-        """Whether the last token that it may have is sampled, or being sampled."""
+        """Tells if the last token that it may have is sampled, or being sampled."""
         return self.next_index >= self.params.max_tokens
 
     @property
     def must_know_its_tokens(self) -> bool:
-        """Whether a step can sample a token only when the values of those before it are known on the host."""
+        """Tells if a step can sample a token only when the values of those before it are known on the host."""
         params = self.params
         return self.grammar is not None or params.has_penalties or any(len(word) > 1 for word in params.bad_words)
 
@@ -126,12 +126,12 @@ class Sequence:
 
     @property
     def is_decoding(self) -> bool:
-        """Whether a single token is left to compute, so that a step that runs it samples the next one."""
+        """Tells if a single token is left to compute, so that a step that runs it samples the next one."""
         return self.num_uncomputed_tokens == 1
 
     @property
     def wants_prompt_logits(self) -> bool:
-        """Whether log probabilities of the prompt's tokens are asked for that are not being computed yet."""
+        """Tells if log probabilities of the prompt's tokens are asked for that are not being computed yet."""
         return self.prompt_logprobs is not None and self.num_computed_tokens < self.num_prompt_tokens - 1
 
     def pop_prompt_logprobs(self) -> list[TokenLogprobs]:
@@ -160,7 +160,7 @@ class Sequence:
             self.grammar.accept(token_id)
 
     def finish_reason(self) -> FinishReason | None:
-        """Why the completion has ended with its last token; None if it has not."""
+        """The reason why the completion has ended with its last token; None if it has not."""
         if self.num_completion_tokens == 0:
             return None
         if self.params.ends_with(self.token_ids[-1]):

@@ -123,7 +123,7 @@ def _plan(model: PreTrainedModel) -> dict[str, str]:
 
 
 def _rule(name: str) -> str:
-    """What the plan calls a layer's module: its number is a star."""
+    """The plan's name of a layer's module: its number is a star."""
     return re.sub(r"\.\d+(?=\.|$)", ".*", name)
 
 
@@ -152,7 +152,7 @@ def _check_divisible(model: PreTrainedModel, plan: dict[str, str], world_size: i
 
 
 def _may_stay_whole(style: str) -> bool:
-    """Whether each rank gets all of a module's outputs anyway."""
+    """Tells if each rank gets all of a module's outputs anyway."""
     return style in _GATHERED or style in _REPLICATED or style == _EMBEDDING
 
 

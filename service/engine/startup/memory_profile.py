@@ -1,4 +1,4 @@
-"""What an engine's largest step takes of a CUDA device, tried before the KV cache is made of what is left."""
+"""Measures what an engine's largest step takes of a CUDA device, before the KV cache is made of what is left."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -79,7 +79,7 @@ class RanksMeter:
 def blocks_that_fit(
     runner: ModelRunner, meter: MemoryMeter, config: EngineConfig, max_num_tokens: int, block_bytes: int
 ) -> int:
-    """How many blocks the KV cache can have.
+    """The number of blocks that the KV cache can have.
 
     Args:
         runner: Has a KV cache of some blocks.

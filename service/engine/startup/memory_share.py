@@ -1,4 +1,4 @@
-"""How much memory of a CUDA device is left for an engine's KV cache. Only numbers; `memory_profile` measures them."""
+"""The memory of a CUDA device that is left for an engine's KV cache. Only numbers; `memory_profile` measures them."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import MemoryShare
 
 GRAPHS_BYTES = 1 << 30
-"""What is kept free for CUDA graphs: an estimate that no GPU has confirmed."""
+"""Memory that is kept free for CUDA graphs: an estimate that no GPU has confirmed."""
 
 GATHERED_SHARE = 0.5
 """Without the attention kernel, decoding gathers a copy of what the running sequences have in the KV cache."""
@@ -31,12 +31,12 @@ class DeviceMemory:
 
     @property
     def others_bytes(self) -> int:
-        """What others use: other engines and programs, and what CUDA takes for each process."""
+        """The memory of others: of other engines and programs, and what CUDA takes for each process."""
         return max(0, self.total_bytes - self.free_bytes - self.weights_bytes)
 
 
 def kv_cache_bytes(memory: DeviceMemory, share: MemoryShare, accelerations: Set[Acceleration]) -> int:
-    """How much the KV cache may take; negative if there is less than weights and steps need."""
+    """The bytes that the KV cache may take; negative if there is less than weights and steps need."""
     left_to_all = int(share.utilization * memory.total_bytes) - memory.others_bytes
     most_bytes = min(share.most_bytes(memory.total_bytes), left_to_all)
     left = most_bytes - memory.weights_bytes - memory.step_bytes

@@ -1,4 +1,4 @@
-"""Whether the engine computes what the model's own class computes; asked once, at load.
+"""Compares the engine with the model's own class, once, at load.
 
 The packed forward relies on what a model's class does with the arguments it is given. A class that ignores them, or
 adds something of its own, would give wrong tokens without any error, so a checkpoint is compared before it is served.
@@ -20,7 +20,7 @@ from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.sampling_params import SamplingParams
 
 _TOLERANCE = 4
-"""How many times as far from the class's logits ours may be as they move when its embeddings are rounded otherwise.
+"""The tolerance, in multiples of how far the class's logits move when its embeddings are rounded otherwise.
 
 Measured: 0.5 to 1.8 times, in every precision, for 2 random layers of each family, 32 of Llama, and the demo model.
 What is left out, such as a window, a cap or a norm, shows as 0.1 to 1.6 of the logits' norm.
@@ -30,10 +30,10 @@ _LEAST_TOLERANCE, _MOST_TOLERANCE = 1e-4, 0.5
 """In norm(ours - theirs) / norm(theirs): sums may add in any order; half of the norm is no rounding."""
 
 _LAYER_TYPES = frozenset({"full_attention", "sliding_attention"})
-"""What a config may call its layers. Others, such as chunks, may differ only beyond the check's few tokens."""
+"""The types of layers that a config may name. Others, such as chunks, may differ only beyond the check's few tokens."""
 
 _NUM_PREFILLED = (20, 5)
-"""How many tokens each of two sequences prefills before they decode; the first does it in two chunks."""
+"""The tokens that each of two sequences prefills before they decode; the first does it in two chunks."""
 
 _FIRST_CHUNK = 11
 _NUM_DECODED = 3
@@ -121,7 +121,7 @@ class SelfCheck:
 
 
 def _blaming(accelerations: Set[Acceleration]) -> str:
-    """What a user can try without, if anything."""
+    """Names what a user can try without, if anything."""
     names = ",".join(sorted(accelerations))
     return f", with --accelerate {names}: it may be served without" if names else ""
 
@@ -148,7 +148,7 @@ def _rope_types(parameters: object) -> set[str]:
 
 
 def _depends_on_the_batch(rope_type: str) -> bool:
-    """Whether frequencies follow the longest sequence of the batch and change its neighbours' tokens."""
+    """Tells if frequencies follow the longest sequence of the batch and change its neighbours' tokens."""
     return "dynamic" in rope_type or rope_type == "longrope"
 
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from transformers.core_model_loading import ConversionOps
 
 STORED_NAMES = {"weight": ".weight._data", "scale": ".weight._scale"}
-"""How quanto's files call the two tensors of `Int8Linear`."""
+"""Names of the two tensors of `Int8Linear` in quanto's files."""
 
 RENAMED = {r"\.weight\._data$": ".weight", r"\.weight\._scale$": ".scale"}
 """transformers' `key_mapping` from them."""
@@ -21,7 +21,7 @@ STORED_ONES = (".input_scale", ".output_scale")
 
 
 def can_quantize() -> bool:
-    """Whether quanto is installed. A bare image for engines may do without it."""
+    """Tells if quanto is installed. A bare image for engines may do without it."""
     try:
         import optimum.quanto  # noqa: F401
     except ImportError:

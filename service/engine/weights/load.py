@@ -95,7 +95,7 @@ def _load(checkpoint: Path, dtype: str, wanted: str) -> tuple[PreTrainedModel, d
 
 
 def _quantized(config: Any, quantization: Quantization | None) -> dict[str, Any]:
-    """What makes transformers load packed weights our way; changes the config."""
+    """Arguments that make transformers load packed weights our way; changes the config."""
     if quantization is None:
         return {}
     if not quantization.is_stored:

@@ -31,7 +31,7 @@ _PACKED_NAME = {"awq": ".qweight", "gptq": ".qweight", "int8": STORED_NAMES["wei
 
 @register_quantization_config(_NAME)
 class PackedConfig(QuantizationConfigMixin):
-    """What transformers hands from a config to `PackedLoader`.
+    """The config that transformers hands to `PackedLoader`.
 
     Args:
         quantization: How the weights are stored.
