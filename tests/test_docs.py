@@ -13,6 +13,8 @@ OF_TODAY = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]  # which 
 FOLDERS = {path.relative_to(ROOT).parts[0] for path in FILES if path.parent != ROOT}
 NAMES = {path.name for path in FILES}
 SUFFIXES = (".py", ".md", ".proto", ".jsonc", ".mjs", ".js", ".capnp")
+# Whose names between backticks are the code's own.
+OF_THE_CODE = [ROOT / "ARCHITECTURE.md", ROOT / "docs/engine.md"]
 PACKAGES = {path.relative_to(ROOT).parts[0] for path in FILES if path.suffix == ".py" and path.parent != ROOT}
 
 
@@ -109,6 +111,14 @@ def test_commands_name_targets_and_modules_that_exist(path):
 @each_of(argvalues=OF_TODAY)
 def test_modules_between_backticks_exist(path):
     assert not [name for name in named_modules(path) if not is_defined(name)]
+
+
+@each_of(argvalues=OF_THE_CODE)
+def test_names_between_backticks_are_those_of_the_code(path):
+    files = [file for file in FILES if file.suffix in (".py", ".proto")]
+    known = {file.stem for file in files}.union(*(re.findall(r"\w+", file.read_text()) for file in files))
+    spans = re.findall(r"`([A-Za-z][\w.]*[^\W_])(?:\(\))?`", prose(path))
+    assert not [span for span in spans if not span.endswith(SUFFIXES) and not known.issuperset(span.split("."))]
 
 
 @pytest.mark.parametrize("name", ["service.engine.servicer", "service.errors.NoSuchError", "bench.engine_batch"])
