@@ -55,6 +55,11 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
 @option(
     "--service", default=Config.service, callback=_target, help="Model service: host:port, or unix:/path for a socket."
 )
+@option(
+    "--service-ca",
+    type=click.Path(path_type=Path),
+    help="A PEM file with the certificates that the service's must come from; with it, the service is asked with TLS.",
+)
 @option("--service-token", default=Config.service_token, help="Bearer token that the service asks for.")
 @option(
     "--token-file", type=click.Path(path_type=Path), help="Who may use the bridge: account, SHA-256, name per line."

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-import grpc
 from aiohttp import web
 
 from bridge import health
@@ -16,7 +15,8 @@ from bridge.middleware.errors import add_request_id, answer_errors, name_server,
 from bridge.middleware.origin import add_cors_headers, check_origin
 from bridge.openai.routes import add_routes as add_openai_routes
 from bridge.openapi import page as openapi
-from bridge.upstream.client import CHANNEL_OPTIONS, SERVICE, ServiceClient
+from bridge.upstream.channel import open_channel
+from bridge.upstream.client import SERVICE, ServiceClient
 from bridge.upstream.models import MODELS, Models
 from bridge.workers_ai import binding, model_search, token_check
 from bridge.workers_ai.run import run
@@ -53,7 +53,7 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
 async def _connect(app: web.Application) -> AsyncIterator[None]:
     """Opens the one channel to the service, for as long as the application lives."""
     config = app[CONFIG]
-    async with grpc.aio.insecure_channel(config.service, options=CHANNEL_OPTIONS) as channel:
+    async with open_channel(config.service, config.service_ca) as channel:
         app[SERVICE] = ServiceClient(channel, config.deadline_s, config.service_token)
         app[MODELS] = Models(app[SERVICE])
         yield

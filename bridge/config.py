@@ -15,6 +15,7 @@ class Config:
         host: The address to listen on, or "unix:" and the path of a socket.
         port: The port to listen on; 0 takes a free one. A socket has none.
         service: The model service's gRPC target, such as "127.0.0.1:50051" or "unix:/run/runstream.sock".
+        service_ca: A file of certificates that a service with TLS is trusted by; None for a service without TLS.
         service_token: What the bridge shows the service as its bearer token; empty for none.
         token_file: Who may use the bridge, see `auth`; None lets everybody.
         allow_anonymous: Whether listening beyond loopback without tokens is meant.
@@ -30,6 +31,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     service: str = "127.0.0.1:50051"
+    service_ca: Path | None = None
     service_token: str = ""
     token_file: Path | None = None
     allow_anonymous: bool = False

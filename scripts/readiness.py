@@ -7,18 +7,23 @@ from pathlib import Path
 
 import aiohttp
 import grpc
-import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from bridge.upstream.channel import open_channel
 from scripts.progress import ProgressLine
 
 POLL_S = 0.1
 TRY_S = 1.0
 
 
-async def service_is_serving(address: str) -> None:
-    """Returns once the service's health is SERVING; it may take as long as the weights take to load."""
-    async with grpc.aio.insecure_channel(address) as channel:
+async def service_is_serving(address: str, ca: Path | None) -> None:
+    """Returns once the service's health is SERVING; it may take as long as the weights take to load.
+
+    Args:
+        address: Its host and port.
+        ca: What its certificate must come from; None if it has no TLS.
+    """
+    async with open_channel(address, ca) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         while True:
             with contextlib.suppress(grpc.RpcError):

@@ -7,6 +7,7 @@ if __name__ == "__main__":  # an interrupt while the rest is imported would end 
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 import time
@@ -40,6 +41,7 @@ class Settings:
     metrics_port: int
     models: tuple[str, ...]
     stand_in: str
+    service_ca: Path | None
     end_with_parent: bool
 
     @property
@@ -72,6 +74,8 @@ class Settings:
     def bridge_command(self) -> list[str]:
         """The command that starts the bridge."""
         options = ["--host", self.host, "--port", str(self.port), "--service", self.service_address]
+        if self.service_ca:
+            options += ["--service-ca", str(self.service_ca)]
         return [sys.executable, "-m", "bridge", *options]
 
 
@@ -95,7 +99,7 @@ async def greet_when_ready(settings: Settings, progress: ProgressLine) -> None:
     """Tells what is being waited for, then how to ask; ends only by being cancelled."""
     started_at = time.monotonic()
     loading = f"loading {', '.join(settings.models)}"
-    await show_while(loading, service_is_serving(settings.service_address), progress)
+    await show_while(loading, service_is_serving(settings.service_address, settings.service_ca), progress)
     await show_while("waiting for the bridge", bridge_is_ready(settings.bridge_url, settings.bridge_socket), progress)
     print(f"Ready in {time.monotonic() - started_at:.1f} s.")
     print(greeting(settings.bridge_url, settings.service_address, settings.bridge_socket), flush=True)
@@ -190,6 +194,13 @@ async def up(settings: Settings) -> int:
     show_envvar=True,
     help="Model that answers for those whose weights are missing; '' for none.",
 )
+@click.option(
+    "--service-ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="RUNSTREAM_BRIDGE_SERVICE_CA",
+    show_envvar=True,
+    help="The certificates that the service's must come from, for a service with RUNSTREAM_SERVICE_TLS_CERT.",
+)
 @click.option("--end-with-parent", is_flag=True, help="End when the process that started this one does: make.")
 def main(**options: object) -> None:
     """Starts the gRPC service and the Workers AI bridge before it, and ends both on Ctrl-C.
@@ -198,6 +209,8 @@ def main(**options: object) -> None:
     `python -m service --help` and `python -m bridge --help`.
     """
     settings = Settings(**options)  # type: ignore[arg-type]
+    if bool(os.environ.get("RUNSTREAM_SERVICE_TLS_CERT")) != bool(settings.service_ca):
+        raise click.ClickException("RUNSTREAM_SERVICE_TLS_CERT and --service-ca belong together: set both, or neither")
     if not settings.bridge_socket:
         check_port(settings.host, settings.port, "--port")
     check_port("127.0.0.1", settings.service_port, "--service-port")

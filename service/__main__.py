@@ -198,6 +198,13 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     default=86_400.0,
     help="How long a batch and its results are kept once it is done, in seconds.",
 )
+@_optional(
+    "--tls-cert",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="A PEM file with a certificate, with which gRPC speaks TLS only. It is read again once it is renewed.",
+)
+@_optional("--tls-key", default=None, type=click.Path(path_type=Path), help="A PEM file with its private key.")
 @_optional("--token", help="What callers send as authorization: Bearer TOKEN. Better in its variable.")
 @_optional("--token-file", default=None, type=click.Path(path_type=Path), help="A file that holds the token.")
 @_option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without a token.")

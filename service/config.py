@@ -44,6 +44,7 @@ class ServiceConfig:
         load_wait_s: How long a request waits for its model to be loaded.
         unload_idle_s: After how long without a request a model is unloaded; 0 for never.
         memory_budget_mib: What the models take together at most, on each device; 0 for what is free there.
+        tls_cert, tls_key: The files of the certificate with which gRPC speaks TLS, and of its key; None for plain text.
         token: What callers must send as `authorization: Bearer <token>`; empty for no check.
     """
 
@@ -73,11 +74,15 @@ class ServiceConfig:
     load_wait_s: float
     unload_idle_s: float
     memory_budget_mib: int
+    tls_cert: Path | None
+    tls_key: Path | None
     token: str
 
     def __post_init__(self) -> None:
         if not self.models_to_load:
             raise ConfigError("--models is empty: name at least one model to load")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigError("--tls-cert and --tls-key belong together: give both, or neither")
         try:
             check_accelerations(self.accelerations, self.tensor_parallel)
         except AccelerationError as error:

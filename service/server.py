@@ -35,6 +35,7 @@ from service.rpc.ports import address, check_port, listen_on_socket
 from service.rpc.reflection import Reflection
 from service.rpc.request_message import RequestMessages
 from service.rpc.text_generation import TextGenerationServicer
+from service.rpc.tls import CertificateFiles
 
 MAX_MESSAGE_BYTES = 16 << 20
 
@@ -95,7 +96,7 @@ class Service:
         """Listens, then loads; calls wait for their model, for as long as the config says.
 
         Raises:
-            ConfigError: A port or the file of the batches is in use.
+            ConfigError: A port or the file of the batches is in use, or there is no certificate with its key.
             RunstreamError: No model can be loaded; this is why the first can't.
         """
         self._listen()
@@ -146,17 +147,23 @@ class Service:
     def _listen(self) -> None:
         config = self._config
         if path := config.unix_path:
-            listen_on_socket(path, self._server.add_insecure_port)
+            listen_on_socket(path, self._add_port)
             self._ends.callback(path.unlink, missing_ok=True)
         else:
             check_port(config.host, config.port, "--port")
-            self.port = self._server.add_insecure_port(address(config.host, config.port))
+            self.port = self._add_port(address(config.host, config.port))
         if config.metrics_port:
             host = "127.0.0.1" if path else config.host
             check_port(host, config.metrics_port, "--metrics-port")
             stop = start_metrics_server(self._metrics.registry, host, config.metrics_port)
             self.metrics_port = config.metrics_port
             self._ends.callback(stop)
+
+    def _add_port(self, where: str) -> int:
+        cert, key = self._config.tls_cert, self._config.tls_key
+        if cert and key:
+            return self._server.add_secure_port(where, CertificateFiles(cert, key).credentials())
+        return self._server.add_insecure_port(where)
 
 
 async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
@@ -178,7 +185,8 @@ async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
             starting.result()
             if config.stand_in:
                 report(_banner(config.stand_in))
-            report(f"service listening on {address(config.host, service.port)}")
+            with_tls = " with TLS" if config.tls_cert else ""
+            report(f"service listening on {address(config.host, service.port)}{with_tls}")
             drain_timeout_s = config.drain_timeout_s if await stopping is signal.SIGTERM else 0.0
             report(f"draining for up to {drain_timeout_s:g} s ..." if drain_timeout_s else "stopping ...")
     finally:

@@ -19,23 +19,6 @@ logger = logging.getLogger(__name__)
 Metadata = tuple[tuple[str, str], ...]
 
 HEALTH_TIMEOUT_S: Final = 2.0
-MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
-
-CHANNEL_OPTIONS: Final = (
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    # A whole answer writes nothing while it is generated: pings tell a slow service from one that is gone.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    # gRPC would wait up to two minutes before it looks whether a service that was down is back.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    # In spite of its name, how long an attempt to connect may take; a service that is down refuses at once.
-    ("grpc.min_reconnect_backoff_ms", 5_000),
-    # The service is a neighbour; http_proxy in the environment is meant for others.
-    ("grpc.enable_http_proxy", 0),
-)
 
 
 class ServiceClient:

@@ -32,7 +32,7 @@ async def test_a_service_is_waited_for_until_it_says_serving():
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        await service_is_serving(f"127.0.0.1:{port}")
+        await service_is_serving(f"127.0.0.1:{port}", None)
     finally:
         await server.stop(None)
     assert health.answers == []

@@ -190,3 +190,8 @@ def test_a_terminals_interrupt_is_the_launchers_alone(ports):
         launcher.terminate()
         launcher.communicate()
     assert sessions == {leash.pid for leash in leashes}
+
+
+def test_a_service_with_tls_needs_the_authority_that_the_bridge_trusts():
+    answer = CliRunner().invoke(main, env={"RUNSTREAM_SERVICE_TLS_CERT": "service.pem"})
+    assert answer.output == "Error: RUNSTREAM_SERVICE_TLS_CERT and --service-ca belong together: set both, or neither\n"

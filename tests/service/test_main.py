@@ -12,6 +12,7 @@ import grpc
 import pytest
 from runstream.v1 import text_generation_pb2_grpc
 
+from tests.support.certificates import write_certificates
 from tests.support.running_service import MODEL, ask
 
 ROOT = Path(__file__).parents[2]
@@ -124,3 +125,17 @@ def test_help_shows_flags_with_their_variables():
     ended = subprocess.run(command("--help"), cwd=ROOT, capture_output=True, text=True, check=True)
     for name in ("PORT", "MODELS", "STAND_IN", "CATALOG", "TOKEN_FILE", "DRAIN_TIMEOUT_S"):
         assert f"RUNSTREAM_SERVICE_{name}" in ended.stdout
+
+
+def test_a_service_with_tls_says_so_and_one_with_half_of_it_does_not_start(catalog_file, tmp_path):
+    files = write_certificates(tmp_path)
+    arguments = ("--catalog", catalog_file, "--models", MODEL, "--load", "on-use", "--tls-cert", files.cert)
+    assert last_line(*arguments) == "error: --tls-cert and --tls-key belong together: give both, or neither"
+    with subprocess.Popen(
+        command(*arguments, "--tls-key", files.key), cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.terminate()
+    assert line.startswith("service listening on 127.0.0.1:")
+    assert line.endswith(" with TLS\n")

@@ -55,5 +55,5 @@ if __name__ == "__main__":
     service, bridge, port, service_port, *flags = sys.argv[1:]
     ends = "--end-with-parent" in flags
     host = os.environ.get("FAKE_HOST", "127.0.0.1")
-    parts = FakeParts(host, int(port), int(service_port), 0, ("a-model",), "a-model", ends, service, bridge)
+    parts = FakeParts(host, int(port), int(service_port), 0, ("a-model",), "a-model", None, ends, service, bridge)
     sys.exit(run(parts))

@@ -138,6 +138,8 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "load_wait_s": 60.0,
         "unload_idle_s": 0.0,
         "memory_budget_mib": 0,
+        "tls_cert": None,
+        "tls_key": None,
         "token": "",
     }
     return ServiceConfig(**(settings | changes))

@@ -1,0 +1,26 @@
+"""A certificate authority of a test's own, and what it signs for loopback."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """PEM files of a server on loopback, and of the authority that its clients trust."""
+
+    ca: Path
+    cert: Path
+    key: Path
+
+
+def write_certificates(folder: Path) -> Certificates:
+    """Makes an authority and a certificate for 127.0.0.1 and localhost; earlier ones in the folder are replaced."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1", "localhost")
+    files = Certificates(folder / "ca.pem", folder / "service.pem", folder / "service.key")
+    authority.cert_pem.write_to_path(files.ca)
+    files.cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    issued.private_key_pem.write_to_path(files.key)
+    return files
