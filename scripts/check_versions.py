@@ -5,8 +5,10 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+PROJECTS = ("pyproject.toml", "clients/python/pyproject.toml")
 
 
 def newest_in_changelog() -> str | None:
@@ -44,14 +46,22 @@ def unlike_pins() -> list[str]:
 
 def problems() -> list[str]:
     """Says which versions disagree."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    version, newest = project["project"]["version"], newest_in_changelog()
+    version, newest = project("pyproject.toml")["project"]["version"], newest_in_changelog()
     found = [] if version == newest else [f"pyproject.toml says {version}, CHANGELOG.md {newest}"]
-    for requirement in project["build-system"]["requires"]:
-        package, _, pin = requirement.partition("==")
-        if pins().get(package) != pin:
-            found.append(f"pyproject.toml builds with {requirement}, constraints.txt says {pins().get(package)}")
+    for file in PROJECTS:
+        described = project(file)
+        if described["project"]["version"] != version:
+            found.append(f"{file} says {described['project']['version']}, pyproject.toml {version}")
+        for requirement in described["build-system"]["requires"]:
+            package, _, pin = requirement.partition("==")
+            if pins().get(package) != pin:
+                found.append(f"{file} builds with {requirement}, constraints.txt says {pins().get(package)}")
     return found + unlike_pins()
+
+
+def project(file: str) -> dict[str, Any]:
+    """What a pyproject.toml says."""
+    return tomllib.loads((ROOT / file).read_text())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,181 @@
+"""The batches of a service: many requests that are answered some time, behind those that somebody waits for."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Final
+
+from runstream.batch import Batch, BatchItemLike, BatchResult, make_items, to_batch, to_batch_result
+from runstream.calls import AsyncResponses, CallSettings, Responses, call, call_async
+from runstream.errors import DeadlineExceededError
+from runstream.v1 import batches_pb2 as pb
+from runstream.v1 import batches_pb2_grpc as pb_grpc
+
+POLL_S: Final = 1.0
+
+Progress = Callable[[Batch], object]
+
+
+def _create_request(
+    account: str, model: str, items: Iterable[BatchItemLike], request_id: str | None
+) -> pb.CreateBatchRequest:
+    # With an id of its own the request can be sent again where the connection broke.
+    return pb.CreateBatchRequest(
+        account=account, model=model, items=make_items(items), request_id=request_id or str(uuid.uuid4())
+    )
+
+
+def _check_wait(batch: Batch, ends_at: float | None) -> None:
+    if ends_at is not None and time.monotonic() >= ends_at:
+        raise DeadlineExceededError(
+            f"batch {batch.id} has {batch.num_ended} of {batch.num_items} results, and goes on: wait longer"
+        )
+
+
+class Batches:
+    """`client.batches`, those of the client's account. All calls raise `RunstreamError`s."""
+
+    def __init__(self, stub: pb_grpc.BatchServiceStub, settings: CallSettings, account: str) -> None:
+        self._stub = stub
+        self._settings = settings
+        self._account = account
+
+    def create(self, model: str, items: Iterable[BatchItemLike], *, request_id: str | None = None) -> Batch:
+        """Has a batch taken, as a whole or not at all.
+
+        Args:
+            model: The model that answers all items.
+            items: Prompts, or `run`'s keywords as dicts with `external_reference` besides: 1 to 10,000, of at most
+                16 MiB together.
+            request_id: A UUID that makes it safe to ask again, also from another process; None for a fresh one.
+
+        Raises:
+            MessageTooLargeError: The items have more than 16 MiB.
+        """
+        request = _create_request(self._account, model, items, request_id)
+        return to_batch(call(self._stub.CreateBatch, request, self._settings).batch)
+
+    def get(self, batch_id: str) -> Batch:
+        """Tells how far a batch is."""
+        request = pb.GetBatchRequest(account=self._account, batch_id=batch_id)
+        return to_batch(call(self._stub.GetBatch, request, self._settings).batch)
+
+    def list(self, *, page_size: int = 0) -> Iterator[Batch]:
+        """Yields the batches, newest first, asking for `page_size` at once: 0 to 1,000, 0 for 100."""
+        request = pb.ListBatchesRequest(account=self._account, page_size=page_size)
+        while True:
+            page = call(self._stub.ListBatches, request, self._settings)
+            yield from map(to_batch, page.batches)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def cancel(self, batch_id: str) -> Batch:
+        """Ends what is left of a batch; keeps the results that it has."""
+        request = pb.CancelBatchRequest(account=self._account, batch_id=batch_id)
+        return to_batch(call(self._stub.CancelBatch, request, self._settings).batch)
+
+    def delete(self, batch_id: str) -> None:
+        """Ends what is left of a batch, and forgets it with its results."""
+        request = pb.DeleteBatchRequest(account=self._account, batch_id=batch_id)
+        call(self._stub.DeleteBatch, request, self._settings)
+
+    def results(self, batch_id: str) -> Iterator[BatchResult]:
+        """Yields the results that a batch has so far, ordered by index; leaving the loop cancels the call."""
+        request = pb.StreamBatchResultsRequest(account=self._account, batch_id=batch_id)
+        for page in Responses(self._stub.StreamBatchResults, request, self._settings):
+            yield from map(to_batch_result, page.results)
+
+    def wait(
+        self,
+        batch_id: str,
+        *,
+        progress: Progress | None = None,
+        poll_s: float = POLL_S,
+        timeout_s: float | None = None,
+    ) -> Batch:
+        """Waits until every item has its result.
+
+        Args:
+            progress: Called with the batch at the start and each `poll_s` seconds, to move a progress bar.
+            timeout_s: The most seconds to wait; None for no limit. The batch goes on afterwards.
+
+        Raises:
+            DeadlineExceededError: `timeout_s` is over.
+        """
+        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            batch = self.get(batch_id)
+            if progress is not None:
+                progress(batch)
+            if batch.has_ended:
+                return batch
+            _check_wait(batch, ends_at)
+            time.sleep(poll_s)
+
+
+class AsyncBatches:
+    """`client.batches` of an `AsyncClient`, those of its account. All calls raise `RunstreamError`s."""
+
+    def __init__(self, stub: "pb_grpc.BatchServiceAsyncStub", settings: CallSettings, account: str) -> None:
+        self._stub = stub
+        self._settings = settings
+        self._account = account
+
+    async def create(self, model: str, items: Iterable[BatchItemLike], *, request_id: str | None = None) -> Batch:
+        """Has a batch taken, as a whole or not at all: see `Batches.create`."""
+        request = _create_request(self._account, model, items, request_id)
+        return to_batch((await call_async(self._stub.CreateBatch, request, self._settings)).batch)
+
+    async def get(self, batch_id: str) -> Batch:
+        """Tells how far a batch is."""
+        request = pb.GetBatchRequest(account=self._account, batch_id=batch_id)
+        return to_batch((await call_async(self._stub.GetBatch, request, self._settings)).batch)
+
+    async def list(self, *, page_size: int = 0) -> AsyncIterator[Batch]:
+        """Yields the batches, newest first, asking for `page_size` at once: 0 to 1,000, 0 for 100."""
+        request = pb.ListBatchesRequest(account=self._account, page_size=page_size)
+        while True:
+            page = await call_async(self._stub.ListBatches, request, self._settings)
+            for batch in page.batches:
+                yield to_batch(batch)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def cancel(self, batch_id: str) -> Batch:
+        """Ends what is left of a batch; keeps the results that it has."""
+        request = pb.CancelBatchRequest(account=self._account, batch_id=batch_id)
+        return to_batch((await call_async(self._stub.CancelBatch, request, self._settings)).batch)
+
+    async def delete(self, batch_id: str) -> None:
+        """Ends what is left of a batch, and forgets it with its results."""
+        request = pb.DeleteBatchRequest(account=self._account, batch_id=batch_id)
+        await call_async(self._stub.DeleteBatch, request, self._settings)
+
+    async def results(self, batch_id: str) -> AsyncIterator[BatchResult]:
+        """Yields the results that a batch has so far, ordered by index; leaving the loop cancels the call."""
+        request = pb.StreamBatchResultsRequest(account=self._account, batch_id=batch_id)
+        async for page in AsyncResponses(self._stub.StreamBatchResults, request, self._settings):
+            for result in page.results:
+                yield to_batch_result(result)
+
+    async def wait(
+        self,
+        batch_id: str,
+        *,
+        progress: Progress | None = None,
+        poll_s: float = POLL_S,
+        timeout_s: float | None = None,
+    ) -> Batch:
+        """Waits until every item has its result: see `Batches.wait`."""
+        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            batch = await self.get(batch_id)
+            if progress is not None:
+                progress(batch)
+            if batch.has_ended:
+                return batch
+            _check_wait(batch, ends_at)
+            await asyncio.sleep(poll_s)

@@ -1,0 +1,199 @@
+"""How a client reaches the service: its address, TLS, its token, retries."""
+
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+MAX_ATTEMPTS: Final = 5  # more than that gRPC does not make
+
+Tls = None | bool | str | bytes | os.PathLike[str] | grpc.ChannelCredentials
+ChannelOptions = Sequence[tuple[str, Any]]
+
+_HOST_AND_PORT: Final = re.compile(r"(?P<host>\[[^\[\]\s]+\]|[^\[\]:/,\s]+):(?P<port>\d{1,5})")
+_SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:")
+_TOKEN: Final = re.compile(r"[!-~]+")
+
+# Those that may be sent twice without harm. LoadModel is not here: where there is no room it would fail just as late.
+_RETRIED: Final = [
+    {"service": "runstream.v1.TextGenerationService"},
+    {"service": "runstream.v1.BatchService"},
+    {"service": "runstream.v1.ModelService", "method": "ListModels"},
+    {"service": "runstream.v1.ModelService", "method": "GetModel"},
+]
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a channel is made of.
+
+    Attributes:
+        target: The address as gRPC reads it.
+        credentials: Those of TLS; None for plain text.
+        options: The channel's options.
+        metadata: What every call carries.
+    """
+
+    target: str
+    credentials: grpc.ChannelCredentials | None
+    options: ChannelOptions
+    metadata: tuple[tuple[str, str], ...]
+
+
+def connection(
+    target: str | Sequence[str],
+    *,
+    token: str | None,
+    tls: Tls,
+    max_attempts: int,
+    allow_plaintext_token: bool,
+    channel_options: ChannelOptions,
+) -> Connection:
+    """Checks what a client is made with, without connecting.
+
+    Raises:
+        ValueError: The address can't be read, or the token would be sent in clear text; says what to give instead.
+        OSError: The file with the certificates can't be read.
+    """
+    if not 1 <= max_attempts <= MAX_ATTEMPTS:
+        raise ValueError(f"max_attempts is {max_attempts}: give 1, which never asks again, to {MAX_ATTEMPTS}")
+    address, credentials = grpc_target(target), tls_credentials(tls)
+    is_local = is_loopback(address)
+    if token and credentials is None and not is_local and not allow_plaintext_token:
+        raise ValueError(
+            f"the token would be sent to {address} in clear text: give tls=True or the path of the server's CA, "
+            "or allow_plaintext_token=True if nobody else can read on the way"
+        )
+    if token and not _TOKEN.fullmatch(token):
+        raise ValueError("the token is not one of visible ASCII characters: it may have a line end from its file")
+    options = [*_options(max_attempts, is_local), *channel_options]
+    metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    return Connection(address, credentials, options, metadata)
+
+
+def grpc_target(target: str | Sequence[str]) -> str:
+    """One or several addresses as gRPC reads them. What it can't read it would look up as a name for ever.
+
+    Raises:
+        ValueError: It is no address.
+    """
+    if not isinstance(target, str):
+        return _several(target)
+    if "," in target and not target.startswith(_SCHEMES):
+        return _several(target.split(","))
+    if not (target.startswith(_SCHEMES) and target not in _SCHEMES):
+        _host_of(target)
+    return target
+
+
+def _several(targets: Sequence[str]) -> str:
+    addresses = [target.strip() for target in targets]
+    hosts = [_host_of(address) for address in addresses]
+    if len(addresses) == 1:
+        return addresses[0]
+    versions = {_version(host) for host in hosts}
+    if len(versions) != 1 or None in versions:
+        raise ValueError(
+            f"of {', '.join(addresses)} not all are IPv4, or all IPv6, addresses: for a name that stands for "
+            "several addresses give dns:///name:port"
+        )
+    return f"ipv{versions.pop()}:{','.join(addresses)}"
+
+
+def _host_of(address: str) -> str:
+    match = _HOST_AND_PORT.fullmatch(address)
+    if match is None or not 0 < int(match["port"]) < 65536:
+        raise ValueError(
+            f"{address!r} is no address: give host:port, such as 127.0.0.1:50051 or [::1]:50051, "
+            "dns:///name:port or unix:/path"
+        )
+    return match["host"].strip("[]")
+
+
+def _version(host: str) -> int | None:
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        return None
+
+
+def is_loopback(target: str) -> bool:
+    """Whether what is sent to a target stays on this machine."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    addresses = re.sub(r"^(dns:(///?)?|ipv[46]:)", "", target).split(",")
+    hosts = [match["host"].strip("[]") for match in map(_HOST_AND_PORT.fullmatch, addresses) if match]
+    return len(hosts) == len(addresses) and all(map(_is_loopback_host, hosts))
+
+
+def _is_loopback_host(host: str) -> bool:
+    return host == "localhost" or (_version(host) is not None and ipaddress.ip_address(host).is_loopback)
+
+
+def tls_credentials(tls: Tls) -> grpc.ChannelCredentials | None:
+    """The credentials for what a client was given as `tls`; None for plain text.
+
+    Raises:
+        ValueError: It holds no certificate.
+        OSError: The file can't be read.
+    """
+    if tls is None or tls is False:
+        return None
+    if tls is True:
+        return grpc.ssl_channel_credentials()
+    if isinstance(tls, grpc.ChannelCredentials):
+        return tls
+    certificates = tls if isinstance(tls, bytes) else _read(tls)
+    if b"-----BEGIN CERTIFICATE-----" not in certificates:
+        raise ValueError("tls holds no certificate: give PEM, with a line -----BEGIN CERTIFICATE-----")
+    return grpc.ssl_channel_credentials(certificates)
+
+
+def _read(path: str | os.PathLike[str]) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _options(max_attempts: int, is_local: bool) -> list[tuple[str, Any]]:
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        # A whole answer writes nothing while it is generated: pings tell a slow service from one that is gone.
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.max_pings_without_data", 0),
+        # gRPC would wait up to two minutes before it looks whether a service that was down is back.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
+        ("grpc.enable_retries", int(max_attempts > 1)),
+        # A request that is larger than this is not sent again.
+        ("grpc.per_rpc_retry_buffer_size", MAX_MESSAGE_BYTES + 65_536),
+        ("grpc.service_config", json.dumps(service_config(max_attempts))),
+    ]
+    # http_proxy in the environment is meant for others than this machine.
+    return [*options, ("grpc.enable_http_proxy", 0)] if is_local else options
+
+
+def service_config(max_attempts: int) -> dict[str, Any]:
+    """gRPC's service config: all addresses take turns, and what was UNAVAILABLE is asked again.
+
+    The wait between attempts grows from about half a second to five, or is what the service says in
+    "grpc-retry-pushback-ms". RESOURCE_EXHAUSTED is not asked again: it may be an answer that is too large.
+    """
+    balancing: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+    if max_attempts == 1:
+        return balancing
+    policy = {
+        "maxAttempts": max_attempts,
+        "initialBackoff": "0.5s",
+        "maxBackoff": "5s",
+        "backoffMultiplier": 2,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    return {**balancing, "methodConfig": [{"name": _RETRIED, "retryPolicy": policy}]}

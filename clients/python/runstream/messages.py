@@ -1,0 +1,120 @@
+"""Messages of a conversation, as dataclasses or as dicts like OpenAI's."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from runstream.spelling import check_names
+from runstream.v1 import text_generation_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the model makes.
+
+    Attributes:
+        id: What the message with its result repeats as `tool_call_id`.
+        name: The tool's name.
+        arguments_json: The arguments, a JSON object as the model has written it.
+    """
+
+    id: str
+    name: str
+    arguments_json: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments by name; raises ValueError where `max_tokens` has cut them."""
+        arguments: dict[str, Any] = json.loads(self.arguments_json or "{}")
+        return arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation.
+
+    Attributes:
+        role: "system", "user", "assistant" or "tool", or another that the model's chat template knows.
+        content: What is said; several texts are joined with nothing between them.
+        tool_calls: For role "assistant": the calls that it made.
+        tool_call_id: For role "tool": the id of the call that this answers.
+        name: For role "tool": the name of the tool.
+    """
+
+    role: str
+    content: str | Sequence[str] = ""
+    tool_calls: Sequence[ToolCall] = ()
+    tool_call_id: str = ""
+    name: str = ""
+
+
+MessageLike = Message | Mapping[str, Any] | pb.Message
+
+_KEYS: Final = ("role", "content", "tool_calls", "tool_call_id", "name")
+
+
+def to_message(message: MessageLike, where: str) -> pb.Message:
+    """A message of the contract.
+
+    Args:
+        where: Its place in the request, for errors, such as "messages[2]".
+
+    Raises:
+        TypeError: It has a key or a value that no message has.
+    """
+    if isinstance(message, pb.Message):
+        return message
+    if isinstance(message, Message):
+        fields: Mapping[str, Any] = {name: getattr(message, name) for name in _KEYS}
+    elif isinstance(message, Mapping):
+        check_names(message, _KEYS, where)
+        fields = message
+    else:
+        raise TypeError(f"{where} is of type {type(message).__name__}: give a dict or a runstream.Message")
+    if not isinstance(fields.get("role"), str):
+        raise TypeError(f'{where} has no role: give "user", "system", "assistant" or "tool"')
+    return pb.Message(
+        role=fields["role"],
+        content=[pb.ContentPart(text=text) for text in _texts(fields.get("content"), f"{where}.content")],
+        tool_calls=[
+            _tool_call(call, f"{where}.tool_calls[{number}]")
+            for number, call in enumerate(fields.get("tool_calls") or ())
+        ],
+        tool_call_id=fields.get("tool_call_id") or "",
+        name=fields.get("name") or "",
+    )
+
+
+def _texts(content: Any, where: str) -> Iterable[str]:
+    if content is None:
+        return []
+    if isinstance(content, str):
+        return [content]
+    if not isinstance(content, Sequence):
+        raise TypeError(f"{where} is of type {type(content).__name__}: give a text or a list of text parts")
+    return [_text(part, f"{where}[{number}]") for number, part in enumerate(content)]
+
+
+def _text(part: Any, where: str) -> str:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, Mapping) and part.get("type", "text") == "text" and isinstance(part.get("text"), str):
+        check_names(part, ("type", "text"), where)
+        return str(part["text"])
+    kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
+    raise TypeError(f"{where} is no text but {kind!r}: models here take text only")
+
+
+def _tool_call(call: Any, where: str) -> pb.ToolCall:
+    if isinstance(call, pb.ToolCall):
+        return call
+    if isinstance(call, ToolCall):
+        return pb.ToolCall(id=call.id, name=call.name, arguments_json=call.arguments_json)
+    if not isinstance(call, Mapping):
+        raise TypeError(f"{where} is of type {type(call).__name__}: give a dict or a runstream.ToolCall")
+    check_names(call, ("id", "type", "function", "name", "arguments"), where)
+    function = call.get("function", call)
+    arguments = function.get("arguments") or ""
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return pb.ToolCall(id=call.get("id") or "", name=function.get("name") or "", arguments_json=text)

@@ -1,0 +1,125 @@
+"""The models of a service: which there are, what they take, loading and unloading them."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Final, Literal
+
+from runstream.calls import CallSettings, call, call_async
+from runstream.v1 import models_pb2 as pb
+from runstream.v1 import models_pb2_grpc as pb_grpc
+
+ModelState = Literal["loading", "ready", "weights_missing", "failed", "unloaded"]
+
+# Loading a model of 8 billion parameters from a slow disk takes minutes.
+LOAD_TIMEOUT_S: Final = 1800.0
+
+_STATES: Final[Mapping[int, ModelState]] = {
+    pb.MODEL_STATE_LOADING: "loading",
+    pb.MODEL_STATE_READY: "ready",
+    pb.MODEL_STATE_WEIGHTS_MISSING: "weights_missing",
+    pb.MODEL_STATE_FAILED: "failed",
+    pb.MODEL_STATE_UNLOADED: "unloaded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model of the service's catalog.
+
+    Attributes:
+        id: What requests name.
+        description: What it is, in a sentence.
+        state: Whether it can answer now.
+        state_detail: Why, if there is more to say.
+        served_model: The model that answers requests for this one; empty if none does.
+        max_prompt_tokens: The most tokens of a prompt.
+        max_completion_tokens: The most tokens of a completion.
+        context_window: The most tokens of both together.
+        default_max_tokens: The `max_tokens` of requests that leave it unset.
+        default_max_tokens_streamed: The same where a surface has a default of its own for streams.
+        license: That of the weights; empty if the catalog does not tell.
+        can_call_tools: Whether it was trained to call tools.
+    """
+
+    id: str
+    description: str
+    state: ModelState
+    state_detail: str
+    served_model: str
+    max_prompt_tokens: int
+    max_completion_tokens: int
+    context_window: int
+    default_max_tokens: int
+    default_max_tokens_streamed: int
+    license: str
+    can_call_tools: bool
+
+
+def _to_model(model: pb.Model) -> Model:
+    plain = {field.name: getattr(model, field.name) for field in fields(Model)}
+    return Model(**{**plain, "state": _STATES[model.state]})
+
+
+class Models:
+    """`client.models`. All calls raise `RunstreamError`s."""
+
+    def __init__(self, stub: pb_grpc.ModelServiceStub, settings: CallSettings) -> None:
+        self._stub = stub
+        self._settings = settings
+
+    def list(self, *, page_size: int = 0) -> Iterator[Model]:
+        """Yields the models in the catalog's order, asking for `page_size` at once: 0 to 1,000, 0 for the most."""
+        request = pb.ListModelsRequest(page_size=page_size)
+        while True:
+            page = call(self._stub.ListModels, request, self._settings)
+            yield from map(_to_model, page.models)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def get(self, model: str) -> Model:
+        """Tells about one model; raises `ModelNotFoundError` if the catalog does not name it."""
+        return _to_model(call(self._stub.GetModel, pb.GetModelRequest(model=model), self._settings).model)
+
+    def load(self, model: str, *, timeout_s: float = LOAD_TIMEOUT_S) -> Model:
+        """Loads a model and waits for it; loading goes on where the wait ends before."""
+        request = pb.LoadModelRequest(model=model)
+        return _to_model(call(self._stub.LoadModel, request, self._settings.changed(timeout_s)).model)
+
+    def unload(self, model: str, *, timeout_s: float | None = None) -> Model:
+        """Unloads a model, once its requests have ended or had 30 seconds."""
+        request = pb.UnloadModelRequest(model=model)
+        return _to_model(call(self._stub.UnloadModel, request, self._settings.changed(timeout_s)).model)
+
+
+class AsyncModels:
+    """`client.models` of an `AsyncClient`. All calls raise `RunstreamError`s."""
+
+    def __init__(self, stub: "pb_grpc.ModelServiceAsyncStub", settings: CallSettings) -> None:
+        self._stub = stub
+        self._settings = settings
+
+    async def list(self, *, page_size: int = 0) -> AsyncIterator[Model]:
+        """Yields the models in the catalog's order, asking for `page_size` at once: 0 to 1,000, 0 for the most."""
+        request = pb.ListModelsRequest(page_size=page_size)
+        while True:
+            page = await call_async(self._stub.ListModels, request, self._settings)
+            for model in page.models:
+                yield _to_model(model)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def get(self, model: str) -> Model:
+        """Tells about one model; raises `ModelNotFoundError` if the catalog does not name it."""
+        return _to_model((await call_async(self._stub.GetModel, pb.GetModelRequest(model=model), self._settings)).model)
+
+    async def load(self, model: str, *, timeout_s: float = LOAD_TIMEOUT_S) -> Model:
+        """Loads a model and waits for it; loading goes on where the wait ends before."""
+        request = pb.LoadModelRequest(model=model)
+        return _to_model((await call_async(self._stub.LoadModel, request, self._settings.changed(timeout_s))).model)
+
+    async def unload(self, model: str, *, timeout_s: float | None = None) -> Model:
+        """Unloads a model, once its requests have ended or had 30 seconds."""
+        request = pb.UnloadModelRequest(model=model)
+        return _to_model((await call_async(self._stub.UnloadModel, request, self._settings.changed(timeout_s))).model)

@@ -1,0 +1,76 @@
+"""The form that an answer must have, and what becomes of a text that has it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from runstream.spelling import check_names
+from runstream.tools import JsonModel, is_json_model, schema_json
+from runstream.v1 import text_generation_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class Regex:
+    """A text that a regular expression matches as a whole: 1 to 4,096 characters."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Choice:
+    """One of some texts, 1 to 1,024: `Choice("yes", "no")`."""
+
+    values: tuple[str, ...]
+
+    def __init__(self, *values: str) -> None:
+        object.__setattr__(self, "values", values)
+
+
+ResponseFormatLike = type[JsonModel] | Mapping[str, Any] | str | Regex | Choice | pb.ResponseFormat
+
+JSON_OBJECT: Final = "json_object"
+
+
+def to_response_format(form: ResponseFormatLike) -> pb.ResponseFormat:
+    """A form of the contract.
+
+    Args:
+        form: A pydantic model; a JSON Schema as dict or JSON; "json_object" for any object; OpenAI's dicts with type
+            "json_object", "json_schema" or "text"; a `Regex`; a `Choice`.
+
+    Raises:
+        TypeError: It is no form.
+    """
+    if isinstance(form, pb.ResponseFormat):
+        return form
+    if isinstance(form, Regex):
+        return pb.ResponseFormat(regex=form.pattern)
+    if isinstance(form, Choice):
+        return pb.ResponseFormat(choice=pb.Choice(values=form.values))
+    if form == JSON_OBJECT:
+        return pb.ResponseFormat(json_object=pb.JsonObject())
+    if isinstance(form, Mapping) and form.get("type") in (JSON_OBJECT, "json_schema", "text"):
+        return _from_openai(form)
+    return pb.ResponseFormat(json_schema=schema_json(form, "response_format"))
+
+
+def _from_openai(form: Mapping[str, Any]) -> pb.ResponseFormat:
+    check_names(form, ("type", "json_schema"), "response_format")
+    if form["type"] == "text":
+        return pb.ResponseFormat()
+    if form["type"] == JSON_OBJECT:
+        return pb.ResponseFormat(json_object=pb.JsonObject())
+    described = form.get("json_schema")
+    schema = described.get("schema", described) if isinstance(described, Mapping) else described
+    return pb.ResponseFormat(json_schema=schema_json(schema, "response_format.json_schema"))
+
+
+def parser(form: ResponseFormatLike | None) -> Callable[[str], Any] | None:
+    """What turns a text of that form into its value: an instance of a pydantic model, or JSON; None for plain text."""
+    if form is None:
+        return None
+    if is_json_model(form):
+        return form.model_validate_json
+    kind = to_response_format(form).WhichOneof("format")
+    return json.loads if kind in (JSON_OBJECT, "json_schema") else None

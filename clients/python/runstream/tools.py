@@ -1,0 +1,125 @@
+"""Tools and the choice among them: from pydantic models, dicts like OpenAI's, or dataclasses."""
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, Self, TypeGuard
+
+from runstream.spelling import check_names
+from runstream.v1 import text_generation_pb2 as pb
+
+
+class JsonModel(Protocol):
+    """What a class must have to stand for a JSON Schema: pydantic's models do."""
+
+    @classmethod
+    def model_json_schema(cls) -> dict[str, Any]:
+        """Its JSON Schema."""
+
+    @classmethod
+    def model_validate_json(cls, json_data: str, /) -> Self:
+        """An instance from JSON."""
+
+
+Schema = type[JsonModel] | Mapping[str, Any] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that the model may call.
+
+    Attributes:
+        name: Its name: 1 to 256 letters, digits, "_", "-", ".", ":" and "/".
+        description: What it does, for the model to read.
+        parameters: The JSON Schema of its arguments, as a pydantic model, a dict or JSON; None for no arguments.
+    """
+
+    name: str
+    description: str = ""
+    parameters: Schema | None = None
+
+
+ToolLike = Tool | type[JsonModel] | Mapping[str, Any] | pb.Tool
+ToolChoiceLike = str | type[JsonModel] | Mapping[str, Any] | pb.ToolChoice
+
+_MODES: Final = {
+    "auto": pb.TOOL_CHOICE_MODE_AUTO,
+    "none": pb.TOOL_CHOICE_MODE_NONE,
+    "required": pb.TOOL_CHOICE_MODE_REQUIRED,
+}
+
+
+def is_json_model(value: object) -> TypeGuard[type[JsonModel]]:
+    """Whether a value is a class that stands for a JSON Schema."""
+    return isinstance(value, type) and hasattr(value, "model_json_schema") and hasattr(value, "model_validate_json")
+
+
+def schema_json(schema: Any, where: str) -> str:
+    """A JSON Schema as text.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if is_json_model(schema):
+        return json.dumps(schema.model_json_schema(), ensure_ascii=False)
+    if isinstance(schema, str):
+        return schema
+    if isinstance(schema, Mapping):
+        return json.dumps(schema, ensure_ascii=False)
+    raise TypeError(f"{where} is of type {type(schema).__name__}: give a pydantic model, a dict or JSON")
+
+
+def to_tool(tool: ToolLike, where: str) -> pb.Tool:
+    """A tool of the contract.
+
+    Raises:
+        TypeError: It has a key or a value that no tool has.
+    """
+    if isinstance(tool, pb.Tool):
+        return tool
+    if is_json_model(tool):
+        return pb.Tool(name=tool.__name__, description=_description(tool), parameters_json=schema_json(tool, where))
+    if isinstance(tool, Tool):
+        return _tool(tool.name, tool.description, tool.parameters, where)
+    if not isinstance(tool, Mapping):
+        raise TypeError(f"{where} is of type {type(tool).__name__}: give a pydantic model, a dict or a runstream.Tool")
+    function = tool
+    if "function" in tool:
+        check_names(tool, ("type", "function"), where)
+        function = tool["function"]
+    # OpenAI's `strict` asks for what a call that must be made always has here; of others it is not promised.
+    check_names(function, ("type", "name", "description", "parameters"), where)
+    return _tool(function.get("name"), function.get("description"), function.get("parameters"), where)
+
+
+def _tool(name: Any, description: Any, parameters: Any, where: str) -> pb.Tool:
+    if not isinstance(name, str):
+        raise TypeError(f"{where} has no name")
+    text = "" if parameters is None else schema_json(parameters, f"{where}.parameters")
+    return pb.Tool(name=name, description=description or "", parameters_json=text)
+
+
+def _description(tool: type[JsonModel]) -> str:
+    # The class's own: pydantic's base has one, too.
+    return inspect.cleandoc(tool.__dict__.get("__doc__") or "")
+
+
+def to_tool_choice(choice: ToolChoiceLike) -> pb.ToolChoice:
+    """A choice of the contract: "auto", "none", "required" or a tool's name.
+
+    Raises:
+        TypeError: It is no choice.
+    """
+    if isinstance(choice, pb.ToolChoice):
+        return choice
+    if is_json_model(choice):
+        return pb.ToolChoice(name=choice.__name__)
+    if isinstance(choice, str):
+        return pb.ToolChoice(mode=_MODES[choice]) if choice in _MODES else pb.ToolChoice(name=choice)
+    if isinstance(choice, Mapping):
+        check_names(choice, ("type", "function", "name"), "tool_choice")
+        name = choice.get("function", choice).get("name")
+        if isinstance(name, str):
+            return pb.ToolChoice(name=name)
+    raise TypeError(f'tool_choice is {choice!r}: give "auto", "none", "required" or the name of a tool')
