@@ -20,19 +20,12 @@ from runstream import (
 from runstream.errors import BY_REASON, from_reason
 from runstream.v1 import errors_pb2
 
-from tests.support.fake_service import FakeService, failure, running
+from tests.support.fake_service import failure
 
 PROTO = Path(__file__).parents[3] / "protos/runstream/v1/errors.proto"
 PREFIX = "ERROR_REASON_"
 NEVER_SENT = "UNSPECIFIED"
 OF_ITEMS = "CANCELLED"  # no call ends with it
-
-
-@pytest.fixture
-async def fake():
-    fake = FakeService()
-    async with running(fake):
-        yield fake
 
 
 async def error_of(fake, **options):

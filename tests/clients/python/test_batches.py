@@ -1,0 +1,106 @@
+"""Batches are made of prompts and keywords, waited for, and read."""
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import pytest
+from runstream import AsyncClient, Client, DeadlineExceededError, MessageTooLargeError, make_request
+from runstream.batch import Batch
+from runstream.v1 import batches_pb2 as pb
+from runstream.v1 import text_generation_pb2
+
+from tests.support.fake_service import DEMO
+
+
+def test_a_batch_has_what_the_contract_tells_of_one():
+    assert set(Batch.__dataclass_fields__) == {field.name for field in pb.Batch.DESCRIPTOR.fields}
+
+
+async def test_items_are_prompts_keywords_or_messages_of_the_contract(fake):
+    request = make_request("", prompt="three")
+    items: list[Any] = [
+        "one",
+        {"prompt": "two", "seed": 2, "external_reference": "b"},
+        request,
+        pb.BatchItem(request=request),
+    ]
+    async with AsyncClient(fake.target, account="me") as client:
+        batch = await client.batches.create(DEMO, items)
+    sent = fake.new_batch
+    assert (batch.id, batch.state, sent.account, sent.model) == ("batch-1", "queued", "me", DEMO)
+    assert [item.request.prompt.text for item in sent.items] == ["one", "two", "three", "three"]
+    assert (sent.items[1].external_reference, sent.items[1].request.sampling_params.seed) == ("b", 2)
+    assert not sent.items[0].HasField("external_reference")
+    assert uuid.UUID(sent.request_id).int
+
+
+async def test_what_is_wrong_in_an_item_is_refused_with_its_place(fake):
+    with Client(fake.target) as client:
+        with pytest.raises(TypeError, match=r"items\[1\]: a request takes no 'promt': did you mean prompt"):
+            client.batches.create(DEMO, ["one", {"promt": "two"}])
+        with pytest.raises(MessageTooLargeError, match="a batch can be several"):
+            client.batches.create(DEMO, ["x" * 2**20] * 17)
+
+
+def test_keys_of_json_are_numbers_where_the_contract_wants_them():
+    options = json.loads('{"prompt": "p", "logit_bias": {"12": -3}}')
+    assert dict(make_request("", **options).sampling_params.logit_bias) == {12: -3.0}
+
+
+async def test_waiting_tells_how_far_a_batch_is(fake):
+    fake.batch.num_items = 3
+    told = []
+
+    def move(batch):
+        told.append((batch.num_ended, batch.has_ended))
+        fake.batch.num_succeeded += 1
+        if fake.batch.num_succeeded == 3:
+            fake.batch.state = pb.BATCH_STATE_DONE
+
+    async with AsyncClient(fake.target) as client:
+        assert (await client.batches.wait("batch-1", progress=move, poll_s=0)).has_ended
+    assert told == [(0, False), (1, False), (2, False), (3, True)]
+
+
+async def test_waiting_ends_at_its_deadline(fake):
+    async with AsyncClient(fake.target) as client:
+        with pytest.raises(DeadlineExceededError, match="and goes on"):
+            await client.batches.wait("batch-1", timeout_s=0)
+    with Client(fake.target) as other, pytest.raises(DeadlineExceededError, match="and goes on"):
+        await asyncio.to_thread(lambda: other.batches.wait("batch-1", timeout_s=0))
+
+
+async def test_results_have_an_answer_or_an_error(fake):
+    answer = text_generation_pb2.RunResponse(text='{"a": 1}', finish_reason=text_generation_pb2.FINISH_REASON_STOP)
+    failure = pb.BatchItemFailure(reason="CONTEXT_WINDOW_EXCEEDED", message="too long")
+    fake.pages = [
+        [pb.BatchResult(index=0, external_reference="a", response=answer, is_json=True)],
+        [pb.BatchResult(index=1, failure=failure)],
+    ]
+    async with AsyncClient(fake.target) as client:
+        answered, failed = [result async for result in client.batches.results("batch-1")]
+    assert (answered.index, answered.external_reference, answered.error) == (0, "a", None)
+    assert answered.result is not None
+    assert answered.result.parsed == {"a": 1}
+    assert (failed.index, failed.external_reference, failed.result) == (1, None, None)
+    assert repr(failed.error) == "ContextWindowExceededError('too long')"
+
+
+def test_both_clients_do_with_batches_what_the_service_can(running_stack):
+    async def ask():
+        async with AsyncClient(running_stack.service_address, account="both") as client:
+            batch = await client.batches.create(DEMO, ["one", "two"])
+            listed = [one.id async for one in client.batches.list(page_size=1)]
+            ended = await client.batches.wait(batch.id, poll_s=0.1)
+            return listed, batch, ended, [one.index async for one in client.batches.results(batch.id)]
+
+    listed, batch, ended, indices = asyncio.run(ask())
+    assert (ended.num_succeeded, indices) == (2, [0, 1])
+    with Client(running_stack.service_address, account="both") as client:
+        assert [one.id for one in client.batches.list()] == listed == [batch.id]
+        assert [one.index for one in client.batches.results(batch.id)] == [0, 1]
+        assert client.batches.cancel(batch.id) == client.batches.get(batch.id)
+        client.batches.delete(batch.id)
+        assert list(client.batches.list()) == []
