@@ -1,0 +1,186 @@
+"""Every language sees the same values: its programs ask a fake service, which knows what came, and the real one."""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+import pytest_asyncio
+from runstream.v1 import text_generation_pb2 as pb
+
+from tests.clients.contract import MODEL, PARTS, REQUESTS, RESPONSE, SAMPLING_PARAMS, UNICODE, run_program
+from tests.support.certificates import write_certificates
+from tests.support.client_builds import TOOLCHAINS, built
+from tests.support.fake_service import FakeService, failure, running
+from tests.support.prometheus import samples
+from tests.support.running_service import RunningService, config, run_service
+
+OK, CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED = 0, 1, 4, 8
+LARGEST_MESSAGE = 16 << 20
+TOKEN = "a-token"
+
+
+@pytest.fixture(params=TOOLCHAINS, scope="session")
+def programs(request):
+    """The programs of each language."""
+    return built(request.param)
+
+
+@pytest.fixture
+async def fake():
+    """A service that answers with every field of an answer."""
+    service = FakeService()
+    service.answer, service.parts = RESPONSE, list(PARTS)
+    async with running(service):
+        yield service
+
+
+@pytest.fixture
+async def program(programs, fake):
+    """A language's program that asks it."""
+    async with run_program(programs.contract, fake.target, TOKEN) as started:
+        yield started
+
+
+def test_a_case_sets_every_sampling_parameter():
+    assert {field.name for field, _ in SAMPLING_PARAMS.ListFields()} == set(pb.SamplingParams.DESCRIPTOR.fields_by_name)
+
+
+@pytest.mark.parametrize("method", ["Run", "RunStream"])
+async def test_the_service_gets_what_was_asked(program, fake, method):
+    for request in REQUESTS.values():
+        assert (await program.ask(request, method)).status.code == OK
+    assert fake.requests == list(REQUESTS.values())
+    assert fake.metadata["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_the_client_gets_what_was_answered(program):
+    whole = await program.ask(REQUESTS["prompt"])
+    parts = await program.ask(REQUESTS["prompt"], "RunStream")
+    assert whole.response == RESPONSE
+    assert parts.parts == PARTS
+
+
+@pytest.mark.parametrize("method", ["Run", "RunStream"])
+async def test_the_client_gets_an_error_with_its_details(program, fake, method):
+    fake.status = failure(grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_READY", UNICODE, retry_after_s=7, field="model")
+    outcome = await program.ask(REQUESTS["prompt"], method)
+    assert outcome.status == fake.status
+    assert outcome.parts == (PARTS if method == "RunStream" else [])
+
+
+async def test_a_client_that_cancels_is_gone_for_the_service_too(program, fake):
+    fake.gate.clear()
+    outcome = await program.ask(REQUESTS["prompt"], "RunStream", cancel_after=1)
+    assert outcome.status.code == CANCELLED
+    assert outcome.parts == PARTS[:1]
+    await fake.cancelled.wait()
+
+
+@pytest.mark.parametrize("method", ["Run", "RunStream"])
+async def test_a_deadline_ends_the_call_on_both_sides(program, fake, method):
+    fake.gate.clear()
+    outcome = await program.ask(REQUESTS["prompt"], method, timeout_s=0.3)
+    assert outcome.status.code == DEADLINE_EXCEEDED
+    await fake.cancelled.wait()
+
+
+async def test_an_answer_of_16_mib_arrives_and_a_larger_one_is_refused(program, fake):
+    fake.answer = pb.RunResponse(text="x" * (LARGEST_MESSAGE - 5))
+    assert fake.answer.ByteSize() == LARGEST_MESSAGE
+    assert (await program.ask(REQUESTS["prompt"])).response == fake.answer
+    fake.answer.text += "x"
+    assert (await program.ask(REQUESTS["prompt"])).status.code == RESOURCE_EXHAUSTED
+
+
+SECURITY = {"plain text": (False, ""), "a token": (False, TOKEN), "TLS": (True, ""), "TLS and a token": (True, TOKEN)}
+
+
+@pytest_asyncio.fixture(params=SECURITY, scope="session", loop_scope="session")
+async def real(request, tmp_path_factory, unused_tcp_port_factory):
+    """The real service with the demo model, in each way to reach it."""
+    has_tls, token = SECURITY[request.param]
+    files = write_certificates(tmp_path_factory.mktemp("certificates")) if has_tls else None
+    settings = config(
+        Path(),
+        catalog_files=(),
+        models=(MODEL,),
+        metrics_port=unused_tcp_port_factory(),
+        tls_cert=files and files.cert,
+        tls_key=files and files.key,
+        token=token,
+    )
+    async with run_service(settings) as service:
+        yield Real(service, f"127.0.0.1:{service.service.port}", token, str(files.ca) if files else "")
+
+
+@dataclass
+class Real:
+    """The real service, and what its clients must know."""
+
+    running: RunningService
+    address: str
+    token: str
+    ca: str
+
+    async def metric(self, name: str, *labels: str) -> float:
+        """A metric of the engine's as Prometheus reads it; 0 before it was ever counted."""
+        found = await samples(self.running.service.metrics_port)
+        return found.get((f"runstream_{name}", *labels), 0.0)
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_example_gets_what_it_asks_for(programs, real):
+    arguments = ["--address", real.address, *(["--ca", real.ca] if real.ca else [])]
+    process = await asyncio.create_subprocess_exec(
+        *programs.example,
+        *arguments,
+        env={**os.environ, "RUNSTREAM_TOKEN": real.token},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+    health, whole, streamed, beginning, deadline, error = output.decode().splitlines()
+    text = whole.rpartition(" (")[0]
+    assert "United States" in text
+    assert streamed == text
+    assert text.startswith(beginning)
+    assert 0 < len(beginning) < len(text)
+    assert health == "health: SERVING"
+    assert deadline.upper().replace("_", "") == "DEADLINE: DEADLINEEXCEEDED"
+    assert error == "error: MODEL_NOT_FOUND"
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_real_service_answers_whole_and_in_parts_alike(programs, real):
+    request = pb.RunRequest(model=MODEL, prompt=pb.Prompt(text="Where is New York?"))
+    request.sampling_params.seed = 2**53 + 1
+    async with run_program(programs.contract, real.address, real.token, real.ca) as program:
+        whole = await program.ask(request)
+        parts = await program.ask(request, "RunStream")
+    assert whole.response is not None
+    assert whole.response.text == "".join(part.text for part in parts.parts) != ""
+    assert whole.response.usage.completion_tokens == parts.parts[-1].usage.completion_tokens
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_cancel_after_three_parts_frees_the_engine(programs, real):
+    request = pb.RunRequest(model=MODEL, prompt=pb.Prompt(text="Tell me a story"))
+    request.sampling_params.MergeFrom(pb.SamplingParams(max_tokens=900, ignore_eos=True))
+    cancels = await real.metric("request_failure_total", "CANCELLED")
+    async with run_program(programs.contract, real.address, real.token, real.ca) as program:
+        outcome = await program.ask(request, "RunStream", cancel_after=3)
+        assert (outcome.status.code, len(outcome.parts)) == (CANCELLED, 3)
+        assert await real.running.is_idle()
+    assert await real.metric("request_failure_total", "CANCELLED") == cancels + 1
+    assert await real.metric("num_requests_running", MODEL) == 0
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_question_of_more_than_16_mib_is_refused(programs, real):
+    request = pb.RunRequest(model=MODEL, prompt=pb.Prompt(text="x" * LARGEST_MESSAGE))
+    async with run_program(programs.contract, real.address, real.token, real.ca) as program:
+        assert (await program.ask(request)).status.code == RESOURCE_EXHAUSTED
