@@ -30,8 +30,9 @@ fix: setup-dev ## format, and repair what the linter can
 	$(PYTHON_IN_VENV) -m ruff check --fix
 	$(PYTHON_IN_VENV) -m ruff format
 
-proto: setup-dev ## generate the Python stubs from protos/
+proto: setup-dev ## generate the stubs of all languages from protos/
 	$(PYTHON_IN_VENV) -m scripts.stubs clients/python
+	$(PYTHON_IN_VENV) -m scripts.client_stubs
 
 demo-model: setup-dev ## train the demo model from nothing (half an hour on 2 cores with bfloat16, else an hour)
 	$(PYTHON_IN_VENV) -m demo.train

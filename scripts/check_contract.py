@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scripts import stubs
+from scripts import client_stubs, stubs
 
 GENERATED = stubs.ROOT / "clients" / "python" / "runstream" / "v1"
 
@@ -31,6 +31,19 @@ def check_stubs() -> list[str]:
     return [f"clients/python/runstream/v1/{name} is not what protos/ generates: run `make proto`" for name in stale]
 
 
+def check_client_stubs() -> list[str]:
+    """Does the same for the other languages whose generators are here, and says which are not."""
+    stale = []
+    for each in client_stubs.ALL:
+        if not each.missing():
+            with tempfile.TemporaryDirectory() as folder:
+                each.generate(Path(folder))
+                unlike = client_stubs.unlike(each.files(Path(folder)), each.files(each.folder))
+            where = each.folder.relative_to(stubs.ROOT)
+            stale += [f"{where}/{path} is not what protos/ generates: run `make proto`" for path in unlike]
+    return stale + client_stubs.say_missing((each for each in client_stubs.ALL if each.missing()), "checked")
+
+
 def last_release() -> str | None:
     """The newest tag in this commit's history, None before the first or outside of git."""
     found = subprocess.run(["git", "describe", "--tags", "--abbrev=0"], cwd=stubs.ROOT, capture_output=True, text=True)
@@ -48,7 +61,7 @@ def check_breaking(tag: str) -> list[str]:
 def main() -> int:
     """Prints what is wrong with contract and stubs; returns the exit status."""
     tag = last_release()
-    problems = [*check_stubs(), *(check_breaking(tag) if tag else [])]
+    problems = [*check_stubs(), *check_client_stubs(), *(check_breaking(tag) if tag else [])]
     print("\n".join(problems) or f"Stubs are current; contract compared with {tag or 'nothing: no release yet'}")
     return 1 if problems else 0
 

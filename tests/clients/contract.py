@@ -33,7 +33,8 @@ def _message(role: str, *texts: str, **fields: Any) -> pb.Message:
 
 
 def _request(**fields: Any) -> pb.RunRequest:
-    return pb.RunRequest(**{"model": MODEL, "prompt": pb.Prompt(text="Where is New York?")} | fields)
+    asked: dict[str, Any] = {"model": MODEL, "prompt": pb.Prompt(text="Where is New York?")}
+    return pb.RunRequest(**asked | fields)
 
 
 def _with_format(**form: Any) -> pb.RunRequest:

@@ -38,8 +38,8 @@ class Toolchain:
     build: Callable[[Path], Programs]
 
 
-def _run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> None:
-    done = subprocess.run(command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True)
+def _run(*command: str | Path, **environment: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

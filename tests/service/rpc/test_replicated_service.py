@@ -12,7 +12,7 @@ from runstream.v1 import models_pb2
 from service.engine_client.replicas import Replicas
 from tests.service.rpc.test_endings import begun_stream, error_of
 from tests.service.test_main import is_running
-from tests.service.test_metrics import samples
+from tests.support.prometheus import samples
 from tests.support.running_service import MODEL, RunningService, ask, config, error_info, run_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -1,0 +1,28 @@
+"""The committed stubs of languages besides Python, and what is said of those that can't be checked."""
+
+import pytest
+
+from scripts.client_stubs import ALL, REQUIRED, say_missing, unlike
+
+
+@pytest.mark.parametrize("stubs", ALL, ids=lambda stubs: stubs.language)
+def test_each_language_has_its_stubs_committed(stubs):
+    assert len(stubs.files(stubs.folder)) >= 7
+
+
+def test_a_stub_that_is_missing_left_over_or_different_is_told():
+    expected = {"same": b"1", "different": b"1", "missing": b"1"}
+    assert unlike(expected, {"same": b"1", "different": b"2", "left over": b"1"}) == [
+        "different",
+        "left over",
+        "missing",
+    ]
+
+
+def test_a_missing_generator_is_told_and_where_all_must_be_there_a_problem(monkeypatch, capsys):
+    monkeypatch.delenv(REQUIRED, raising=False)
+    monkeypatch.setenv("PATH", "")
+    assert say_missing(ALL, "checked") == []
+    assert "Go: its stubs are not checked without protoc libprotoc 3.21.12" in capsys.readouterr().err
+    monkeypatch.setenv(REQUIRED, "1")
+    assert len(say_missing(ALL, "checked")) == len(ALL)
