@@ -2,19 +2,17 @@
 
 import sys
 
-import grpc
-from runstream.v1 import text_generation_pb2 as pb
-from runstream.v1 import text_generation_pb2_grpc
+from runstream import Client
 
 
-def run(address: str, prompt: str) -> str:
-    """Answers a prompt; raises grpc.RpcError if the service does not."""
-    request = pb.RunRequest(model="@runstream/demo", prompt=pb.Prompt(text=prompt))
-    with grpc.insecure_channel(address) as channel:
-        service = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
-        return service.Run(request, timeout=60).text
+def main(prompt: str, target: str) -> None:
+    """Prints the answer, and how many tokens it took."""
+    with Client(target) as client:
+        result = client.run("@runstream/demo", prompt=prompt, max_tokens=100)
+    print(result.text)
+    print(f"{result.usage.completion_tokens} tokens, ended by {result.finish_reason}", file=sys.stderr)
 
 
 if __name__ == "__main__":
-    prompt, address = [*sys.argv[1:], "127.0.0.1:50051"][:2]
-    print(run(address, prompt))
+    prompt, target = [*sys.argv[1:], "127.0.0.1:50051"][:2]
+    main(prompt, target)

@@ -1,30 +1,25 @@
-"""Prints an answer while it is generated: `python stream.py "Tell me a story" [HOST:PORT]`."""
+"""Prints an answer while it is generated, up to its third sentence or Ctrl-C: `python stream.py "Tell me a story"`."""
 
 import sys
-from collections.abc import Iterator
 
-import grpc
-from runstream.v1 import text_generation_pb2 as pb
-from runstream.v1 import text_generation_pb2_grpc
+from runstream import Client
 
 
-def stream(address: str, prompt: str) -> Iterator[str]:
-    """Yields an answer's text as it comes; closing the iterator ends the generation.
-
-    Raises:
-        grpc.RpcError: if the service does not answer, or stops halfway.
-    """
-    system = pb.Message(role="system", content=[pb.ContentPart(text="You are a friendly assistant")])
-    user = pb.Message(role="user", content=[pb.ContentPart(text=prompt)])
-    request = pb.RunRequest(model="@runstream/demo", conversation=pb.Conversation(messages=[system, user]))
-    with grpc.insecure_channel(address) as channel:
-        service = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
-        for part in service.RunStream(request, timeout=60):
-            yield part.text
+def main(prompt: str, target: str) -> None:
+    """Prints parts as they come; leaving the loop ends the generation."""
+    messages = [{"role": "system", "content": "You are a friendly assistant"}, {"role": "user", "content": prompt}]
+    with Client(target) as client:
+        stream = client.stream("@runstream/demo", messages=messages, temperature=0)
+        try:
+            for part in stream:
+                print(part.text, end="", flush=True)
+                if stream.text.count(".") >= 3:
+                    break
+        except KeyboardInterrupt:
+            pass
+        print(f"\n({len(stream.text)} characters)")
 
 
 if __name__ == "__main__":
-    prompt, address = [*sys.argv[1:], "127.0.0.1:50051"][:2]
-    for text in stream(address, prompt):
-        print(text, end="", flush=True)
-    print()
+    prompt, target = [*sys.argv[1:], "127.0.0.1:50051"][:2]
+    main(prompt, target)

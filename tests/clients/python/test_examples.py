@@ -1,0 +1,89 @@
+"""The Python client's examples, run as its README has them against the real service with the demo model."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.certificates import write_certificates
+from tests.support.running_stack import run_stack
+
+EXAMPLES = Path(__file__).parents[3] / "clients/python/examples"
+MAX_LINES = 40
+TOKEN = "a-token-of-the-test"
+
+
+def run(example, *arguments, **environment):
+    """Runs an example as a user does."""
+    command = [sys.executable, "-W", "error", EXAMPLES / example, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def output_of(example, *arguments, **environment):
+    """What an example prints, which ends well."""
+    done = run(example, *arguments, **environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_an_example_is_short_and_has_a_test(example):
+    assert len(example.read_text().splitlines()) <= MAX_LINES
+    assert f'("{example.name}"' in Path(__file__).read_text()
+
+
+def test_run_prints_the_answer(running_stack):
+    assert "United States" in output_of("run.py", "where is new york?", running_stack.service_address)
+
+
+def test_stream_leaves_at_the_third_sentence(running_stack):
+    text, _, rest = output_of("stream.py", "Tell me a story", running_stack.service_address).rpartition("\n(")
+    assert text.count(".") == 3
+    assert rest == f"{len(text)} characters)\n"
+
+
+def test_several_prints_all_answers(running_stack):
+    assert output_of("several.py", running_stack.service_address).count("- ") == 3
+
+
+def test_tools_prints_a_call_and_the_answer_after_it(running_stack):
+    call, answer = output_of("tools.py", running_stack.service_address).split("\n", 1)
+    assert call.startswith('Weather({"city":')
+    assert call.partition("): ")[2].startswith("It is sunny in ")
+    assert answer.strip()
+
+
+def test_structured_prints_fields_of_the_model(running_stack):
+    said = output_of("structured.py", "Describe a city", running_stack.service_address)
+    assert said.rstrip().endswith(("capital: True", "capital: False"))
+
+
+def test_batch_prints_an_answer_for_each_city(running_stack):
+    lines = output_of("batch.py", running_stack.service_address).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["Paris", "London", "Rome", "Madrid", "Berlin"]
+    assert all(line.partition(": ")[2] for line in lines)
+
+
+def test_errors_tells_two_apart(running_stack):
+    unknown, invalid = output_of("errors.py", "@no/such-model", running_stack.service_address).splitlines()
+    assert unknown.startswith("there is no @no/such-model, but @runstream/demo, ")
+    assert invalid.startswith("change sampling_params.temperature: ")
+
+
+def test_tls_asks_with_a_token_and_tells_if_it_is_wrong(tmp_path):
+    files = write_certificates(tmp_path)
+    settings = {
+        "RUNSTREAM_SERVICE_TLS_CERT": str(files.cert),
+        "RUNSTREAM_SERVICE_TLS_KEY": str(files.key),
+        "RUNSTREAM_BRIDGE_SERVICE_CA": str(files.ca),
+        "RUNSTREAM_SERVICE_TOKEN": TOKEN,
+        "RUNSTREAM_BRIDGE_SERVICE_TOKEN": TOKEN,
+    }
+    with run_stack(**settings) as stack:
+        address = stack.service_address
+        assert "New York" in output_of("tls.py", address, files.ca, RUNSTREAM_SERVICE_TOKEN=TOKEN)
+        refused = run("tls.py", address, files.ca, RUNSTREAM_SERVICE_TOKEN="wrong")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "set RUNSTREAM_SERVICE_TOKEN: " in refused.stderr
