@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from service.engine.engine import Engine
 from service.engine.forward.flight import Launched, Pending, Work
 from service.engine.sampling.sampled import NO_PROBABILITIES, NOTHING_LEFT
+from service.engine.startup.build import Backend, build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
@@ -19,7 +20,7 @@ from service.engine_protocol.messages import ENGINE_FAILED, Failure, FailureCaus
 from service.engine_protocol.sampling_params import SamplingParams
 from tests.service.engine.process.test_worker import Desk
 from tests.support.checkpoints import save_tiny_model
-from tests.support.engines import finish, make_engine, tokens_of
+from tests.support.engines import finish, make_engine, outputs_of, tokens_of
 
 POISON = 300
 """A token whose embedding is NaN in the poisoned checkpoint."""
@@ -47,7 +48,7 @@ def make_hooked_engine(
 ) -> Engine:
     """An engine whose embedding calls a hook with the token ids before each step's forward."""
     model = load_model(checkpoint, "cpu", "float32")
-    engine = Engine(model, EngineConfig(checkpoint, **bounds), num_blocks=64, launch_work=launch_work)
+    engine = build_engine(model, EngineConfig(checkpoint, **bounds), 64, Backend(launch_work=launch_work))
     embedding_of(model).register_forward_pre_hook(lambda module, inputs: hook(inputs[0]))
     return engine
 
@@ -62,9 +63,7 @@ def run_all(engine: Engine) -> StepResult:
     """Runs until nothing is left; every output and failure."""
     total = StepResult()
     while engine.has_work:
-        while scheduled := engine.schedule():
-            engine.launch(scheduled)
-        result = engine.retire()
+        result = engine.step()
         total.outputs.extend(result.outputs)
         total.failed.extend(result.failed)
     assert engine.block_pool.num_free == engine.block_pool.num_blocks
@@ -125,7 +124,7 @@ def test_nan_in_a_living_requests_blocks_reaches_no_neighbour(
     prompts = {"short": [5] * 20, "long": [9] * 40}
     for name, prompt in prompts.items():
         engine.submit(name, prompt, SamplingParams(40))
-    outputs = [output for _ in range(10) for output in engine.step()]
+    outputs = [output for _ in range(10) for output in outputs_of(engine)]
     engine.abort("first")  # so that the next one's first block is the pool's first
     engine.submit("poisoned", [POISON] * 400, SamplingParams(20))
     result = run_all(engine)

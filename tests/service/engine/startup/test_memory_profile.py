@@ -7,6 +7,7 @@ import pytest
 
 from service.engine.engine import Engine
 from service.engine.forward.flight import Launched, Work
+from service.engine.startup.build import Backend, build_engine
 from service.engine.startup.memory_profile import RanksMeter, largest_steps
 from service.engine.startup.memory_share import DeviceMemory
 from service.engine.weights.load import load_model
@@ -51,7 +52,8 @@ def measured_engine(checkpoint: Path, meter: FixedMeter) -> Engine:
         accelerations=frozenset({Acceleration.ATTENTION}),
         memory_share=MemoryShare(utilization=1.0),
     )
-    return Engine(load_model(checkpoint, "cpu", "float32"), config, launch_work=meter.launch, meter=meter)
+    backend = Backend(launch_work=meter.launch, meter=meter)
+    return build_engine(load_model(checkpoint, "cpu", "float32"), config, backend=backend)
 
 
 def test_an_engine_makes_its_kv_cache_of_what_its_largest_step_leaves(

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from service.engine.engine import Engine
 from service.engine_protocol.sampling_params import Priority, SamplingParams
 from tests.support.checkpoints import FAMILIES
-from tests.support.engines import engine_on_a_copy, finish, load_reference, tokens_of
+from tests.support.engines import engine_on_a_copy, finish, load_reference, outputs_of, tokens_of
 
 MOST_TOKENS = 24
 MOST_STEPS_TO_WAIT = 12
@@ -141,7 +141,7 @@ def play(engine: Engine, requests: list[Request], params: list[SamplingParams]) 
                 engine.submit(str(place), list(request.prompt), params[place], request.priority)
             if request.abort_after is not None and step == request.arrival + request.abort_after:
                 engine.abort(str(place))
-        outputs += engine.step()
+        outputs += outputs_of(engine)
     outputs += finish(engine)
     assert engine.block_pool.num_free == engine.block_pool.num_blocks
     return [tokens_of(outputs, str(place)) for place in range(len(requests))]
