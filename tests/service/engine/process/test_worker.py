@@ -102,24 +102,26 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     model.compiler.close()
 
 
+def serve(desk: Desk, submit: Submit) -> tuple[Started, list[StepResult]]:
+    """All messages up to a request's end. Its grammar may be compiled within the first turn or later."""
+    started, *results = desk.turn(submit)
+    while not (results[-1].failed or any(output.finish_reason for output in results[-1].outputs)):
+        results += desk.turn()
+    return started, results
+
+
 def test_a_request_joins_the_waiting_ones_when_its_grammar_is_compiled(tiny: Model) -> None:
     desk = Desk(tiny.engine, tiny.compiler)
-    started, result = desk.turn(Submit("it", [5, 6], sampled(), grammar=choice("yes", "no")))
+    started, results = serve(desk, Submit("it", [5, 6], sampled(), grammar=choice("yes", "no")))
     assert started == Started(["it"]), "should compiling it kill the process, it must not be tried again"
-    assert result.outputs == []
-    token_ids: list[int] = []
-    while not result.outputs or result.outputs[-1].finish_reason is None:
-        (result,) = desk.turn()
-        assert not result.failed
-        token_ids += [output.token_id for output in result.outputs]
-    assert tiny.text(token_ids) in ("yes", "no")
+    assert not results[-1].failed
+    assert tiny.text(output.token_id for result in results for output in result.outputs) in ("yes", "no")
 
 
 def test_a_refused_grammar_fails_its_request_with_the_reason(tiny: Model) -> None:
     desk = Desk(tiny.engine, tiny.compiler)
-    desk.turn(Submit("it", [5, 6], sampled(), grammar=regex("(")))
-    (result,) = desk.turn()
-    assert result.failed == [Failure("it", "can't be met: unclosed group", FailureCause.GRAMMAR)]
+    _, results = serve(desk, Submit("it", [5, 6], sampled(), grammar=regex("(")))
+    assert results[-1].failed == [Failure("it", "can't be met: unclosed group", FailureCause.GRAMMAR)]
     assert not tiny.engine.has_work
 
 
