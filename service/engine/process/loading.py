@@ -53,14 +53,14 @@ def load_runner(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
     """
     use_device(config.device)
     check_room(config)
-    progress = told_now_and_then(tell)
+    progress = throttled(tell)
     with progress_told(progress):
         model = load_model(
             config.checkpoint, config.device, config.dtype, config.quantization, ranks, config.accelerations
         )
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
-    with progress_told(told_now_and_then(tell, is_bytes=False)):
+    with progress_told(throttled(tell, is_bytes=False)):
         return start_runner(model, config, backend=Backend(meter=_meter(config, ranks)))
 
 
@@ -89,7 +89,7 @@ def check_room(config: EngineConfig, measure: Callable[[str], tuple[int, int]] =
         raise NoRoomError(f"it needs {need}, and {config.device} has {in_gb(free_bytes)} free", free_bytes)
 
 
-def told_now_and_then(
+def throttled(
     tell: Callable[[Loading], None], clock: Callable[[], float] = time.monotonic, is_bytes: bool = True
 ) -> Progress:
     """Tells of progress at most once in a second, and only of a twentieth more."""

@@ -137,7 +137,7 @@ def load_sharded(config: EngineConfig, tell: Callable[[Loading | LoadFailed], No
         started = load_shard(joins[0], tell, listener)
     except RuntimeError:
         for follower in followers:
-            follower.blame()
+            follower.exit_if_ended()
         raise
     steps = StepWriter()
 
@@ -178,7 +178,7 @@ class Follower:
         self._process.stdin.write(frame)
         self._process.stdin.flush()
 
-    def blame(self) -> None:
+    def exit_if_ended(self) -> None:
         """Does not return if this rank has ended: then that is the reason why rank 0 can't be loaded."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_NOTICED_WITHIN_S)
