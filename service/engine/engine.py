@@ -31,7 +31,6 @@ _OUT_OF_MEMORY = (
     "--max-num-batched-tokens, --kv-cache-memory-mib or --gpu-memory-utilization must be lowered."
 )
 
-
 OnLaunch = Callable[[list[ScheduledSequence]], None]
 """Is called with a step's sequences before its launch."""
 
@@ -68,7 +67,7 @@ class Engine:
 
     @property
     def has_work(self) -> bool:
-        """Whether a step would do anything."""
+        """Tells if a step would do anything."""
         return bool(self._flights) or self.scheduler.has_work
 
     def submit(
@@ -157,7 +156,7 @@ class Engine:
         )
 
     def _schedule(self) -> list[ScheduledSequence]:
-        """Which sequences the next step runs; empty if there is none, or none that can be launched before `_retire`."""
+        """The next step's sequences; empty if there is none, or none that can be launched before `_retire`."""
         if len(self._flights) == self._max_num_flights:
             return []
         return self.scheduler.schedule(is_ahead=bool(self._flights))

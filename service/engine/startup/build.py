@@ -23,7 +23,7 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """What an engine uses to work with its device.
+    """The parts that an engine works with its device by.
 
     Attributes:
         decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
