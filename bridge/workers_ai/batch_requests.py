@@ -73,9 +73,9 @@ def to_batch(model_id: str, value: object) -> NewBatch:
             "INVALID_REQUEST", f"'/requests' has {len(requests)} entries, and a batch has 1 to {MAX_REQUESTS}"
         )
     items, violations, spelling = [], list[str](), dict[str, str]()
-    for index, request in enumerate(requests):
+    for index, entry in enumerate(requests):
         try:
-            item, spelled = _to_item(model_id, request)
+            item, spelled = _to_item(model_id, entry)
             items.append(item)
             spelling |= within(f"/requests/{index}", spelled)
         except AiError as error:
