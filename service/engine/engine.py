@@ -32,7 +32,7 @@ _OUT_OF_MEMORY = (
 )
 
 OnLaunch = Callable[[list[ScheduledSequence]], None]
-"""Is called with a step's sequences before its launch."""
+"""Takes a step's sequences before its launch."""
 
 
 class Runner(Protocol):
@@ -123,7 +123,7 @@ class Engine:
         An exception ends the sequences of its step; the others start over.
 
         Args:
-            on_launch: What is called before each launch.
+            on_launch: Called before each launch.
 
         Returns:
             The tokens sampled, at most one for each sequence, the requests that failed, and how the engine stands now.

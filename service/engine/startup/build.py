@@ -23,13 +23,13 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The parts that an engine works with its device by.
+    """The parts of an engine that work with its device.
 
     Attributes:
-        decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
-        launch_work: How the device is given a step's work.
-        capture: What records steps with `Acceleration.GRAPHS`; None for the device's own way.
-        meter: Measures how many blocks fit; None if the KV cache has a size of its own.
+        decode_attention: Attends for decoding sequences with `Acceleration.ATTENTION`; None for the device's own.
+        launch_work: Gives the device a step's work.
+        capture: Records steps with `Acceleration.GRAPHS`; None for the device's own.
+        meter: Measures the number of blocks that fit; None if the KV cache has a size of its own.
     """
 
     decode_attention: DecodeAttention | None = None
@@ -43,7 +43,7 @@ _DEFAULT = Backend()
 
 @dataclass(frozen=True, slots=True)
 class StartedRunner:
-    """A runner that may serve, and what is told of it."""
+    """A runner that may serve, and the limits of its engine."""
 
     runner: ModelRunner
     info: EngineInfo
@@ -64,9 +64,9 @@ def start_runner(
     Args:
         model: The loaded model.
         config: The bounds; the checkpoint it names is not read again.
-        num_blocks: How many blocks the KV cache has; None for as many as fit `config.kv_cache_memory_mib`. A meter
-            finds its own number.
-        backend: What works with the device.
+        num_blocks: The KV cache's number of blocks; None for as many as fit `config.kv_cache_memory_mib`. With a meter
+            it is measured.
+        backend: The parts that work with the device.
 
     Raises:
         AccelerationError: A way to be faster does not work with this model, or on this device.
