@@ -6,7 +6,7 @@ import re
 import grimp
 import pytest
 
-from tests.test_repo import ROOT
+from tests.support.repository import ROOT
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 MAX_LINES = 200

@@ -1,25 +1,15 @@
 """What Prometheus gets to read."""
 
 import asyncio
-import urllib.request
 
 import grpc
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from runstream.v1 import text_generation_pb2 as pb
 
+from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def samples(port: int) -> dict[tuple[str, ...], float]:
-    """All samples of a metrics port, by name and sorted label values."""
-    url = f"http://127.0.0.1:{port}/metrics"
-    page = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read().decode())
-    families = text_string_to_metric_families(page)
-    found = [sample for family in families for sample in family.samples]
-    return {(sample.name, *sorted(sample.labels.values())): sample.value for sample in found}
 
 
 async def test_metrics_count_what_happened(running):

@@ -104,3 +104,8 @@ def fail_step(engine: Engine) -> list[str]:
 
 def tokens_of(outputs: list[StepOutput], request_id: str) -> list[int]:
     return [output.token_id for output in outputs if output.id == request_id]
+
+
+def is_whole(engine: Engine) -> bool:
+    """Whether all its blocks are free, and nothing runs."""
+    return engine.block_pool.num_free == engine.block_pool.num_blocks and not engine.has_work

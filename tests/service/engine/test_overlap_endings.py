@@ -16,8 +16,9 @@ from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.weights.load import load_model
 from service.engine_protocol.messages import ENGINE_FAILED, Abort, Started, StepResult, Submit
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams
-from tests.service.engine.process.test_worker import Desk
-from tests.service.engine.test_isolated_failures import (
+from tests.support.deferred import OVERLAP, DeferredDevice, overlapping_engine
+from tests.support.engines import finish, outputs_of, tokens_of
+from tests.support.hooked_engine import (
     embedding_of,
     fail_on,
     failures,
@@ -26,8 +27,7 @@ from tests.service.engine.test_isolated_failures import (
     run_all,
     run_out_above,
 )
-from tests.support.deferred import OVERLAP, DeferredDevice, overlapping_engine
-from tests.support.engines import finish, outputs_of, tokens_of
+from tests.support.worker_desk import Desk
 
 Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]

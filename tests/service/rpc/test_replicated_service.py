@@ -10,10 +10,10 @@ from grpc_health.v1 import health_pb2
 from runstream.v1 import models_pb2
 
 from service.engine_client.replicas import Replicas
-from tests.service.rpc.test_endings import begun_stream, error_of
-from tests.service.test_main import is_running
-from tests.service.test_metrics import samples
+from tests.support.begun_streams import begun_stream, error_of
+from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, RunningService, ask, config, error_info, run_service
+from tests.support.service_process import is_running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -13,8 +13,8 @@ from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.startup.test_served_families import FEW_BLOCKS, OFTEN_PREEMPTED, PROMPTS, Request, play
 from tests.support.engines import make_engine
+from tests.support.played_requests import FEW_BLOCKS, OFTEN_PREEMPTED, PROMPTS, Request, play
 
 ATTENTION = frozenset({Acceleration.ATTENTION})
 

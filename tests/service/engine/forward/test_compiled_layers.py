@@ -15,10 +15,10 @@ from service.engine.startup.build import build_engine
 from service.engine_protocol.acceleration import Acceleration, AccelerationError
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.forward.test_fused_decoder import NUM_BLOCKS, TOKEN_IDS, logits_in_company, shapes
 from tests.support.checkpoints import tiny_model
 from tests.support.engines import finish, make_engine, tokens_of
 from tests.support.fake_engine import Clock
+from tests.support.logits_in_company import NUM_BLOCKS, TOKEN_IDS, logits_in_company, shapes
 
 LAYERS = frozenset({Acceleration.LAYERS})
 NUM_LAYERS = 2

@@ -18,7 +18,10 @@ from service.engine.startup.build import Backend, build_engine
 from service.engine_protocol.acceleration import Acceleration, AccelerationError
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.startup.test_served_families import (
+from tests.support.checkpoints import tiny_model
+from tests.support.deferred import DeferredDevice
+from tests.support.engines import fail_step, finish, make_engine, tokens_of
+from tests.support.played_requests import (
     BOUNDS,
     EOS,
     FEW_BLOCKS,
@@ -28,9 +31,6 @@ from tests.service.engine.startup.test_served_families import (
     play,
     some,
 )
-from tests.support.checkpoints import tiny_model
-from tests.support.deferred import DeferredDevice
-from tests.support.engines import fail_step, finish, make_engine, tokens_of
 from tests.support.recorded_operations import RecordedOperations
 
 GRAPHS = frozenset({Acceleration.ATTENTION, Acceleration.GRAPHS})

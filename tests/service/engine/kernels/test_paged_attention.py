@@ -19,9 +19,9 @@ from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.startup.test_served_families import PROMPTS, Request, play
 from tests.support.attention_cases import TOLERANCES, Case, cases, make_inputs, relative_error
 from tests.support.engines import make_engine
+from tests.support.played_requests import PROMPTS, Request, play
 
 pytest.importorskip("triton", reason="Triton exists for Linux only")
 

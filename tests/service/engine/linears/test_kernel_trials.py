@@ -15,8 +15,8 @@ from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.linears.test_quantized_models import save_int8
 from tests.support.engines import finish, tokens_of
+from tests.support.int8_checkpoints import save_int8
 from tests.support.quantized_checkpoints import save_awq, save_gptq
 
 PROMPT = [(step * 37 + 5) % 320 for step in range(5)]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from optimum.quanto import freeze, qint8, quantize
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
 
@@ -17,21 +16,12 @@ from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.support.checkpoints import tiny_model
 from tests.support.engines import finish, tokens_of
+from tests.support.int8_checkpoints import save_int8
 from tests.support.quantized_checkpoints import save_awq, save_gptq
 
 PROMPTS = [[(step * 37 + row * 11 + 5) % 320 for step in range(size)] for row, size in enumerate((3, 40, 17))]
 MAX_TOKENS = 24
-
-
-def save_int8(folder: Path) -> PreTrainedModel:
-    """Saves a plain checkpoint and returns what optimum-quanto makes of it."""
-    model = tiny_model()
-    model.save_pretrained(folder)
-    quantize(model, weights=qint8, exclude="lm_head")
-    freeze(model)
-    return model.train(mode=False)
 
 
 QUANTIZED: dict[str, tuple[str, Callable[[Path], PreTrainedModel]]] = {

@@ -1,8 +1,6 @@
 """The engine's side of the pipes."""
 
 import contextlib
-import io
-import queue
 import shutil
 import subprocess
 import sys
@@ -13,10 +11,7 @@ from typing import Any
 
 import pytest
 
-from service.engine.engine import Engine
-from service.engine.grammars.compiler import GrammarCompiler
 from service.engine.grammars.matcher import GrammarError
-from service.engine.process.worker import Command, Worker
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import pack, receive
 from service.engine_protocol.messages import (
@@ -34,27 +29,9 @@ from service.engine_protocol.sampling_params import Priority, SamplingParams
 from tests.support.engines import make_engine
 from tests.support.grammars import ENDLESS, Model, choice, regex, sampled, save_model, schema
 from tests.support.tokenizers import byte_level_tokenizer
+from tests.support.worker_desk import Desk
 
 Checkpoint = Callable[[str], Path]
-
-
-class Desk:
-    """A worker whose commands and results lie open."""
-
-    def __init__(self, engine: Engine, compiler: GrammarCompiler | None = None) -> None:
-        self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self.results = io.BytesIO()
-        self.engine = engine
-        self.worker = Worker(engine, compiler or GrammarCompiler(Path()), self.commands, self.results)
-
-    def turn(self, *commands: Submit | Abort) -> list[Any]:
-        for command in commands:
-            self.commands.put(command)
-        self.results.seek(0)
-        self.results.truncate()
-        self.worker.turn()
-        self.results.seek(0)
-        return list(iter(lambda: receive(self.results), None))
 
 
 def test_requests_that_run_for_the_first_time_are_named_before_their_step(checkpoint: Checkpoint) -> None:

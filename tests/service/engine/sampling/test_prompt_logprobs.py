@@ -15,10 +15,9 @@ from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import SamplingParams, TokenLogprobs
-from tests.service.engine.test_engine import is_whole
 from tests.support.checkpoints import FAMILIES
 from tests.support.deferred import overlapping_engine
-from tests.support.engines import finish, load_reference, make_engine, outputs_of, tokens_of
+from tests.support.engines import finish, is_whole, load_reference, make_engine, outputs_of, tokens_of
 
 Checkpoint = Callable[[str], Path]
 PROMPT = [3 + (step * 7) % 300 for step in range(70)]
