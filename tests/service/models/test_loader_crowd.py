@@ -9,7 +9,7 @@ import pytest
 from service.engine_client.request import EngineState
 from service.engine_protocol.sampling_params import Priority
 from service.errors import ModelNotReadyError, QueueFullError
-from service.models.model import Model
+from service.models.loading import LoadableModel
 from tests.support.fake_engine import Clock, FakeEngine, make_loader, make_model, save_checkpoint
 
 NUM_TURNS = 8
@@ -47,7 +47,7 @@ class Crowd:
     def _model(self, name, checkpoint):
         model = make_model(name, checkpoint)
         engine = SlowEngine(checkpoint, self.chance)
-        return Model(model.entry, engine, loads_on_use=True)  # type: ignore[arg-type]  # an engine as a model sees it
+        return LoadableModel(model.entry, engine, loads_on_use=True)  # type: ignore[arg-type]  # an engine as a model sees it
 
     async def ask(self):
         """Uses models, and sees that they are loaded and within the budget."""
@@ -98,4 +98,4 @@ async def test_nobody_waits_for_ever_and_nothing_is_left(seed, tmp_path):
     assert [end for end in ends if end is not None and not isinstance(end, asyncio.CancelledError)] == []
     assert crowd.num_answers
     assert all(model.use.is_idle for model in crowd.models)
-    assert [(model.engine.state, model.has_reserved) for model in crowd.models] == [(EngineState.STOPPED, False)] * 4
+    assert [(model.engine.state, model.has_room) for model in crowd.models] == [(EngineState.STOPPED, False)] * 4
