@@ -42,6 +42,18 @@ def test_nothing_is_left_to_do_in_a_comment():
     assert not [path for path in SOURCES if path != Path(__file__) and pattern.search(path.read_text())]
 
 
+def test_no_module_imports_a_private_name_of_another():
+    imported = [
+        f"{path.relative_to(ROOT)}: from {node.module} import {alias.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if re.match(r"_[^_]", alias.name)
+    ]
+    assert not imported
+
+
 def mirrored_tests():
     """What stands in the folders of tests/ that mirror those of the code, from tests/ on."""
     names = [path.relative_to(TESTS) for path in SOURCES if path.is_relative_to(TESTS)]
