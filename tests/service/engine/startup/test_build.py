@@ -12,8 +12,8 @@ from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig, MemoryShare
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.startup.test_memory_profile import BLOCK_BYTES, FixedMeter
 from tests.support.engines import finish, tokens_of
+from tests.support.fixed_meter import BLOCK_BYTES, FixedMeter
 from tests.support.recorded_operations import RecordedOperations
 
 Checkpoint = Callable[[str], Path]
