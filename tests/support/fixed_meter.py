@@ -7,6 +7,7 @@ from service.engine.startup.memory_share import DeviceMemory
 from service.engine_protocol.engine_config import BLOCK_SIZE
 
 BLOCK_BYTES = 2 * 2 * 2 * 16 * BLOCK_SIZE * 4
+"""Of the tiny model: layers, keys and values, KV heads, head size, tokens, bytes of a float32."""
 
 
 class FixedMeter:

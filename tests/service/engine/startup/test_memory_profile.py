@@ -18,7 +18,6 @@ from tests.support.fixed_meter import BLOCK_BYTES, FixedMeter
 from tests.support.thread_ranks import in_ranks
 
 Checkpoint = Callable[[str], Path]
-"""Of the tiny model: layers, keys and values, KV heads, head size, tokens, bytes of a float32."""
 
 
 def measured_engine(checkpoint: Path, meter: FixedMeter) -> Engine:
