@@ -119,7 +119,7 @@ class Loader:
             if task := self._loads.get(model):
                 task.cancel()
                 await asyncio.wait([task])
-            model.withdraw(reason)
+            model.withdraw(reason)  # in place of what the load told of its end
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(drain_s):
                     while model.use.running.total() and not is_due.is_set():

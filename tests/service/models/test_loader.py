@@ -92,7 +92,7 @@ async def test_a_request_waits_for_room_until_another_model_is_idle(one, other):
 
 
 async def test_a_request_that_finds_no_room_in_time_is_told_who_has_it(one, other):
-    loader = make_loader(one, other, budget_mib=ROOM_FOR_ONE_MIB, wait_s=0.05)
+    loader = make_loader(one, other, budget_mib=ROOM_FOR_ONE_MIB, wait_s=0.5)
     async with loader.using(one):
         with pytest.raises(ModelNotReadyError, match=r"other needs .* Loaded: one "):
             await use(loader, other)
