@@ -16,7 +16,7 @@ import torch
 
 import service.demo
 from bench.engine.load import Load, all_at_once, serve
-from service.engine.engine import Engine
+from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
 
@@ -55,7 +55,7 @@ def generate(checkpoint: Path, dtype: str, load: Load) -> Generated:
 
 def run_engine(checkpoint: Path, dtype: str, load: Load, max_num_seqs: int) -> list[list[int]]:
     """Our tokens, with at most so many requests at once."""
-    engine = Engine(load_model(checkpoint, "cpu", dtype), EngineConfig(checkpoint, max_num_seqs=max_num_seqs))
+    engine = build_engine(load_model(checkpoint, "cpu", dtype), EngineConfig(checkpoint, max_num_seqs=max_num_seqs))
     return serve(engine, load).token_ids
 
 

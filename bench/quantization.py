@@ -33,6 +33,7 @@ from bench.gpu.cases import LLAMA_2_7B
 from bench.gpu.models import model_config
 from bench.report import Report, Spread, interleave, table
 from service.engine.engine import Engine
+from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
 
@@ -58,7 +59,7 @@ class Weights:
     def make_engine(self) -> Engine:
         """An engine with a small cache."""
         model = load_model(self.checkpoint, self.device, self.dtype, self.quantization)
-        return Engine(model, EngineConfig(self.checkpoint, kv_cache_memory_mib=_KV_CACHE_MIB))
+        return build_engine(model, EngineConfig(self.checkpoint, kv_cache_memory_mib=_KV_CACHE_MIB))
 
 
 def two_wide_layers() -> LlamaForCausalLM:

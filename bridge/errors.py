@@ -64,7 +64,6 @@ RULES: Final[Mapping[str, Rule]] = {
     "BODY_TOO_LARGE": Rule(413, 3006, "Request too large", "Request is too large"),
 }
 
-
 # Statuses of what a client has to change.
 CLIENTS_MISTAKES: Final = (400, 405, 413)
 

@@ -6,7 +6,7 @@ import re
 import grimp
 import pytest
 
-from tests.test_repo import ROOT
+from tests.support.repository import ROOT
 
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 MAX_LINES = 200
@@ -61,12 +61,30 @@ def test_its_tables_go_down_as_import_linter_does(container):
     assert len(table) == len(levels)
 
 
-@each_container
-def test_its_tables_tell_what_each_room_imports(container, graph):
-    imports: dict[str, set[str | None]] = {room.rstrip("/"): set() for room in rows(container)}
+def arrows(container, graph):
+    """Each room of a container with the rooms of it that its modules import."""
+    found: dict[str, set[str | None]] = {room.rstrip("/"): set() for room in rows(container)}
     for module in graph.modules:
         room = room_of(module, container)
-        if room in imports:
-            imports[room] |= {room_of(name, container) for name in graph.find_modules_directly_imported_by(module)}
-    told = {room.rstrip("/"): names for room, names in rows(container).items()}
-    assert told == {room: names - {room, None} for room, names in imports.items()}
+        if room in found:
+            found[room] |= {room_of(name, container) for name in graph.find_modules_directly_imported_by(module)}
+    return {room: names - {room, None} for room, names in found.items()}
+
+
+@each_container
+def test_its_tables_tell_what_each_room_imports(container, graph):
+    assert {room.rstrip("/"): names for room, names in rows(container).items()} == arrows(container, graph)
+
+
+@each_container
+def test_docstrings_of_rooms_name_only_arrows_that_are_there(container, graph):
+    found, told = arrows(container, graph), set()
+    for room in found:
+        path = ROOT / container.replace(".", "/") / room / "__init__.py"
+        docstring = " ".join(path.read_text().split()) if path.exists() else ""
+        for below, above in re.findall(r"Imports (.*?); imported by ([^.:]*)", docstring):
+            told |= {(room, name) for name in re.findall(r"\w+", below)}
+            told |= {(name, room) for name in re.findall(r"\w+", above)}
+    of_rooms = {(upper, lower) for upper, lower in told if upper in found and lower in found}
+    assert of_rooms
+    assert of_rooms <= {(upper, lower) for upper, names in found.items() for lower in names}

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from runstream.v1 import batches_pb2
 
+from tests.support.equal_inputs import INPUTS, SAMPLING
 from tests.support.whole_chain import LONG, PATIENCE_S, POISON
-from tests.test_equivalence import INPUTS, SAMPLING
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from scripts.torch_build import CPU_FROM_PYTORCH, CUDA, MACOS
-from tests.test_repo import FILES, ROOT
+from tests.support.repository import FILES, ROOT
 
 DOCUMENTS = [path for path in FILES if path.suffix == ".md"]
 OF_TODAY = [path for path in DOCUMENTS if path.name != "CHANGELOG.md"]  # which also names what is no more

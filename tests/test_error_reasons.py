@@ -9,7 +9,8 @@ from runstream.v1 import errors_pb2
 from bridge.errors import RULES
 from service.errors import RunstreamError
 
-PROTO = Path(__file__).parents[1] / "protos/runstream/v1/errors.proto"
+ROOT = Path(__file__).parents[1]
+PROTO = ROOT / "protos/runstream/v1/errors.proto"
 PREFIX = "ERROR_REASON_"
 VALUE = re.compile(rf"((?:  //.*\n)+)  {PREFIX}(\w+) = \d+;")
 
@@ -45,6 +46,17 @@ def test_the_contract_tells_the_status_of_each_reason():
 def test_the_contract_tells_for_which_reasons_there_is_a_time_to_wait():
     told = {name for name, comment in COMMENTS.items() if "google.rpc.RetryInfo" in comment}
     assert told == {error.reason for error in ERRORS if error.retry_after_s is not None}
+
+
+def test_reasons_are_given_in_one_module_so_that_none_is_left_out_here():
+    gives = re.compile(r'^    reason = "[A-Z_]+"', re.MULTILINE)
+    giving = [path for path in (ROOT / "service").rglob("*.py") if gives.search(path.read_text())]
+    assert giving == [ROOT / "service/errors.py"]
+
+
+def test_the_bridge_answers_nothing_that_neither_it_nor_the_service_says():
+    texts = [path.read_text() for path in (ROOT / "bridge").rglob("*.py") if path != ROOT / "bridge/errors.py"]
+    assert not {name for name in RULES.keys() - REASONS if not any(f'"{name}"' in text for text in texts)}
 
 
 def test_the_bridge_has_an_answer_for_every_reason():

@@ -2,36 +2,19 @@
 
 import ast
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from scripts.check_contract import differences
 from scripts.check_versions import problems
+from tests.support.repository import FILES, ROOT, SOURCES
 
-ROOT = Path(__file__).parents[1]
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
-
-
-def files_of_the_repository():
-    """The files that git has, or would have once they are added."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
-    )
-    paths = [ROOT / name for name in listed.stdout.splitlines()]
-    return [path for path in paths if path.is_file()]
-
-
-FILES = files_of_the_repository()
-SOURCES = [path for path in FILES if path.suffix == ".py" and "_pb2" not in path.name]
 TESTS = ROOT / "tests"
 MIRRORED = {"service", "bridge", "bench", "demo"}
-
-if not FILES:
-    pytest.skip("this is no git checkout: its files can't be told from others", allow_module_level=True)
 
 
 def test_no_name_says_nothing():
@@ -59,6 +42,18 @@ def test_nothing_is_left_to_do_in_a_comment():
     assert not [path for path in SOURCES if path != Path(__file__) and pattern.search(path.read_text())]
 
 
+def test_no_module_imports_a_private_name_of_another():
+    imported = [
+        f"{path.relative_to(ROOT)}: from {node.module} import {alias.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if re.match(r"_[^_]", alias.name)
+    ]
+    assert not imported
+
+
 def mirrored_tests():
     """What stands in the folders of tests/ that mirror those of the code, from tests/ on."""
     names = [path.relative_to(TESTS) for path in SOURCES if path.is_relative_to(TESTS)]
@@ -73,6 +68,11 @@ def rooms_of(stem, package):
 
 
 each_mirrored_test = pytest.mark.parametrize("name", mirrored_tests(), ids=str)
+
+
+def test_what_tests_share_stands_in_support():
+    from_a_test = re.compile(r"^from tests\.(?:\w+\.)*test_\w+ import", flags=re.MULTILINE)
+    assert not [path for path in SOURCES if path.is_relative_to(TESTS) and from_a_test.search(path.read_text())]
 
 
 @each_mirrored_test

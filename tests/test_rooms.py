@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from tests.test_repo import ROOT, SOURCES
+from tests.support.repository import ROOT, SOURCES
 
 MAX_FILES = 20
 ROOMS = sorted({path.parent for path in SOURCES if path.relative_to(ROOT).parts[0] in ("service", "bridge")})

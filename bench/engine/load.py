@@ -12,8 +12,10 @@ from transformers import PreTrainedModel
 
 import service.demo
 from service.engine.engine import Engine
+from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
+from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import SamplingParams
 
 
@@ -42,7 +44,7 @@ class Setup:
     def make_engine(self) -> Engine:
         """The engine as the service has it."""
         config = EngineConfig(self.checkpoint, self.device, self.dtype, kv_cache_memory_mib=self.kv_cache_memory_mib)
-        return Engine(self.load_model(), config)
+        return build_engine(self.load_model(), config)
 
 
 @dataclass(frozen=True)
@@ -133,11 +135,23 @@ def submit(engine: Engine, place: int, request: TimedRequest, salt: str) -> None
     engine.submit(str(place), request.prompt_token_ids, params, cache_salt=salt)
 
 
+def outputs_of(engine: Engine) -> list[StepOutput]:
+    """The tokens of the engine's next step.
+
+    Raises:
+        RuntimeError: A request failed.
+    """
+    result = engine.step()
+    if result.failed:
+        raise RuntimeError(f"requests failed: {result.failed}")
+    return result.outputs
+
+
 def serve(engine: Engine, load: Load) -> Served:
     """Lets the engine serve requests as they arrive.
 
     Raises:
-        RuntimeError: It gave other numbers of tokens than it was asked for.
+        RuntimeError: A request failed, or got another number of tokens than it asked for.
     """
     token_ids: list[list[int]] = [[] for _ in load]
     finished_s = [0.0] * len(load)
@@ -150,7 +164,7 @@ def serve(engine: Engine, load: Load) -> Served:
             submit(engine, place, request, salt)
         if not engine.has_work:
             time.sleep(pending[0][1].arrival_s - elapsed_s)
-        for output in engine.step():
+        for output in outputs_of(engine):
             token_ids[int(output.id)].append(output.token_id)
             if output.finish_reason:
                 finished_s[int(output.id)] = time.perf_counter() - begun_at

@@ -20,6 +20,7 @@ from bench.report import Report, Spread, interleave, table
 from service.engine.engine import Engine
 from service.engine.grammars.compiler import GrammarCompiler
 from service.engine.process.worker import Command, Worker
+from service.engine.startup.build import build_engine
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import receive, send
 from service.engine_protocol.messages import StepResult, Submit
@@ -145,10 +146,9 @@ def run(setup: Setup, model: PreTrainedModel | None = None, count: int = 16, num
     model = (model or llama_of_100_million()).to(setup.device, dtype).eval()  # type: ignore[arg-type]
     num_parameters = model.num_parameters()
     config = EngineConfig(setup.checkpoint, kv_cache_memory_mib=setup.kv_cache_memory_mib)
-    engine = Engine(model, config)
+    engine = build_engine(model, config)
     timer = CallTimer(torch.cuda.synchronize if setup.device.startswith("cuda") else lambda: None)
-    for method in ("schedule", "launch", "retire"):
-        timer.watch(engine, method)
+    timer.watch(engine, "step")
     for method in ("_sample", "_logits"):
         timer.watch(engine._runner, method)
     load = all_at_once(engine.info.vocab_size, count, num_new_tokens)
@@ -197,7 +197,7 @@ def _run(worker: PipedWorker, timer: CallTimer, load: Load, options: Mapping[str
 
 def _split(total_s: float, spent_s: Mapping[str, float]) -> Step:
     """A step's parts from the time in calls, of which some are made by others."""
-    engine_s = sum(spent_s[f"Engine.{call}"] for call in ("schedule", "launch", "retire"))
+    engine_s = spent_s["Engine.step"]
     model_s, sampler_s = spent_s["ModelRunner._logits"], spent_s["ModelRunner._sample"]
     return Step(
         model_s=model_s,

@@ -4,9 +4,10 @@ import random
 import time
 from dataclasses import dataclass
 
-from bench.engine.load import Setup, new_salt, random_prompt
+from bench.engine.load import Setup, new_salt, outputs_of, random_prompt
 from bench.report import Report, Spread, interleave, ratio, ratio_table, table
 from service.engine.engine import Engine
+from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import SamplingParams
 
 WITHOUT = "each prompt on its own"
@@ -65,7 +66,7 @@ def prefill(engine: Engine, prompts: list[list[int]], salts: list[str]) -> Prefi
     begun_at = time.perf_counter()
     for place, (prompt, salt) in enumerate(zip(prompts, salts, strict=True)):
         engine.submit(str(place), prompt, SamplingParams(max_tokens=1), cache_salt=salt)
-    outputs = []
+    outputs: list[StepOutput] = []
     while engine.has_work:
-        outputs += engine.step()
+        outputs += outputs_of(engine)
     return Prefill(time.perf_counter() - begun_at, sum(output.num_cached_tokens for output in outputs))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bench.engine.load import Load, Setup, all_at_once, new_salt, submit
+from bench.engine.load import Load, Setup, all_at_once, new_salt, outputs_of, submit
 from bench.report import Report, Spread, interleave, table
 from service.engine.engine import Engine
 
@@ -51,15 +51,14 @@ def run(setup: Setup, counts: Sequence[int] = (1, 4, 16, 64, 256), num_new_token
 
 def measure(engine: Engine, load: Load) -> Run:
     """Serves a load whose requests all begin at once."""
-    decode_steps_s, salt = [], new_salt()
+    decode_steps_s, salt, are_all_begun = [], new_salt(), False
     begun_at = time.perf_counter()
     for place, request in enumerate(load):
         submit(engine, place, request, salt)
     while engine.has_work:
         step_begun_at = time.perf_counter()
-        scheduled = engine.schedule()
-        engine.launch(scheduled)
-        outputs = engine.retire().outputs
-        if len(outputs) == len(load) == sum(item.num_tokens for item in scheduled):
+        does_all = len(outputs_of(engine)) == len(load)
+        if are_all_begun and does_all:
             decode_steps_s.append(time.perf_counter() - step_begun_at)
+        are_all_begun = are_all_begun or does_all
     return Run(time.perf_counter() - begun_at, decode_steps_s)

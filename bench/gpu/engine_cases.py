@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from transformers import PreTrainedModel
 
-from bench.engine.load import Load, TimedRequest, all_at_once, new_salt, over_time, random_prompt, serve
+from bench.engine.load import Load, TimedRequest, all_at_once, new_salt, outputs_of, over_time, random_prompt, serve
 from bench.engine.peer import TUNED, peer_config, running_manager, serve_with_manager
 from bench.gpu.cases import Case, Kind
 from service.engine.engine import Engine
@@ -63,7 +63,7 @@ def decode_steps_s(engine: Engine, case: Case) -> list[float]:
         if not engine.has_work:
             raise RuntimeError("requests failed or ended before they were measured")
         are_all_begun, begun_at = len(begun) == case.num_sequences, time.perf_counter()
-        outputs = engine.step()
+        outputs = outputs_of(engine)
         if are_all_begun and len(outputs) == case.num_sequences:
             steps_s.append(time.perf_counter() - begun_at)
         begun.update(output.id for output in outputs)
@@ -84,7 +84,7 @@ def _prefill_s(engine: Engine, prompts: list[list[int]]) -> float:
     for number, prompt in enumerate(prompts):
         engine.submit(str(number), prompt, SamplingParams(1), cache_salt=salt)
     while engine.has_work:
-        engine.step()
+        outputs_of(engine)
     return time.perf_counter() - begun_at
 
 
@@ -124,4 +124,4 @@ def _abort(engine: Engine, num_sequences: int) -> None:
     for number in range(num_sequences):
         engine.abort(str(number))
     while engine.has_work:
-        engine.step()
+        outputs_of(engine)

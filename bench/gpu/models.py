@@ -11,6 +11,7 @@ from bench.gpu.cases import ModelShape, Weights
 from service.checkpoints.quantization import Quantization
 from service.engine.engine import Engine
 from service.engine.linears.quantized import Int8Linear
+from service.engine.startup.build import build_engine
 from service.engine.weights.packed_layers import AwqWeights
 from service.engine.weights.packed_loading import unpack_layers
 from service.engine_protocol.acceleration import Acceleration
@@ -104,4 +105,4 @@ def random_engine(
         accelerations=accelerations,
     )
     num_blocks = -(-num_kv_tokens // BLOCK_SIZE) + max_num_seqs + 1
-    return Engine(random_model(shape, weights, device, accelerations), config, num_blocks)
+    return build_engine(random_model(shape, weights, device, accelerations), config, num_blocks)

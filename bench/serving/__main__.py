@@ -37,6 +37,7 @@ from bench.serving.server import Server, running_server
 from service.catalog import load_catalog
 from service.checkpoints.locate import locate
 from service.engine.engine import Engine
+from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
 from service.prompts.tokenizer import Chat
@@ -52,7 +53,7 @@ def load_engine(checkpoint: Path, num_threads: int) -> Engine:
     """The engine as the service's process has it."""
     torch.set_num_threads(num_threads)
     transformers_logging.disable_progress_bar()
-    return Engine(load_model(checkpoint, "cpu", "float32"), EngineConfig(checkpoint, max_num_seqs=64))
+    return build_engine(load_model(checkpoint, "cpu", "float32"), EngineConfig(checkpoint, max_num_seqs=64))
 
 
 def requests_of_each(num_streams: int) -> int:

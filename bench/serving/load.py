@@ -13,7 +13,9 @@ import aiohttp
 from runstream.v1 import text_generation_pb2 as pb
 from runstream.v1 import text_generation_pb2_grpc
 
+from bench.engine.load import outputs_of
 from service.engine.engine import Engine
+from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import FinishReason, SamplingParams
 from service.prompts.tokenizer import Chat
 
@@ -93,9 +95,9 @@ async def make_questions(chat: Chat, engine: Engine, vocab_size: int, count: int
 
 def _reaches_its_length(engine: Engine, question: Question) -> bool:
     engine.submit("candidate", question.prompt_token_ids, question.params)
-    outputs = []
+    outputs: list[StepOutput] = []
     while engine.has_work:
-        outputs += engine.step()
+        outputs += outputs_of(engine)
     return outputs[-1].finish_reason is FinishReason.LENGTH
 
 
@@ -113,7 +115,7 @@ def run_engine(engine: Engine, streams: Streams) -> Took:
     for name in left:
         submit(name)
     while engine.has_work:
-        for output in engine.step():
+        for output in outputs_of(engine):
             took.num_tokens += 1
             if output.id in submitted_at:
                 took.first_token_s.append(time.perf_counter() - submitted_at.pop(output.id))

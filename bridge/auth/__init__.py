@@ -1,4 +1,4 @@
 """Who may ask: tokens and accounts.
 
-Imports config and errors; imported by upstream and workers_ai.
+Imports http and errors; imported by workers_ai, openai, openapi and app.
 """

@@ -1,4 +1,4 @@
 """HTTP itself: bodies in, bytes and events out, the access log, the drain.
 
-Knows no dialect. Imports config and errors; imported by every other room.
+Knows no dialect. Imports errors, config, log_text and spelling; imported by upstream, auth, server and all above.
 """

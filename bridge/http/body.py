@@ -6,7 +6,8 @@ import math
 import re
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from functools import partial, wraps
+from typing import Final, ParamSpec, TypeVar
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from bridge.errors import AiError
 from bridge.http.content_encoding import decode, encoding_of
 from bridge.http.turns import TURN
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
@@ -33,21 +35,17 @@ _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL
 
 
 async def read_body(
-    http_request: web.Request,
-    parse: Callable[[bytes], T],
-    max_bytes: int = MAX_BODY_BYTES,
-    ignored_encodings: Collection[str] = (),
-) -> T:
-    """Reads a request's body and what it says.
+    http_request: web.Request, max_bytes: int = MAX_BODY_BYTES, ignored_encodings: Collection[str] = ()
+) -> bytes:
+    """Reads and decodes a request's body, and waits for the request's turn if it is large.
 
     Args:
         http_request: The request, of which nothing was read yet.
-        parse: Turns the bytes into a value; runs in a thread if they are many.
         max_bytes: The most bytes that the body may have, compressed and decoded.
         ignored_encodings: Values of Content-Encoding that say nothing.
 
     Raises:
-        AiError: The body is too large or wrongly encoded, or `parse` raises one.
+        AiError: The body is too large or wrongly encoded.
     """
     encoding = encoding_of(http_request, ignored_encodings)
     try:
@@ -56,37 +54,70 @@ async def read_body(
         raise AiError("BODY_TOO_LARGE") from None
     except web.RequestPayloadError:
         raise AiError("INVALID_REQUEST", "the body is not in the encoding that the headers say") from None
-    loop = asyncio.get_running_loop()
-    executor = _LARGE if len(body) > MAX_BODY_BYTES else _OTHERS
     if encoding:
-        body = await loop.run_in_executor(executor, decode, body, encoding, max_bytes)
-    if len(body) <= MAX_INLINE_BYTES:
-        return parse(body)
+        body = await _in_thread(len(body), decode, body, encoding, max_bytes)
     await http_request[TURN].wait(len(body))
-    return await loop.run_in_executor(executor, parse, body)
+    return body
 
 
-def parse_json(body: bytes, convert: Callable[[object], T], max_values: int = MAX_VALUES) -> T:
-    """Reads a body as JSON, whatever the request's content type says, and converts it.
+async def in_thread_if_long(num_bytes: int, parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Calls `parse` here if the body is short, else in a thread. If the caller is cancelled before, it is not called.
+
+    Args:
+        num_bytes: The size of the body that it parses.
+        parse: Parses and checks a body, in a time in proportion to its size.
+        args: Its arguments.
+        kwargs: Its arguments by name.
+    """
+    if num_bytes <= MAX_INLINE_BYTES:
+        return parse(*args, **kwargs)
+    return await _in_thread(num_bytes, parse, *args, **kwargs)
+
+
+async def _in_thread(num_bytes: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    executor = _LARGE if num_bytes > MAX_BODY_BYTES else _OTHERS
+    return await asyncio.get_running_loop().run_in_executor(executor, partial(function, *args, **kwargs))
+
+
+def json_errors(parse: Callable[P, T]) -> Callable[P, T]:
+    """Turns what nesting and surrogates make json, jsonschema and protobuf raise in `parse` into an AiError."""
+
+    @wraps(parse)
+    def parse_or_refuse(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return parse(*args, **kwargs)
+        except RecursionError:
+            raise AiError("INVALID_REQUEST", "the body is nested too deeply") from None
+        except UnicodeEncodeError:
+            raise AiError("INVALID_REQUEST", "a string has a lone surrogate, which is no character") from None
+
+    return parse_or_refuse
+
+
+def parse_json(body: bytes, max_values: int = MAX_VALUES) -> object:
+    """Reads a body as JSON, whatever the request's content type says.
 
     Args:
         body: JSON in UTF-8.
-        convert: Turns the value into what is wanted.
         max_values: The most values that it may have: numbers, texts, arrays, objects.
 
     Raises:
-        AiError: It is empty, is no JSON, has more values, or has what no message can hold; or `convert` raises one.
+        AiError: It is empty, is no JSON, has more values, or has numbers that are not finite or too long.
+        RecursionError: It is nested too deeply.
     """
     if not body.strip():
         raise AiError("BODY_EMPTY")
     if has_more_values(body, max_values):
         raise AiError("INVALID_REQUEST", f"the body has more than {max_values} JSON values")
     try:
-        return convert(_loads(body))
-    except RecursionError:
-        raise AiError("INVALID_REQUEST", "the body is nested too deeply") from None
-    except UnicodeEncodeError:
-        raise AiError("INVALID_REQUEST", "a string has a lone surrogate, which is no character") from None
+        return json.loads(body.decode("utf-8-sig"), parse_int=integer, parse_float=finite, parse_constant=finite)
+    except UnicodeDecodeError as error:
+        raise AiError("INVALID_REQUEST", f"the body is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno} column {error.colno}"
+        raise AiError("INVALID_REQUEST", f"the body is not JSON: {error.msg} at {place}") from None
+    except ValueError:
+        raise AiError("INVALID_REQUEST", "the body has a number that is not finite or too long") from None
 
 
 def has_more_values(body: bytes, limit: int) -> bool:
@@ -121,15 +152,3 @@ def integer(literal: str) -> int:
 
 def _num_beginnings(body: bytes) -> int:
     return sum(map(body.count, (b",", b"[", b"{")))
-
-
-def _loads(body: bytes) -> object:
-    try:
-        return json.loads(body.decode("utf-8-sig"), parse_int=integer, parse_float=finite, parse_constant=finite)
-    except UnicodeDecodeError as error:
-        raise AiError("INVALID_REQUEST", f"the body is not UTF-8 at byte {error.start}") from None
-    except json.JSONDecodeError as error:
-        place = f"line {error.lineno} column {error.colno}"
-        raise AiError("INVALID_REQUEST", f"the body is not JSON: {error.msg} at {place}") from None
-    except ValueError:
-        raise AiError("INVALID_REQUEST", "the body has a number that is not finite or too long") from None

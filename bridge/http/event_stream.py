@@ -16,7 +16,6 @@ from bridge.http.metrics import METRICS
 # The request's streamed answer, from when its headers are sent: no other status can be told any more.
 STREAM = web.RequestKey("stream", web.StreamResponse)
 
-
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 
 

@@ -11,7 +11,6 @@ from aiohttp import web
 # Held by the large request whose turn it is.
 LARGE = web.AppKey("large", asyncio.Lock)
 
-
 LARGE_BYTES: Final = 128 * 1024
 
 # About four times what bridge and service need to accept or refuse a request. What is generated afterwards keeps nobody

@@ -6,15 +6,18 @@ from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.auth.account import identify
+from bridge.http.access_log import ACCESS
+from bridge.http.body import in_thread_if_long, read_body
 from bridge.http.json_text import json_response
-from bridge.openai.chat_request import to_chat_input
+from bridge.openai.chat_request import parse_chat
 from bridge.openai.chat_stream import ChatStream
 from bridge.openai.choices import generate_choices, generate_choices_stream, usage
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import chat_logprobs, prompt_logprobs
-from bridge.openai.request import OpenAiInput, read_openai_input
+from bridge.openai.request import OpenAiInput
 from bridge.upstream.finish_reasons import FINISH_REASONS
 from bridge.upstream.generation import answer_streamed, stand_in_headers
+from bridge.upstream.models import unknown_model_first
 
 
 async def chat_completions(http_request: web.Request) -> web.StreamResponse:
@@ -25,7 +28,8 @@ async def chat_completions(http_request: web.Request) -> web.StreamResponse:
         AiError: The request is wrong, or the service failed before the first part.
     """
     identify(http_request)
-    openai_input = await read_openai_input(http_request, to_chat_input)
+    openai_input = await _read(http_request)
+    http_request[ACCESS].spelling = openai_input.spelling
     model_id = openai_input.request.model
     if openai_input.is_streamed:
         parts = generate_choices_stream(http_request, openai_input)
@@ -33,6 +37,12 @@ async def chat_completions(http_request: web.Request) -> web.StreamResponse:
     answers = await generate_choices(http_request, openai_input)
     headers = stand_in_headers(model_id, answers[0].served_model)
     return json_response(_completion(openai_input, answers), headers=headers)
+
+
+@unknown_model_first
+async def _read(http_request: web.Request) -> OpenAiInput:
+    body = await read_body(http_request)
+    return await in_thread_if_long(len(body), parse_chat, body, http_request[ACCESS])
 
 
 def _completion(openai_input: OpenAiInput, answers: list[pb.RunResponse]) -> dict[str, Any]:

@@ -5,22 +5,31 @@ from typing import Any
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.openai.request import OpenAiInput, to_openai_input
+from bridge.http.access_log import Access
+from bridge.http.body import json_errors, parse_json
+from bridge.openai.request import OpenAiInput, model_id_of, to_openai_input
 from bridge.openai.schema import check_chat
 from bridge.validation.refused_fields import check_media
 from bridge.workers_ai.translation import to_conversation, to_message, to_request, to_response_format
 
 
-def to_chat_input(value: object) -> OpenAiInput:
-    """Reads a body of chat completions.
+@json_errors
+def parse_chat(body: bytes, access: Access) -> OpenAiInput:
+    """Reads what a request for chat completions says.
 
     Args:
-        value: What its JSON says.
+        body: JSON, whatever the request's content type says.
+        access: Is told the model's id, also if the rest of the body is refused.
 
     Raises:
-        AiError: It is not what the schema allows, or asks for what this surface does not have.
+        AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
     """
-    fields = check_chat(value)
+    value = parse_json(body)
+    access.model_id = model_id_of(value)
+    return _to_input(check_chat(value))
+
+
+def _to_input(fields: dict[str, Any]) -> OpenAiInput:
     messages = [_message(f"/messages/{index}", message) for index, message in enumerate(fields["messages"])]
     check_media(fields["messages"])
     spelling = {"/max_tokens": "/max_completion_tokens"} if "max_completion_tokens" in fields else {}

@@ -5,7 +5,9 @@ from typing import Any, Final
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.openai.request import OpenAiInput, to_openai_input
+from bridge.http.access_log import Access
+from bridge.http.body import json_errors, parse_json
+from bridge.openai.request import OpenAiInput, model_id_of, to_openai_input
 from bridge.openai.schema import check_completion
 from bridge.workers_ai.translation import INT32_MAX, to_request
 
@@ -13,16 +15,23 @@ from bridge.workers_ai.translation import INT32_MAX, to_request
 DEFAULT_MAX_TOKENS: Final = 256
 
 
-def to_completion_input(value: object) -> OpenAiInput:
-    """Reads a body of text completions.
+@json_errors
+def parse_completion(body: bytes, access: Access) -> OpenAiInput:
+    """Reads what a request for text completions says.
 
     Args:
-        value: What its JSON says.
+        body: JSON, whatever the request's content type says.
+        access: Is told the model's id, also if the rest of the body is refused.
 
     Raises:
-        AiError: It is not what the schema allows, or asks for what this surface does not have.
+        AiError: It is not JSON, not what the schema allows, or asks for what this surface does not have.
     """
-    fields = check_completion(value)
+    value = parse_json(body)
+    access.model_id = model_id_of(value)
+    return _to_input(check_completion(value))
+
+
+def _to_input(fields: dict[str, Any]) -> OpenAiInput:
     if "best_of" in fields and fields["best_of"] != fields.get("n", 1):
         raise AiError("INVALID_REQUEST", "'/best_of' must be '/n', all choices are answered")
     request, spelling = to_request(fields["model"], fields, None)

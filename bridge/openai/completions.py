@@ -8,14 +8,17 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.auth.account import identify
 from bridge.http import sse
+from bridge.http.access_log import ACCESS
+from bridge.http.body import in_thread_if_long, read_body
 from bridge.http.json_text import json_response
 from bridge.openai.choices import ChoicePart, generate_choices, generate_choices_stream, usage
-from bridge.openai.completion_request import to_completion_input
+from bridge.openai.completion_request import parse_completion
 from bridge.openai.identity import Identity
 from bridge.openai.logprobs import CompletionLogprobs, prompt_logprobs
-from bridge.openai.request import OpenAiInput, read_openai_input
+from bridge.openai.request import OpenAiInput
 from bridge.upstream.finish_reasons import FINISH_REASONS
 from bridge.upstream.generation import answer_streamed, stand_in_headers
+from bridge.upstream.models import unknown_model_first
 
 Part = pb.RunResponse | pb.RunStreamResponse
 
@@ -28,7 +31,8 @@ async def completions(http_request: web.Request) -> web.StreamResponse:
         AiError: The request is wrong, or the service failed before the first part.
     """
     identify(http_request)
-    openai_input = await read_openai_input(http_request, to_completion_input)
+    openai_input = await _read(http_request)
+    http_request[ACCESS].spelling = openai_input.spelling
     model_id = openai_input.request.model
     completion = Completion(openai_input)
     if openai_input.is_streamed:
@@ -36,6 +40,12 @@ async def completions(http_request: web.Request) -> web.StreamResponse:
         return await answer_streamed(http_request, model_id, parts, completion.events)
     answers = await generate_choices(http_request, openai_input)
     return json_response(completion.whole(answers), headers=stand_in_headers(model_id, answers[0].served_model))
+
+
+@unknown_model_first
+async def _read(http_request: web.Request) -> OpenAiInput:
+    body = await read_body(http_request)
+    return await in_thread_if_long(len(body), parse_completion, body, http_request[ACCESS])
 
 
 class Completion:

@@ -1,16 +1,11 @@
 """The body of a request of this surface, in the contract's words."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.http.access_log import ACCESS
-from bridge.http.body import parse_json, read_body
 from bridge.spelling import Spelling
-from bridge.upstream.models import MODELS
 
 
 class OpenAiInput(NamedTuple):
@@ -45,31 +40,10 @@ class OpenAiInput(NamedTuple):
         return [_nth(self.request, index) for index in range(self.num_choices)]
 
 
-async def read_openai_input(http_request: web.Request, convert: Callable[[object], OpenAiInput]) -> OpenAiInput:
-    """Reads the body of a request of this surface.
-
-    Args:
-        http_request: The request, of which nothing was read yet.
-        convert: Turns what the JSON says into the input.
-
-    Raises:
-        AiError: There is no such model, or the body is wrong.
-    """
-    access = http_request[ACCESS]
-
-    def noting_model(value: object) -> OpenAiInput:
-        model_id = value.get("model") if isinstance(value, dict) else None
-        access.model_id = model_id if isinstance(model_id, str) else ""
-        return convert(value)
-
-    try:
-        openai_input = await read_body(http_request, lambda body: parse_json(body, noting_model))
-    except AiError as fault:
-        if access.model_id:
-            await http_request.app[MODELS].check_before(fault, access.model_id)
-        raise
-    access.spelling = openai_input.spelling
-    return openai_input
+def model_id_of(value: object) -> str:
+    """The model's id in a body that is not checked yet; empty if there is none."""
+    model_id = value.get("model") if isinstance(value, dict) else None
+    return model_id if isinstance(model_id, str) else ""
 
 
 def to_openai_input(request: pb.RunRequest, fields: dict[str, Any], spelling: Spelling) -> OpenAiInput:

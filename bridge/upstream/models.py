@@ -1,13 +1,19 @@
 """What the service's catalog says about a model, remembered for a while."""
 
 import asyncio
-from typing import Final
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from aiohttp import web
 from runstream.v1 import models_pb2
 
 from bridge.errors import AiError
+from bridge.http.access_log import ACCESS
 from bridge.upstream.client import ServiceClient
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FRESH_S: Final = 60.0
 
@@ -24,26 +30,6 @@ class Models:
         self._service = service
         self._known: dict[str, tuple[float, models_pb2.Model]] = {}
 
-    async def check_before(self, fault: AiError, model_id: str) -> None:
-        """Looks a model up before a fault of its input is told: the input may be right for another task's model.
-
-        A right input needs no look-up, the service then says the same.
-
-        Args:
-            fault: What is wrong with the input.
-            model_id: The model that it is for.
-
-        Raises:
-            AiError: There is no such model.
-        """
-        if fault.reason not in _FAULTS_OF_INPUT:
-            return
-        try:
-            await self.get(model_id)
-        except AiError as error:
-            if error.reason == "MODEL_NOT_FOUND":
-                raise error from fault
-
     async def get(self, model_id: str) -> models_pb2.Model:
         """Tells about one model.
 
@@ -56,6 +42,38 @@ class Models:
             known = await self._service.get_model(model_id)
             self._known[model_id] = (now, known)
         return known
+
+
+def unknown_model_first(
+    read: Callable[Concatenate[web.Request, P], Awaitable[T]],
+) -> Callable[Concatenate[web.Request, P], Awaitable[T]]:
+    """Has the model looked up before a fault of its input is told: the input may be right for another task's model.
+
+    A right input needs no look-up, the service then says the same. Neither does one that names no model.
+
+    Args:
+        read: Reads the input of a request. If there is no such model, that is raised instead of what it raises.
+    """
+
+    @wraps(read)
+    async def read_or_look_up(http_request: web.Request, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await read(http_request, *args, **kwargs)
+        except AiError as fault:
+            model_id = http_request[ACCESS].model_id
+            if model_id and fault.reason in _FAULTS_OF_INPUT:
+                await _check_known(http_request.app[MODELS], model_id, fault)
+            raise
+
+    return read_or_look_up
+
+
+async def _check_known(models: Models, model_id: str, fault: AiError) -> None:
+    try:
+        await models.get(model_id)
+    except AiError as error:
+        if error.reason == "MODEL_NOT_FOUND":
+            raise error from fault
 
 
 MODELS = web.AppKey("models", Models)

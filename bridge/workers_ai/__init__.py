@@ -1,4 +1,4 @@
 """Cloudflare's dialect: its schema, its bodies, its answers.
 
-Imports upstream, auth and http; imported by app, openai, openapi and middleware.
+Imports validation, upstream, auth and http; imported by app, openai, openapi and middleware.
 """

@@ -48,13 +48,23 @@ class Poll(NamedTuple):
     spelling: Spelling = MappingProxyType({})
 
 
-def _to_poll(request_id: object) -> Poll:
+def to_poll(request_id: object) -> Poll:
+    """Reads a body with a `request_id`.
+
+    Raises:
+        AiError: It is no string.
+    """
     if not isinstance(request_id, str):
         raise AiError("INVALID_REQUEST", "'/request_id' must be the string that the batch was answered with")
     return Poll(request_id)
 
 
-def _to_batch(model_id: str, value: object) -> NewBatch:
+def to_batch(model_id: str, value: object) -> NewBatch:
+    """Reads a body with `requests`.
+
+    Raises:
+        AiError: There are none or too many, or some are not what the schema allows; it names the first of these.
+    """
     requests = value.get("requests") if isinstance(value, dict) else None
     if not isinstance(requests, list):
         raise AiError("INVALID_REQUEST", "required properties at '/' are 'requests', an array, with queueRequest")
@@ -63,9 +73,9 @@ def _to_batch(model_id: str, value: object) -> NewBatch:
             "INVALID_REQUEST", f"'/requests' has {len(requests)} entries, and a batch has 1 to {MAX_REQUESTS}"
         )
     items, violations, spelling = [], list[str](), dict[str, str]()
-    for index, request in enumerate(requests):
+    for index, entry in enumerate(requests):
         try:
-            item, spelled = _to_item(model_id, request)
+            item, spelled = _to_item(model_id, entry)
             items.append(item)
             spelling |= within(f"/requests/{index}", spelled)
         except AiError as error:

@@ -8,7 +8,6 @@ answers compressed; its `content-encoding: application/json` says nothing. There
 """
 
 import gzip
-from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
@@ -17,14 +16,14 @@ from yarl import URL
 from bridge.auth.account import identify
 from bridge.errors import AiError, GatewayError
 from bridge.http.access_log import ACCESS
-from bridge.http.body import read_body
+from bridge.http.body import in_thread_if_long, json_errors, read_body
 from bridge.http.json_text import to_json
 from bridge.upstream.generation import generate, stand_in_headers
-from bridge.upstream.models import MODELS
+from bridge.upstream.models import unknown_model_first
 from bridge.workers_ai.batch_answers import answer_batch
 from bridge.workers_ai.envelope import native_result
 from bridge.workers_ai.model_search import answer_search, search_models
-from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, options_of, parse_bounded, to_run_body
+from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, parse_run_json, to_run_body
 from bridge.workers_ai.run import answer_as_events
 from bridge.workers_ai.translation import RunInput, is_json
 
@@ -98,12 +97,7 @@ async def _run(http_request: web.Request, version: str | None) -> web.StreamResp
         advice = "use env.AI without a package, or @cloudflare/ai 1.1.0 or newer, whose inputs are not tensors"
         raise AiError("SDK_DEPRECATED", f"Request trying to use deprecated SDK version: {advice}")
     model_id = http_request[ACCESS].model_id = _model_id(http_request)
-    parse = partial(parse_binding_body, model_id)
-    try:
-        run_body = await read_body(http_request, parse, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
-    except AiError as fault:
-        await http_request.app[MODELS].check_before(fault, model_id)
-        raise
+    run_body = await _read(http_request, model_id)
     http_request[ACCESS].spelling = run_body.spelling
     if isinstance(run_body, RunInput) and run_body.is_streamed:
         return await answer_as_events(http_request, run_body)
@@ -127,20 +121,27 @@ def _model_id(http_request: web.Request) -> str:
     return f"@{model}" if model else prefix
 
 
+@unknown_model_first
+async def _read(http_request: web.Request, model_id: str) -> RunBody:
+    body = await read_body(http_request, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
+    return await in_thread_if_long(len(body), parse_binding_body, model_id, body)
+
+
+@json_errors
 def parse_binding_body(model_id: str, body: bytes) -> RunBody:
     """Reads what the binding sends: `{"inputs": {…}, "options": {…}}`.
 
     Raises:
         AiError: It is not that, or the inputs are not what the schema allows.
     """
+    value = parse_run_json(body)
+    return to_run_body(model_id, _inputs_with_options(value), len(body))
 
-    def convert(value: object) -> RunBody:
-        if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
-            raise AiError("INVALID_REQUEST", "required properties at '/' are 'inputs', an object")
-        inputs: dict[str, Any] = value["inputs"]
-        return to_run_body(model_id, {**inputs, "options": value.get("options")}, options_of(value))
 
-    return parse_bounded(body, convert, is_queued=False)
+def _inputs_with_options(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
+        raise AiError("INVALID_REQUEST", "required properties at '/' are 'inputs', an object")
+    return {**value["inputs"], "options": value.get("options")}
 
 
 async def _whole_result(http_request: web.Request, run_input: RunInput) -> tuple[bytes, str]:

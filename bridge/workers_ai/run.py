@@ -4,16 +4,16 @@ from aiohttp import web
 
 from bridge.auth.account import identify
 from bridge.config import CONFIG
-from bridge.errors import AiError
 from bridge.http.access_log import ACCESS
+from bridge.http.body import in_thread_if_long, read_body
 from bridge.http.json_text import json_response
 from bridge.upstream.generation import answer_streamed, generate, generate_stream, stand_in_headers
-from bridge.upstream.models import MODELS
+from bridge.upstream.models import unknown_model_first
 from bridge.workers_ai import events as sse
 from bridge.workers_ai.batch_answers import answer_batch
 from bridge.workers_ai.batch_requests import NewBatch, Poll
 from bridge.workers_ai.envelope import native_result, stand_in_messages, success, success_around
-from bridge.workers_ai.request import read_run_body
+from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, parse_run_body
 from bridge.workers_ai.translation import RunInput, is_json
 
 
@@ -26,17 +26,20 @@ async def run(http_request: web.Request) -> web.StreamResponse:
     """
     model_id = http_request[ACCESS].model_id = http_request.match_info["model"]
     identify(http_request)
-    try:
-        run_body = await read_run_body(http_request, model_id)
-    except AiError as fault:
-        await http_request.app[MODELS].check_before(fault, model_id)
-        raise
+    run_body = await _read(http_request, model_id)
     http_request[ACCESS].spelling = run_body.spelling
     if not isinstance(run_body, RunInput):
         return await _answer_batch(http_request, model_id, run_body)
     if run_body.is_streamed:
         return await answer_as_events(http_request, run_body)
     return await _answer_whole(http_request, run_body)
+
+
+@unknown_model_first
+async def _read(http_request: web.Request, model_id: str) -> RunBody:
+    is_queued = http_request.query.get("queueRequest", "false") != "false"
+    body = await read_body(http_request, MAX_BATCH_BYTES)
+    return await in_thread_if_long(len(body), parse_run_body, model_id, body, is_queued=is_queued)
 
 
 async def answer_as_events(http_request: web.Request, run_input: RunInput) -> web.StreamResponse:

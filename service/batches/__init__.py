@@ -1,4 +1,4 @@
 """Batches: their file, how they run, and what is told of them.
 
-Imports generation; imported by rpc and server.
+Imports generation and models; imported by rpc and server.
 """

@@ -1,4 +1,4 @@
 """Checkpoints as files: found, fetched, verified and measured, without torch.
 
-Imports config and errors; imported by models, commands and the engine's weights.
+Imports the catalog and engine_protocol; imported by models, commands and the engine's weights.
 """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What may be done with models of one type.
+    """The ways to run models of one type besides their class.
 
     Attributes:
         is_fused: `FusedDecoder` can run them.

@@ -120,7 +120,7 @@ class EngineProcess:
         self._deaths.clear()
         self.free_bytes = None
         self._set_state(EngineState.LOADING, "loading the checkpoint")
-        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._watch())]
+        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._watch_for_stalls())]
 
     async def stop(self, reason: str = "The server is shutting down.") -> None:
         """Ends the process, which frees its memory; requests that are left end with ModelNotReadyError."""
@@ -206,15 +206,15 @@ class EngineProcess:
             process = self._process = await spawn()
             self._watchers.notify()
             try:
-                await self._converse(process)
+                await self._read_messages(process)
             finally:
                 self._num_past_preemptions += self.stats.num_preemptions
                 self.stats = StepResult()
                 await kill(process)
-            if self.state is EngineState.FAILED or not await self._mourn():
+            if self.state is EngineState.FAILED or not await self._recover_from_death():
                 return
 
-    async def _converse(self, process: asyncio.subprocess.Process) -> None:
+    async def _read_messages(self, process: asyncio.subprocess.Process) -> None:
         """Reads the process's messages until it ends."""
         assert process.stdin is not None
         assert process.stdout is not None
@@ -256,7 +256,7 @@ class EngineProcess:
             if failed := self._requests.get(failure.id):
                 failed.fail(to_error(failure, failed.submit))
 
-    async def _mourn(self) -> bool:
+    async def _recover_from_death(self) -> bool:
         """Ends the requests that ran when the process died, and pauses; False if it has died too often."""
         for request in self._requests.values():
             if request.has_started:
@@ -275,7 +275,7 @@ class EngineProcess:
         await asyncio.sleep(self._deaths.pause_s)
         return True
 
-    async def _watch(self) -> None:
+    async def _watch_for_stalls(self) -> None:
         """Sees when requests are there to run and no sign of life comes."""
         while True:
             await asyncio.sleep(self._stall_timeout_s / 4)

@@ -6,16 +6,17 @@ import functools
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.need import Budget, read_need
+from service.checkpoints.need import Budget
 from service.devices import is_cuda
 from service.engine_client.request import EngineState
 from service.engine_protocol.sampling_params import Priority
 from service.errors import ModelNotReadyError, QueueFullError, RunstreamError
 from service.models.load_policy import LoadPolicy
-from service.models.model import LoadedParts, Model
+from service.models.load_state import LoadState
+from service.models.loading import LoadableModel
+from service.models.model import LoadedParts
 from service.models.room import NoRoomError, Room
 
 _log = logging.getLogger(__name__)
@@ -37,16 +38,16 @@ class Loader:
         self._policy = policy
         self._room = Room(budget)
         self._clock = clock
-        self._models: list[Model] = []
-        self._tasks: dict[Model, asyncio.Task[None]] = {}
+        self._models: list[LoadableModel] = []
+        self._loads: dict[LoadableModel, asyncio.Task[None]] = {}
+        self._unloads: dict[LoadableModel, asyncio.Task[None]] = {}
         self._news = asyncio.Event()
-        self._closing: dict[Model, asyncio.Task[None]] = {}
         self._turn = asyncio.Lock()  # who was asked for first takes room first, whoever is read sooner
         self._is_stopping = False
         # CUDA's memory is known to the engines alone, and each asks before it takes any: one after the other.
         self._device = asyncio.Lock() if is_cuda(budget.devices[0]) else contextlib.nullcontext()
 
-    def add(self, model: Model) -> None:
+    def add(self, model: LoadableModel) -> None:
         """Has it load and unload a model."""
         self._models.append(model)
         model.on_change(self._tell)
@@ -57,7 +58,7 @@ class Loader:
         return self._policy.on_use
 
     @contextlib.asynccontextmanager
-    async def using(self, model: Model, priority: Priority = Priority.ONLINE) -> AsyncIterator[LoadedParts]:
+    async def using(self, model: LoadableModel, priority: Priority = Priority.ONLINE) -> AsyncIterator[LoadedParts]:
         """Waits until a model is loaded, and keeps it so.
 
         Raises:
@@ -72,7 +73,7 @@ class Loader:
             model.use.running[priority] -= 1
             self._end_use(model)
 
-    async def load(self, model: Model) -> None:
+    async def load(self, model: LoadableModel) -> None:
         """Loads a model and waits for that.
 
         Raises:
@@ -93,7 +94,7 @@ class Loader:
         unforeseen = ModelNotReadyError("it could not be loaded; the service's log says why")
         return {name: end if isinstance(end, RunstreamError) else unforeseen for name, end in failures.items()}
 
-    async def unload(self, model: Model, reason: str, drain_s: float = 0.0) -> None:
+    async def unload(self, model: LoadableModel, reason: str, drain_s: float = 0.0) -> None:
         """Unloads a model, or ends its being loaded.
 
         Args:
@@ -101,34 +102,31 @@ class Loader:
             reason: What the requests that are left are told, and who asks for the model's state.
             drain_s: How long requests may go on before.
         """
-        while other := self._closing.get(model):
+        while other := self._unloads.get(model):
             await asyncio.wait([other])
         is_due = asyncio.Event()
-        model.show(EngineState.STOPPED, reason)  # at once: from now on nobody begins to use it
+        model.withdraw(reason)
         # a task of its own: whoever waits may be cancelled, and half an end is none
-        task = self._closing[model] = asyncio.create_task(self._close(model, reason, drain_s, is_due))
+        task = self._unloads[model] = asyncio.create_task(self._close(model, reason, drain_s, is_due))
         try:
             await _end_of(task)
         finally:
             is_due.set()
             self._tell()
 
-    async def _close(self, model: Model, reason: str, drain_s: float, is_due: asyncio.Event) -> None:
+    async def _close(self, model: LoadableModel, reason: str, drain_s: float, is_due: asyncio.Event) -> None:
         try:
-            if task := self._tasks.get(model):
+            if task := self._loads.get(model):
                 task.cancel()
                 await asyncio.wait([task])
-            model.show(EngineState.STOPPED, reason)
+            model.withdraw(reason)  # in place of what the load told of its end
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(drain_s):
                     while model.use.running.total() and not is_due.is_set():
                         await self._news.wait()
-            if model.engine.state is not EngineState.STOPPED:
-                await model.unload(reason)
-                _log.info("%s is unloaded: %s", model.entry.id, reason)
+            await model.unload(reason)
         finally:
-            del self._closing[model]
-            self._tell()
+            del self._unloads[model]
 
     async def unload_idle(self) -> None:
         """Unloads the models that have had no request for long enough; the next one loads them."""
@@ -149,7 +147,7 @@ class Loader:
         self._is_stopping = True
         await asyncio.gather(*(self.unload(model, _STOPPING) for model in self._models))
 
-    async def _wait(self, model: Model, priority: Priority) -> LoadedParts:
+    async def _wait(self, model: LoadableModel, priority: Priority) -> LoadedParts:
         """The parts of a model, once they are there."""
         waiting, most = model.use.waiting, self._policy.max_waiting
         if sum(number for each, number in waiting.items() if each <= priority) >= most:
@@ -169,86 +167,82 @@ class Loader:
             self._end_use(model)
         return model.loaded()
 
-    async def _wait_until_loaded(self, model: Model, *, is_asked_for: bool = False) -> None:
+    async def _wait_until_loaded(self, model: LoadableModel, *, is_asked_for: bool = False) -> None:
         """Waits until a model is loaded; starts that if need be, after a failure only if it is asked for by name."""
         while not model.is_loaded:
             if self._is_stopping:
                 raise ModelNotReadyError(_STOPPING)
-            if (task := self._tasks.get(model)) and not task.done():
+            if (task := self._loads.get(model)) and not task.done():
                 await _end_of(task)
                 if task.cancelled() and is_asked_for:
                     raise _not_ready(model, "is not loaded")
-            elif model in self._closing and (is_asked_for or model.loads_on_use):
-                await self._news.wait()
-            elif is_asked_for and model.engine.state in (EngineState.STOPPED, EngineState.FAILED):
-                self._start(model)
-            elif model.state is EngineState.FAILED:
+            elif model.state is EngineState.FAILED and not is_asked_for:
                 raise _not_ready(model, "can't be loaded")
-            elif model.state is EngineState.STOPPED and not model.loads_on_use:
+            elif model.state is EngineState.STOPPED and not (is_asked_for or model.loads_on_use):
                 raise _not_ready(model, "is not loaded")
-            elif model.engine.state is EngineState.STOPPED:
-                self._start(model)
+            elif model.load_state is LoadState.UNLOADING or model.state is EngineState.LOADING:
+                await self._news.wait()  # in the second case its engine is started again
             else:
-                await self._news.wait()  # its engine is started again
+                self._start(model)
 
-    def _start(self, model: Model) -> asyncio.Task[None]:
-        model.show(EngineState.LOADING, "it waits for its turn to be loaded")
-        task = self._tasks[model] = asyncio.create_task(self._load(model))
+    def _start(self, model: LoadableModel) -> asyncio.Task[None]:
+        model.wait("it waits for its turn to be loaded")
+        task = self._loads[model] = asyncio.create_task(self._load(model))
         task.add_done_callback(functools.partial(self._forget, model))
         return task
 
-    def _forget(self, model: Model, task: asyncio.Task[None]) -> None:
-        if self._tasks.get(model) is task:
-            del self._tasks[model]
+    def _forget(self, model: LoadableModel, task: asyncio.Task[None]) -> None:
+        if self._loads.get(model) is task:
+            del self._loads[model]
         if not task.cancelled() and (error := task.exception()):
             is_foreseen = isinstance(error, RunstreamError)
             _log.error("%s is not loaded: %s", model.entry.id, error, exc_info=None if is_foreseen else error)
-            if model.state is EngineState.LOADING:
-                model.show(EngineState.FAILED, "it could not be loaded; the service's log says why")
         self._tell()
 
-    async def _load(self, model: Model) -> None:
+    async def _load(self, model: LoadableModel) -> None:
         started_s = self._clock()
         try:
             async with self._turn:
-                need = await read_need(model.engine.config)
-                model.need = replace(need, num_engines=model.engine.engines_per_device)
+                await model.read_need()
             async with self._device:
                 await self._load_into_room(model)
         except NoRoomError as error:
             # with the next request there may be room; without one, nobody would try again
-            model.show(EngineState.STOPPED if model.loads_on_use else EngineState.FAILED, error.message)
+            if model.loads_on_use:
+                model.give_up(error.message)
+            else:
+                model.fail(error.message)
             raise
         except (ModelNotReadyError, CheckpointError, OSError) as error:
-            model.show(EngineState.FAILED, str(error))
+            model.fail(str(error))
             raise _not_ready(model, "can't be loaded") from error
         except asyncio.CancelledError:
-            model.show(EngineState.STOPPED, "its loading was ended")
+            model.give_up("its loading was ended")
             raise
-        finally:
-            model.has_reserved = model.is_loaded
+        except BaseException:
+            model.fail("it could not be loaded; the service's log says why")
+            raise
         model.use.last_s = self._clock()
         _log.info("%s is loaded: %s in %.1f s", model.entry.id, model.need, model.use.last_s - started_s)
 
-    async def _load_into_room(self, model: Model) -> None:
+    async def _load_into_room(self, model: LoadableModel) -> None:
         """Loads a model as soon as there is room for it, for which idle ones go."""
         free_bytes = None
         while True:
             try:
-                self._room.take(model, self._models, free_bytes)
-                model.show(EngineState.LOADING, f"loading {model.need}")
+                self._room.check(model, self._models, free_bytes)
                 await model.load()
                 return
             except NoRoomError as error:
                 await self._make_room(model, error)
                 free_bytes = None
             except ModelNotReadyError:
-                model.has_reserved = False
                 if model.engine.free_bytes is None:
                     raise
+                model.wait("it waits for room: its device is full")
                 free_bytes = model.engine.free_bytes
 
-    async def _make_room(self, model: Model, error: NoRoomError) -> None:
+    async def _make_room(self, model: LoadableModel, error: NoRoomError) -> None:
         """Unloads the model that has been idle for longest; if none is, waits until one is or its memory is free.
 
         Raises:
@@ -256,7 +250,7 @@ class Loader:
         """
         if not (self._policy.on_use and model.use.takes_room and self._room.can_hold(model)):
             raise error
-        model.show(EngineState.LOADING, f"it waits for room: {error.message}")
+        model.wait(f"it waits for room: {error.message}")
         reserved = self._room.reserved(self._models)
         try:
             async with asyncio.timeout(self._policy.wait_s):
@@ -270,11 +264,11 @@ class Loader:
             idle.loads_on_use = True
             await self.unload(idle, f"{model.entry.id} needs its room")
 
-    def _idle_for_longest(self) -> Model | None:
+    def _idle_for_longest(self) -> LoadableModel | None:
         idle = [model for model in self._models if model.is_loaded and model.use.gives_way]
         return min(idle, key=lambda model: model.use.last_s, default=None)
 
-    def _end_use(self, model: Model) -> None:
+    def _end_use(self, model: LoadableModel) -> None:
         model.use.last_s = self._clock()
         self._tell()
 
@@ -290,6 +284,6 @@ async def _end_of(task: asyncio.Task[None]) -> None:
         raise error
 
 
-def _not_ready(model: Model, what: str) -> ModelNotReadyError:
+def _not_ready(model: LoadableModel, what: str) -> ModelNotReadyError:
     detail = model.state_detail
     return ModelNotReadyError(f"{model.entry.id} {what}: {detail}", model=model.entry.id)

@@ -9,6 +9,7 @@ from service.checkpoints.locate import locate
 from service.engine_protocol.sampling_params import Priority
 from service.errors import ModelNotFoundError, ModelNotReadyError, RunstreamError, WeightsMissingError
 from service.models.loader import Loader
+from service.models.loading import LoadableModel
 from service.models.model import LoadedParts, Model
 
 
@@ -45,11 +46,11 @@ class Models:
     """
 
     def __init__(
-        self, catalog: Catalog, stand_in: str, loader: Loader, open_model: Callable[[CatalogModel], Model]
+        self, catalog: Catalog, stand_in: str, loader: Loader, open_model: Callable[[CatalogModel], LoadableModel]
     ) -> None:
         self.catalog = catalog
         self.not_here: dict[str, WeightsMissingError] = {}
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, LoadableModel] = {}
         self._stand_in = stand_in
         self._loader = loader
         self._open_model = open_model
@@ -106,9 +107,9 @@ class Models:
 
     def using(self, model: Model, priority: Priority) -> AbstractAsyncContextManager[LoadedParts]:
         """Keeps a model loaded while its parts are used; see `Loader.using`."""
-        return self._loader.using(model, priority)
+        return self._loader.using(self._models[model.entry.id], priority)
 
-    def add(self, model: Model) -> None:
+    def add(self, model: LoadableModel) -> None:
         """Serves a model, loaded or not."""
         self._models[model.entry.id] = model
         self.not_here.pop(model.entry.id, None)

@@ -14,7 +14,7 @@ from service.engine_client.replicas import Replicas
 from service.engine_protocol.engine_config import EngineConfig, MemoryShare
 from service.models.load_policy import LoadPolicy
 from service.models.loader import Loader
-from service.models.model import Model
+from service.models.loading import LoadableModel
 from service.models.models import Models
 
 
@@ -32,7 +32,7 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
         max_waiting=config.max_waiting,
     )
 
-    def open_model(entry: CatalogModel) -> Model:
+    def open_model(entry: CatalogModel) -> LoadableModel:
         return _open_model(config, entry)
 
     loader = Loader(policy, Budget(config.devices, config.memory_budget_mib))
@@ -46,13 +46,13 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
     return models
 
 
-def _open_model(config: ServiceConfig, entry: CatalogModel) -> Model:
+def _open_model(config: ServiceConfig, entry: CatalogModel) -> LoadableModel:
     engines = [
         EngineProcess(engine_config, config.max_waiting, config.max_waiting_tokens, config.stall_timeout_s)
         for engine_config in engine_configs(config, entry)
     ]
     engine: EngineHandle = engines[0] if len(engines) == 1 else Replicas(engines)
-    return Model(entry, engine, loads_on_use=config.load == "on-use")
+    return LoadableModel(entry, engine, loads_on_use=config.load == "on-use")
 
 
 def engine_configs(config: ServiceConfig, entry: CatalogModel) -> list[EngineConfig]:

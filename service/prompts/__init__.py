@@ -1,4 +1,4 @@
 """Messages to token ids: conversations, chat templates, the tokenizer.
 
-Imports requests and output's vocabulary; imported by models and generation.
+Imports requests and output; imported by models.
 """

@@ -1,4 +1,4 @@
 """The gRPC handlers: check, call, map the error, fill.
 
-Imports everything of the edge; imported by service.server only. Knows no torch.
+Imports batches, generation, models and requests; imported by server, commands and __main__. Knows no torch.
 """

@@ -1,11 +1,7 @@
 """`python -m bridge` as a process."""
 
-import asyncio
-import os
 import signal
 import socket
-import sys
-from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -14,28 +10,11 @@ from click.testing import CliRunner
 from bridge.__main__ import main
 from bridge.auth.tokens import Token, hash_token
 from bridge.config import is_loopback
+from tests.support.bridge_process import bridge_process
 from tests.support.fake_service import DEMO
 from tests.support.running_bridge import PROMPT
 
 READY = "bridge listening on http://127.0.0.1:"
-
-
-@asynccontextmanager
-async def bridge_process(*flags, **environment):
-    """Runs it, and ends it if the test does not."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "bridge", *flags),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environment},
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
 
 
 async def url_of(process):

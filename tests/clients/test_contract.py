@@ -14,7 +14,7 @@ from tests.clients.contract import MODEL, PARTS, REQUESTS, RESPONSE, SAMPLING_PA
 from tests.support.certificates import write_certificates
 from tests.support.client_builds import TOOLCHAINS, built
 from tests.support.fake_service import FakeService, failure, running
-from tests.support.prometheus import samples
+from tests.support.metric_samples import samples
 from tests.support.running_service import RunningService, config, run_service
 
 OK, CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED = 0, 1, 4, 8

@@ -9,11 +9,11 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from service.engine.engine import Engine
-from service.engine.forward.decode_graphs import Capture
 from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.kernel_trials import use_kernels
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import make_grouped_linear
+from service.engine.startup.build import Backend, build_engine
 from service.engine.weights.int8 import layers_to_quantize
 from service.engine.weights.packed_layers import MakeLinear
 from service.engine_protocol.acceleration import Acceleration
@@ -78,8 +78,8 @@ def make_engine(
     accelerations: frozenset[Acceleration],
     num_blocks: int = 512,
     max_num_seqs: int = 64,
-    capture: Capture | None = None,
+    backend: Backend | None = None,
 ) -> Engine:
     """An engine that leaves `model` as it is."""
     config = EngineConfig(Path("unused"), str(model.device), max_num_seqs=max_num_seqs, accelerations=accelerations)
-    return Engine(copy.deepcopy(model), config, num_blocks, capture=capture)
+    return build_engine(copy.deepcopy(model), config, num_blocks, backend or Backend())

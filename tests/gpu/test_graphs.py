@@ -6,9 +6,11 @@ import torch
 from service.engine.forward.compiled_layers import compile_layers
 from service.engine.forward.decode_graphs import CudaCapture, graph_sizes
 from service.engine.forward.fused_decoder import FusedDecoder
+from service.engine.startup.build import Backend
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.sampling_params import SamplingParams
 from tests.gpu.engines import FAMILIES, make_engine, small_model
+from tests.support.engines import outputs_of
 from tests.support.recorded_operations import RecordedOperations
 
 _EAGER = frozenset({Acceleration.ATTENTION})
@@ -31,7 +33,8 @@ def engines(device, capture, max_num_seqs):
 
     def make(family, dtype=torch.float32):
         model, bounds = small_model(family, device, dtype), {"max_num_seqs": max_num_seqs}
-        return make_engine(model, _EAGER, **bounds), make_engine(model, _GRAPHS, **bounds, capture=capture)
+        backend = Backend(capture=capture)
+        return make_engine(model, _EAGER, **bounds), make_engine(model, _GRAPHS, **bounds, backend=backend)
 
     return make
 
@@ -42,7 +45,7 @@ def tokens(engine, num_sequences, max_tokens):
     for place in range(num_sequences):
         engine.submit(str(place), [3 + place] * (1 + 3 * place), SamplingParams(max_tokens(place)))
     while engine.has_work:
-        for output in engine.step():
+        for output in outputs_of(engine):
             grown[output.id].append(output.token_id)
     return grown
 

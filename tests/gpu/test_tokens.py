@@ -9,6 +9,7 @@ import torch
 
 from service.engine_protocol.sampling_params import SamplingParams
 from tests.gpu.engines import FAMILIES, make_engine, pack_layers, small_model
+from tests.support.engines import outputs_of
 
 _NUM_NEW_TOKENS = 24
 _LEAST_GAP = 1e-3
@@ -49,7 +50,7 @@ def engine_tokens(engine: Any, prompts: list[list[int]]) -> list[list[int]]:
         if waiting:
             number, prompt = waiting.pop(0)
             engine.submit(str(number), prompt, SamplingParams(_NUM_NEW_TOKENS))
-        for output in engine.step():
+        for output in outputs_of(engine):
             tokens[int(output.id)].append(output.token_id)
     return tokens
 
@@ -79,7 +80,7 @@ def test_log_probabilities_agree_in_bfloat16(family, bits, accelerations, device
     token_ids = {str(number): list(prompt) for number, prompt in enumerate(prompts)}
     errors, spreads = [], []
     while engine.has_work:
-        for output in engine.step():
+        for output in outputs_of(engine):
             expected = expected_logprobs(reference, token_ids[output.id])
             assert output.logprobs is not None
             errors += [logprob - float(expected[token_id]) for token_id, logprob in output.logprobs.top]

@@ -1,12 +1,9 @@
 """`python -m service` as a process: its start, its refusals in one line, its end without leftovers."""
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 import pytest
@@ -14,12 +11,7 @@ from runstream.v1 import text_generation_pb2_grpc
 
 from tests.support.certificates import write_certificates
 from tests.support.running_service import MODEL, ask
-
-ROOT = Path(__file__).parents[2]
-
-
-def command(*options: object) -> list[str]:
-    return [sys.executable, "-m", "service", "--port", "0", "--metrics-port", "0", *map(str, options)]
+from tests.support.service_process import ROOT, children, command, is_running
 
 
 def last_line(*options: object) -> str:
@@ -41,18 +33,6 @@ def started(catalog_file) -> Iterator[tuple[subprocess.Popen[str], str]]:
         assert ready == "service listening on"
         yield process, address
         process.kill()
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("received", [signal.SIGTERM, signal.SIGINT])

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.support.prometheus import samples
+from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -11,6 +11,7 @@ from service.engine.attention.paged_decode import paged_decode_reference
 from service.engine.engine import Engine
 from service.engine.forward.flight import Work
 from service.engine.sampling.sampled import SamplerOutput
+from service.engine.startup.build import Backend, build_engine
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
 from tests.support.recorded_operations import RecordedOperations
@@ -38,6 +39,8 @@ class DeferredWork:
 
     def run(self) -> None:
         try:
+            if self._device.is_failing:
+                raise RuntimeError("the device fails")
             self._sampled = self._work()
         except Exception as error:  # a device goes on, and its host is told when it asks
             self._error = error
@@ -54,12 +57,14 @@ class DeferredDevice:
     Attributes:
         num_launched: How many steps it was given.
         most_in_flight: The most that it had been given and not done at one time.
+        is_failing: Whether what it does now fails.
     """
 
     def __init__(self) -> None:
         self._queue: deque[DeferredWork] = deque()
         self.num_launched = 0
         self.most_in_flight = 0
+        self.is_failing = False
 
     def launch(self, work: Work) -> DeferredWork:
         self._queue.append(DeferredWork(self, work))
@@ -76,6 +81,5 @@ def overlapping_engine(model: PreTrainedModel, num_blocks: int = 128, **config: 
     """An engine on a copy of a model that launches steps ahead, and its device."""
     device = DeferredDevice()
     settings = EngineConfig(Path("unused"), **({"accelerations": OVERLAP} | config))
-    capture = RecordedOperations()
-    engine = Engine(copy.deepcopy(model), settings, num_blocks, paged_decode_reference, device.launch, capture=capture)
-    return engine, device
+    backend = Backend(decode_attention=paged_decode_reference, launch_work=device.launch, capture=RecordedOperations())
+    return build_engine(copy.deepcopy(model), settings, num_blocks, backend), device

@@ -9,7 +9,9 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from service.engine.engine import Engine
+from service.engine.engine import Engine, OnLaunch
+from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.messages import StepOutput
@@ -68,21 +70,42 @@ def load_reference(checkpoint: Path, dtype: str) -> PreTrainedModel:
 def make_engine(checkpoint: Path, dtype: str = "float32", num_blocks: int = 128, **bounds: Any) -> Engine:
     """An engine whose KV cache has `num_blocks` blocks of the tiny model."""
     model = load_model(checkpoint, "cpu", dtype)
-    return Engine(model, EngineConfig(checkpoint, **bounds), num_blocks)
+    return build_engine(model, EngineConfig(checkpoint, **bounds), num_blocks)
 
 
 def engine_on_a_copy(model: PreTrainedModel, num_blocks: int = 128, **bounds: Any) -> Engine:
     """An engine that leaves `model` as it is; quicker than loading it again."""
-    return Engine(copy.deepcopy(model), EngineConfig(Path("unused"), **bounds), num_blocks)
+    return build_engine(copy.deepcopy(model), EngineConfig(Path("unused"), **bounds), num_blocks)
 
 
 def finish(engine: Engine) -> list[StepOutput]:
-    """Steps until nothing is left; all outputs in order."""
+    """Steps until nothing is left; all outputs in order. No request may fail."""
     outputs: list[StepOutput] = []
     while engine.has_work:
-        outputs += engine.step()
+        outputs += outputs_of(engine)
     return outputs
+
+
+def outputs_of(engine: Engine, on_launch: OnLaunch | None = None) -> list[StepOutput]:
+    """The outputs of a step in which no request may fail."""
+    result = engine.step(on_launch)
+    assert not result.failed
+    return result.outputs
+
+
+def fail_step(engine: Engine) -> list[str]:
+    """Lets the next launch raise; the requests that end with it."""
+
+    def fail(scheduled: list[ScheduledSequence]) -> None:
+        raise RuntimeError("a step fails")
+
+    return [failure.id for failure in engine.step(fail).failed]
 
 
 def tokens_of(outputs: list[StepOutput], request_id: str) -> list[int]:
     return [output.token_id for output in outputs if output.id == request_id]
+
+
+def is_whole(engine: Engine) -> bool:
+    """Whether all its blocks are free, and nothing runs."""
+    return engine.block_pool.num_free == engine.block_pool.num_blocks and not engine.has_work

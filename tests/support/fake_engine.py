@@ -1,6 +1,7 @@
 """An engine without a process, which is loaded when the test says so, and models that have one."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from service.engine_protocol.sampling_params import Priority
 from service.errors import ModelNotReadyError
 from service.models.load_policy import LoadPolicy
 from service.models.loader import Loader
+from service.models.loading import LoadableModel
 from service.models.model import LoadedParts, Model
 from tests.support.checkpoints import save_tiny_model
 from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
@@ -42,9 +44,17 @@ class FakeEngine:
         self.device_bytes: int | None = None
         self.num_starts = 0
         self.has_started = asyncio.Event()
+        self._callbacks: list[Callable[[], None]] = []
 
-    def on_change(self, callback: Any) -> None:
-        """Calls nobody back: the model tells of its own changes."""
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Calls back when the engine has failed: of its other changes the model tells."""
+        self._callbacks.append(callback)
+
+    def fail(self) -> None:
+        """Fails for good, as after too many deaths."""
+        self.state, self.state_detail = EngineState.FAILED, "it died"
+        for callback in self._callbacks:
+            callback()
 
     async def start(self) -> None:
         """Begins to load."""
@@ -84,16 +94,16 @@ def save_checkpoint(folder: Path) -> Path:
     return folder
 
 
-def make_model(name: str, checkpoint: Path, *, loads_on_use: bool = True) -> Model:
+def make_model(name: str, checkpoint: Path, *, loads_on_use: bool = True) -> LoadableModel:
     """A model with a fake engine."""
     limits: dict[str, Any] = {"max_prompt_tokens": 8, "max_completion_tokens": 8, "context_window": 8}
     defaults: dict[str, Any] = {"default_max_tokens": 8, "default_max_tokens_streamed": 8}
     entry = CatalogModel(id=name, description="", checkpoint=str(checkpoint), **limits, **defaults)
     engine: Any = FakeEngine(checkpoint)
-    return Model(entry, engine, loads_on_use=loads_on_use)
+    return LoadableModel(entry, engine, loads_on_use=loads_on_use)
 
 
-def make_loader(*models: Model, budget_mib: int = 1000, clock: Clock | None = None, **policy: Any) -> Loader:
+def make_loader(*models: LoadableModel, budget_mib: int = 1000, clock: Clock | None = None, **policy: Any) -> Loader:
     """A loader of models, on use."""
     loader = Loader(LoadPolicy(**({"on_use": True} | policy)), Budget(["cpu"], budget_mib), clock or Clock())
     for model in models:
@@ -101,7 +111,7 @@ def make_loader(*models: Model, budget_mib: int = 1000, clock: Clock | None = No
     return loader
 
 
-async def use(loader: Loader, model: Model, priority: Priority = Priority.ONLINE) -> LoadedParts:
+async def use(loader: Loader, model: LoadableModel, priority: Priority = Priority.ONLINE) -> LoadedParts:
     """Uses a model for a moment."""
     async with loader.using(model, priority) as parts:
         return parts

@@ -15,6 +15,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 DEMO = "@runstream/demo"
 USAGE = pb.Usage(prompt_tokens=7, completion_tokens=3, cached_prompt_tokens=2)
+USAGE_JSON = b'{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":2}}'
 
 
 def part(text: str, **fields: Any) -> pb.RunStreamResponse:

@@ -4,9 +4,8 @@ import json
 import re
 from typing import Any
 
-from bridge.http.body import parse_json
-from bridge.openai.chat_request import to_chat_input
-from bridge.openai.completion_request import to_completion_input
+from bridge.http.access_log import Access
+from bridge.openai import chat_request, completion_request
 from bridge.openai.request import OpenAiInput
 from tests.support.fake_service import DEMO
 from tests.support.running_bridge import Answer, Bridge
@@ -34,12 +33,12 @@ async def complete(bridge: Bridge, base: str = V1, **fields: Any) -> Answer:
 
 def parse_chat(body: bytes) -> OpenAiInput:
     """Reads the body of a chat completion as the bridge does."""
-    return parse_json(body, to_chat_input)
+    return chat_request.parse_chat(body, Access())
 
 
 def parse_completion(body: bytes) -> OpenAiInput:
     """Reads the body of a text completion as the bridge does."""
-    return parse_json(body, to_completion_input)
+    return completion_request.parse_completion(body, Access())
 
 
 def at_no_time(body: bytes) -> bytes:

@@ -24,7 +24,7 @@ from service.generation import TextGenerator
 from service.metrics import Metrics
 from service.models.load_policy import LoadPolicy
 from service.models.loader import Loader
-from service.models.model import Model
+from service.models.loading import LoadableModel
 from service.models.models import Models
 from service.rpc.auth import BearerToken
 from service.rpc.calls import Calls
@@ -77,9 +77,11 @@ class RunningService(Stubs):
         self.service = service
 
     @property
-    def model(self) -> Model:
+    def model(self) -> LoadableModel:
         """The only model that is loaded."""
-        return self.service.models.opened[0]
+        model = self.service.models.opened[0]
+        assert isinstance(model, LoadableModel)
+        return model
 
     @property
     def engine(self) -> EngineProcess:
@@ -157,10 +159,10 @@ async def run_service(settings: ServiceConfig) -> AsyncIterator[RunningService]:
         await service.stop()
 
 
-def models_with(catalog: Catalog, *models: Model, stand_in: str = "") -> Models:
+def models_with(catalog: Catalog, *models: LoadableModel, stand_in: str = "") -> Models:
     """The models of a catalog, of which only some can ever be loaded."""
 
-    def refuse(entry: CatalogModel) -> Model:
+    def refuse(entry: CatalogModel) -> LoadableModel:
         raise WeightsMissingError(f"{entry.id} is not here")
 
     made = Models(catalog, stand_in, Loader(LoadPolicy(), Budget(["cpu"], 0)), refuse)

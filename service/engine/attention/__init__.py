@@ -1,4 +1,4 @@
 """Paged attention: what a token attends to, for each way of computing it.
 
-Imports kernels; imported by forward and startup.
+Imports kernels and device; imported by forward and startup.
 """

@@ -1,4 +1,4 @@
 """One packed forward pass for each step: tensors in, logits out.
 
-Imports attention, linears and scheduling's values; imported by engine and startup.
+Imports attention, linears, sharding, sampling and scheduling; imported by engine, startup and process.
 """

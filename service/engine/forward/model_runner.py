@@ -13,7 +13,7 @@ from service.engine.forward.class_forward import Forward, class_forward
 from service.engine.forward.decode_graphs import Capture, DecodeGraphs
 from service.engine.forward.flight import Flight, Launched, Pending, Work
 from service.engine.forward.fused_forward import fused_forward
-from service.engine.forward.kv_cache import KVShape, make_kv_cache
+from service.engine.forward.kv_cache import KVShape, bytes_per_block, make_kv_cache
 from service.engine.forward.packing import Packer, StepInputs, packing_key
 from service.engine.sampling.isolation import prompt_logprobs, sample_sequences
 from service.engine.sampling.sampled import SamplerOutput
@@ -41,6 +41,9 @@ class ModelRunner:
 
     Attributes:
         accelerations: The ways to be faster that are used.
+        block_bytes: What a block of the KV cache takes in all layers.
+        max_num_tokens: The most tokens of a sequence.
+        num_blocks: How many blocks the KV cache has for sequences.
         step_scope: What each step is computed within; where several devices share the model, the others compute along.
     """
 
@@ -56,13 +59,14 @@ class ModelRunner:
     ) -> None:
         model.set_attn_implementation(ATTENTION_NAME)
         self.accelerations = accelerations
+        self.block_bytes = bytes_per_block(shapes, model.dtype)
+        self.max_num_tokens = max_num_tokens or model.config.get_text_config().max_position_embeddings
         self._device, self._dtype, self._shapes = model.device, model.dtype, shapes
         if Acceleration.ATTENTION not in accelerations:
             decode_attention = None
         elif decode_attention is None:
             decode_attention = decode_attention_for(model.device)
         self._decode_attention = decode_attention
-        self._max_num_tokens = max_num_tokens or model.config.get_text_config().max_position_embeddings
         self.resize_kv_cache(num_blocks)
         self._forward: Forward = fused_forward(model, accelerations) or class_forward(model)
         self._launch_work = launch_work
@@ -77,8 +81,9 @@ class ModelRunner:
 
     def resize_kv_cache(self, num_blocks: int) -> None:
         """Makes a new, empty KV cache, elsewhere in memory: whatever knows its addresses is made after this."""
+        self.num_blocks = num_blocks
         self._kv_cache = make_kv_cache(self._shapes, num_blocks + 1, self._dtype, self._device)
-        self._num_columns = min(num_blocks_for(self._max_num_tokens), num_blocks)
+        self._num_columns = min(num_blocks_for(self.max_num_tokens), num_blocks)
         self._packer = Packer(self._kv_cache, self._device, self._decode_attention, self._num_columns)
 
     def launch(self, scheduled: list[ScheduledSequence], before: Flight | None = None) -> Flight:

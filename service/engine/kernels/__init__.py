@@ -1,4 +1,4 @@
 """Triton kernels: paged attention, and products with packed weights.
 
-Imports nothing of the engine; imported by attention and linears, which try each kernel before they use it.
+Imports nothing but errors; imported by attention and linears, which try each kernel before they use it.
 """

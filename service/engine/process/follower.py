@@ -14,7 +14,7 @@ from typing import BinaryIO
 import torch
 from transformers.utils import logging as transformers_logging
 
-from service.engine.engine import Engine
+from service.engine.forward.model_runner import ModelRunner
 from service.engine.process.rank_steps import StepItem, StepReader
 from service.engine.process.ranks import Join, load_shard
 from service.engine.process.setup import LOAD_ERRORS, claim_pipes, load_failure, num_threads
@@ -37,18 +37,18 @@ def main() -> None:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(num_threads(join.config))
     try:
-        engine = load_shard(join, lambda progress: None)
+        runner = load_shard(join, lambda progress: None).runner
     except LOAD_ERRORS as error:
         send(results, load_failure(error, join.config))
         threading.Event().wait()  # rank 0 tells it and ends, and with it this process
-    _run_steps(engine, steps)
+    _run_steps(runner, steps)
 
 
-def _run_steps(engine: Engine, steps: "queue.SimpleQueue[list[StepItem]]") -> None:
+def _run_steps(runner: ModelRunner, steps: "queue.SimpleQueue[list[StepItem]]") -> None:
     reader = StepReader()
     try:
         while True:
-            engine.compute_logits(reader.read(steps.get()))
+            runner.logits(reader.read(steps.get()))
     except Exception:
         _log.exception("a step failed on a rank")
         os._exit(1)  # not an ordinary end, which could wait for ever for the other ranks

@@ -11,6 +11,7 @@ from service.engine.device import has_own_memory, use_device
 from service.engine.engine import Engine
 from service.engine.progress import Progress, progress_told
 from service.engine.sharding.layers import Ranks
+from service.engine.startup.build import Backend, StartedRunner, make_engine, start_runner
 from service.engine.startup.memory_profile import CudaMeter, MemoryMeter, RanksMeter
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
@@ -32,8 +33,13 @@ class NoRoomError(Exception):
         self.free_bytes = free_bytes
 
 
-def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ranks | None = None) -> Engine:
-    """Loads the checkpoint that a config names.
+def load_engine(config: EngineConfig, tell: Callable[[Loading], None]) -> Engine:
+    """Loads the checkpoint that a config names; see `load_runner`."""
+    return make_engine(load_runner(config, tell), config)
+
+
+def load_runner(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ranks | None = None) -> StartedRunner:
+    """Loads the checkpoint that a config names, or a rank's shard of it.
 
     Args:
         config: What to load, where to.
@@ -47,15 +53,15 @@ def load_engine(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
     """
     use_device(config.device)
     check_room(config)
-    progress = told_now_and_then(tell)
+    progress = throttled(tell)
     with progress_told(progress):
         model = load_model(
             config.checkpoint, config.device, config.dtype, config.quantization, ranks, config.accelerations
         )
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
-    with progress_told(told_now_and_then(tell, is_bytes=False)):
-        return Engine(model, config, meter=_meter(config, ranks))
+    with progress_told(throttled(tell, is_bytes=False)):
+        return start_runner(model, config, backend=Backend(meter=_meter(config, ranks)))
 
 
 def _meter(config: EngineConfig, ranks: Ranks | None) -> MemoryMeter | None:
@@ -83,7 +89,7 @@ def check_room(config: EngineConfig, measure: Callable[[str], tuple[int, int]] =
         raise NoRoomError(f"it needs {need}, and {config.device} has {in_gb(free_bytes)} free", free_bytes)
 
 
-def told_now_and_then(
+def throttled(
     tell: Callable[[Loading], None], clock: Callable[[], float] = time.monotonic, is_bytes: bool = True
 ) -> Progress:
     """Tells of progress at most once in a second, and only of a twentieth more."""

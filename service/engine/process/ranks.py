@@ -21,9 +21,10 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # it is th
 
 from service.engine.device import collective_backend, use_device
 from service.engine.engine import Engine
-from service.engine.process.loading import load_engine
+from service.engine.process.loading import load_runner
 from service.engine.process.rank_steps import StepWriter
 from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.startup.build import StartedRunner, make_engine
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import pack, receive
 from service.engine_protocol.messages import LoadFailed, Loading
@@ -104,7 +105,7 @@ def _store(join: Join, listener: socket.socket | None) -> TCPStore:
     )
 
 
-def load_shard(join: Join, tell: Callable[[Loading], None], listener: socket.socket | None = None) -> Engine:
+def load_shard(join: Join, tell: Callable[[Loading], None], listener: socket.socket | None = None) -> StartedRunner:
     """Joins the group and loads a rank's shard of the model, as the others do at the same time.
 
     Args:
@@ -113,30 +114,30 @@ def load_shard(join: Join, tell: Callable[[Loading], None], listener: socket.soc
         listener: See `ProcessRanks`.
 
     Raises:
-        Exception: What `load_engine` raises.
+        Exception: What `load_runner` raises.
     """
     ranks = ProcessRanks(join, listener)
-    return load_engine(replace(join.config, device=ranks.device), tell, ranks)
+    return load_runner(replace(join.config, device=ranks.device), tell, ranks)
 
 
 def load_sharded(config: EngineConfig, tell: Callable[[Loading | LoadFailed], None]) -> Engine:
-    """Starts the other ranks and loads rank 0's shard; its engine then has each step computed by all of them.
+    """Starts the other ranks and loads rank 0's shard, each of whose steps they then compute along.
 
     Args:
         config: The engine's.
         tell: Is told how far rank 0 is, and why another can't be loaded; this process then ends.
 
     Raises:
-        Exception: What `load_engine` raises.
+        Exception: What `load_runner` raises.
     """
     listener = socket.create_server((_HOST, 0))
     joins = [Join(config, rank, listener.getsockname()[1]) for rank in range(len(config.devices))]
     followers = [Follower(join, tell) for join in joins[1:]]
     try:
-        engine = load_shard(joins[0], tell, listener)
+        started = load_shard(joins[0], tell, listener)
     except RuntimeError:
         for follower in followers:
-            follower.blame()
+            follower.exit_if_ended()
         raise
     steps = StepWriter()
 
@@ -151,8 +152,8 @@ def load_sharded(config: EngineConfig, tell: Callable[[Loading | LoadFailed], No
             _log.exception("a step failed on rank 0, so the ranks no longer fit together")
             os._exit(1)
 
-    engine.use_step_scope(step_scope)
-    return engine
+    started.runner.step_scope = step_scope
+    return make_engine(started, config)
 
 
 class Follower:
@@ -177,7 +178,7 @@ class Follower:
         self._process.stdin.write(frame)
         self._process.stdin.flush()
 
-    def blame(self) -> None:
+    def exit_if_ended(self) -> None:
         """Does not return if this rank has ended: then that is the reason why rank 0 can't be loaded."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_NOTICED_WITHIN_S)

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import torch
@@ -23,6 +23,7 @@ from service.engine.grammars.matcher import GrammarError, GrammarMatcher
 from service.engine.process.loading import load_engine
 from service.engine.process.ranks import load_sharded
 from service.engine.process.setup import LOAD_ERRORS, claim_pipes, load_failure, num_threads
+from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import receive, send
 from service.engine_protocol.messages import (
@@ -53,7 +54,7 @@ Command = Submit | Abort | Compiled
 
 
 class Worker:
-    """Repeats schedule, launch, retire and report, and sleeps while there is nothing to run.
+    """Carries out commands, steps and reports, in turn, and sleeps while there is nothing to run.
 
     A request with a grammar joins the waiting ones when that is compiled, which happens beside the steps.
 
@@ -84,25 +85,18 @@ class Worker:
             self.turn()
 
     def turn(self) -> None:
-        """Carries out the commands that have come, launches what can be, and reports a step."""
-        result = StepResult()
-        self._obey(result)
-        scheduled = self._engine.schedule()
-        try:
-            while scheduled:
-                self._start([item.sequence.id for item in scheduled])
-                self._engine.launch(scheduled)
-                scheduled = self._engine.schedule()
-            scheduled = self._engine.next_to_retire
-            done = self._engine.retire()
-            result.outputs.extend(done.outputs)
-            result.failed.extend(done.failed)
-        except torch.AcceleratorError:
-            raise  # no step on this device can succeed any more; the process that is started next gets a new one
-        except Exception:
-            _log.exception("a step failed")
-            result.failed.extend(self._engine.fail(scheduled))
-        self._report(result)
+        """Carries out the commands that have come, and reports them with the engine's next step.
+
+        Raises:
+            torch.AcceleratorError: The device is lost; the process that is started next gets a new one.
+        """
+        obeyed = StepResult()
+        self._obey(obeyed)
+        result = self._engine.step(self._start_all)
+        self._report(replace(result, failed=obeyed.failed + result.failed, aborted=obeyed.aborted))
+
+    def _start_all(self, scheduled: list[ScheduledSequence]) -> None:
+        self._start([item.sequence.id for item in scheduled])
 
     def _start(self, ids: list[str]) -> None:
         """Tells which requests begin, before they do: should one kill the process, it must not be tried again."""
@@ -163,7 +157,7 @@ class Worker:
         self._started.difference_update(output.id for output in result.outputs if output.finish_reason)
         self._started.difference_update(failure.id for failure in result.failed)
         self._started.difference_update(result.aborted)
-        send(self._results, self._engine.report(result))
+        send(self._results, result)
 
 
 def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Command]") -> None:

@@ -1,4 +1,4 @@
 """From logits to one token for each row, each row by its own parameters.
 
-Imports engine_protocol; imported by engine and forward.
+Imports scheduling and device; imported by engine, forward and grammars.
 """

@@ -1,4 +1,4 @@
 """Tensor parallelism: a model's large matrices, sharded over several devices.
 
-Imports linears; imported by weights, startup and process.
+Imports linears and families; imported by forward, weights, startup and process.
 """

@@ -1,4 +1,4 @@
-"""From weights to an engine that may serve: the self-check, and how much memory the KV cache gets.
+"""From a loaded model to an engine that may serve: the size of its KV cache, the self-check, the graphs.
 
-Imports forward, weights and the rooms below.
+Imports engine, forward, sharding and scheduling; imported by process.
 """

@@ -76,32 +76,28 @@ class RanksMeter:
         )
 
 
-def blocks_that_fit(
-    runner: ModelRunner, meter: MemoryMeter, config: EngineConfig, max_num_tokens: int, block_bytes: int
-) -> int:
+def blocks_that_fit(runner: ModelRunner, meter: MemoryMeter, config: EngineConfig) -> int:
     """The number of blocks that the KV cache can have.
 
     Args:
         runner: Has a KV cache of some blocks.
         meter: Measures its largest steps.
         config: What these are, and what the engine may take.
-        max_num_tokens: The most tokens that a sequence can have.
-        block_bytes: What a block takes in all layers.
 
     Raises:
         ValueError: Not enough to be of use; the message says what to change.
     """
 
     def run_largest() -> None:
-        for step in largest_steps(config, max_num_tokens):
+        for step in largest_steps(config, runner.max_num_tokens):
             runner.launch(step).tokens()
         runner.forget()
 
     memory = meter.measure(run_largest)
     num_bytes = kv_cache_bytes(memory, config.memory_share, config.accelerations)
-    if num_bytes < MIN_BLOCKS * block_bytes:
+    if num_bytes < MIN_BLOCKS * runner.block_bytes:
         raise ValueError(_refusal(memory, config))
-    return num_bytes // block_bytes
+    return num_bytes // runner.block_bytes
 
 
 def largest_steps(config: EngineConfig, max_num_tokens: int) -> list[list[ScheduledSequence]]:

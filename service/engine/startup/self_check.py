@@ -6,7 +6,7 @@ adds something of its own, would give wrong tokens without any error, so a check
 
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NewType
 
 import torch
 from transformers import PreTrainedModel
@@ -18,6 +18,9 @@ from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.sampling_params import SamplingParams
+
+CheckedRunner = NewType("CheckedRunner", ModelRunner)
+"""A runner that computes what the model's class computes."""
 
 _TOLERANCE = 4
 """The tolerance, in multiples of how far the class's logits move when its embeddings are rounded otherwise.
@@ -70,7 +73,7 @@ class SelfCheck:
             self._tolerance = min(max(_TOLERANCE * noise, _LEAST_TOLERANCE), _MOST_TOLERANCE)
             self.kv_shapes = kv_shapes(getattr(output, "past_key_values", None))
 
-    def compare(self, runner: ModelRunner) -> None:
+    def compare(self, runner: ModelRunner) -> CheckedRunner:
         """Prefills and decodes two sequences and compares their logits; uses the KV cache's first three blocks.
 
         Raises:
@@ -93,6 +96,7 @@ class SelfCheck:
                     f"its logits differ from those of its class in transformers by {error:.1e}, "
                     f"more than {self._tolerance:.1e}{_blaming(runner.accelerations)}"
                 )
+        return CheckedRunner(runner)
 
     def _step(
         self, runner: ModelRunner, sequences: list[Sequence], step: list[tuple[Sequence, int]]

@@ -1,4 +1,4 @@
 """Checkpoints onto devices: loading, placing, and packed weights of 8 and 4 bits.
 
-Imports checkpoints, linears and sharding; imported by startup and process.
+Imports linears and sharding; imported by process.
 """

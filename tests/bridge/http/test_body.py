@@ -1,6 +1,7 @@
 """How much a body may hold is told before any of it is made, and long ones are parsed beside the event loop."""
 
 import asyncio
+import gzip
 import json
 import threading
 from typing import cast
@@ -78,10 +79,10 @@ def test_commas_in_texts_are_no_values():
 def test_integers_have_a_limit_of_digits(digits):
     literal = digits + "9" * MAX_DIGITS
     if digits == "0.":
-        parse_json(literal.encode(), lambda value: value)
+        parse_json(literal.encode())
         return
     with pytest.raises(AiError, match="a number that is not finite or too long"):
-        parse_json(literal.encode(), lambda value: value)
+        parse_json(literal.encode())
 
 
 class Slow:
@@ -101,8 +102,8 @@ class Slow:
 class Request:
     """As much of a request as is read."""
 
-    def __init__(self, text):
-        self.headers: CIMultiDict[str] = CIMultiDict()
+    def __init__(self, text, headers):
+        self.headers: CIMultiDict[str] = CIMultiDict(headers)
         self._text = text
         self._turn = Turn(asyncio.Lock())
 
@@ -117,8 +118,23 @@ class Request:
         return self._text
 
 
-def read(text, parse):
-    return body.read_body(cast(web.Request, Request(text)), parse, 2 * MAX_BODY_BYTES)
+async def read(text, parse, **headers):
+    sent = await body.read_body(cast(web.Request, Request(text, headers)), 2 * MAX_BODY_BYTES)
+    return await body.in_thread_if_long(len(sent), parse, sent)
+
+
+def thread(_):
+    return threading.current_thread().name.partition("_")[0]
+
+
+@pytest.mark.parametrize(
+    ("size", "where"),
+    [(body.MAX_INLINE_BYTES, "MainThread"), (MAX_BODY_BYTES, "body"), (MAX_BODY_BYTES + 1, "large-body")],
+)
+async def test_the_size_of_a_body_decides_where_it_is_parsed_compressed_or_not(size, where):
+    text = b"a" * size
+    assert await read(text, thread) == where
+    assert await read(gzip.compress(text), thread, **{"Content-Encoding": "gzip"}) == where
 
 
 async def test_a_body_whose_client_left_while_others_were_parsed_is_not_parsed():

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from bridge.http.unix_socket import ListenError, bound
-from tests.bridge.test_main import bridge_process
+from tests.support.bridge_process import bridge_process
 from tests.support.fake_service import DEMO, running
 from tests.support.running_bridge import PROMPT
 

@@ -7,10 +7,9 @@ import pytest
 from yarl import URL
 
 from bridge.upstream.finish_reasons import FINISH_REASONS
-from tests.support.fake_service import DEMO, last_part, part
+from tests.support.fake_service import DEMO, USAGE_JSON, last_part, part
 from tests.support.running_bridge import PROMPT
 
-USAGE_JSON = b'{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":2}}'
 STREAM = {**PROMPT, "stream": True}
 
 

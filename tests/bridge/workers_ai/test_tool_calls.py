@@ -8,8 +8,7 @@ from bridge.errors import AiError
 from bridge.http.json_text import to_json
 from bridge.upstream.forced_calls import check_forced_call, is_call_forced
 from bridge.workers_ai.tool_calls import ToolCalls, arguments_of
-from tests.bridge.workers_ai.test_run import USAGE_JSON
-from tests.support.fake_service import USAGE, failure, part
+from tests.support.fake_service import USAGE, USAGE_JSON, failure, part
 from tests.support.running_bridge import PROMPT
 
 REQUIRED = pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_REQUIRED)

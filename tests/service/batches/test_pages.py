@@ -8,8 +8,8 @@ from service.batches.pages import to_cursor, to_page_size, to_token
 from service.batches.records import NewBatch, NewItem
 from service.batches.store import BatchStore
 from service.errors import InvalidRequestError
-from tests.service.batches.test_cancels import CLOSED, Setting, asked
 from tests.support.batch_requests import ACCOUNT
+from tests.support.batch_setting import CLOSED, Setting, asked
 
 TTL_S = 100.0
 

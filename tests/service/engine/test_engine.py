@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.engine.engine import Engine
 from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import FinishReason, SamplingParams
-from tests.support.engines import finish, make_engine, tokens_of
+from tests.support.engines import fail_step, finish, is_whole, make_engine, tokens_of
 
 Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]
@@ -21,10 +20,6 @@ Reference = Callable[..., list[int]]
 FEW = tuple(range(3, 320, 40))
 PAIRS = tuple((first, second) for first in FEW for second in FEW if (first + second) % 80 == 6)
 """Bad words: behind each of these tokens every other one is forbidden."""
-
-
-def is_whole(engine: Engine) -> bool:
-    return engine.block_pool.num_free == engine.block_pool.num_blocks and not engine.has_work
 
 
 def greedy(max_tokens: int, *eos: int) -> SamplingParams:
@@ -180,8 +175,7 @@ def test_a_failed_step_ends_its_own_sequences_and_the_others_go_on(
     engine = make_engine(checkpoint("llama"), max_num_seqs=4, max_num_batched_tokens=4)
     for name in range(6):
         engine.submit(str(name), [5, 6, 7 + name], greedy(10))
-    failed = engine.fail(engine.schedule())
-    assert [failure.id for failure in failed] == ["0", "1"]
+    assert fail_step(engine) == ["0", "1"]
     outputs = finish(engine)
     for name in range(2, 6):
         assert tokens_of(outputs, str(name)) == reference("llama", [5, 6, 7 + name], 10)

@@ -7,19 +7,22 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import PreTrainedModel
 
-from service.engine.engine import Engine
-from service.engine.forward.flight import Launched, Pending, Work
 from service.engine.sampling.sampled import NO_PROBABILITIES, NOTHING_LEFT
-from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
-from service.engine_protocol.engine_config import EngineConfig
-from service.engine_protocol.messages import ENGINE_FAILED, Failure, FailureCause, StepResult, Submit
+from service.engine_protocol.messages import ENGINE_FAILED, Failure, FailureCause, Submit
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.process.test_worker import Desk
 from tests.support.checkpoints import save_tiny_model
-from tests.support.engines import finish, make_engine, tokens_of
+from tests.support.engines import finish, make_engine, outputs_of, tokens_of
+from tests.support.hooked_engine import (
+    fail_on,
+    failures,
+    make_hooked_engine,
+    raise_as_cuda_does,
+    run_all,
+    run_out_above,
+)
+from tests.support.worker_desk import Desk
 
 POISON = 300
 """A token whose embedding is NaN in the poisoned checkpoint."""
@@ -37,43 +40,6 @@ def poisoned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights["model.embed_tokens.weight"][POISON] = torch.nan
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
     return folder
-
-
-def make_hooked_engine(
-    checkpoint: Path,
-    hook: Callable[[torch.Tensor], None],
-    launch_work: Callable[[Work], Pending] = Launched,
-    **bounds: Any,
-) -> Engine:
-    """An engine whose embedding calls a hook with the token ids before each step's forward."""
-    model = load_model(checkpoint, "cpu", "float32")
-    engine = Engine(model, EngineConfig(checkpoint, **bounds), num_blocks=64, launch_work=launch_work)
-    embedding_of(model).register_forward_pre_hook(lambda module, inputs: hook(inputs[0]))
-    return engine
-
-
-def embedding_of(model: PreTrainedModel) -> torch.nn.Module:
-    embedding = model.get_input_embeddings()
-    assert isinstance(embedding, torch.nn.Module)
-    return embedding
-
-
-def run_all(engine: Engine) -> StepResult:
-    """Runs until nothing is left; every output and failure."""
-    total = StepResult()
-    while engine.has_work:
-        while scheduled := engine.schedule():
-            engine.launch(scheduled)
-        result = engine.retire()
-        total.outputs.extend(result.outputs)
-        total.failed.extend(result.failed)
-    assert engine.block_pool.num_free == engine.block_pool.num_blocks
-    return total
-
-
-def failures(result: StepResult) -> dict[str, str]:
-    assert len({failure.id for failure in result.failed}) == len(result.failed), "a request ends once"
-    return {failure.id: failure.message for failure in result.failed}
 
 
 def test_blocks_of_a_request_with_nan_logits_are_found_by_nobody(poisoned: Path) -> None:
@@ -125,7 +91,7 @@ def test_nan_in_a_living_requests_blocks_reaches_no_neighbour(
     prompts = {"short": [5] * 20, "long": [9] * 40}
     for name, prompt in prompts.items():
         engine.submit(name, prompt, SamplingParams(40))
-    outputs = [output for _ in range(10) for output in engine.step()]
+    outputs = [output for _ in range(10) for output in outputs_of(engine)]
     engine.abort("first")  # so that the next one's first block is the pool's first
     engine.submit("poisoned", [POISON] * 400, SamplingParams(20))
     result = run_all(engine)
@@ -159,20 +125,8 @@ def test_a_request_that_excludes_every_token_fails_alone(checkpoint: Callable[[s
     assert len(tokens_of(result.outputs, "good")) == 3
 
 
-def run_out_above(num_tokens: int, run_out: Callable[[], None]) -> Callable[[torch.Tensor], None]:
-    def hook(token_ids: torch.Tensor) -> None:
-        if token_ids.numel() > num_tokens:
-            run_out()
-
-    return hook
-
-
 def allocate_too_much() -> None:
     torch.empty(1 << 60, dtype=torch.uint8)
-
-
-def raise_as_cuda_does() -> None:
-    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
 @pytest.mark.parametrize("run_out", [allocate_too_much, raise_as_cuda_does])
@@ -197,14 +151,6 @@ def test_a_request_that_no_memory_suffices_for_leaves_the_engine_running(checkpo
     assert failures(run_all(engine)).keys() == {"too large"}
     engine.submit("small", [5], SamplingParams(3))
     assert len(run_all(engine).outputs) == 3
-
-
-def fail_on(token_id: int, error: Exception) -> Callable[[torch.Tensor], None]:
-    def hook(token_ids: torch.Tensor) -> None:
-        if (token_ids == token_id).any():
-            raise error
-
-    return hook
 
 
 def test_an_exception_in_a_step_fails_its_sequences_and_no_others(

@@ -12,11 +12,13 @@ from transformers import PreTrainedModel
 from service.engine.engine import Engine
 from service.engine.forward.flight import Launched
 from service.engine.sampling.sampled import NO_PROBABILITIES
+from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.weights.load import load_model
 from service.engine_protocol.messages import ENGINE_FAILED, Abort, Started, StepResult, Submit
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams
-from tests.service.engine.process.test_worker import Desk
-from tests.service.engine.test_isolated_failures import (
+from tests.support.deferred import OVERLAP, DeferredDevice, overlapping_engine
+from tests.support.engines import finish, outputs_of, tokens_of
+from tests.support.hooked_engine import (
     embedding_of,
     fail_on,
     failures,
@@ -25,8 +27,7 @@ from tests.service.engine.test_isolated_failures import (
     run_all,
     run_out_above,
 )
-from tests.support.deferred import OVERLAP, DeferredDevice, overlapping_engine
-from tests.support.engines import finish, tokens_of
+from tests.support.worker_desk import Desk
 
 Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]
@@ -98,7 +99,7 @@ def test_an_abort_frees_the_blocks_while_a_step_is_in_flight(model: PreTrainedMo
         engine.step()
     engine.abort("it")
     assert is_whole(engine)
-    assert engine.next_to_retire
+    assert engine.has_work, "the step in flight"
     assert finish(engine) == []
 
 
@@ -116,7 +117,7 @@ def test_an_online_request_is_let_in_while_batch_requests_fill_the_engine(model:
     engine.submit("batch", [5], SamplingParams(200), Priority.BATCH)
     engine.step()
     engine.submit("online", [6], SamplingParams(3))
-    outputs = [output.id for _ in range(5) for output in engine.step()]
+    outputs = [output.id for _ in range(5) for output in outputs_of(engine)]
     assert outputs == ["batch", "online", "online", "online", "batch"]
 
 
@@ -163,7 +164,7 @@ def test_memory_that_runs_out_at_a_launch_fails_the_newest_and_nobody_in_flight(
     hook = run_out_above(20, raise_as_cuda_does)
     engine = make_hooked_engine(checkpoint("llama"), hook, accelerations=OVERLAP, max_num_seqs=4)
     engine.submit("oldest", [5, 6, 7], SamplingParams(20))
-    outputs = engine.step()
+    outputs = outputs_of(engine)
     engine.submit("newest", [7] * 22, SamplingParams(20))
     result = run_all(engine)
     assert failures(result).keys() == {"newest"}
@@ -173,8 +174,13 @@ def test_memory_that_runs_out_at_a_launch_fails_the_newest_and_nobody_in_flight(
 def test_a_request_that_found_no_memory_is_told_though_another_step_raises(checkpoint: Checkpoint) -> None:
     engine = make_hooked_engine(checkpoint("llama"), run_out_above(20, raise_as_cuda_does), accelerations=OVERLAP)
     engine.submit("large", [7] * 22, SamplingParams(20))
-    engine.launch(engine.schedule())
-    assert [failure.id for failure in engine.fail(engine.next_to_retire)] == ["large"]
+
+    def launch(scheduled: list[ScheduledSequence]) -> None:
+        if scheduled[0].sequence.id == "other":
+            raise RuntimeError("a step fails")
+        engine.submit("other", [5], SamplingParams(20))
+
+    assert [failure.id for failure in engine.step(launch).failed] == ["large", "other"]
 
 
 def test_a_lone_request_has_its_first_token_with_the_first_turn(model: PreTrainedModel) -> None:

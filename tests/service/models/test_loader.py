@@ -9,7 +9,7 @@ import pytest
 from service.engine_client.request import EngineState
 from service.engine_protocol.sampling_params import Priority
 from service.errors import ModelNotReadyError
-from service.models.model import Model
+from service.models.loading import LoadableModel
 from tests.support.fake_engine import Clock, make_loader, make_model, save_checkpoint, until, use
 
 ROOM_FOR_ONE_MIB = 15
@@ -21,12 +21,12 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture
-def one(checkpoint: Path) -> Model:
+def one(checkpoint: Path) -> LoadableModel:
     return make_model("one", checkpoint)
 
 
 @pytest.fixture
-def other(checkpoint: Path) -> Model:
+def other(checkpoint: Path) -> LoadableModel:
     return make_model("other", checkpoint)
 
 
@@ -92,7 +92,7 @@ async def test_a_request_waits_for_room_until_another_model_is_idle(one, other):
 
 
 async def test_a_request_that_finds_no_room_in_time_is_told_who_has_it(one, other):
-    loader = make_loader(one, other, budget_mib=ROOM_FOR_ONE_MIB, wait_s=0.05)
+    loader = make_loader(one, other, budget_mib=ROOM_FOR_ONE_MIB, wait_s=0.5)
     async with loader.using(one):
         with pytest.raises(ModelNotReadyError, match=r"other needs .* Loaded: one "):
             await use(loader, other)

@@ -9,7 +9,7 @@ import pytest
 from service.engine_client.request import EngineState
 from service.engine_protocol.sampling_params import Priority
 from service.errors import ModelNotReadyError, QueueFullError
-from service.models.model import Model
+from service.models.loading import LoadableModel
 from tests.support.fake_engine import Clock, FakeEngine, make_loader, make_model, save_checkpoint
 
 NUM_TURNS = 8
@@ -40,14 +40,15 @@ class Crowd:
         self.chance = random.Random(seed)
         self.clock = Clock()
         self.models = [self._model(name, checkpoint) for name in "abcd"]
-        policy = {"wait_s": self.chance.choice([0.02, 0.2]), "unload_idle_s": 5.0}
-        self.loader = make_loader(*self.models, budget_mib=25, clock=self.clock, **policy)
+        self.is_patient = self.chance.choice([False, True])
+        wait_s = 5.0 if self.is_patient else 0.02
+        self.loader = make_loader(*self.models, budget_mib=25, clock=self.clock, wait_s=wait_s, unload_idle_s=5.0)
         self.num_answers = 0
 
     def _model(self, name, checkpoint):
         model = make_model(name, checkpoint)
         engine = SlowEngine(checkpoint, self.chance)
-        return Model(model.entry, engine, loads_on_use=True)  # type: ignore[arg-type]  # an engine as a model sees it
+        return LoadableModel(model.entry, engine, loads_on_use=True)  # type: ignore[arg-type]  # an engine as a model sees it
 
     async def ask(self):
         """Uses models, and sees that they are loaded and within the budget."""
@@ -96,6 +97,7 @@ async def test_nobody_waits_for_ever_and_nothing_is_left(seed, tmp_path):
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         await crowd.loader.stop()
     assert [end for end in ends if end is not None and not isinstance(end, asyncio.CancelledError)] == []
-    assert crowd.num_answers
+    # On a busy machine the others may all have waited too long.
+    assert crowd.num_answers or not crowd.is_patient
     assert all(model.use.is_idle for model in crowd.models)
-    assert [(model.engine.state, model.has_reserved) for model in crowd.models] == [(EngineState.STOPPED, False)] * 4
+    assert [(model.engine.state, model.has_room) for model in crowd.models] == [(EngineState.STOPPED, False)] * 4

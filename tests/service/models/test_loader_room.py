@@ -46,6 +46,6 @@ async def test_room_of_a_model_that_failed_is_given_though_its_requests_go_on(on
     async with loader.using(one):
         waiting = asyncio.create_task(use(loader, other))
         await until(other, EngineState.LOADING, "waits for room")
-        one.show(EngineState.FAILED, "it died")
+        one.engine.fail()
         await waiting
     assert other.is_loaded

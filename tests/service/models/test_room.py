@@ -3,7 +3,6 @@
 import pytest
 
 from service.checkpoints.need import Budget, Need
-from service.engine_client.request import EngineState
 from service.models.room import NoRoomError, Room
 from tests.support.fake_engine import make_model
 
@@ -18,20 +17,25 @@ def models(tmp_path):
     return made
 
 
+def take(room, model, models):
+    """Gives a model its room, if there is some."""
+    room.check(model, models)
+    model.has_room = True
+
+
 def refusal(models, budget, **seen) -> str:
     room = Room(budget)
-    room.take(models[0], models)
-    room.take(models[1], models)
+    take(room, models[0], models)
+    take(room, models[1], models)
     with pytest.raises(NoRoomError) as caught:
-        room.take(models[2], models, **seen)
-    assert not models[2].has_reserved
+        room.check(models[2], models, **seen)
     return caught.value.message
 
 
 def test_models_fit_up_to_the_last_byte(models):
     room = Room(Budget(["cuda"], 1400))
     for model in models:
-        room.take(model, models)
+        take(room, model, models)
     assert room.reserved(models) == 1400 * MIB
 
 
@@ -65,24 +69,25 @@ def test_a_model_with_two_engines_on_a_device_needs_everything_twice(models):
 def test_a_kv_cache_that_gets_what_is_left_is_no_obstacle(models):
     room = Room(Budget(["cuda:0", "cuda:1"], 400))
     models[2].need = Need(400 * MIB)
-    room.take(models[2], models)
+    take(room, models[2], models)
     models[0].need = Need(100 * MIB)
     with pytest.raises(NoRoomError, match=r"weights 0\.10 GB, KV cache what is left.* left on cuda:0 and cuda:1"):
-        room.take(models[0], models)
+        room.check(models[0], models)
 
 
 def test_without_a_budget_main_memory_bounds_what_fits(models):
     budget = Budget(["cpu"], 0)
     models[2].need = Need(budget.total_bytes, 1)
     with pytest.raises(NoRoomError, match="What would fit: a smaller model, or more memory"):
-        Room(budget).take(models[2], models)
+        Room(budget).check(models[2], models)
 
 
 def test_a_model_that_has_failed_holds_nothing(models):
     room = Room(Budget(["cuda"], 1400))
-    room.take(models[0], models)
+    take(room, models[0], models)
     assert room.reserved(models) == models[0].need.total_bytes
-    models[0].show(EngineState.FAILED, "broken")
+    models[0].wait("its turn")
+    models[0].fail("broken")
     assert room.reserved(models) == 0
 
 

@@ -18,10 +18,10 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.config import ServiceConfig
 from service.engine_client.process import EngineProcess
 from service.errors import ModelNotReadyError, WeightsMissingError
-from tests.service.test_main import is_running
 from tests.support.batch_requests import batch_of, created, done
 from tests.support.checkpoints import save_tiny_model
 from tests.support.running_service import RunningService, ask, config, details, error_info, run_service
+from tests.support.service_process import is_running
 from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
 
 FIRST, SECOND, BROKEN, ABSENT = "@several/first", "@several/second", "@several/broken", "@several/absent"

@@ -10,8 +10,8 @@ import grpc
 import pytest
 from runstream.v1 import models_pb2, models_pb2_grpc, text_generation_pb2_grpc
 
-from tests.service.test_main import ROOT, children, command
 from tests.support.running_service import MODEL, ask
+from tests.support.service_process import ROOT, children, command
 
 MIB = 1 << 20
 KV_CACHE_MIB = 64

@@ -10,7 +10,7 @@ from service.engine_protocol.sampling_params import FinishReason, TokenLogprobs
 from service.metrics import Metrics
 from service.output.completion import Completion, RequestInfo, Stops, join
 from service.output.detokenizer import Vocabulary
-from tests.service.output.test_stop_sequences import first_match
+from tests.support.first_match import first_match
 from tests.support.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer
 
 VOCAB_SIZE = 512

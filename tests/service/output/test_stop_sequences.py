@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.output.stop_sequences import StopSearch
+from tests.support.first_match import first_match
 
 # Few letters, so that matches, near misses and overlaps abound.
 LETTERS = st.text("ab", max_size=30) | st.text("abc", max_size=30) | st.text("aé😀\n ", max_size=30)
@@ -12,13 +13,6 @@ STOPS = st.lists(
     st.text("ab", min_size=1, max_size=6) | st.text("abc", min_size=1, max_size=3) | st.text("aé😀\n ", min_size=1),
     max_size=8,
 )
-
-
-def first_match(text: str, stops: list[str]) -> tuple[int, str | None]:
-    """Where the text is to be cut and by which stop, found as simply as can be in the whole text."""
-    matches = [(text.find(stop), len(stop), stop) for stop in stops if stop in text]
-    begin, _, stop = min(matches, default=(len(text), 0, None))
-    return begin, stop
 
 
 def search(stops: list[str], pieces: list[str], *, is_included: bool = False) -> tuple[str, str | None]:

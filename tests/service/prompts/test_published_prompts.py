@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.service.prompts.test_templates import (
+from tests.support.published_templates import (
     ASSISTANT,
     CODE_LLAMA,
     LLAMA_2,

@@ -18,18 +18,23 @@ from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from runstream.v1 import text_generation_pb2 as pb
 from tokenizers import Tokenizer, decoders, models, normalizers, processors
 
-from service.catalog import load_catalog
 from service.errors import InvalidRequestError
 from service.prompts.tokenizer import Chat
+from tests.support.published_templates import (
+    ASSISTANT,
+    CATALOG,
+    CODE_LLAMA,
+    LLAMA_2,
+    LLAMA_3,
+    MISTRAL,
+    SYSTEM,
+    USER,
+    Turns,
+    conversation,
+    load,
+)
 from tests.support.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer, save_tokenizer
 
-Turns = list[tuple[str, str]]
-
-CATALOG = load_catalog()
-LLAMA_2, MISTRAL = "@cf/meta/llama-2-7b-chat-fp16", "@cf/mistral/mistral-7b-instruct-v0.1"
-CODE_LLAMA, LLAMA_3 = "@hf/thebloke/codellama-7b-instruct-awq", "@cf/meta/llama-3.1-8b-instruct"
-
-SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 CONVERSATIONS: dict[str, Turns] = {
     "one turn": [(USER, "Where is New York?")],
     "a system": [(SYSTEM, "Be nice."), (USER, "Where is New York?")],
@@ -57,17 +62,6 @@ ODD_TURNS: dict[str, Turns] = {
 WITHOUT_SYSTEM = Path(CATALOG[MISTRAL].chat_template).read_text().replace("== 'system'", "== 'nobody'")
 DEMO_TEMPLATE = Path(CATALOG["@runstream/demo"].checkpoint, "chat_template.jinja").read_text()
 each_conversation = pytest.mark.parametrize("turns", CONVERSATIONS.values(), ids=CONVERSATIONS)
-
-
-def conversation(turns: Turns) -> pb.RunRequest:
-    messages = [pb.Message(role=role, content=[pb.ContentPart(text=text)]) for role, text in turns]
-    return pb.RunRequest(conversation=pb.Conversation(messages=messages))
-
-
-def load(folder: Path, model_id: str, tokenizer: Tokenizer, own_template: str | None = None) -> Chat:
-    """A checkpoint of a model of the catalog, without a chat template if none is given."""
-    save_tokenizer(folder, tokenizer, own_template)
-    return Chat.load(folder, chat_template=CATALOG[model_id].chat_template)
 
 
 def encoder(tokenizer: Tokenizer) -> Callable[..., list[int]]:

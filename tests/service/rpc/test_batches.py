@@ -10,7 +10,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.batches.request import MAX_ITEMS
 from service.rpc.request_id import REQUEST_ID_HEADER
 from tests.support.batch_requests import ACCOUNT, batch_now, batch_of, cancelled, created, done, results_of
-from tests.support.prometheus import samples
+from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, ask, config, details, error_info, run_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from service.engine_client.request import EngineState
 from service.engine_protocol.sampling_params import Priority
-from service.models.model import Model
+from service.models.loading import LoadableModel
 from service.rpc.calls import Calls
 from tests.support.cancelling import each_cancel
 from tests.support.fake_engine import make_loader, make_model, save_checkpoint
@@ -77,7 +77,7 @@ async def test_a_load_that_is_cancelled_anywhere_goes_on_and_counts_nobody(check
     async for where in each_cancel(lambda: loader.load(model)):
         assert model.use.is_idle, where
         await until(model, lambda: model.state is not EngineState.LOADING)
-        assert model.has_reserved == model.is_loaded, where
+        assert model.has_room == model.is_loaded, where
         await loader.unload(model, "for the next time")
     assert model.is_loaded
 
@@ -90,7 +90,7 @@ async def test_an_unload_that_is_cancelled_anywhere_is_whole_in_the_end(checkpoi
         await until(model, lambda: model.state is EngineState.STOPPED)
         assert not model.is_loaded, where
         await loader.load(model)
-        assert (model.has_reserved, model.use.is_idle) == (True, True), where
+        assert (model.has_room, model.use.is_idle) == (True, True), where
 
 
 async def test_an_engine_whose_end_is_cancelled_leaves_a_model_without_parts_and_room(checkpoint):
@@ -109,11 +109,16 @@ async def test_an_engine_whose_end_is_cancelled_leaves_a_model_without_parts_and
 
     made = make_model("one", checkpoint)
     engine: Any = SlowEnd(made.engine)
-    model = Model(made.entry, engine, loads_on_use=True)
-    async for where in each_cancel(lambda: model.unload("somebody asked")):
-        assert (model._parts, model.has_reserved) == (None, False), where
+    model = LoadableModel(made.entry, engine, loads_on_use=True)
+
+    async def unload():
+        model.withdraw("somebody asked")
+        await model.unload("somebody asked")
+
+    async for where in each_cancel(unload):
+        assert (model._parts, model.has_room) == (None, False), where
+        model.wait("its turn")
         await model.load()
-        model.has_reserved = True
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -11,25 +11,14 @@ from runstream.v1 import text_generation_pb2 as pb
 from runstream.v1 import text_generation_pb2_grpc
 
 from service.rpc.calls import Calls
-from tests.support.running_service import Stubs, ask, config, error_info, run_edge, run_service
+from tests.support.begun_streams import ENDLESS, Stream, begun_stream, error_of
+from tests.support.running_service import ask, config, error_info, run_edge, run_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-Stream = grpc.aio.UnaryStreamCall[pb.RunRequest, pb.RunStreamResponse]
 
-ENDLESS = 20_000
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-async def error_of(call: Stream) -> grpc.aio.AioRpcError:
-    """Reads a stream to its error."""
-    try:
-        while await call.read() is not grpc.aio.EOF:
-            pass
-    except grpc.aio.AioRpcError as error:
-        return error
-    pytest.fail("the stream ended without an error")
 
 
 async def last_part(call: Stream) -> pb.RunStreamResponse:
@@ -38,13 +27,6 @@ async def last_part(call: Stream) -> pb.RunStreamResponse:
     while isinstance(part := await call.read(), pb.RunStreamResponse):
         last = part
     return last
-
-
-async def begun_stream(stubs: Stubs, max_tokens: int = ENDLESS, timeout_s: float | None = None) -> Stream:
-    """A stream that has had its first part."""
-    call = stubs.text_generation.RunStream(ask(max_tokens=max_tokens), timeout=timeout_s)
-    await call.read()
-    return call
 
 
 async def test_a_stream_that_its_client_cancels_frees_its_blocks(running):

@@ -10,10 +10,10 @@ from grpc_health.v1 import health_pb2
 from runstream.v1 import models_pb2
 
 from service.engine_client.replicas import Replicas
-from tests.service.rpc.test_endings import begun_stream, error_of
-from tests.service.test_main import is_running
-from tests.support.prometheus import samples
+from tests.support.begun_streams import begun_stream, error_of
+from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, RunningService, ask, config, error_info, run_service
+from tests.support.service_process import is_running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -68,7 +68,7 @@ async def test_killing_one_engine_in_mid_stream_leaves_the_other_and_the_service
         assert health.status == SERVING
     model = await told(both)
     assert model.state == models_pb2.MODEL_STATE_READY
-    assert "on cpu: the engine failed and is being started again" in model.state_detail
+    assert " on cpu: " in model.state_detail, "that it is started again, or how far it is with its weights"
     values = await samples(both.service.metrics_port)
     assert values["runstream_num_engines_serving", MODEL] == 1
     assert (await stream).text == undisturbed

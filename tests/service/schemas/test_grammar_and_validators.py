@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.engine.grammars.matcher import GrammarError
 from service.requests.response_format import to_form
-from tests.service.schemas.test_promised_form import Promise
+from tests.support.promise import Promise
 from tests.support.random_schemas import BOUNDS, fits, merged, of_type, some
 from tests.support.run_requests import with_schema
 

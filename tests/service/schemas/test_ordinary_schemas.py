@@ -15,7 +15,7 @@ from openai.lib._pydantic import to_strict_json_schema
 from pydantic import AnyUrl, BaseModel, Field, TypeAdapter, conint, conlist, constr
 
 from service.requests.response_format import to_form
-from tests.service.schemas.test_promised_form import Promise
+from tests.support.promise import Promise
 from tests.support.random_schemas import fits
 from tests.support.run_requests import with_schema
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from service.engine.engine import Engine
 from service.engine.errors import UnsupportedModelError
+from service.engine.startup.build import Backend, build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.startup.test_served_families import FEW_BLOCKS, OFTEN_PREEMPTED, PROMPTS, Request, play
 from tests.support.engines import make_engine
+from tests.support.played_requests import FEW_BLOCKS, OFTEN_PREEMPTED, PROMPTS, Request, play
 
 ATTENTION = frozenset({Acceleration.ATTENTION})
 
@@ -55,5 +55,5 @@ def test_an_attention_that_is_wrong_is_refused_with_the_flag_to_leave_out(checkp
     model = load_model(checkpoint("llama"), "cpu", "float32")
     config = EngineConfig(Path("unused"), accelerations=ATTENTION)
     with pytest.raises(UnsupportedModelError, match="with --accelerate attention: it may be served without"):
-        Engine(model, config, 64, attention)
+        build_engine(model, config, 64, Backend(decode_attention=attention))
     assert called_with == [2, 2] * 3  # two layers, two sequences, the three decoding steps of the check

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 import torch
 
-from service.engine.engine import Engine
 from service.engine.forward.compiled_layers import BUDGET_S, compile_layers, keep_compiled_code
 from service.engine.forward.fused_decoder import FusedDecoder
 from service.engine.forward.model_runner import ModelRunner
 from service.engine.progress import progress_told
+from service.engine.startup.build import build_engine
 from service.engine_protocol.acceleration import Acceleration, AccelerationError
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.forward.test_fused_decoder import NUM_BLOCKS, TOKEN_IDS, logits_in_company, shapes
 from tests.support.checkpoints import tiny_model
 from tests.support.engines import finish, make_engine, tokens_of
 from tests.support.fake_engine import Clock
+from tests.support.logits_in_company import NUM_BLOCKS, TOKEN_IDS, logits_in_company, shapes
 
 LAYERS = frozenset({Acceleration.LAYERS})
 NUM_LAYERS = 2
@@ -156,7 +156,7 @@ def test_engines_with_layers_compiled_for_this_cpu_give_the_same_tokens(
     for accelerations in (frozenset[Acceleration](), LAYERS):
         model = tiny_model(family).train(mode=False)
         config = EngineConfig(Path("unused"), max_num_seqs=4, max_num_batched_tokens=16, accelerations=accelerations)
-        engines.append(Engine(model, config, num_blocks=64))
+        engines.append(build_engine(model, config, num_blocks=64))
     for engine in engines:
         for row, length in enumerate((1, 40, 7)):
             engine.submit(str(row), [5 + row] * length, SamplingParams(12))

@@ -14,10 +14,14 @@ from service.engine.attention.paged_decode import PagedDecode, paged_decode_refe
 from service.engine.engine import Engine
 from service.engine.forward.decode_graphs import DecodeGraphs, graph_sizes
 from service.engine.progress import progress_told
+from service.engine.startup.build import Backend, build_engine
 from service.engine_protocol.acceleration import Acceleration, AccelerationError
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.startup.test_served_families import (
+from tests.support.checkpoints import tiny_model
+from tests.support.deferred import DeferredDevice
+from tests.support.engines import fail_step, finish, make_engine, tokens_of
+from tests.support.played_requests import (
     BOUNDS,
     EOS,
     FEW_BLOCKS,
@@ -27,9 +31,6 @@ from tests.service.engine.startup.test_served_families import (
     play,
     some,
 )
-from tests.support.checkpoints import tiny_model
-from tests.support.deferred import DeferredDevice
-from tests.support.engines import finish, make_engine, tokens_of
 from tests.support.recorded_operations import RecordedOperations
 
 GRAPHS = frozenset({Acceleration.ATTENTION, Acceleration.GRAPHS})
@@ -40,13 +41,13 @@ SCRATCH_SLOT = (NUM_BLOCKS - 1) * BLOCK_SIZE
 
 def engine_with_graphs(family: str, capture: Any, num_blocks: int = 128, **bounds: Any) -> Engine:
     config = EngineConfig(Path("unused"), accelerations=GRAPHS, **bounds)
-    return Engine(tiny_model(family).train(mode=False), config, num_blocks, capture=capture)
+    return build_engine(tiny_model(family).train(mode=False), config, num_blocks, Backend(capture=capture))
 
 
 def overlapping_engine_with_graphs(num_blocks: int, **bounds: Any) -> Engine:
     config = EngineConfig(Path("unused"), accelerations=GRAPHS | {Acceleration.OVERLAP}, **bounds)
-    stand_ins: dict[str, Any] = {"capture": RecordedOperations(), "launch_work": DeferredDevice().launch}
-    return Engine(tiny_model().train(mode=False), config, num_blocks, **stand_ins)
+    backend = Backend(capture=RecordedOperations(), launch_work=DeferredDevice().launch)
+    return build_engine(tiny_model().train(mode=False), config, num_blocks, backend)
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral"])
@@ -96,11 +97,11 @@ def test_every_number_of_sequences_is_replayed_with_the_same_tokens(
 def test_a_failed_step_leaves_the_graphs_as_they_are(checkpoint: Callable[[str], Path]) -> None:
     capture, tokens = RecordedOperations(), []
     for engine in (make_engine(checkpoint("llama")), engine_with_graphs("llama", capture, max_num_seqs=4)):
+        engine.submit("fails", [5] * 20, SamplingParams(12))
+        engine.step()
+        assert fail_step(engine) == ["fails"]
         for place in range(3):
             engine.submit(str(place), [5 + place] * 20, SamplingParams(12))
-        engine.step()
-        engine.step()
-        engine.fail(engine.schedule()[:1])
         outputs = finish(engine)
         tokens.append([tokens_of(outputs, str(place)) for place in range(3)])
     assert tokens[0] == tokens[1]

@@ -79,9 +79,8 @@ def test_a_dead_end_ends_its_own_request_only(eight_letters: Model) -> None:
     model.submit("found", regex("[ab]{9}"), sampled())
     failed: list[Failure] = []
     outputs: list[StepOutput] = []
-    while scheduled := model.engine.schedule():
-        model.engine.launch(scheduled)
-        result = model.engine.retire()
+    while model.engine.has_work:
+        result = model.engine.step()
         failed += result.failed
         outputs += result.outputs
     message = "can't be met: the model has no token that could go on"

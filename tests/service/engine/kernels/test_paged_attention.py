@@ -13,15 +13,15 @@ import pytest
 import torch
 
 from service.engine.attention.attention_params import AttentionParams
-from service.engine.engine import Engine
 from service.engine.errors import UnsupportedModelError
+from service.engine.startup.build import Backend, build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.startup.test_served_families import PROMPTS, Request, play
 from tests.support.attention_cases import TOLERANCES, Case, cases, make_inputs, relative_error
 from tests.support.engines import make_engine
+from tests.support.played_requests import PROMPTS, Request, play
 
 pytest.importorskip("triton", reason="Triton exists for Linux only")
 
@@ -46,7 +46,8 @@ def test_an_engine_gives_the_tokens_that_it_gives_without(checkpoint: Callable[[
     plain = play(make_engine(checkpoint(family), **bounds), requests, params)
     config = EngineConfig(Path("unused"), **bounds, accelerations=frozenset({Acceleration.ATTENTION}))
     attention = partial(paged_decode, num_multiprocessors=FEW)
-    engine = Engine(load_model(checkpoint(family), "cpu", "float32"), config, 64, attention)
+    backend = Backend(decode_attention=attention)
+    engine = build_engine(load_model(checkpoint(family), "cpu", "float32"), config, 64, backend)
     assert play(engine, requests, params) == plain
 
 

@@ -7,16 +7,16 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from service.engine.engine import Engine
 from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.kernel_trials import MAX_ROWS, Layer, make_product, tried_kernel, use_kernels
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
+from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.service.engine.linears.test_quantized_models import save_int8
 from tests.support.engines import finish, tokens_of
+from tests.support.int8_checkpoints import save_int8
 from tests.support.quantized_checkpoints import save_awq, save_gptq
 
 PROMPT = [(step * 37 + 5) % 320 for step in range(5)]
@@ -55,7 +55,7 @@ def test_an_engine_with_kernels_gives_the_tokens_of_one_without(tmp_path: Path, 
     tokens = []
     for accelerations in (LINEARS | others, frozenset[Acceleration]()):
         config = EngineConfig(tmp_path, accelerations=accelerations)
-        engine = Engine(loaded(tmp_path, "int8", "float32", accelerations), config, 128)
+        engine = build_engine(loaded(tmp_path, "int8", "float32", accelerations), config, 128)
         engine.submit("it", PROMPT, SamplingParams(3, temperature=0.0))
         tokens.append(tokens_of(finish(engine), "it"))
     assert tokens[0] == tokens[1]

@@ -7,31 +7,21 @@ from typing import Any
 
 import pytest
 import torch
-from optimum.quanto import freeze, qint8, quantize
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import PreTrainedModel
 
 from service.catalog import load_catalog
-from service.engine.engine import Engine
 from service.engine.forward.fused_decoder import can_fuse
+from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.support.checkpoints import tiny_model
 from tests.support.engines import finish, tokens_of
+from tests.support.int8_checkpoints import save_int8
 from tests.support.quantized_checkpoints import save_awq, save_gptq
 
 PROMPTS = [[(step * 37 + row * 11 + 5) % 320 for step in range(size)] for row, size in enumerate((3, 40, 17))]
 MAX_TOKENS = 24
-
-
-def save_int8(folder: Path) -> PreTrainedModel:
-    """Saves a plain checkpoint and returns what optimum-quanto makes of it."""
-    model = tiny_model()
-    model.save_pretrained(folder)
-    quantize(model, weights=qint8, exclude="lm_head")
-    freeze(model)
-    return model.train(mode=False)
 
 
 QUANTIZED: dict[str, tuple[str, Callable[[Path], PreTrainedModel]]] = {
@@ -70,7 +60,7 @@ def test_greedy_tokens_are_those_of_the_dequantised_weights(tmp_path: Path, name
     reference = save(tmp_path)
     model = load_model(tmp_path, "cpu", "float32", quantization)
     assert can_fuse(model)
-    engine = Engine(model, EngineConfig(tmp_path), 128)
+    engine = build_engine(model, EngineConfig(tmp_path), 128)
     for row, prompt in enumerate(PROMPTS):
         engine.submit(str(row), prompt, SamplingParams(MAX_TOKENS, temperature=0.0))
     outputs = finish(engine)
@@ -83,7 +73,7 @@ def test_greedy_tokens_are_those_of_the_dequantised_weights(tmp_path: Path, name
 def test_the_check_at_load_passes_in_half_precision(tmp_path: Path, name: str, dtype: str) -> None:
     quantization, save = QUANTIZED[name]
     save(tmp_path)
-    engine = Engine(load_model(tmp_path, "cpu", dtype, quantization), EngineConfig(tmp_path), 128)
+    engine = build_engine(load_model(tmp_path, "cpu", dtype, quantization), EngineConfig(tmp_path), 128)
     engine.submit("it", PROMPTS[1], SamplingParams(4, temperature=0.0))
     assert len(tokens_of(finish(engine), "it")) == 4
 

@@ -7,7 +7,7 @@ import pytest
 
 from service.checkpoints.need import Need, need_of
 from service.engine.device import NoDeviceError
-from service.engine.process.loading import NoRoomError, check_room, load_engine, told_now_and_then
+from service.engine.process.loading import NoRoomError, check_room, load_engine, throttled
 from service.engine.progress import progress_told
 from service.engine.weights.placing import place
 from service.engine_protocol.engine_config import EngineConfig
@@ -53,12 +53,12 @@ def test_all_weights_are_told_of_when_a_model_is_placed() -> None:
 
 def test_progress_is_told_once_in_a_second_and_in_twentieths() -> None:
     clock, told = Clock(), list[Loading]()
-    take = told_now_and_then(told.append, clock)
+    report = throttled(told.append, clock)
     for clock.now_s, what, done_bytes in (
         *((0.5, "reading", 10), (1.0, "reading", 20), (1.5, "reading", 90), (2.0, "reading", 24)),
         *((2.1, "reading", 25), (9.0, "reading", 100), (9.5, "loading", 20), (10.0, "loading", 21)),
     ):
-        take(what, done_bytes, 100)
+        report(what, done_bytes, 100)
     assert [(loading.what, loading.done) for loading in told] == [
         *(("reading", 20), ("reading", 25), ("reading", 100), ("loading", 21))
     ]

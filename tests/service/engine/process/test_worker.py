@@ -1,8 +1,6 @@
 """The engine's side of the pipes."""
 
 import contextlib
-import io
-import queue
 import shutil
 import subprocess
 import sys
@@ -13,10 +11,7 @@ from typing import Any
 
 import pytest
 
-from service.engine.engine import Engine
-from service.engine.grammars.compiler import GrammarCompiler
 from service.engine.grammars.matcher import GrammarError
-from service.engine.process.worker import Command, Worker
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import pack, receive
 from service.engine_protocol.messages import (
@@ -34,27 +29,9 @@ from service.engine_protocol.sampling_params import Priority, SamplingParams
 from tests.support.engines import make_engine
 from tests.support.grammars import ENDLESS, Model, choice, regex, sampled, save_model, schema
 from tests.support.tokenizers import byte_level_tokenizer
+from tests.support.worker_desk import Desk
 
 Checkpoint = Callable[[str], Path]
-
-
-class Desk:
-    """A worker whose commands and results lie open."""
-
-    def __init__(self, engine: Engine, compiler: GrammarCompiler | None = None) -> None:
-        self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-        self.results = io.BytesIO()
-        self.engine = engine
-        self.worker = Worker(engine, compiler or GrammarCompiler(Path()), self.commands, self.results)
-
-    def turn(self, *commands: Submit | Abort) -> list[Any]:
-        for command in commands:
-            self.commands.put(command)
-        self.results.seek(0)
-        self.results.truncate()
-        self.worker.turn()
-        self.results.seek(0)
-        return list(iter(lambda: receive(self.results), None))
 
 
 def test_requests_that_run_for_the_first_time_are_named_before_their_step(checkpoint: Checkpoint) -> None:
@@ -102,24 +79,26 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
     model.compiler.close()
 
 
+def serve(desk: Desk, submit: Submit) -> tuple[Started, list[StepResult]]:
+    """All messages up to a request's end. Its grammar may be compiled within the first turn or later."""
+    started, *results = desk.turn(submit)
+    while not (results[-1].failed or any(output.finish_reason for output in results[-1].outputs)):
+        results += desk.turn()
+    return started, results
+
+
 def test_a_request_joins_the_waiting_ones_when_its_grammar_is_compiled(tiny: Model) -> None:
     desk = Desk(tiny.engine, tiny.compiler)
-    started, result = desk.turn(Submit("it", [5, 6], sampled(), grammar=choice("yes", "no")))
+    started, results = serve(desk, Submit("it", [5, 6], sampled(), grammar=choice("yes", "no")))
     assert started == Started(["it"]), "should compiling it kill the process, it must not be tried again"
-    assert result.outputs == []
-    token_ids: list[int] = []
-    while not result.outputs or result.outputs[-1].finish_reason is None:
-        (result,) = desk.turn()
-        assert not result.failed
-        token_ids += [output.token_id for output in result.outputs]
-    assert tiny.text(token_ids) in ("yes", "no")
+    assert not results[-1].failed
+    assert tiny.text(output.token_id for result in results for output in result.outputs) in ("yes", "no")
 
 
 def test_a_refused_grammar_fails_its_request_with_the_reason(tiny: Model) -> None:
     desk = Desk(tiny.engine, tiny.compiler)
-    desk.turn(Submit("it", [5, 6], sampled(), grammar=regex("(")))
-    (result,) = desk.turn()
-    assert result.failed == [Failure("it", "can't be met: unclosed group", FailureCause.GRAMMAR)]
+    _, results = serve(desk, Submit("it", [5, 6], sampled(), grammar=regex("(")))
+    assert results[-1].failed == [Failure("it", "can't be met: unclosed group", FailureCause.GRAMMAR)]
     assert not tiny.engine.has_work
 
 

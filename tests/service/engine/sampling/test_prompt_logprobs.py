@@ -11,13 +11,13 @@ from transformers import PreTrainedModel
 
 from service.engine.engine import Engine
 from service.engine.scheduling import scheduler
+from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import SamplingParams, TokenLogprobs
-from tests.service.engine.test_engine import is_whole
 from tests.support.checkpoints import FAMILIES
 from tests.support.deferred import overlapping_engine
-from tests.support.engines import finish, load_reference, make_engine, tokens_of
+from tests.support.engines import finish, is_whole, load_reference, make_engine, outputs_of, tokens_of
 
 Checkpoint = Callable[[str], Path]
 PROMPT = [3 + (step * 7) % 300 for step in range(70)]
@@ -107,7 +107,7 @@ def preempted_engine(checkpoint: Path, at_step: int) -> tuple[Engine, list[StepO
     """An engine whose sequences were all preempted once, before a step, and what it put out."""
     engine = make_engine(checkpoint, max_num_seqs=4, max_num_batched_tokens=20)
     engine.submit("it", PROMPT, told(2, max_tokens=6))
-    outputs = [output for _ in range(at_step) for output in engine.step()]
+    outputs = [output for _ in range(at_step) for output in outputs_of(engine)]
     engine.scheduler.preempt_all()
     return engine, outputs + finish(engine)
 
@@ -137,10 +137,12 @@ def test_a_step_computes_logits_of_no_more_tokens_than_may_be(checkpoint: Checkp
         engine.submit(name, (PROMPT * 10)[:400], told(0))
     engine.submit("plain", (PROMPT * 10)[:400], SamplingParams(4))
     rows = []
-    while scheduled := engine.schedule():
+
+    def note(scheduled: list[ScheduledSequence]) -> None:
         rows.append({item.sequence.id: (item.num_tokens, item.num_prompt_logits) for item in scheduled})
-        engine.launch(scheduled)
-        engine.retire()
+
+    while engine.has_work:
+        outputs_of(engine, note)
     assert max(sum(logits for _, logits in step.values()) for step in rows) == scheduler.MAX_PROMPT_LOGITS
     assert rows[0]["plain"] == (400, 0)
     assert sum(logits for step in rows for _, logits in step.values()) == 3 * 399

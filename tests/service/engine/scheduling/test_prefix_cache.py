@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.engine.engine import Engine
+from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine_protocol.engine_config import BLOCK_SIZE
 from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import Priority, SamplingParams
 from tests.support.checkpoints import FAMILIES
-from tests.support.engines import finish, make_engine, tokens_of
+from tests.support.engines import fail_step, finish, make_engine, outputs_of, tokens_of
 
 Checkpoint = Callable[[str], Path]
 Reference = Callable[..., list[int]]
@@ -24,11 +25,13 @@ def run_counted(engine: Engine) -> tuple[list[StepOutput], int]:
     """Steps until nothing is left: all outputs, and how many tokens were computed."""
     outputs: list[StepOutput] = []
     num_computed = 0
-    while engine.has_work:
-        scheduled = engine.schedule()
+
+    def count(scheduled: list[ScheduledSequence]) -> None:
+        nonlocal num_computed
         num_computed += sum(item.num_tokens for item in scheduled)
-        engine.launch(scheduled)
-        outputs += engine.retire().outputs
+
+    while engine.has_work:
+        outputs += outputs_of(engine, count)
     return outputs, num_computed
 
 
@@ -95,7 +98,7 @@ def test_after_a_failed_step_nothing_is_taken_from_the_cache(checkpoint: Checkpo
     engine.submit("before", PROMPT, SamplingParams(5))
     finish(engine)
     engine.submit("fails", PROMPT, SamplingParams(5))
-    engine.fail(engine.schedule())
+    fail_step(engine)
     assert engine.block_pool.num_cached == 0
     engine.submit("after", PROMPT, SamplingParams(5))
     outputs = finish(engine)
@@ -121,7 +124,7 @@ def test_batch_requests_that_gave_way_lose_nothing(checkpoint: Checkpoint, refer
     engine = make_engine(checkpoint("llama"), max_num_seqs=2, max_num_batched_tokens=64)
     for name in ("batch 0", "batch 1"):
         engine.submit(name, [*PROMPT, ord(name[-1])], SamplingParams(40), Priority.BATCH)
-    outputs = [output for _ in range(10) for output in engine.step()]
+    outputs = [output for _ in range(10) for output in outputs_of(engine)]
     for name in ("online 0", "online 1"):
         engine.submit(name, [*PROMPT, 2 * ord(name[-1])], SamplingParams(40))
     outputs += finish(engine)

@@ -10,11 +10,11 @@ import torch
 from transformers import PreTrainedModel
 
 from service.checkpoints.memory import read_weights, weights_bytes
-from service.engine.engine import Engine
 from service.engine.errors import UnsupportedModelError
 from service.engine.families import FAMILIES
 from service.engine.sharding.layers import Ranks
 from service.engine.sharding.shard import shard_model
+from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
@@ -40,7 +40,7 @@ def load_shard(checkpoint: Path, ranks: Ranks) -> PreTrainedModel:
 
 def completions(checkpoint: Path, ranks: Ranks, **changes: Any) -> list[list[int]]:
     config = EngineConfig(checkpoint, max_num_seqs=4, max_num_batched_tokens=16, **changes)
-    engine = Engine(load_shard(checkpoint, ranks), config, num_blocks=64)
+    engine = build_engine(load_shard(checkpoint, ranks), config, num_blocks=64)
     for row, prompt in enumerate(PROMPTS):
         engine.submit(str(row), prompt, SamplingParams(20))
     outputs = finish(engine)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.engine.engine import Engine
-from service.engine.forward.flight import Launched, Work
+from service.engine.startup.build import Backend, build_engine
 from service.engine.startup.memory_profile import RanksMeter, largest_steps
 from service.engine.startup.memory_share import DeviceMemory
 from service.engine.weights.load import load_model
@@ -14,32 +14,10 @@ from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig, MemoryShare
 from service.engine_protocol.sampling_params import SamplingParams
 from tests.support.engines import finish, tokens_of
+from tests.support.fixed_meter import BLOCK_BYTES, FixedMeter
 from tests.support.thread_ranks import in_ranks
 
 Checkpoint = Callable[[str], Path]
-BLOCK_BYTES = 2 * 2 * 2 * 16 * BLOCK_SIZE * 4
-"""Of the tiny model: layers, keys and values, KV heads, head size, tokens, bytes of a float32."""
-
-
-class FixedMeter:
-    """A device of a given size, which nobody else uses."""
-
-    def __init__(self, total_bytes: int, step_bytes: int = 0) -> None:
-        self.memory = DeviceMemory(
-            total_bytes=total_bytes, free_bytes=total_bytes, weights_bytes=0, step_bytes=step_bytes
-        )
-        self.num_launched = self.num_measured = 0
-
-    def launch(self, work: Work) -> Launched:
-        """How the engine's device is given its work."""
-        self.num_launched += 1
-        return Launched(work)
-
-    def measure(self, run: Callable[[], None]) -> DeviceMemory:
-        num_before = self.num_launched
-        run()
-        self.num_measured += self.num_launched - num_before
-        return self.memory
 
 
 def measured_engine(checkpoint: Path, meter: FixedMeter) -> Engine:
@@ -51,7 +29,8 @@ def measured_engine(checkpoint: Path, meter: FixedMeter) -> Engine:
         accelerations=frozenset({Acceleration.ATTENTION}),
         memory_share=MemoryShare(utilization=1.0),
     )
-    return Engine(load_model(checkpoint, "cpu", "float32"), config, launch_work=meter.launch, meter=meter)
+    backend = Backend(launch_work=meter.launch, meter=meter)
+    return build_engine(load_model(checkpoint, "cpu", "float32"), config, backend=backend)
 
 
 def test_an_engine_makes_its_kv_cache_of_what_its_largest_step_leaves(

@@ -7,8 +7,8 @@ import pytest
 import torch
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration
 
-from service.engine.engine import Engine
 from service.engine.errors import UnsupportedModelError
+from service.engine.startup.build import build_engine
 from service.engine.startup.self_check import SelfCheck
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
@@ -49,7 +49,7 @@ def test_what_would_be_wrong_is_refused(family: str, changes: dict[str, Any], re
     model = tiny_model(family, **changes).train(mode=False)
     message = f"^a model of type {model.config.model_type} can't be served: .*{reason}"
     with pytest.raises(UnsupportedModelError, match=message):
-        Engine(model, EngineConfig(Path("unused")), num_blocks=8)
+        build_engine(model, EngineConfig(Path("unused")), num_blocks=8)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
@@ -87,13 +87,13 @@ def test_a_class_that_keeps_its_window_from_our_attention_is_refused(family: str
     model: Any = tiny_model(family, **windows).train(mode=False)
     model.to(getattr(torch, dtype)).model.layers[layer].self_attn.sliding_window = None
     with pytest.raises(UnsupportedModelError, match="its logits differ"):
-        Engine(model, EngineConfig(Path("unused")), num_blocks=8)
+        build_engine(model, EngineConfig(Path("unused")), num_blocks=8)
 
 
 def test_the_check_leaves_windows_as_they_were() -> None:
     for family in ("mistral", "gemma2"):
         model: Any = tiny_model(family).train(mode=False)
-        Engine(model, EngineConfig(Path("unused")), num_blocks=8)
+        build_engine(model, EngineConfig(Path("unused")), num_blocks=8)
         assert model.config.sliding_window == 24
         assert getattr(model.model.layers[0].self_attn, "sliding_window", 24) == 24
 
@@ -103,7 +103,7 @@ def test_a_class_that_computes_something_else_is_refused(checkpoint: Any) -> Non
     calls = iter([0.0])  # the class's own forward is unchanged, the next ones are not
     model.get_input_embeddings().register_forward_hook(lambda module, inputs, output: output + next(calls, 1.0))
     with pytest.raises(UnsupportedModelError, match="its logits differ"):
-        Engine(model, EngineConfig(Path("unused")), num_blocks=8)
+        build_engine(model, EngineConfig(Path("unused")), num_blocks=8)
 
 
 @pytest.mark.parametrize("family", ["llama", "gemma2"])
@@ -111,7 +111,7 @@ def test_a_class_that_mixes_neighbours_outside_attention_is_refused(checkpoint: 
     model: Any = load_model(checkpoint(family), "cpu", "float32")
     model.model.embed_tokens.register_forward_hook(lambda module, inputs, output: output + output.roll(1, dims=-2))
     with pytest.raises(UnsupportedModelError, match="its logits differ"):
-        Engine(model, EngineConfig(Path("unused")), num_blocks=8)
+        build_engine(model, EngineConfig(Path("unused")), num_blocks=8)
 
 
 def test_the_check_leaves_no_trace_in_later_tokens(checkpoint: Any) -> None:

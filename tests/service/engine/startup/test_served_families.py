@@ -7,29 +7,28 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
-from service.engine.engine import Engine
-from service.engine_protocol.sampling_params import Priority, SamplingParams
+from service.engine_protocol.sampling_params import SamplingParams
 from tests.support.checkpoints import FAMILIES
 from tests.support.engines import engine_on_a_copy, finish, load_reference, tokens_of
-
-MOST_TOKENS = 24
-MOST_STEPS_TO_WAIT = 12
-EOS = frozenset(range(2, 12))
-"""Many, so that random tokens meet them."""
+from tests.support.played_requests import (
+    BOUNDS,
+    EOS,
+    FEW_BLOCKS,
+    MOST_TOKENS,
+    OFTEN_PREEMPTED,
+    REQUESTS,
+    Request,
+    play,
+    some,
+)
 
 NEAR_TIE = 1e-3
 """Logits this close may change places by rounding."""
 
-# Those of the same salt begin alike, so that the prefix cache has something to find.
-PROMPTS = [
-    tuple(3 + (step * step * 7 + step * 13 + salt) % 300 for step in range(length))
-    for length in (1, 2, 15, 16, 17, 30, 47, 70)
-    for salt in (0, 101)
-]
 
 in_each_family = pytest.mark.parametrize("family", FAMILIES)
 """Each family has its share of the profile's examples."""
@@ -37,21 +36,6 @@ in_few_families = pytest.mark.parametrize(
     "family", [f if f in ("llama", "gemma3") else pytest.param(f, marks=pytest.mark.stress) for f in FAMILIES]
 )
 """For what the families have in common: the rest of them is for `make stress`."""
-some = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    max_examples=settings().max_examples // 10,
-)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a client asks for, before which step it comes, and how many steps later it leaves, if it does."""
-
-    prompt: tuple[int, ...]
-    max_tokens: int
-    arrival: int = 0
-    abort_after: int | None = None
-    priority: Priority = Priority.ONLINE
 
 
 @dataclass(frozen=True)
@@ -62,33 +46,12 @@ class Completion:
     leads: list[float]
 
 
-REQUESTS = st.lists(
-    st.builds(
-        Request,
-        st.sampled_from(PROMPTS),
-        st.integers(1, MOST_TOKENS),
-        st.integers(0, MOST_STEPS_TO_WAIT),
-        st.none() | st.integers(0, MOST_TOKENS),
-        st.sampled_from(Priority),
-    ),
-    min_size=1,
-    max_size=6,
-)
-BOUNDS = st.fixed_dictionaries(
-    {
-        "num_blocks": st.integers(6, 16),  # the longest request fills 6
-        "max_num_seqs": st.integers(1, 4),
-        "max_num_batched_tokens": st.sampled_from([4, 16, 64]),
-    }
-)
 WAYS_TO_DRAW: list[dict[str, Any]] = [
     {"temperature": 0.9, "top_k": 40, "top_p": 0.95},
     {"temperature": 1.5, "min_p": 0.02, "logit_bias": ((7, 3.0), (8, -3.0))},
     {"temperature": 0.8, "top_p": 0.9, "repetition_penalty": 1.3},
     {"temperature": 1.0, "frequency_penalty": 0.5, "presence_penalty": 0.5, "min_tokens": 5},
 ]
-OFTEN_PREEMPTED = [Request(PROMPTS[place], MOST_TOKENS) for place in (10, 11, 12, 13)]
-FEW_BLOCKS = {"num_blocks": 7, "max_num_seqs": 4, "max_num_batched_tokens": 64}
 
 
 @pytest.fixture(scope="module")
@@ -130,21 +93,6 @@ def generate(model: Any, prompt: tuple[int, ...]) -> Completion:
     )
     best = torch.cat(output.logits).topk(2).values
     return Completion(output.sequences[0, len(prompt) :].tolist(), (best[:, 0] - best[:, 1]).tolist())
-
-
-def play(engine: Engine, requests: list[Request], params: list[SamplingParams]) -> list[list[int]]:
-    """Lets requests come and leave as they want; the tokens that each got."""
-    outputs = []
-    for step in range(MOST_STEPS_TO_WAIT + MOST_TOKENS + 1):
-        for place, request in enumerate(requests):
-            if step == request.arrival:
-                engine.submit(str(place), list(request.prompt), params[place], request.priority)
-            if request.abort_after is not None and step == request.arrival + request.abort_after:
-                engine.abort(str(place))
-        outputs += engine.step()
-    outputs += finish(engine)
-    assert engine.block_pool.num_free == engine.block_pool.num_blocks
-    return [tokens_of(outputs, str(place)) for place in range(len(requests))]
 
 
 def check_greedy(tokens: list[int], request: Request, expected: Completion) -> None:

@@ -1,4 +1,4 @@
-"""What Prometheus reads of a service."""
+"""What the service tells Prometheus."""
 
 import asyncio
 import urllib.request
