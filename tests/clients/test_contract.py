@@ -133,10 +133,8 @@ class Real:
 
 @pytest.mark.asyncio(loop_scope="session")
 async def test_the_example_gets_what_it_asks_for(programs, real):
-    arguments = ["--address", real.address, *(["--ca", real.ca] if real.ca else [])]
     process = await asyncio.create_subprocess_exec(
-        *programs.example,
-        *arguments,
+        *programs.example_for(real.address, real.ca),
         env={**os.environ, "RUNSTREAM_TOKEN": real.token},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

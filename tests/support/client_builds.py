@@ -17,10 +17,24 @@ NEEDED = "RUNSTREAM_REQUIRE_TOOLCHAINS"
 
 @dataclass(frozen=True)
 class Programs:
-    """The commands of a language's example and of its program for the contract."""
+    """A language's example and its program for the contract.
+
+    Attributes:
+        example: The example's command; it takes the address and the file with the authority's certificate, if any.
+        contract: The command of the other.
+        flags: What stands before the two arguments of the example.
+    """
 
     example: list[str]
     contract: list[str]
+    flags: tuple[str, str] | None = None
+
+    def example_for(self, address: str, ca: str) -> list[str]:
+        """The command that asks a service; with TLS if there is an authority."""
+        arguments = [address, ca] if ca else [address]
+        if self.flags is None:
+            return self.example + arguments
+        return self.example + [each for pair in zip(self.flags, arguments, strict=False) for each in pair]
 
 
 @dataclass(frozen=True)
@@ -45,14 +59,21 @@ def _run(*command: str | Path, **environment: str) -> None:
 
 def _build_go(folder: Path) -> Programs:
     """Builds as Debian does: its packages are sources below /usr/share/gocode, not modules."""
-    module = folder / "src" / "github.com" / "runstream" / "runstream"
-    if not module.is_symlink():
-        module.parent.mkdir(parents=True)
-        module.symlink_to(ROOT)
+    module = "github.com/runstream/runstream/clients/go"
+    for name in ("runstream", "example"):
+        shutil.copytree(CLIENTS / "go" / name, folder / "src" / module / name, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "tests" / "clients" / "go", folder / "src" / "contract", dirs_exist_ok=True)
     outside = {"GO111MODULE": "off", "GOPATH": f"{folder}:/usr/share/gocode", "GOFLAGS": ""}
-    for name, source in (("example", "clients/go/example"), ("contract", "tests/clients/go")):
-        _run("go", "build", "-o", folder / name, f"github.com/runstream/runstream/{source}", **outside)
-    return Programs([str(folder / "example")], [str(folder / "contract")])
+    _run("go", "vet", f"{module}/...", "contract", **outside)
+    for name, source in (("example", f"{module}/example"), ("contract", "contract")):
+        _run("go", "build", "-o", folder / name, source, **outside)
+    return Programs([str(folder / "example")], [str(folder / "contract")], ("-address", "-ca"))
+
+
+def _build_cpp(folder: Path) -> Programs:
+    _run("cmake", "-S", "tests/clients/cpp", "-B", folder, "-DCMAKE_BUILD_TYPE=Debug")
+    _run("cmake", "--build", folder, "--parallel", "2")
+    return Programs([str(folder / "client" / "example")], [str(folder / "contract")])
 
 
 TOOLCHAINS = {
@@ -60,6 +81,11 @@ TOOLCHAINS = {
         ("go", "/usr/share/gocode/src/google.golang.org/grpc", "/usr/share/gocode/src/google.golang.org/protobuf"),
         "golang-go golang-google-grpc-dev golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev",
         _build_go,
+    ),
+    "cpp": Toolchain(
+        ("cmake", "make", "g++", "protoc", "grpc_cpp_plugin", "/usr/include/grpcpp/grpcpp.h"),
+        "cmake make g++ libgrpc++-dev protobuf-compiler protobuf-compiler-grpc",
+        _build_cpp,
     ),
 }
 
