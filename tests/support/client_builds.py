@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,12 @@ def _build_cpp(folder: Path) -> Programs:
     return Programs([str(folder / "client" / "example")], [str(folder / "contract")])
 
 
+def _build_python(folder: Path) -> Programs:
+    """Builds nothing: the client is installed here as it stands."""
+    example, contract = CLIENTS / "python/examples/tour.py", ROOT / "tests/clients/python/program.py"
+    return Programs([sys.executable, str(example)], [sys.executable, str(contract)])
+
+
 TOOLCHAINS = {
     "go": Toolchain(
         ("go", "/usr/share/gocode/src/google.golang.org/grpc", "/usr/share/gocode/src/google.golang.org/protobuf"),
@@ -87,6 +94,7 @@ TOOLCHAINS = {
         "cmake make g++ libgrpc++-dev protobuf-compiler protobuf-compiler-grpc",
         _build_cpp,
     ),
+    "python": Toolchain((), "python3", _build_python),
 }
 
 

@@ -14,7 +14,9 @@ from runstream.results import RunResult, to_result
 from runstream.v1 import batches_pb2 as pb
 from runstream.v1 import text_generation_pb2
 
-BatchState = Literal["queued", "running", "done", "cancelled"]
+BatchState = Literal["queued", "running", "done", "cancelled", "unknown"]
+"""How far a batch is; "unknown" is a state that is newer than this client."""
+
 BatchItemLike = str | Mapping[str, Any] | text_generation_pb2.RunRequest | pb.BatchItem
 
 _STATES: Final[Mapping[int, BatchState]] = {
@@ -85,7 +87,7 @@ def to_batch(batch: pb.Batch) -> Batch:
     return Batch(
         batch.id,
         batch.model,
-        _STATES[batch.state],
+        _STATES.get(batch.state, "unknown"),
         batch.num_items,
         batch.num_succeeded,
         batch.num_failed,

@@ -115,6 +115,8 @@ def _tool_call(call: Any, where: str) -> pb.ToolCall:
         raise TypeError(f"{where} is of type {type(call).__name__}: give a dict or a runstream.ToolCall")
     check_names(call, ("id", "type", "function", "name", "arguments"), where)
     function = call.get("function", call)
+    if not isinstance(function, Mapping):
+        raise TypeError(f"{where}.function is of type {type(function).__name__}: give a dict")
     arguments = function.get("arguments") or ""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
     return pb.ToolCall(id=call.get("id") or "", name=function.get("name") or "", arguments_json=text)

@@ -8,7 +8,8 @@ from runstream.calls import CallSettings, call, call_async
 from runstream.v1 import models_pb2 as pb
 from runstream.v1 import models_pb2_grpc as pb_grpc
 
-ModelState = Literal["loading", "ready", "weights_missing", "failed", "unloaded"]
+ModelState = Literal["loading", "ready", "weights_missing", "failed", "unloaded", "unknown"]
+"""Whether a model can answer; "unknown" is a state that is newer than this client."""
 
 # Loading a model of 8 billion parameters from a slow disk takes minutes.
 LOAD_TIMEOUT_S: Final = 1800.0
@@ -57,7 +58,7 @@ class Model:
 
 def _to_model(model: pb.Model) -> Model:
     plain = {field.name: getattr(model, field.name) for field in fields(Model)}
-    return Model(**{**plain, "state": _STATES[model.state]})
+    return Model(**{**plain, "state": _STATES.get(model.state, "unknown")})
 
 
 class Models:

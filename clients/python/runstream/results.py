@@ -7,7 +7,9 @@ from typing import Any, Final, Generic, Literal, TypeVar
 from runstream.messages import Message, ToolCall
 from runstream.v1 import text_generation_pb2 as pb
 
-FinishReason = Literal["stop", "length", "tool_calls"]
+FinishReason = Literal["stop", "length", "tool_calls", "unknown"]
+"""Why a completion ended; "unknown" is one that is newer than this client."""
+
 T = TypeVar("T")
 
 _FINISH_REASONS: Final[Mapping[int, FinishReason]] = {
@@ -144,7 +146,7 @@ def to_result(response: pb.RunResponse, parse: Callable[[str], Any] | None) -> R
         response.served_model,
         response.text,
         tuple(ToolCall(call.id, call.name, call.arguments_json) for call in response.tool_calls),
-        _FINISH_REASONS[response.finish_reason],
+        _FINISH_REASONS.get(response.finish_reason, "unknown"),
         _usage(response.usage),
         response,
         parse,
@@ -155,7 +157,8 @@ def to_part(response: pb.RunStreamResponse) -> Part:
     """A part from the contract's."""
     deltas = [ToolCallDelta(delta.index, delta.id, delta.name, delta.arguments_json) for delta in response.tool_calls]
     usage = _usage(response.usage) if response.HasField("usage") else None
-    return Part(response.text, tuple(deltas), _FINISH_REASONS.get(response.finish_reason), usage, response)
+    reason = _FINISH_REASONS.get(response.finish_reason, "unknown") if response.finish_reason else None
+    return Part(response.text, tuple(deltas), reason, usage, response)
 
 
 def to_token_count(response: pb.CountTokensResponse) -> TokenCount:

@@ -85,7 +85,7 @@ def to_tool(tool: ToolLike, where: str) -> pb.Tool:
     if not isinstance(tool, Mapping):
         raise TypeError(f"{where} is of type {type(tool).__name__}: give a pydantic model, a dict or a runstream.Tool")
     function = tool
-    if "function" in tool:
+    if isinstance(tool.get("function"), Mapping):
         check_names(tool, ("type", "function"), where)
         function = tool["function"]
     # OpenAI's `strict` asks for what a call that must be made always has here; of others it is not promised.
@@ -119,7 +119,8 @@ def to_tool_choice(choice: ToolChoiceLike) -> pb.ToolChoice:
         return pb.ToolChoice(mode=_MODES[choice]) if choice in _MODES else pb.ToolChoice(name=choice)
     if isinstance(choice, Mapping):
         check_names(choice, ("type", "function", "name"), "tool_choice")
-        name = choice.get("function", choice).get("name")
+        function = choice.get("function", choice)
+        name = function.get("name") if isinstance(function, Mapping) else None
         if isinstance(name, str):
             return pb.ToolChoice(name=name)
     raise TypeError(f'tool_choice is {choice!r}: give "auto", "none", "required" or the name of a tool')

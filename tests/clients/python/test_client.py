@@ -12,7 +12,7 @@ from runstream.models import Model
 from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.support.fake_service import DEMO, failure
+from tests.support.fake_service import DEMO, failure, part
 
 
 class City(pydantic.BaseModel):
@@ -90,6 +90,16 @@ async def test_an_answer_that_is_no_whole_value_says_why_when_it_is_parsed(fake)
         _ = cut.parsed
     with pytest.raises(ValueError, match="see tool_calls"):
         _ = called.parsed
+
+
+async def test_what_is_newer_than_the_client_is_unknown(fake):
+    fake.answer.finish_reason = fake.model.state = fake.batch.state = 99
+    fake.parts = [part("", finish_reason=99)]
+    async with AsyncClient(fake.target) as client:
+        assert (await client.run(DEMO, prompt="p")).finish_reason == "unknown"
+        assert (await anext(client.stream(DEMO, prompt="p"))).finish_reason == "unknown"
+        assert (await client.models.get(DEMO)).state == "unknown"
+        assert (await client.batches.get("batch-1")).state == "unknown"
 
 
 async def test_an_interrupt_cancels_the_call(fake):
