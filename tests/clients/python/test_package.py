@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.test_repo import FILES, ROOT
+from tests.support.repository import FILES, ROOT
 
 SOURCE = ROOT / "clients/python"
 STUBS = SOURCE / "runstream/v1"
