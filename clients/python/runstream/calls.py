@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
 import grpc
@@ -29,7 +29,7 @@ class CallSettings:
         wait_for_ready: Whether it waits for the service to be reachable instead of failing at once.
     """
 
-    metadata: tuple[tuple[str, str], ...]
+    metadata: tuple[tuple[str, str], ...] = field(repr=False)  # a token is in it
     timeout_s: float | None
     wait_for_ready: bool
 

@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import grpc
@@ -43,7 +43,7 @@ class Connection:
     target: str
     credentials: grpc.ChannelCredentials | None
     options: ChannelOptions
-    metadata: tuple[tuple[str, str], ...]
+    metadata: tuple[tuple[str, str], ...] = field(repr=False)  # a token is in it
 
 
 def connection(

@@ -96,6 +96,11 @@ def test_a_token_with_a_line_end_is_refused_and_not_shown():
     assert TOKEN not in str(refused.value)
 
 
+def test_nothing_that_a_traceback_shows_of_a_client_has_the_token():
+    client = AsyncClient(token=TOKEN)
+    assert TOKEN not in repr(vars(client))
+
+
 @pytest.mark.parametrize("max_attempts", [0, 6])
 def test_only_as_many_attempts_as_grpc_makes_are_taken(max_attempts):
     with pytest.raises(ValueError, match="max_attempts"):

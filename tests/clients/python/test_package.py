@@ -1,5 +1,6 @@
 """The package `runstream-client` as it is published: built, installed into an empty environment, and used there."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from tests.support.client_builds import NEEDED
 from tests.support.repository import FILES, ROOT
 
 SOURCE = ROOT / "clients/python"
@@ -75,7 +77,7 @@ def python(wheel, tmp_path_factory):
     try:
         pip("--python", python, "install", "--constraint", ROOT / "constraints.txt", wheel)
     except AssertionError as error:
-        if NO_NETWORK.search(str(error)):
+        if NO_NETWORK.search(str(error)) and not os.environ.get(NEEDED):
             pytest.skip("pip can't reach the package index: the client was not installed into an empty environment")
         raise
     return python
