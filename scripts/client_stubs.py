@@ -4,6 +4,7 @@ The generators are those of Debian 12: what they write compiles there and with e
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,8 @@ class Stubs:
         protos = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("protos/runstream/v1/*.proto"))
         options = [option.format(folder) for option in self.options]
         subprocess.run(["protoc", "-Iprotos", *options, *protos], cwd=ROOT, check=True)
+        for path in folder.rglob("*Grpc.java"):
+            path.write_text(_GENERATED.sub("", path.read_text()))
 
     def files(self, folder: Path) -> dict[str, bytes]:
         """The stubs below a folder, by their paths in it."""
@@ -65,6 +68,8 @@ def _has(name: str, version: str) -> bool:
     return not version or version == subprocess.run([path, "--version"], capture_output=True, text=True).stdout.strip()
 
 
+# An annotation that left Java with version 11, and would make every user need a package for it.
+_GENERATED = re.compile(r"^@javax\.annotation\.Generated\([^)]*\)\n", re.MULTILINE)
 _PROTOC = {"protoc": "libprotoc 3.21.12"}
 _GO_MODULE = "module=github.com/runstream/runstream/clients/go"
 
@@ -76,6 +81,14 @@ ALL = (
         _PROTOC | {"protoc-gen-go": "protoc-gen-go v1.28.1", "protoc-gen-go-grpc": "protoc-gen-go-grpc 1.0"},
         "protobuf-compiler protoc-gen-go protoc-gen-go-grpc",
         ("--go_out={}", f"--go_opt={_GO_MODULE}", "--go-grpc_out={}", f"--go-grpc_opt={_GO_MODULE}"),
+    ),
+    Stubs(
+        "Java",
+        ROOT / "clients" / "java" / "src" / "main" / "java",
+        ".java",
+        _PROTOC | {"grpc_java_plugin": ""},  # it has no --version
+        "protobuf-compiler protobuf-compiler-grpc-java-plugin",
+        ("--java_out={}", "--plugin=protoc-gen-grpc-java=/usr/bin/grpc_java_plugin", "--grpc-java_out={}"),
     ),
 )
 

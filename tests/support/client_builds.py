@@ -15,6 +15,16 @@ CLIENTS = ROOT / "clients"
 NEEDED = "RUNSTREAM_REQUIRE_TOOLCHAINS"
 """Set where all toolchains are installed: what is missing there fails the tests instead of skipping them."""
 
+_JARS = (
+    "grpc-netty",
+    "protobuf-util",
+    "netty-codec-http2",
+    "perfmark-api",
+    "jsr305",
+    "gson",
+    "netty-tcnative",
+)
+
 
 @dataclass(frozen=True)
 class Programs:
@@ -83,6 +93,12 @@ def _build_python(folder: Path) -> Programs:
     return Programs([sys.executable, str(example)], [sys.executable, str(contract)])
 
 
+def _build_java(folder: Path) -> Programs:
+    _run("clients/java/build.sh", "tests/clients/java/Contract.java", BUILD=str(folder))
+    java = ["java", "-XX:TieredStopAtLevel=1", f"@{folder}/options"]  # what runs for a second gains from no more
+    return Programs([*java, "Example"], [*java, "Contract"])
+
+
 TOOLCHAINS = {
     "go": Toolchain(
         ("go", "/usr/share/gocode/src/google.golang.org/grpc", "/usr/share/gocode/src/google.golang.org/protobuf"),
@@ -95,6 +111,13 @@ TOOLCHAINS = {
         _build_cpp,
     ),
     "python": Toolchain((), "python3", _build_python),
+    "java": Toolchain(
+        ("javac", "protoc", "grpc_java_plugin", *(f"/usr/share/java/{name}.jar" for name in _JARS)),
+        "default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java libjsr305-java "
+        "libgoogle-gson-java libnetty-tcnative-java libnetty-tcnative-jni protobuf-compiler "
+        "protobuf-compiler-grpc-java-plugin",
+        _build_java,
+    ),
 }
 
 
