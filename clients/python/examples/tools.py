@@ -15,7 +15,7 @@ class Weather(BaseModel):
     city: Literal["Paris", "London", "New York"]
 
     def answer(self) -> str:
-        """What the tool says."""
+        """Answers a call of the tool."""
         return f"It is sunny in {self.city}."
 
 

@@ -1,4 +1,4 @@
-"""What a batch is made of, and what is told of it."""
+"""Batches as values: their items, how far they are, their results."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _REFERENCE: Final = "external_reference"
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """How far a batch is.
+    """A batch, and how far it is.
 
     Attributes:
         id: Its id, a UUID.
@@ -56,18 +56,18 @@ class Batch:
 
     @property
     def num_ended(self) -> int:
-        """How many items have their result."""
+        """The number of items that have their result."""
         return self.num_succeeded + self.num_failed
 
     @property
     def has_ended(self) -> bool:
-        """Whether every item has its result."""
+        """Tells whether every item has its result."""
         return self.state in ("done", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of an item: one of `result` and `error` is None.
+    """The end of an item: one of `result` and `error` is None.
 
     Attributes:
         index: The item's place in the batch, counted from 0.
@@ -83,7 +83,7 @@ class BatchResult:
 
 
 def to_batch(batch: pb.Batch) -> Batch:
-    """A batch from the contract's."""
+    """Translates a batch of the contract's."""
     return Batch(
         batch.id,
         batch.model,
@@ -102,7 +102,7 @@ def _time(timestamp: Timestamp) -> datetime:
 
 
 def to_batch_result(result: pb.BatchResult) -> BatchResult:
-    """An item's result from the contract's; `parsed` of one that asked for JSON is that."""
+    """Translates an item's result of the contract's; `parsed` of one that asked for JSON is that."""
     reference = result.external_reference if result.HasField(_REFERENCE) else None
     if result.HasField("failure"):
         error = from_reason(result.failure.reason, result.failure.message)
@@ -112,7 +112,7 @@ def to_batch_result(result: pb.BatchResult) -> BatchResult:
 
 
 def make_items(items: Iterable[BatchItemLike]) -> list[pb.BatchItem]:
-    """Items of the contract.
+    """Translates items to the contract's.
 
     Args:
         items: Prompts, `run`'s keywords as dicts with `external_reference` besides, or messages of the contract.

@@ -21,7 +21,7 @@ _REQUEST_ID: Final = re.compile(r"[!-~]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class CallSettings:
-    """How a call is made.
+    """The settings of a call.
 
     Attributes:
         metadata: What it carries.
@@ -36,7 +36,7 @@ class CallSettings:
     def changed(
         self, timeout_s: float | None = None, wait_for_ready: bool | None = None, request_id: str | None = None
     ) -> "CallSettings":
-        """The same with what one call wants otherwise; None changes nothing.
+        """Copies them with what one call wants otherwise; None changes nothing.
 
         Raises:
             ValueError: The request id is none that the service takes.
@@ -110,7 +110,7 @@ async def call_async(
 
 
 def is_task_cancelled() -> bool:
-    """Whether the running task is to end; otherwise a CancelledError comes from gRPC and is about the call only."""
+    """Tells whether the running task is to end. Otherwise a CancelledError is gRPC's, about the call only."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -198,7 +198,7 @@ class AsyncResponses(Generic[ResponseT]):
 
 
 class _Loop(Generic[ResponseT]):
-    """What a loop has of `AsyncResponses`: unlike a generator, it can cancel the call at once when the loop is left."""
+    """An iterator for one loop. Unlike a generator, it can cancel the call at once when the loop is left."""
 
     def __init__(self, responses: AsyncResponses[ResponseT]) -> None:
         self._responses = responses

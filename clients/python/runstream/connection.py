@@ -1,4 +1,4 @@
-"""How a client reaches the service: its address, TLS, its token, retries."""
+"""The way to the service: its address, TLS, the token, retries."""
 
 import ipaddress
 import json
@@ -31,7 +31,7 @@ _RETRIED: Final = [
 
 @dataclass(frozen=True)
 class Connection:
-    """What a channel is made of.
+    """The parts that a channel is made of.
 
     Attributes:
         target: The address as gRPC reads it.
@@ -78,7 +78,7 @@ def connection(
 
 
 def grpc_target(target: str | Sequence[str]) -> str:
-    """One or several addresses as gRPC reads them. What it can't read it would look up as a name for ever.
+    """Writes one or several addresses as gRPC reads them. What it can't read it would look up as a name for ever.
 
     Raises:
         ValueError: It is no address.
@@ -124,7 +124,7 @@ def _version(host: str) -> int | None:
 
 
 def is_loopback(target: str) -> bool:
-    """Whether what is sent to a target stays on this machine."""
+    """Tells whether what is sent to a target stays on this machine."""
     if target.startswith(("unix:", "unix-abstract:")):
         return True
     addresses = re.sub(r"^(dns:(///?)?|ipv[46]:)", "", target).split(",")
@@ -137,7 +137,7 @@ def _is_loopback_host(host: str) -> bool:
 
 
 def tls_credentials(tls: Tls) -> grpc.ChannelCredentials | None:
-    """The credentials for what a client was given as `tls`; None for plain text.
+    """Makes the credentials for what a client was given as `tls`; None for plain text.
 
     Raises:
         ValueError: It holds no certificate.

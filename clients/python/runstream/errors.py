@@ -201,12 +201,12 @@ _BY_CODE: Final = {
 
 
 def from_reason(reason: str, message: str) -> RunstreamError:
-    """The error of a reason, such as an item of a batch has; a `RunstreamError` for one that is newer than this."""
+    """Makes the error of a reason, such as a batch's item has; a `RunstreamError` for one that is newer than this."""
     return BY_REASON.get(reason, RunstreamError)(message, reason=reason)
 
 
 def from_rpc(error: grpc.RpcError) -> RunstreamError:
-    """The error that a call has ended with, with what its google.rpc details tell."""
+    """Makes the error that a call has ended with, of what its google.rpc details tell."""
     trailing = dict[str, str | bytes](error.trailing_metadata() or ())  # type: ignore[arg-type]  # they are pairs
     packed = trailing.get(DETAILS_KEY, b"")
     status = status_pb2.Status.FromString(packed if isinstance(packed, bytes) else b"")

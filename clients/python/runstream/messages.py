@@ -55,7 +55,7 @@ _KEYS: Final = ("role", "content", "tool_calls", "tool_call_id", "name")
 
 
 def to_message(message: MessageLike, where: str) -> pb.Message:
-    """A message of the contract.
+    """Translates a message to the contract's.
 
     Args:
         where: Its place in the request, for errors, such as "messages[2]".

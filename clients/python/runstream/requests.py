@@ -11,7 +11,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 
 class PromptOptions(TypedDict, total=False):
-    """What makes a prompt. One of `prompt`, `messages` and `prompt_token_ids` is needed; None is as good as nothing.
+    """Keywords that make a prompt: one of `prompt`, `messages` and `prompt_token_ids`. None is as good as nothing.
 
     `raw` goes with `prompt` and `messages`, `add_generation_prompt` and `continue_final_message` with `messages`.
     protos/runstream/v1/text_generation.proto tells of each what it does, its range and its default.
@@ -29,7 +29,7 @@ class PromptOptions(TypedDict, total=False):
 
 
 class SamplingOptions(TypedDict, total=False):
-    """How tokens are chosen and how many: the fields of SamplingParams."""
+    """Keywords for how tokens are chosen and how many: the fields of SamplingParams."""
 
     max_tokens: int | None
     max_tokens_is_default: bool | None
@@ -51,7 +51,7 @@ class SamplingOptions(TypedDict, total=False):
 
 
 class CompletionOptions(PromptOptions, SamplingOptions, total=False):
-    """What a request has besides its model and its form: how it is sampled, how it ends, who may share its prefix."""
+    """Keywords for all that a request has besides its model and its form."""
 
     stop_sequences: str | Sequence[str] | None
     include_stop_sequence: bool | None
@@ -71,7 +71,7 @@ _PLAIN: Final = ("include_stop_sequence", "stop_token_ids", "cache_salt", "trunc
 
 
 def make_request(model: str, **options: Unpack[RunOptions]) -> pb.RunRequest:
-    """A request of the contract, for the stubs or for a batch.
+    """Makes a request of the contract, for the stubs or for a batch.
 
     Raises:
         TypeError: A keyword is unknown or a value of the wrong type, or the input is missing or there twice.
@@ -91,7 +91,7 @@ def make_request(model: str, **options: Unpack[RunOptions]) -> pb.RunRequest:
 
 
 def make_prompt_request(model: str, **options: Unpack[PromptOptions]) -> pb.RunRequest:
-    """A request whose prompt is to be counted.
+    """Makes a request whose prompt is to be counted.
 
     Raises:
         TypeError: As for `make_request`.
@@ -179,5 +179,5 @@ def _shown(value: object) -> str:
 
 
 def as_run_options(options: Mapping[str, Any]) -> RunOptions:
-    """Keywords that come from data, such as a line of a file: `make_request` checks them."""
+    """Takes keywords from data, such as a line of a file: `make_request` checks them."""
     return cast(RunOptions, options)

@@ -1,4 +1,4 @@
-"""The form that an answer must have, and what becomes of a text that has it."""
+"""Forms that an answer must have, and the values of texts that have them."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ JSON_OBJECT: Final = "json_object"
 
 
 def to_response_format(form: ResponseFormatLike) -> pb.ResponseFormat:
-    """A form of the contract.
+    """Translates a form to the contract's.
 
     Args:
         form: A pydantic model; a JSON Schema as dict or JSON; "json_object" for any object; OpenAI's dicts with type
@@ -67,7 +67,7 @@ def _from_openai(form: Mapping[str, Any]) -> pb.ResponseFormat:
 
 
 def parser(form: ResponseFormatLike | None) -> Callable[[str], Any] | None:
-    """What turns a text of that form into its value: an instance of a pydantic model, or JSON; None for plain text."""
+    """Finds what turns a text of that form into the pydantic model's instance, or into JSON; None for plain text."""
     if form is None:
         return None
     if is_json_model(form):

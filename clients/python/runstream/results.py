@@ -1,4 +1,4 @@
-"""What a request is answered with: whole, in parts, and parts joined to the whole."""
+"""Answers: whole, in parts, and parts joined to the whole."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """How many tokens a prompt has.
+    """The number of a prompt's tokens.
 
     Attributes:
         served_model: The model whose tokens were counted.
@@ -105,7 +105,7 @@ class RunResult(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """What a part adds to a tool call.
+    """A piece that a part adds to a tool call.
 
     Attributes:
         index: Which of the answer's calls, counted from 0.
@@ -122,7 +122,7 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a completion has grown by.
+    """A piece that a completion has grown by.
 
     Attributes:
         text: What follows in the text, possibly nothing.
@@ -140,7 +140,7 @@ class Part:
 
 
 def to_result(response: pb.RunResponse, parse: Callable[[str], Any] | None) -> RunResult[Any]:
-    """A whole answer from the contract's."""
+    """Translates a whole answer of the contract's."""
     return RunResult(
         response.id,
         response.served_model,
@@ -154,7 +154,7 @@ def to_result(response: pb.RunResponse, parse: Callable[[str], Any] | None) -> R
 
 
 def to_part(response: pb.RunStreamResponse) -> Part:
-    """A part from the contract's."""
+    """Translates a part of the contract's."""
     deltas = [ToolCallDelta(delta.index, delta.id, delta.name, delta.arguments_json) for delta in response.tool_calls]
     usage = _usage(response.usage) if response.HasField("usage") else None
     reason = _FINISH_REASONS.get(response.finish_reason, "unknown") if response.finish_reason else None
@@ -162,7 +162,7 @@ def to_part(response: pb.RunStreamResponse) -> Part:
 
 
 def to_token_count(response: pb.CountTokensResponse) -> TokenCount:
-    """A count from the contract's."""
+    """Translates a count of the contract's."""
     ids = tuple(response.token_ids)
     return TokenCount(response.served_model, response.prompt_tokens, response.max_prompt_tokens, ids)
 
@@ -186,7 +186,7 @@ class Joined:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the last part has come."""
+        """Tells whether the last part has come."""
         return self._response.finish_reason != pb.FINISH_REASON_UNSPECIFIED
 
     def add(self, part: pb.RunStreamResponse) -> None:

@@ -64,7 +64,7 @@ class Stream(Generic[T]):
         self._responses.cancel()
 
     def close(self) -> None:
-        """The same, for `contextlib.closing`."""
+        """Cancels, for `contextlib.closing`."""
         self.cancel()
 
     def __enter__(self) -> Self:
@@ -120,7 +120,7 @@ class AsyncStream(Generic[T]):
         self._responses.cancel()
 
     async def aclose(self) -> None:
-        """The same, for `contextlib.aclosing`."""
+        """Cancels, for `contextlib.aclosing`."""
         self.cancel()
 
     async def __aenter__(self) -> Self:
@@ -136,7 +136,7 @@ class AsyncStream(Generic[T]):
 
 
 class _Parts:
-    """What a loop has of an `AsyncStream`."""
+    """An iterator for one loop over an `AsyncStream`."""
 
     def __init__(self, responses: AsyncIterator[pb.RunStreamResponse], joined: Joined) -> None:
         self._responses = responses

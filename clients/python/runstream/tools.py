@@ -11,7 +11,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 
 class JsonModel(Protocol):
-    """What a class must have to stand for a JSON Schema: pydantic's models do."""
+    """A class that stands for a JSON Schema, as pydantic's models do."""
 
     @classmethod
     def model_json_schema(cls) -> dict[str, Any]:
@@ -51,12 +51,12 @@ _MODES: Final = {
 
 
 def is_json_model(value: object) -> TypeGuard[type[JsonModel]]:
-    """Whether a value is a class that stands for a JSON Schema."""
+    """Tells whether a value is a class that stands for a JSON Schema."""
     return isinstance(value, type) and hasattr(value, "model_json_schema") and hasattr(value, "model_validate_json")
 
 
 def schema_json(schema: Any, where: str) -> str:
-    """A JSON Schema as text.
+    """Writes a JSON Schema as text.
 
     Raises:
         TypeError: It is none.
@@ -71,7 +71,7 @@ def schema_json(schema: Any, where: str) -> str:
 
 
 def to_tool(tool: ToolLike, where: str) -> pb.Tool:
-    """A tool of the contract.
+    """Translates a tool to the contract's.
 
     Raises:
         TypeError: It has a key or a value that no tool has.
@@ -106,7 +106,7 @@ def _description(tool: type[JsonModel]) -> str:
 
 
 def to_tool_choice(choice: ToolChoiceLike) -> pb.ToolChoice:
-    """A choice of the contract: "auto", "none", "required" or a tool's name.
+    """Translates a choice to the contract's: "auto", "none", "required" or a tool's name.
 
     Raises:
         TypeError: It is no choice.

@@ -22,7 +22,7 @@ class City(pydantic.BaseModel):
 
 
 def in_thread(fake, ask, **settings):
-    """What something asks the client that is not for asyncio; the service has the event loop."""
+    """Asks the client that is not for asyncio, in a thread: the service has the event loop."""
 
     def work():
         with Client(fake.target, **settings) as client:

@@ -29,7 +29,7 @@ OF_ITEMS = "CANCELLED"  # no call ends with it
 
 
 async def error_of(fake, **options):
-    """What a call of a service ends with."""
+    """Makes a call that fails; the error."""
     async with AsyncClient(fake.target, max_attempts=1) as client:
         with pytest.raises(RunstreamError) as raised:
             await client.run("m", prompt="p", **options)

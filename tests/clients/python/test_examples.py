@@ -23,7 +23,7 @@ def run(example, *arguments, **environment):
 
 
 def output_of(example, *arguments, **environment):
-    """What an example prints, which ends well."""
+    """Runs an example that ends well; what it prints."""
     done = run(example, *arguments, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -31,6 +31,7 @@ class City:
 with Client() as client:
     reveal_type(client.run("m", prompt="p", temperature=0).text)
     reveal_type(client.run("m", prompt="p", response_format=City).parsed.name)
+    reveal_type(client.stream("m", prompt="p", response_format=City).result().parsed.name)
     client.run("m", prompt="p", temperture=0)
 """
 
@@ -116,7 +117,7 @@ def test_the_installed_client_has_types(python, tmp_path):
     (tmp_path / "use.py").write_text(USE)
     command = [sys.executable, "-m", "mypy", "--python-executable", str(python), "--config-file=", "use.py"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
-    assert said.count('Revealed type is "str"') == 2
+    assert said.count('Revealed type is "str"') == 3
     assert 'Unexpected keyword argument "temperture"' in said
 
 

@@ -15,7 +15,7 @@ from tests.support.whole_chain import WholeChain
 
 
 class LeftError(Exception):
-    """What a loop is left by."""
+    """An error that a loop is left by."""
 
 
 def leave_by_break(stream):
