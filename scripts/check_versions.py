@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+# The clients whose build files hold the version itself, and how they write it.
+CLIENTS = {
+    "clients/cpp/CMakeLists.txt": r"^project\(runstream VERSION ([\d.]+) ",
+    "clients/java/build.gradle": r"^version = '([\d.]+)'",
+}
 PROJECTS = ("pyproject.toml", "clients/python/pyproject.toml")
 
 
@@ -56,6 +61,10 @@ def problems() -> list[str]:
             package, _, pin = requirement.partition("==")
             if pins().get(package) != pin:
                 found.append(f"{file} builds with {requirement}, constraints.txt says {pins().get(package)}")
+    for file, pattern in CLIENTS.items():
+        written = re.search(pattern, (ROOT / file).read_text(), re.MULTILINE)
+        if written is None or written[1] != version:
+            found.append(f"{file} says {written and written[1]}, pyproject.toml {version}")
     return found + unlike_pins()
 
 

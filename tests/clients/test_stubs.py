@@ -3,6 +3,7 @@
 import pytest
 
 from scripts.client_stubs import ALL, REQUIRED, say_missing, unlike
+from tests.support.client_builds import CLIENTS
 
 
 @pytest.mark.parametrize("stubs", ALL, ids=lambda stubs: stubs.language)
@@ -26,3 +27,8 @@ def test_a_missing_generator_is_told_and_where_all_must_be_there_a_problem(monke
     assert "Go: its stubs are not checked without protoc libprotoc 3.21.12" in capsys.readouterr().err
     monkeypatch.setenv(REQUIRED, "1")
     assert len(say_missing(ALL, "checked")) == len(ALL)
+
+
+@pytest.mark.parametrize("example", ["go/example/main.go", "cpp/example/main.cpp", "java/example/Example.java"])
+def test_an_example_is_read_at_once(example):
+    assert len((CLIENTS / example).read_text().splitlines()) <= 80

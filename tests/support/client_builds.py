@@ -1,5 +1,6 @@
 """Builds the examples of clients in other languages, and the programs that the contract is tested with."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -121,6 +122,7 @@ TOOLCHAINS = {
 }
 
 
+@functools.cache
 def built(language: str) -> Programs:
     """A language's programs, built anew where their sources changed; skips the test if its tools are missing."""
     toolchain = TOOLCHAINS[language]
