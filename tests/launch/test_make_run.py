@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.launcher import take_default_signals
+from tests.support.launcher import WITH_DEFAULT_SIGNALS
 from tests.support.processes import handles_of_descendants, needs_pidfd, read_until, wait_for_the_end_of
 
 ROOT = Path(__file__).parents[2]
@@ -21,12 +21,11 @@ def test_nothing_is_left_of_make_run(unused_tcp_port_factory, send, number):
     port, service_port, metrics_port = (unused_tcp_port_factory() for _ in range(3))
     command = ["make", "run", f"PORT={port}", f"ARGS=--service-port {service_port} --metrics-port {metrics_port}"]
     with subprocess.Popen(
-        command,
+        [*WITH_DEFAULT_SIGNALS, *command],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=take_default_signals,
     ) as make:
         assert "Ready in" in read_until("Ctrl-C ends it", make.stdout)
         handles = handles_of_descendants(make.pid)

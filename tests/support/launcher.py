@@ -1,7 +1,6 @@
 """The launcher as a process, with stand-ins for service and bridge."""
 
 import os
-import signal
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -10,13 +9,15 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def take_default_signals():
-    """For a process that is started: what ends it does so, whatever the test run inherited.
-
-    nohup ignores SIGHUP, and a shell's background job ignores SIGINT and SIGQUIT.
-    """
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
+# Begins a command that signals end, whatever the test run inherited: nohup ignores SIGHUP, and a shell's background job
+# ignores SIGINT and SIGQUIT. A preexec_fn would fork this process, whose gRPC threads a fork may not survive.
+WITH_DEFAULT_SIGNALS = (
+    *(sys.executable, "-I", "-S", "-c"),
+    "import os, signal, sys\n"
+    "for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):\n"
+    "    signal.signal(number, signal.SIG_DFL)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+)
 
 
 @contextmanager
@@ -43,14 +44,13 @@ def made(service, bridge, ports, folder, *prefix):
 @contextmanager
 def _running(command, environment):
     with subprocess.Popen(
-        command,
+        [*WITH_DEFAULT_SIGNALS, *command],
         cwd=ROOT,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        preexec_fn=take_default_signals,
     ) as process:
         try:
             yield process
