@@ -1,0 +1,5 @@
+"""`python -m runstream.terminal` is the command `runstream`."""
+
+from runstream.terminal.entry import main
+
+main()

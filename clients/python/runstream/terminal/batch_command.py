@@ -1,0 +1,167 @@
+"""`runstream batch`: a file of requests, answered some time; run again, it goes on where it was."""
+
+import asyncio
+import hashlib
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from runstream.async_client import AsyncClient
+from runstream.batch import Batch, BatchResult
+from runstream.connection import MAX_MESSAGE_BYTES
+from runstream.terminal.bounded_input import read_file
+from runstream.terminal.failures import FAILED, UNAVAILABLE, Failure, failures
+from runstream.terminal.grpc_backend import GrpcBackend
+from runstream.terminal.options import Connection, connection, connection_options, default_model
+from runstream.terminal.output import write
+
+# A fixed name space: the same file has the same id on every machine.
+NAMESPACE: Final = uuid.UUID("8a4d2c36-6d0e-5f0f-9d5c-2f0f6f6f7a11")
+POLL_S: Final = 0.5
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='Where results go, "-" for stdout. Default: FILE with .results.jsonl at its end.',
+)
+@click.option("-m", "--model", envvar="RUNSTREAM_MODEL", show_envvar=True, help="Default: the first that is ready.")
+@click.option("--new", "is_new", is_flag=True, help="Ask again what was asked before.")
+@connection_options
+def batch(file: Path, output: Path | None, model: str | None, is_new: bool, **options: Any) -> None:  # fmt: skip
+    """Answers FILE, a request on each line: a JSON string, or an object of run's keywords.
+
+    The results are written in the file's order once all are there, a JSON object on each line. Run again after it was
+    interrupted, the command finds its batch by the file's content and the model, and asks nothing twice.
+    """
+    place = connection(options)
+    if place.url:
+        raise Failure("batch speaks gRPC only: give --target instead of --url")
+    text = read_file(file, MAX_MESSAGE_BYTES, "split it into several")
+    items = list(_items(text, file))
+    if not items:
+        raise Failure(f"{file} has no request: write one on each line")
+    results = output or file.with_name(f"{file.name.removesuffix('.jsonl')}.results.jsonl")
+    _check_place(results, file)
+    failed = asyncio.run(_answer(place, model, items, _Asked(text, is_new), results))
+    if failed:
+        raise Failure(f"{failed} of {len(items)} items failed: their lines in {results} say why", FAILED)
+
+
+def _items(text: str, file: Path) -> Iterator[Any]:
+    # Not splitlines: JSON strings may hold the other ends of lines that it knows.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise Failure(f"{file}:{number} is no JSON: {error}") from None
+        if not isinstance(item, str | dict):
+            raise Failure(f"{file}:{number} is neither a prompt nor an object: give one of them")
+        yield item
+
+
+def _check_place(results: Path, file: Path) -> None:
+    """Refuses before the work what could not be written after it."""
+    if str(results) == "-":
+        return
+    if results.exists() and results.samefile(file):
+        raise Failure(f"--output {results} is the file with the requests: give another")
+    if not os.access(results.absolute().parent, os.W_OK):
+        raise Failure(f"nothing can be written into {results.absolute().parent}: give another --output")
+
+
+class _Asked:
+    """What makes two batches the same."""
+
+    def __init__(self, text: str, is_new: bool) -> None:
+        self._text = text
+        self._is_new = is_new
+
+    def request_id(self, model: str) -> str:
+        """The id of the request that creates the batch."""
+        if self._is_new:
+            return str(uuid.uuid4())
+        content = hashlib.sha256(json.dumps([model, self._text]).encode()).hexdigest()
+        return str(uuid.uuid5(NAMESPACE, content))
+
+
+async def _answer(place: Connection, model: str | None, items: list[Any], asked: _Asked, output: Path) -> int:
+    """Creates or finds the batch, waits for it and writes its results; how many of them are errors."""
+    async with place.client() as client:
+        with failures(place.target):
+            model = model or await default_model(GrpcBackend(client, place.target))
+            made = await client.batches.create(model, items, request_id=asked.request_id(model))
+            click.echo(f"batch {made.id}: {made.num_items} items, {made.num_ended} done; "
+                       "the same command finds it again", err=True)  # fmt: skip
+            ended = await _wait(client, made)
+            if ended.state == "cancelled":
+                click.echo(f"batch {made.id} was cancelled: --new asks again", err=True)
+            return await _write(client, ended, output)
+
+
+async def _wait(client: AsyncClient, made: Batch) -> Batch:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("answered", total=made.num_items)
+        return await client.batches.wait(
+            made.id, poll_s=POLL_S, progress=lambda batch: bar.update(task, completed=batch.num_ended)
+        )
+
+
+async def _write(client: AsyncClient, ended: Batch, output: Path) -> int:
+    num_failed = num_written = 0
+    with _whole_file(output) as write_line:
+        async for result in client.batches.results(ended.id):
+            write_line(json.dumps(_line(result), ensure_ascii=False) + "\n")
+            num_failed += result.error is not None
+            num_written += 1
+        if num_written != ended.num_items:
+            raise Failure(f"only {num_written} of {ended.num_items} results came: run the same again", UNAVAILABLE)
+    return num_failed
+
+
+def _line(result: BatchResult) -> dict[str, Any]:
+    line: dict[str, Any] = {"index": result.index}
+    if result.external_reference is not None:
+        line["external_reference"] = result.external_reference
+    if result.error is not None:
+        return {**line, "error": {"reason": result.error.reason, "message": result.error.message}}
+    assert result.result is not None
+    answer = result.result
+    calls = [{"id": call.id, "name": call.name, "arguments": call.arguments_json} for call in answer.tool_calls]
+    usage = {"prompt_tokens": answer.usage.prompt_tokens, "completion_tokens": answer.usage.completion_tokens}
+    line |= {"text": answer.text, "finish_reason": answer.finish_reason, "usage": usage}
+    return {**line, "tool_calls": calls} if calls else line
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[Callable[[str], object]]:
+    """Writes to a file that is there as a whole or not at all."""
+    if str(path) == "-":
+        yield write
+        return
+    descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    draft = Path(name)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            yield file.write
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

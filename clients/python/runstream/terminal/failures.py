@@ -1,0 +1,87 @@
+"""How the command ends: its exit codes, and an error as one line on stderr that says what to change."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+
+from runstream import errors
+from runstream.terminal.escapes import one_line
+
+FAILED: Final = 1
+"""The service failed, or items of a batch did."""
+USAGE: Final = 2
+"""The command line, a file that it names or what is typed is wrong."""
+REFUSED: Final = 3
+"""The service refuses the request; the same one would be refused again."""
+UNAVAILABLE: Final = 4
+"""No answer now: nobody answers, the queue is full, the model is being loaded, the time is up."""
+CUT: Final = 5
+"""The answer was cut at its most tokens."""
+INTERRUPTED: Final = 130
+"""Ctrl-C."""
+
+_UNAVAILABLE: Final = (
+    errors.UnreachableError,
+    errors.QueueFullError,
+    errors.ModelNotReadyError,
+    errors.DeadlineExceededError,
+    errors.CallCancelledError,
+)
+_FAILED: Final = (errors.EngineFailedError, errors.InternalError)
+_HINTS: Final = (
+    (errors.UnauthenticatedError, "give RUNSTREAM_TOKEN or --token-file"),
+    (errors.ModelNotFoundError, "`runstream models` lists what there is"),
+    (errors.DeadlineExceededError, "give --timeout more seconds, or ask for fewer tokens"),
+)
+
+
+class Failure(click.ClickException):
+    """An end of the command that is not the wanted one.
+
+    Args:
+        message: What is wrong and what to change.
+        code: The exit code, one of this module's.
+    """
+
+    def __init__(self, message: str, code: int = USAGE) -> None:
+        super().__init__(one_line(message))
+        self.code = code
+
+
+def exit_code(error: errors.RunstreamError) -> int:
+    """The exit code of a call's failure."""
+    if isinstance(error, _UNAVAILABLE):
+        return UNAVAILABLE
+    if isinstance(error, _FAILED) or type(error) is errors.RunstreamError:
+        return FAILED
+    return REFUSED
+
+
+def described(error: errors.RunstreamError, place: str) -> str:
+    """What to tell of a call's failure, on one line.
+
+    Args:
+        place: The address that was asked.
+    """
+    if isinstance(error, errors.UnreachableError):
+        return one_line(f"no answer from {place}, start the service or give another --target or --url: {error.message}")
+    hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
+    wait = f"ask again in {error.retry_after_s:g} s" if error.retry_after_s else ""
+    # The metadata names the field, where the message does not.
+    field = error.field if error.field not in error.message else ""
+    told = ": ".join(part for part in (field, error.message) if part)
+    return one_line("; ".join(part for part in (told, hint, wait) if part))
+
+
+@contextmanager
+def failures(place: str) -> Iterator[None]:
+    """Turns the failure of a call into the end of the command."""
+    try:
+        yield
+    except errors.RunstreamError as error:
+        raise Failure(described(error, place), exit_code(error)) from None
+    except (TypeError, ValueError) as error:
+        # What the client refuses before it asks.
+        raise Failure(str(error)) from None

@@ -1,0 +1,190 @@
+"""The options by which every command reaches the service."""
+
+import os
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import click
+from click.core import ParameterSource
+
+from runstream.async_client import AsyncClient
+from runstream.client import DEFAULT_ACCOUNT, DEFAULT_TARGET, DEFAULT_TIMEOUT_S
+from runstream.connection import MAX_MESSAGE_BYTES, grpc_target, is_loopback
+from runstream.terminal.backend import Backend
+from runstream.terminal.bounded_input import read_file
+from runstream.terminal.failures import REFUSED, Failure, failures
+from runstream.terminal.grpc_backend import GrpcBackend
+from runstream.terminal.rest_backend import MAX_BODY_BYTES, RestBackend
+
+MAX_TOKEN_BYTES: Final = 65_536
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the service is, and who asks.
+
+    Attributes:
+        target: Its address for gRPC.
+        url: The bridge's, for REST; empty for gRPC.
+        token: What is shown to it; empty for none.
+        ca: The certificates to trust; None for the well-known authorities.
+        is_tls: Whether gRPC uses TLS.
+        account: Whose requests these are.
+        timeout_s: The most seconds of a call.
+    """
+
+    target: str
+    url: str
+    token: str
+    ca: Path | None
+    is_tls: bool
+    account: str
+    timeout_s: float
+
+    @property
+    def max_bytes(self) -> int:
+        """The most bytes of a request."""
+        return MAX_BODY_BYTES if self.url else MAX_MESSAGE_BYTES
+
+    def client(self) -> AsyncClient:
+        """A client for gRPC; needs a running loop.
+
+        Raises:
+            Failure: The address or the certificates are wrong.
+        """
+        tls = str(self.ca) if self.ca else self.is_tls
+        try:
+            return AsyncClient(
+                self.target,
+                token=self.token or None,
+                tls=tls,
+                timeout_s=self.timeout_s,
+                account=self.account,
+                allow_plaintext_token=True,
+            )
+        except (OSError, ValueError) as error:
+            raise Failure(str(error)) from None
+
+    @asynccontextmanager
+    async def backend(self) -> AsyncIterator[Backend]:
+        """The service, whose failures end the command."""
+        made: Backend
+        if self.url:
+            made = RestBackend(self.url, self.account, self.token, _ssl(self.ca), self.timeout_s)
+        else:
+            made = GrpcBackend(self.client(), self.target)
+        try:
+            with failures(made.place):
+                yield made
+        finally:
+            await made.close()
+
+
+def connection_options(command: CommandT) -> CommandT:
+    """Gives a command the options of a `Connection`; `connection` makes one of their values."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_OPTIONS: Final[list[Callable[[Any], Any]]] = [
+    click.option("--target", default=DEFAULT_TARGET, envvar="RUNSTREAM_TARGET", show_envvar=True, show_default=True,
+                 metavar="HOST:PORT", help="The service, by gRPC."),
+    click.option("--url", default="", envvar="RUNSTREAM_URL", show_envvar=True, metavar="URL",
+                 help="The bridge, by REST, instead."),
+    click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE",
+                 help="Holds the token; RUNSTREAM_TOKEN is the token itself."),
+    click.option("--ca", type=click.Path(path_type=Path), metavar="FILE",
+                 help="The certificates (PEM) to trust; means TLS."),
+    click.option("--tls", is_flag=True, help="gRPC by TLS with the well-known authorities."),
+    click.option("--allow-plaintext-token", is_flag=True, help="Send the token without TLS to other machines."),
+    click.option("--account", default=DEFAULT_ACCOUNT, envvar="RUNSTREAM_ACCOUNT", show_envvar=True, show_default=True,
+                 help="Whose batches there are; a part of the bridge's addresses."),
+    click.option("--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), default=DEFAULT_TIMEOUT_S,
+                 show_default=True, metavar="SECONDS", help="The most seconds of an answer."),
+]  # fmt: skip
+
+NAMES: Final = ("target", "url", "token_file", "ca", "tls", "allow_plaintext_token", "account", "timeout_s")
+
+
+def connection(options: dict[str, Any]) -> Connection:
+    """Takes a command's connection options out of its options.
+
+    Raises:
+        Failure: They do not go together, or the token can't be read or would be sent in clear text.
+    """
+    given = {name: options.pop(name) for name in NAMES}
+    url = _url(given["url"]) if given["url"] and not _is_target_meant() else ""
+    token = _token(given["token_file"])
+    is_plain = url.startswith("http://") if url else not (given["tls"] or given["ca"])
+    if token and is_plain and not given["allow_plaintext_token"] and not _is_local(given["target"], url):
+        raise Failure("the token would be sent in clear text: give --ca or --tls, an https:// --url, or "
+                      "--allow-plaintext-token if nobody else can read on the way")  # fmt: skip
+    return Connection(
+        given["target"], url, token, given["ca"], given["tls"], given["account"], given["timeout_s"]
+    )  # fmt: skip
+
+
+def _is_target_meant() -> bool:
+    """Whether --target on the command line overrules RUNSTREAM_URL."""
+    context = click.get_current_context()
+    sources = {name: context.get_parameter_source(name) for name in ("target", "url")}
+    if sources["target"] is sources["url"] is ParameterSource.COMMANDLINE:
+        raise Failure("--target is for gRPC and --url for REST: give one of them")
+    return sources["target"] is ParameterSource.COMMANDLINE
+
+
+def _url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Failure(f"{url!r} is no address of a bridge: give one such as http://127.0.0.1:8080")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise Failure(f"--url is {url!r}: leave out what follows the port")
+    return url.rstrip("/")
+
+
+def _is_local(target: str, url: str) -> bool:
+    if not url:
+        try:
+            return is_loopback(grpc_target(target))
+        except ValueError as error:
+            raise Failure(str(error)) from None
+    host = urlsplit(url).hostname or ""
+    return is_loopback(f"[{host}]:1" if ":" in host else f"{host}:1")
+
+
+def _token(file: Path | None) -> str:
+    if file is None:
+        return os.environ.get("RUNSTREAM_TOKEN", "")
+    token = read_file(file, MAX_TOKEN_BYTES, "it holds more than a token").strip()
+    if not token:
+        raise Failure(f"{file} is empty: put the token into it")
+    return token
+
+
+def _ssl(ca: Path | None) -> ssl.SSLContext | bool:
+    if ca is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise Failure(f"--ca {ca}: {error.strerror or error}") from None
+
+
+async def default_model(backend: Backend) -> str:
+    """The first model that can answer.
+
+    Raises:
+        Failure: None can.
+    """
+    ready = [model.id for model in await backend.models() if model.state == "ready"]
+    if not ready:
+        raise Failure("no model is ready: `runstream models` lists them, --model names one to load", REFUSED)
+    return ready[0]

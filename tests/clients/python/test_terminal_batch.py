@@ -1,0 +1,117 @@
+"""`runstream batch`: results in order, and resumed after whatever end."""
+
+import json
+
+import pytest
+from runstream import Client
+from runstream.v1 import batches_pb2, models_pb2
+from runstream.v1 import text_generation_pb2 as pb
+
+from tests.support.fake_service import DEMO
+from tests.support.terminals import runstream, terminal
+
+LINES = ['"Where is Paris?"', '{"prompt": "Where is Rome?", "external_reference": "r", "max_tokens": 5}', "", '"hello"']
+
+
+@pytest.fixture
+def fake(fake):
+    """A service with a ready model and a batch that waits."""
+    fake.model.state = models_pb2.MODEL_STATE_READY
+    fake.batch.num_items = 2
+    return fake
+
+
+def end(batch, fake):
+    """Gives the batch of a fake its results."""
+    batch.state, batch.num_succeeded, batch.num_failed = batches_pb2.BATCH_STATE_DONE, 1, 1
+    answer = batches_pb2.BatchResult(index=0, response=pb.RunResponse(text="yes", finish_reason=pb.FINISH_REASON_STOP))
+    failure = batches_pb2.BatchItemFailure(reason="ENGINE_FAILED", message="it died")
+    fake.pages = [[answer], [batches_pb2.BatchResult(index=1, failure=failure)]]
+
+
+def results(path):
+    """The objects of a file of results."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def questions(tmp_path):
+    """A file with requests."""
+    path = tmp_path / "questions.jsonl"
+    path.write_text("\n".join(LINES))
+    return path
+
+
+def test_results_stand_in_order_beside_the_file(running_stack, questions):
+    done = runstream("batch", questions, "--target", running_stack.service_address)
+    assert (done.returncode, done.stdout) == (0, "")
+    lines = results(questions.with_name("questions.results.jsonl"))
+    assert [line["index"] for line in lines] == [0, 1, 2]
+    assert "Paris" in lines[0]["text"]
+    assert (lines[1]["external_reference"], lines[1]["finish_reason"]) == ("r", "length")
+
+
+def test_the_same_file_is_the_same_batch_until_a_new_one_is_wanted(running_stack, questions):
+    place = ["--target", running_stack.service_address, "-o", "-", "--account", "same"]
+    first, again = (runstream("batch", questions, *place) for _ in range(2))
+    assert first.stdout == again.stdout != ""
+    runstream("batch", questions, *place, "--new")
+    with Client(running_stack.service_address, account="same") as client:
+        assert len(list(client.batches.list())) == 2
+
+
+@pytest.mark.parametrize("way", ["Ctrl-C", "kill"])
+async def test_it_goes_on_after_an_interruption(fake, questions, way):
+    questions.write_text('"a"\n"b"\n')
+    command = ["batch", questions, "--target", fake.target]
+    with terminal(*command, state=questions.parent) as screen:
+        await screen.until("the same command finds it again")
+        await screen.until("0/2")
+        if way == "kill":
+            screen.process.kill()
+        else:
+            screen.type("\x03")
+        assert await screen.end() == (-9 if way == "kill" else 130)
+    asked = fake.new_batch.request_id
+    assert not list(questions.parent.glob("*results*"))
+    end(fake.batch, fake)
+    with terminal(*command, state=questions.parent) as screen:
+        await screen.until("1 of 2 items failed")
+        assert await screen.end() == 1
+    assert fake.new_batch.request_id == asked != ""
+    lines = results(questions.with_name("questions.results.jsonl"))
+    assert lines[0]["text"] == "yes"
+    assert lines[1] == {"index": 1, "error": {"reason": "ENGINE_FAILED", "message": "it died"}}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [("{", "questions.jsonl:1 is no JSON"), ('"a"\n3', ":2 is neither a prompt nor an object"), ("", "has no request")],
+)
+def test_a_wrong_line_is_named(tmp_path, content, what):
+    (tmp_path / "questions.jsonl").write_text(content)
+    done = runstream("batch", tmp_path / "questions.jsonl", "-m", DEMO)
+    assert done.returncode == 2
+    assert what in done.stderr
+
+
+def test_a_wrong_keyword_is_named(tmp_path, questions):
+    questions.write_text('{"prompt": "a", "temperture": 1}')
+    done = runstream("batch", questions, "-m", DEMO)
+    assert done.returncode == 2
+    assert "did you mean temperature" in done.stderr
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    path = tmp_path / "large.jsonl"
+    with path.open("wb") as file:
+        file.truncate(2**40)
+    done = runstream("batch", path)
+    assert done.returncode == 2
+    assert "split it into several" in done.stderr
+
+
+def test_results_never_replace_the_requests(questions):
+    done = runstream("batch", questions, "-o", questions)
+    assert done.returncode == 2
+    assert questions.read_text() == "\n".join(LINES)
