@@ -52,7 +52,8 @@ parity: setup-dev ## compare a server with Runstream: BASE=https://api.cloudflar
 	@$(PYTHON_IN_VENV) -m tests.conformance.parity
 
 clean: ## remove the environment and all caches
-	rm -rf .venv clients/go/build clients/cpp/build clients/java/build tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv clients/go/build clients/cpp/build clients/java/build clients/typescript/build clients/typescript/dist \
+		clients/typescript/node_modules tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = {
     "clients/cpp/CMakeLists.txt": r"^project\(runstream VERSION ([\d.]+) ",
     "clients/java/build.gradle": r"^version = '([\d.]+)'",
+    "clients/typescript/package.json": r'^  "version": "([\d.]+)"',
+    "clients/typescript/package-lock.json": r'^  "version": "([\d.]+)"',
 }
 PROJECTS = ("pyproject.toml", "clients/python/pyproject.toml")
 

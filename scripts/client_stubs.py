@@ -1,6 +1,7 @@
 """Generates the stubs that are committed for languages besides Python: `python -m scripts.client_stubs`.
 
-The generators are those of Debian 12: what they write compiles there and with every newer library.
+The generators for Go and Java are those of Debian 12: what they write compiles there and with every newer library. The
+one for TypeScript is that of clients/typescript/package-lock.json.
 """
 
 import os
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from scripts.stubs import ROOT
 
+THIRD_PARTY = "clients/cpp/third_party"
+TYPESCRIPT = ROOT / "clients" / "typescript"
 REQUIRED = "RUNSTREAM_REQUIRE_TOOLCHAINS"
 """Set where all generators are installed: there a missing one is a problem."""
 
@@ -27,21 +30,25 @@ class Stubs:
         folder: Where they stand in the repository.
         suffix: How the names of the files end.
         generators: What must be installed, with what it says to --version; empty for one that says nothing.
-        packages: The packages of Debian 12 that have them.
+        source: What installs them.
         options: What protoc is told, with {} for the folder that it writes to.
+        protoc: The command of protoc.
+        others: Files beside the contract, below `THIRD_PARTY`, that stubs are generated of.
     """
 
     language: str
     folder: Path
     suffix: str
     generators: dict[str, str]
-    packages: str
+    source: str
     options: tuple[str, ...]
+    protoc: tuple[str, ...] = ("protoc",)
+    others: tuple[str, ...] = ()
 
     def missing(self) -> str:
         """Says which generator is not here in its version; empty if all are."""
         others = [f"{name} {version}".strip() for name, version in self.generators.items() if not _has(name, version)]
-        return f"{', '.join(others)} (on Debian 12: apt-get install {self.packages})" if others else ""
+        return f"{', '.join(others)} ({self.source})" if others else ""
 
     def generate(self, folder: Path) -> None:
         """Writes them below a folder, which must exist.
@@ -51,7 +58,8 @@ class Stubs:
         """
         protos = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("protos/runstream/v1/*.proto"))
         options = [option.format(folder) for option in self.options]
-        subprocess.run(["protoc", "-Iprotos", *options, *protos], cwd=ROOT, check=True)
+        command = [*self.protoc, "-Iprotos", f"-I{THIRD_PARTY}", *options, *protos, *self.others]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": _path()}, check=True)
         for path in folder.rglob("*Grpc.java"):
             path.write_text(_GENERATED.sub("", path.read_text()))
 
@@ -61,16 +69,27 @@ class Stubs:
         return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
+def _path() -> str:
+    """Where protoc finds generators: those of npm as well, and the Node.js that runs them."""
+    folders = [TYPESCRIPT / "node_modules" / ".bin", Path(sys.executable).parent]
+    return os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
+
+
 def _has(name: str, version: str) -> bool:
-    path = shutil.which(name)
+    path = shutil.which(name, path=_path())
     if path is None:
         return False
-    return not version or version == subprocess.run([path, "--version"], capture_output=True, text=True).stdout.strip()
+    command, environment = [path, "--version"], {**os.environ, "PATH": _path()}
+    return (
+        not version
+        or version == subprocess.run(command, capture_output=True, text=True, env=environment).stdout.strip()
+    )
 
 
 # An annotation that left Java with version 11, and would make every user need a package for it.
 _GENERATED = re.compile(r"^@javax\.annotation\.Generated\([^)]*\)\n", re.MULTILINE)
 _PROTOC = {"protoc": "libprotoc 3.21.12"}
+_APT = "on Debian 12: apt-get install"
 _GO_MODULE = "module=github.com/runstream/runstream/clients/go"
 
 ALL = (
@@ -79,7 +98,7 @@ ALL = (
         ROOT / "clients" / "go",
         ".pb.go",
         _PROTOC | {"protoc-gen-go": "protoc-gen-go v1.28.1", "protoc-gen-go-grpc": "protoc-gen-go-grpc 1.0"},
-        "protobuf-compiler protoc-gen-go protoc-gen-go-grpc",
+        f"{_APT} protobuf-compiler protoc-gen-go protoc-gen-go-grpc",
         ("--go_out={}", f"--go_opt={_GO_MODULE}", "--go-grpc_out={}", f"--go-grpc_opt={_GO_MODULE}"),
     ),
     Stubs(
@@ -87,8 +106,18 @@ ALL = (
         ROOT / "clients" / "java" / "src" / "main" / "java",
         ".java",
         _PROTOC | {"grpc_java_plugin": ""},  # it has no --version
-        "protobuf-compiler protobuf-compiler-grpc-java-plugin",
+        f"{_APT} protobuf-compiler protobuf-compiler-grpc-java-plugin",
         ("--java_out={}", "--plugin=protoc-gen-grpc-java=/usr/bin/grpc_java_plugin", "--grpc-java_out={}"),
+    ),
+    Stubs(
+        "TypeScript",
+        TYPESCRIPT / "src" / "stubs",
+        "_pb.ts",
+        {"protoc-gen-es": "protoc-gen-es v2.17.0"},
+        "`python -m scripts.real_clients` installs it",
+        ("--es_out={}", "--es_opt=target=ts,import_extension=js"),
+        (sys.executable, "-m", "grpc_tools.protoc"),
+        ("google/rpc/error_details.proto", "google/rpc/status.proto", "grpc/health/v1/health.proto"),
     ),
 )
 

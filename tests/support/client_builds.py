@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.real_clients import NODE, has_typescript
+
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "clients"
 NEEDED = "RUNSTREAM_REQUIRE_TOOLCHAINS"
@@ -100,6 +102,24 @@ def _build_java(folder: Path) -> Programs:
     return Programs([*java, "Example"], [*java, "Contract"])
 
 
+@functools.cache
+def build_typescript() -> None:
+    """Compiles the TypeScript client; skips the test where its tools are not installed."""
+    if not has_typescript():
+        _lacks("typescript: clients/typescript/node_modules is not as package-lock.json has it: run `make setup-dev`")
+    _run(NODE, CLIENTS / "typescript/node_modules/typescript/bin/tsc", "-p", CLIENTS / "typescript")
+
+
+def _build_typescript(folder: Path) -> Programs:
+    """Puts the program inside the package, where its name means itself."""
+    build_typescript()
+    folder.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "tests/clients/typescript/program.mjs", folder)
+    return Programs(
+        [str(NODE), str(CLIENTS / "typescript/examples/tour.mjs")], [str(NODE), str(folder / "program.mjs")]
+    )
+
+
 TOOLCHAINS = {
     "go": Toolchain(
         ("go", "/usr/share/gocode/src/google.golang.org/grpc", "/usr/share/gocode/src/google.golang.org/protobuf"),
@@ -112,6 +132,7 @@ TOOLCHAINS = {
         _build_cpp,
     ),
     "python": Toolchain((), "python3", _build_python),
+    "typescript": Toolchain((), "python3", _build_typescript),
     "java": Toolchain(
         ("javac", "protoc", "grpc_java_plugin", *(f"/usr/share/java/{name}.jar" for name in _JARS)),
         "default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java libjsr305-java "
@@ -122,14 +143,18 @@ TOOLCHAINS = {
 }
 
 
+def _lacks(words: str) -> None:
+    """Fails the test where all toolchains must be there, else skips it."""
+    if os.environ.get(NEEDED):
+        pytest.fail(words)
+    pytest.skip(words)
+
+
 @functools.cache
 def built(language: str) -> Programs:
     """A language's programs, built anew where their sources changed; skips the test if its tools are missing."""
     toolchain = TOOLCHAINS[language]
     missing = [tool for tool in toolchain.tools if not shutil.which(tool) and not Path(tool).exists()]
     if missing:
-        words = f"{language}: no {', '.join(missing)}; on Debian 12: apt-get install {toolchain.packages}"
-        if os.environ.get(NEEDED):
-            pytest.fail(words)
-        pytest.skip(words)
+        _lacks(f"{language}: no {', '.join(missing)}; on Debian 12: apt-get install {toolchain.packages}")
     return toolchain.build(CLIENTS / language / "build")

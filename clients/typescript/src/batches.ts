@@ -1,0 +1,210 @@
+/** The batches of a service: many requests that are answered some time, behind those that somebody waits for. */
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { create } from "@bufbuild/protobuf";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Client as Stub } from "@connectrpc/connect";
+
+import { Call, type CallOptions, type CallSettings, checkRequest, responses, unary } from "./calls.js";
+import { CallCancelledError, DeadlineExceededError, fromReason, type RunstreamError } from "./errors.js";
+import { type CompletionOptions, makeRequest } from "./requests.js";
+import { RunResult } from "./results.js";
+import {
+  type Batch as ContractBatch,
+  type BatchItem as ContractBatchItem,
+  BatchItemSchema,
+  type BatchResult as ContractBatchResult,
+  type BatchService,
+  BatchState as State,
+  CreateBatchRequestSchema,
+} from "./stubs/runstream/v1/batches_pb.js";
+
+/** How far a batch is; "unknown" is a state that is newer than this client. */
+export type BatchState = "queued" | "running" | "done" | "cancelled" | "unknown";
+
+const STATES = new Map<State, BatchState>([
+  [State.QUEUED, "queued"],
+  [State.RUNNING, "running"],
+  [State.DONE, "done"],
+  [State.CANCELLED, "cancelled"],
+]);
+
+/** What is asked: a prompt, or what `run` takes but the model, with an `externalReference` to know the result by. */
+export type BatchItem = string | (CompletionOptions & { externalReference?: string | undefined });
+
+/** How far a batch is. */
+export interface Batch {
+  /** Its id, a UUID. */
+  id: string;
+  /** The model that its items ask. */
+  model: string;
+  state: BatchState;
+  numItems: number;
+  /** How many have an answer. */
+  numSucceeded: number;
+  /** How many have failed, those that were cancelled included. */
+  numFailed: number;
+  /** How many have their result. */
+  numEnded: number;
+  /** Whether every item has its result. */
+  hasEnded: boolean;
+  createTime: Date;
+  /** When its last item got its result; undefined until then. */
+  endTime: Date | undefined;
+  /** When it is forgotten; undefined until it has ended. */
+  expireTime: Date | undefined;
+}
+
+/** What became of an item: one of `result` and `error` is undefined. */
+export interface BatchResult {
+  /** The item's place in the batch, counted from 0. */
+  index: number;
+  /** What the item asked to be known by; undefined for nothing. */
+  externalReference: string | undefined;
+  result: RunResult | undefined;
+  /** Why it has no result; an error as a call would have thrown. */
+  error: RunstreamError | undefined;
+}
+
+/** How a batch is waited for. */
+export interface WaitOptions {
+  /** Called with the batch at the start and each `pollS` seconds, to move a progress bar. */
+  onProgress?: (batch: Batch) => void;
+  /** 1 second if it is not given. */
+  pollS?: number;
+  /** The most seconds to wait; no limit if it is not given. The batch goes on afterwards. */
+  timeoutS?: number;
+  signal?: AbortSignal;
+}
+
+/** `client.batches`, those of the client's account. All calls reject with `RunstreamError`s. */
+export class Batches {
+  readonly #stub: Stub<typeof BatchService>;
+  readonly #settings: CallSettings;
+  readonly #account: string;
+
+  constructor(stub: Stub<typeof BatchService>, settings: CallSettings, account: string) {
+    this.#stub = stub;
+    this.#settings = settings;
+    this.#account = account;
+  }
+
+  /**
+   * Has a batch taken, as a whole or not at all: 1 to 10,000 items, of at most 16 MiB together.
+   *
+   * `requestId` is a UUID that makes it safe to ask again, also from another process; a fresh one if it is not given.
+   */
+  async create(options: {
+    model: string;
+    items: Iterable<BatchItem>;
+    requestId?: string;
+    timeoutS?: number;
+    signal?: AbortSignal;
+  }): Promise<Batch> {
+    const { model, requestId = randomUUID(), items, ...call } = options;
+    const made = [...items].map(makeItem);
+    // With an id of its own the request can be sent again where the connection broke.
+    const request = create(CreateBatchRequestSchema, { account: this.#account, model, requestId, items: made });
+    checkRequest(CreateBatchRequestSchema, request);
+    return toBatch((await unary((each) => this.#stub.createBatch(request, each), this.#settings, call)).batch);
+  }
+
+  /** Tells how far a batch is. */
+  async get(batchId: string, options: CallOptions = {}): Promise<Batch> {
+    const request = { account: this.#account, batchId };
+    return toBatch((await unary((call) => this.#stub.getBatch(request, call), this.#settings, options)).batch);
+  }
+
+  /** Yields the batches, newest first, asking for `pageSize` at once: 0 to 1,000, 0 for 100. */
+  async *list(options: CallOptions & { pageSize?: number } = {}): AsyncGenerator<Batch, void, undefined> {
+    let pageToken = "";
+    do {
+      const request = { account: this.#account, pageSize: options.pageSize ?? 0, pageToken };
+      const page = await unary((call) => this.#stub.listBatches(request, call), this.#settings, options);
+      yield* page.batches.map(toBatch);
+      pageToken = page.nextPageToken;
+    } while (pageToken);
+  }
+
+  /** Ends what is left of a batch; keeps the results that it has. */
+  async cancel(batchId: string, options: CallOptions = {}): Promise<Batch> {
+    const request = { account: this.#account, batchId };
+    return toBatch((await unary((call) => this.#stub.cancelBatch(request, call), this.#settings, options)).batch);
+  }
+
+  /** Ends what is left of a batch, and forgets it with its results. */
+  async delete(batchId: string, options: CallOptions = {}): Promise<void> {
+    const request = { account: this.#account, batchId };
+    await unary((call) => this.#stub.deleteBatch(request, call), this.#settings, options);
+  }
+
+  /** Yields the results that a batch has so far, ordered by index; leaving the loop cancels the call. */
+  async *results(batchId: string, options: CallOptions = {}): AsyncGenerator<BatchResult, void, undefined> {
+    const request = { account: this.#account, batchId };
+    const call = new Call(this.#settings, options);
+    for await (const page of responses((each) => this.#stub.streamBatchResults(request, each), call)) {
+      yield* page.results.map(toBatchResult);
+    }
+  }
+
+  /**
+   * Waits until every item has its result.
+   *
+   * @throws DeadlineExceededError: `timeoutS` is over.
+   */
+  async wait(batchId: string, { onProgress, pollS = 1, timeoutS, signal }: WaitOptions = {}): Promise<Batch> {
+    const endsAt = timeoutS === undefined ? Infinity : performance.now() + timeoutS * 1000;
+    for (;;) {
+      const batch = await this.get(batchId, { signal });
+      onProgress?.(batch);
+      if (batch.hasEnded) return batch;
+      if (performance.now() >= endsAt) {
+        const words = `batch ${batchId} has ${batch.numEnded} of ${batch.numItems} results, and goes on: wait longer`;
+        throw new DeadlineExceededError(words);
+      }
+      await sleep(pollS * 1000, undefined, signal && { signal }).catch((cause: unknown) => {
+        throw new CallCancelledError("the wait was cancelled", { cause });
+      });
+    }
+  }
+}
+
+function makeItem(item: BatchItem, index: number): ContractBatchItem {
+  const { externalReference, ...options } = typeof item === "string" ? { prompt: item } : item;
+  try {
+    // The batch has the model.
+    const request = makeRequest({ ...options, model: "" });
+    return create(BatchItemSchema, { request, ...(externalReference !== undefined && { externalReference }) });
+  } catch (error) {
+    throw new TypeError(`items[${index}]: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function toBatch(batch: ContractBatch | undefined): Batch {
+  const { id, model, state, numItems, numSucceeded, numFailed, createTime, endTime, expireTime } = batch!;
+  return {
+    id,
+    model,
+    state: STATES.get(state) ?? "unknown",
+    numItems,
+    numSucceeded,
+    numFailed,
+    numEnded: numSucceeded + numFailed,
+    hasEnded: state === State.DONE || state === State.CANCELLED,
+    createTime: toDate(createTime)!,
+    endTime: toDate(endTime),
+    expireTime: toDate(expireTime),
+  };
+}
+
+function toDate(time: Timestamp | undefined): Date | undefined {
+  return time && timestampDate(time);
+}
+
+function toBatchResult({ index, externalReference, outcome, isJson }: ContractBatchResult): BatchResult {
+  const parse = isJson ? (text: string): unknown => JSON.parse(text) : undefined;
+  const result = outcome.case === "response" ? new RunResult(outcome.value, parse) : undefined;
+  const error = outcome.case === "failure" ? fromReason(outcome.value.reason, outcome.value.message) : undefined;
+  return { index, externalReference, result, error };
+}

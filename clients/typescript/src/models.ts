@@ -1,0 +1,89 @@
+/** The models of a service: which there are, what they take, loading and unloading them. */
+import type { Client as Stub } from "@connectrpc/connect";
+
+import { type CallOptions, type CallSettings, unary } from "./calls.js";
+import { type Model as ContractModel, type ModelService, ModelState as State } from "./stubs/runstream/v1/models_pb.js";
+
+/** Whether a model can answer; "unknown" is a state that is newer than this client. */
+export type ModelState = "loading" | "ready" | "weights_missing" | "failed" | "unloaded" | "unknown";
+
+// Loading a model of 8 billion parameters from a slow disk takes minutes.
+const LOAD_TIMEOUT_S = 1800;
+
+const STATES = new Map<State, ModelState>([
+  [State.LOADING, "loading"],
+  [State.READY, "ready"],
+  [State.WEIGHTS_MISSING, "weights_missing"],
+  [State.FAILED, "failed"],
+  [State.UNLOADED, "unloaded"],
+]);
+
+/** A model of the service's catalog. */
+export interface Model {
+  /** What requests name. */
+  id: string;
+  /** What it is, in a sentence. */
+  description: string;
+  /** Whether it can answer now. */
+  state: ModelState;
+  /** Why, if there is more to say. */
+  stateDetail: string;
+  /** The model that answers requests for this one; empty if none does. */
+  servedModel: string;
+  maxPromptTokens: number;
+  maxCompletionTokens: number;
+  /** The most tokens of prompt and completion together. */
+  contextWindow: number;
+  /** The `maxTokens` of requests that leave it unset. */
+  defaultMaxTokens: number;
+  /** The same where a surface has a default of its own for streams. */
+  defaultMaxTokensStreamed: number;
+  /** That of the weights; empty if the catalog does not tell. */
+  license: string;
+  /** Whether it was trained to call tools. */
+  canCallTools: boolean;
+}
+
+function toModel(model: ContractModel | undefined): Model {
+  const { $typeName: _type, $unknown: _unknown, state, ...fields } = model!;
+  return { ...fields, state: STATES.get(state) ?? "unknown" };
+}
+
+/** `client.models`. All calls reject with `RunstreamError`s. */
+export class Models {
+  readonly #stub: Stub<typeof ModelService>;
+  readonly #settings: CallSettings;
+
+  constructor(stub: Stub<typeof ModelService>, settings: CallSettings) {
+    this.#stub = stub;
+    this.#settings = settings;
+  }
+
+  /** Yields the models in the catalog's order, asking for `pageSize` at once: 0 to 1,000, 0 for the most. */
+  async *list(options: CallOptions & { pageSize?: number } = {}): AsyncGenerator<Model, void, undefined> {
+    let pageToken = "";
+    do {
+      const request = { pageSize: options.pageSize ?? 0, pageToken };
+      const page = await unary((call) => this.#stub.listModels(request, call), this.#settings, options);
+      yield* page.models.map(toModel);
+      pageToken = page.nextPageToken;
+    } while (pageToken);
+  }
+
+  /** Tells about one model; rejects with a `ModelNotFoundError` if the catalog does not name it. */
+  async get(model: string, options: CallOptions = {}): Promise<Model> {
+    return toModel((await unary((call) => this.#stub.getModel({ model }, call), this.#settings, options)).model);
+  }
+
+  /** Loads a model and waits for it; loading goes on where the wait ends before. */
+  async load(model: string, options: CallOptions = {}): Promise<Model> {
+    const settings = { ...this.#settings, timeoutS: LOAD_TIMEOUT_S, maxAttempts: 1 };
+    return toModel((await unary((call) => this.#stub.loadModel({ model }, call), settings, options)).model);
+  }
+
+  /** Unloads a model, once its requests have ended or had 30 seconds. */
+  async unload(model: string, options: CallOptions = {}): Promise<Model> {
+    const settings = { ...this.#settings, maxAttempts: 1 };
+    return toModel((await unary((call) => this.#stub.unloadModel({ model }, call), settings, options)).model);
+  }
+}

@@ -1,0 +1,62 @@
+/** The form that an answer must have, and what becomes of a text that has it. */
+import { create } from "@bufbuild/protobuf";
+
+import { isTypedSchema, type JsonSchema, parseTyped, schemaJson, type TypedSchema } from "./schemas.js";
+import { checkNames } from "./spelling.js";
+import { type ResponseFormat as Message, ResponseFormatSchema } from "./stubs/runstream/v1/text_generation_pb.js";
+
+/** A text that a regular expression matches as a whole: 1 to 4,096 characters. It is not one of JavaScript's. */
+export class Regex {
+  constructor(readonly pattern: string) {}
+}
+
+/** One of some texts, 1 to 1,024: `new Choice("yes", "no")`. */
+export class Choice {
+  readonly values: readonly string[];
+
+  constructor(...values: string[]) {
+    this.values = values;
+  }
+}
+
+/**
+ * A schema of zod's; a JSON Schema as object or JSON; "json_object" for any object; OpenAI's objects with type
+ * "json_object", "json_schema" or "text"; a `Regex`; a `Choice`.
+ */
+export type ResponseFormat<T> = TypedSchema<T> | JsonSchema | string | Regex | Choice;
+
+/** A form of the contract; throws a TypeError if it is none. */
+export function toResponseFormat(form: ResponseFormat<unknown>): Message {
+  if (form instanceof Regex) return made({ case: "regex", value: form.pattern });
+  if (form instanceof Choice) return made({ case: "choice", value: { values: [...form.values] } });
+  if (form === "json_object") return made({ case: "jsonObject", value: {} });
+  if (typeof form === "object" && !isTypedSchema(form)) {
+    const openai = fromOpenAi(form as JsonSchema);
+    if (openai) return openai;
+  }
+  return made({ case: "jsonSchema", value: schemaJson(form, "responseFormat") });
+}
+
+function fromOpenAi(form: JsonSchema): Message | undefined {
+  const { type, json_schema: described } = form;
+  if (type !== "text" && type !== "json_object" && type !== "json_schema") return undefined;
+  checkNames(form, ["type", "json_schema"], "responseFormat");
+  if (type === "text") return create(ResponseFormatSchema);
+  if (type === "json_object") return made({ case: "jsonObject", value: {} });
+  const schema = (described as { schema?: unknown } | undefined)?.schema ?? described;
+  return made({ case: "jsonSchema", value: schemaJson(schema, "responseFormat.json_schema") });
+}
+
+type Init = Exclude<NonNullable<Parameters<typeof create<typeof ResponseFormatSchema>>[1]>["format"], undefined>;
+
+function made(format: Init): Message {
+  return create(ResponseFormatSchema, { format });
+}
+
+/** What turns a text of that form into its value; undefined for plain text. */
+export function parser<T>(form: ResponseFormat<T> | undefined): ((text: string) => T) | undefined {
+  if (form === undefined || form === null) return undefined;
+  if (isTypedSchema(form)) return (text) => parseTyped(form as TypedSchema<T>, text);
+  const kind = toResponseFormat(form).format.case;
+  return kind === "jsonObject" || kind === "jsonSchema" ? (text) => JSON.parse(text) as T : undefined;
+}

@@ -1,0 +1,86 @@
+"""The package `runstream` as it is published: packed, installed into an empty folder, and used there."""
+
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+from scripts.real_clients import NODE, NPM
+from tests.support.client_builds import CLIENTS
+from tests.support.repository import ROOT
+
+SOURCE = CLIENTS / "typescript"
+NO_NETWORK = re.compile(r"npm error code (E[A-Z_]*(CONN|NOTFOUND|TIMEDOUT|AGAIN|SOCKET)\w*|ENOTCACHED)")
+QUIET = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
+
+
+def npm(*arguments, cwd):
+    """Runs the npm of the tests; what it said, if it ended well."""
+    command = [NODE, NPM, *arguments, *QUIET]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def tarball(package, tmp_path_factory):
+    """The package, packed."""
+    folder = tmp_path_factory.mktemp("packed")
+    npm("pack", "--pack-destination", folder, cwd=package)
+    return next(folder.glob("*.tgz"))
+
+
+@pytest.fixture(scope="session")
+def installed(tarball, tmp_path_factory):
+    """A folder with nothing but the package and what it needs."""
+    folder = tmp_path_factory.mktemp("empty")
+    try:
+        npm("install", "--prefer-offline", tarball, cwd=folder)
+    except AssertionError as error:
+        if NO_NETWORK.search(str(error)):
+            pytest.skip("npm can't reach the registry: the client was not installed into an empty folder")
+        raise
+    return folder
+
+
+def test_the_tarball_has_modules_types_examples_and_license(tarball):
+    with tarfile.open(tarball) as archive:
+        names = {name.removeprefix("package/") for name in archive.getnames()}
+        license_file = archive.extractfile("package/LICENSE")
+        assert license_file is not None
+        assert license_file.read() == (ROOT / "LICENSE").read_bytes()
+    assert {"README.md", "package.json", "dist/index.js", "dist/index.d.ts", "examples/run.mjs"} <= names
+    modules = {path.relative_to(SOURCE / "src").with_suffix("") for path in (SOURCE / "src").rglob("*.ts")}
+    assert {f"dist/{module}.{end}" for module in modules for end in ("js", "d.ts")} <= names
+    assert not any(name.startswith(("src/", "build/", "node_modules/")) for name in names)
+
+
+def test_an_empty_folder_gets_three_packages_beside_it(installed):
+    found = json.loads((installed / "node_modules/.package-lock.json").read_text())["packages"]
+    names = {name.removeprefix("node_modules/") for name in found}
+    assert names == {"runstream", "@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"}
+
+
+def test_the_installed_client_asks_the_real_service(installed, running_stack):
+    shutil.copy(installed / "node_modules/runstream/examples/tour.mjs", installed)
+    command = [NODE, "tour.mjs", running_stack.service_address]
+    done = subprocess.run(command, cwd=installed, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "New York" in done.stdout
+
+
+def test_each_version_is_exact_and_the_lock_has_it():
+    described = json.loads((SOURCE / "package.json").read_text())
+    locked = json.loads((SOURCE / "package-lock.json").read_text())["packages"]
+    for name, version in (described["dependencies"] | described["devDependencies"]).items():
+        assert locked[f"node_modules/{name}"]["version"] == version
+    assert locked[""]["version"] == described["version"]
+
+
+def test_every_licence_is_permissive():
+    locked = json.loads((SOURCE / "package-lock.json").read_text())["packages"]
+    licences = {entry["license"] for entry in locked.values()}
+    assert licences <= {"Apache-2.0", "MIT", "(Apache-2.0 AND BSD-3-Clause)", "BSD-3-Clause"}
