@@ -53,6 +53,18 @@ async def test_what_is_unavailable_is_asked_again_as_often_as_the_client_was_tol
     assert len(fake.requests) == 1
 
 
+async def test_a_service_that_is_not_there_yet_can_be_waited_for(ask_fake, fake):
+    fake.status = failure(grpc.StatusCode.UNAVAILABLE)
+    asked = asyncio.create_task(
+        ask_fake(f"return (await client.run({ASKED})).text;", "maxAttempts: 1, waitForReady: true")
+    )
+    while len(fake.requests) < 2:
+        await fake.started.wait()
+        fake.started.clear()
+    fake.status = None
+    assert await asked == "New York"
+
+
 async def test_a_wait_beyond_the_deadline_is_not_begun(ask_fake, fake):
     fake.status = failure(grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_READY", "wait", retry_after_s=100)
     assert await ask_fake(f"return (await name(() => client.run({ASKED}))).retryAfterS;", "timeoutS: 50") == 100
@@ -120,7 +132,7 @@ async def test_models_come_page_by_page(ask_fake, fake):
     assert await ask_fake(ids) == [MODEL] * 4
 
 
-async def test_nothing_there_is_unreachable_and_can_be_waited_for(ask, unused_tcp_port):
+async def test_nothing_there_is_unreachable(ask, unused_tcp_port):
     error = await asyncio.to_thread(
         ask,
         f'const client = new rs.Client({{ target: "127.0.0.1:{unused_tcp_port}", maxAttempts: 1 }});'
