@@ -69,10 +69,8 @@ def wheel(sdist, tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
-@pytest.fixture(scope="session")
-def python(wheel, tmp_path_factory):
+def environment(folder, wheel):
     """The Python of an empty environment with the wheel and what it needs."""
-    folder = tmp_path_factory.mktemp("empty")
     run(sys.executable, "-m", "venv", "--without-pip", folder)
     python = folder / "bin/python"
     try:
@@ -82,6 +80,12 @@ def python(wheel, tmp_path_factory):
             pytest.skip("pip can't reach the package index: the client was not installed into an empty environment")
         raise
     return python
+
+
+@pytest.fixture(scope="session")
+def python(wheel, tmp_path_factory):
+    """The Python of an environment with the client."""
+    return environment(tmp_path_factory.mktemp("empty"), wheel)
 
 
 def test_the_source_distribution_has_sources_readme_and_license(sdist):
@@ -111,6 +115,17 @@ def test_the_installed_client_asks_the_real_service(python, running_stack, tmp_p
     assert "New York" in said
     found = run(python, "-c", "import runstream; print(runstream.__file__)", cwd=tmp_path)
     assert Path(found.strip()).is_relative_to(python.parents[1])
+
+
+def test_the_installed_command_says_what_it_needs_and_has_it_with_its_extra(
+    python, wheel, running_stack, tmp_path_factory
+):
+    command = [python.with_name("runstream"), "run", "--target", running_stack.service_address, "where is new york?"]
+    without = subprocess.run(command, capture_output=True, text=True)
+    assert (without.returncode, without.stdout) == (2, "")
+    assert "pip install 'runstream-client[cli]'" in without.stderr
+    with_extra = environment(tmp_path_factory.mktemp("extra"), f"{wheel}[cli]")
+    assert "New York" in run(with_extra.with_name("runstream"), *command[1:], cwd=with_extra.parent)
 
 
 def test_the_installed_client_has_types(python, tmp_path):

@@ -84,6 +84,20 @@ async def test_it_goes_on_after_an_interruption(fake, questions, way):
     assert lines[1] == {"index": 1, "error": {"reason": "ENGINE_FAILED", "message": "it died"}}
 
 
+async def test_a_kill_loses_nothing_that_the_real_service_was_asked(running_stack, questions):
+    questions.write_text("\n".join(json.dumps(f"Tell me story {number}") for number in range(40)))
+    command = ["batch", questions, "--target", running_stack.service_address, "--account", "killed"]
+    with terminal(*command, state=questions.parent) as screen:
+        await screen.until("the same command finds it again")
+        screen.process.kill()
+        assert await screen.end() == -9
+    done = runstream(*command)
+    assert done.returncode == 0, done.stderr
+    assert [line["index"] for line in results(questions.with_name("questions.results.jsonl"))] == list(range(40))
+    with Client(running_stack.service_address, account="killed") as client:
+        assert len(list(client.batches.list())) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [("{", "questions.jsonl:1 is no JSON"), ('"a"\n3', ":2 is neither a prompt nor an object"), ("", "has no request")],

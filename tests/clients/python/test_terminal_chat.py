@@ -3,12 +3,13 @@
 import json
 import stat
 
+import grpc
 import pytest
 from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.config import Config
-from tests.support.fake_service import DEMO, last_part, part
+from tests.support.fake_service import failure, last_part, part
 from tests.support.running_bridge import running_bridge
 from tests.support.terminals import READY, runstream, terminal
 
@@ -146,7 +147,24 @@ async def test_markdown_is_rendered_on_a_terminal(fake, state):
 
 
 async def test_an_error_is_told_and_the_question_taken_back(fake, state):
-    with terminal("chat", "--target", fake.target, "-m", DEMO, "--timeout", "5", state=state) as screen:
+    fake.parts, parts = [], fake.parts
+    fake.status = failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", "too many\x1b[2J wait", retry_after_s=3)
+    with terminal("chat", "--target", fake.target, state=state) as screen:
+        await screen.until(READY)
+        screen.type("where?" + ENTER)
+        await screen.until("too many\\x1b[2J wait; ask again in 3 s")
+        fake.parts, fake.status = parts, None
+        await screen.until(READY)
+        screen.type("again" + ENTER)
+        await screen.until("York")
+        await screen.until(READY)
+        screen.type(CTRL_D)
+        assert await screen.end() == 0
+    assert contents(fake.requests[1]) == ["again"]
+
+
+async def test_a_text_may_begin_with_a_slash(fake, state):
+    with terminal("chat", "--target", fake.target, state=state) as screen:
         await screen.until(READY)
         screen.type("/nothing" + ENTER)
         await screen.until("there is no /nothing: /help lists what there is")
