@@ -26,7 +26,8 @@ ROWS, COLUMNS = 40, 100
 
 def environment(state: Path, **variables: str) -> dict[str, str]:
     """The environment of a command whose history is kept in a folder of the test's."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RUNSTREAM_")}
+    ours = ("RUNSTREAM_", "COLUMNS", "LINES")  # the terminal of the test has a size of its own
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {**inherited, **ENVIRONMENT, "XDG_STATE_HOME": str(state), **variables}
 
 
