@@ -17,7 +17,18 @@ SETTINGS = Path(__file__).with_name("schemathesis.toml")
 async def schemathesis(url, *options, cwd):
     """Tests what answers at `url` against its own document; returns the exit status and what was printed."""
     command = (sys.executable, "-m", "schemathesis.cli", "--config-file", str(SETTINGS), "run", f"{url}/openapi.json")
-    more = ("--checks", "all", "--seed", "1", "--generation-database", "none", "--no-color", *options)
+    more = (
+        "--checks",
+        "all",
+        "--seed",
+        "1",
+        "--generation-database",
+        "none",
+        "--request-timeout",
+        "60",
+        "--no-color",
+        *options,
+    )
     process = await asyncio.create_subprocess_exec(
         *command, *more, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
