@@ -64,9 +64,9 @@ class Stubs:
             path.write_text(_GENERATED.sub("", path.read_text()))
 
     def files(self, folder: Path) -> dict[str, bytes]:
-        """The stubs below a folder, by their paths in it."""
-        found = folder.rglob(f"*{self.suffix}")
-        return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+        """The stubs below a folder, by their paths in it. Its folder build/ has copies that tests compile."""
+        found = (path.relative_to(folder) for path in folder.rglob(f"*{self.suffix}"))
+        return {str(path): (folder / path).read_bytes() for path in found if path.parts[0] != "build"}
 
 
 def _path() -> str:

@@ -32,3 +32,11 @@ def test_a_missing_generator_is_told_and_where_all_must_be_there_a_problem(monke
 @pytest.mark.parametrize("example", ["go/example/main.go", "cpp/example/main.cpp", "java/example/Example.java"])
 def test_an_example_is_read_at_once(example):
     assert len((CLIENTS / example).read_text().splitlines()) <= 80
+
+
+def test_what_tests_have_built_is_no_stub(tmp_path):
+    for name in ("runstream/v1/a.pb.go", "build/src/runstream/v1/a.pb.go"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("package v1")
+    (go,) = (each for each in ALL if each.language == "Go")
+    assert list(go.files(tmp_path)) == ["runstream/v1/a.pb.go"]
