@@ -78,7 +78,7 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     "--deadline-s",
     default=Config.deadline_s,
     type=click.FloatRange(min=0, min_open=True),
-    help="Most seconds that an answer may take.",
+    help="Most seconds that a call of the service may take, and that a large request waits for its turn.",
 )
 @option(
     "--keep-alive-s",

@@ -21,7 +21,7 @@ class Config:
         allow_anonymous: Whether listening beyond loopback without tokens is meant.
         allowed_hosts: Host headers answered besides localhost and loopback addresses.
         allowed_origins: Origins of web pages answered besides the bridge's own.
-        deadline_s: The most seconds that a call of the service may take.
+        deadline_s: The most seconds that a call of the service may take, and that a large request waits for its turn.
         keep_alive_s: After how many seconds without an event a stream gets a comment.
         pad_events: Whether native streams hide the lengths of their texts with padding.
         shutdown_grace_s: The most seconds that running answers get to end when the bridge is told to.

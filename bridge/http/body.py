@@ -11,6 +11,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from aiohttp import web
 
+from bridge.config import CONFIG
 from bridge.errors import AiError
 from bridge.http.content_encoding import decode, encoding_of
 from bridge.http.turns import TURN
@@ -45,7 +46,7 @@ async def read_body(
         ignored_encodings: Values of Content-Encoding that say nothing.
 
     Raises:
-        AiError: The body is too large or wrongly encoded.
+        AiError: The body is too large or wrongly encoded, or its turn does not come within the deadline.
     """
     encoding = encoding_of(http_request, ignored_encodings)
     try:
@@ -56,7 +57,11 @@ async def read_body(
         raise AiError("INVALID_REQUEST", "the body is not in the encoding that the headers say") from None
     if encoding:
         body = await _in_thread(len(body), decode, body, encoding, max_bytes)
-    await http_request[TURN].wait(len(body))
+    try:
+        async with asyncio.timeout(http_request.app[CONFIG].deadline_s):
+            await http_request[TURN].wait(len(body))
+    except TimeoutError:
+        raise AiError("DEADLINE_EXCEEDED") from None
     return body
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from bridge.config import CONFIG, Config
 from bridge.errors import AiError
 from bridge.http import body
 from bridge.http.body import MAX_BODY_BYTES, MAX_DIGITS, MAX_VALUES, has_more_values, parse_json
@@ -106,6 +107,7 @@ class Request:
         self.headers: CIMultiDict[str] = CIMultiDict(headers)
         self._text = text
         self._turn = Turn(asyncio.Lock())
+        self.app = {CONFIG: Config()}
 
     def __getitem__(self, key):
         assert key is TURN
@@ -181,6 +183,15 @@ async def test_large_bodies_wait_for_their_turn_and_small_ones_do_not(bridge):
             assert (await bridge.run({"prompt": "hi"})).status == 200
         assert not waiting.done()
     assert (await waiting).status == 200
+    assert not large.locked()
+
+
+async def test_a_large_body_does_not_wait_for_its_turn_beyond_the_deadline(start_bridge):
+    bridge = await start_bridge(deadline_s=0.05)
+    large = bridge.runner.app[LARGE]
+    async with large:
+        answer = await bridge.run({"prompt": "a" * LARGE_BYTES})
+    assert answer.error == (408, 3046, "AiError: AiError: Request timeout")
     assert not large.locked()
 
 
