@@ -36,6 +36,13 @@ async def test_a_bridge_without_an_authority_is_not(secure):
         assert (await bridge.run(PROMPT)).status == 503
 
 
+async def test_a_bridge_that_trusts_another_authority_is_not(secure, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = write_certificates(tmp_path / "other")
+    async with running_bridge(Config(service=secure.target, service_ca=other.ca)) as bridge:
+        assert (await bridge.run(PROMPT)).status == 503
+
+
 async def test_a_file_without_certificates_is_refused_by_name(files, tmp_path):
     with pytest.raises(ValueError, match=f"^--service-ca {files.key} holds no certificate in PEM$"):
         open_channel("127.0.0.1:1", files.key)
