@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Final
 
 import aiohttp
 import grpc
@@ -15,22 +16,42 @@ from scripts.progress import ProgressLine
 POLL_S = 0.1
 TRY_S = 1.0
 
+# What gRPC says of a service that does not listen yet.
+REFUSED: Final = "Connection refused"
 
-async def service_is_serving(address: str, ca: Path | None) -> None:
+
+async def service_is_serving(address: str, ca: Path | None, tell: Callable[[str], None]) -> None:
     """Returns once the service's health is SERVING; it may take as long as the weights take to load.
 
     Args:
         address: Its host and port.
         ca: What its certificate must come from; None if it has no TLS.
+        tell: Gets why the service can't be asked though it listens, each reason once.
     """
+    told = set()
     async with open_channel(address, ca) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         while True:
-            with contextlib.suppress(grpc.RpcError):
-                answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=TRY_S, wait_for_ready=True)
+            try:
+                answer = await health.Check(health_pb2.HealthCheckRequest(), timeout=TRY_S)
                 if answer.status == health_pb2.HealthCheckResponse.SERVING:
                     return
+            except grpc.aio.AioRpcError as error:
+                trouble = _trouble(error, address, ca)
+                if trouble and trouble not in told:
+                    told.add(trouble)
+                    tell(trouble)
             await asyncio.sleep(POLL_S)
+
+
+def _trouble(error: grpc.aio.AioRpcError, address: str, ca: Path | None) -> str:
+    """What a failed try tells the user; empty for what passes by itself."""
+    details = error.details() or ""
+    if error.code() is not grpc.StatusCode.UNAVAILABLE or REFUSED in details:
+        return ""
+    host = address.rpartition(":")[0]
+    advice = f"; its certificate must name {host} and come from {ca}" if ca else ""
+    return f"the service can't be asked{advice}: {details}"
 
 
 async def bridge_is_ready(url: str, socket: Path | None) -> None:

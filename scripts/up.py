@@ -97,9 +97,14 @@ def check_port(host: str, port: int, flag: str) -> None:
 
 async def greet_when_ready(settings: Settings, progress: ProgressLine) -> None:
     """Tells what is being waited for, then how to ask; ends only by being cancelled."""
+
+    def tell(trouble: str) -> None:
+        progress.clear()
+        print(f"runstream: {trouble}", flush=True)
+
     started_at = time.monotonic()
     loading = f"loading {', '.join(settings.models)}"
-    await show_while(loading, service_is_serving(settings.service_address, settings.service_ca), progress)
+    await show_while(loading, service_is_serving(settings.service_address, settings.service_ca, tell), progress)
     await show_while("waiting for the bridge", bridge_is_ready(settings.bridge_url, settings.bridge_socket), progress)
     print(f"Ready in {time.monotonic() - started_at:.1f} s.")
     print(greeting(settings.bridge_url, settings.service_address, settings.bridge_socket), flush=True)

@@ -7,6 +7,8 @@ from aiohttp import web
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from scripts.readiness import bridge_is_ready, service_is_serving
+from tests.support.certificates import write_certificates
+from tests.support.fake_service import FakeService, running
 
 STATES = health_pb2.HealthCheckResponse
 
@@ -31,11 +33,25 @@ async def test_a_service_is_waited_for_until_it_says_serving():
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
+    told = list[str]()
     try:
-        await service_is_serving(f"127.0.0.1:{port}", None)
+        await service_is_serving(f"127.0.0.1:{port}", None, told.append)
     finally:
         await server.stop(None)
     assert health.answers == []
+    assert told == ["the service can't be asked: not yet"]
+
+
+async def test_a_certificate_that_does_not_name_the_address_is_told(tmp_path):
+    files, told = write_certificates(tmp_path, ("models.example",)), asyncio.Queue[str]()
+    pair = (files.key.read_bytes(), files.cert.read_bytes())
+    fake = FakeService()
+    async with running(fake, credentials=grpc.ssl_server_credentials([pair])):
+        waiting = asyncio.create_task(service_is_serving(fake.target, files.ca, told.put_nowait))
+        trouble = await told.get()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    assert f"its certificate must name 127.0.0.1 and come from {files.ca}: " in trouble
 
 
 async def test_a_bridge_is_waited_for_until_it_says_ready():

@@ -31,6 +31,14 @@ def test_a_signal_ends_both_parts_and_the_launcher_succeeds(ports, number):
         check_port("127.0.0.1", port, "--port")
 
 
+def test_that_the_service_does_not_listen_at_once_is_no_trouble(ports):
+    with launched(SERVING, READY, ports) as launcher:
+        output = read_until("Ctrl-C ends it", launcher.stdout)
+        launcher.terminate()
+        launcher.communicate()
+    assert "can't be asked" not in output
+
+
 def test_the_greeting_has_three_requests_to_paste(ports):
     with launched(SERVING, READY, ports) as launcher:
         greeting = read_until("Ctrl-C ends it", launcher.stdout)
