@@ -1,4 +1,4 @@
-"""The account that a request acts for, and how the service is told."""
+"""The account that a request acts for."""
 
 from typing import Final
 
@@ -12,11 +12,10 @@ from bridge.http.access_log import ACCESS
 LOCAL_ACCOUNT: Final = "local"
 
 
-def identify(http_request: web.Request) -> str:
+def identify(http_request: web.Request) -> None:
     """Checks that a request may act for the account in its path, or for its token's where the path names none.
 
-    Returns:
-        The account.
+    The account and the token's name are kept in the request's `Access`.
 
     Raises:
         GatewayError: It may not, or it shows two tokens.
@@ -32,7 +31,6 @@ def identify(http_request: web.Request) -> str:
         access.account, access.token = token.account, token.name
     else:
         access.account = LOCAL_ACCOUNT
-    return access.account
 
 
 def _authorization(http_request: web.Request) -> str | None:

@@ -9,10 +9,10 @@ from bridge.http.body import in_thread_if_long, read_body
 from bridge.http.json_text import json_response
 from bridge.upstream.generation import answer_streamed, generate, generate_stream, stand_in_headers
 from bridge.upstream.models import unknown_model_first
-from bridge.workers_ai import events as sse
 from bridge.workers_ai.batch_answers import answer_batch
 from bridge.workers_ai.batch_requests import NewBatch, Poll
 from bridge.workers_ai.envelope import native_result, stand_in_messages, success, success_around
+from bridge.workers_ai.events import Events
 from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, parse_run_body
 from bridge.workers_ai.translation import RunInput, is_json
 
@@ -48,7 +48,7 @@ async def answer_as_events(http_request: web.Request, run_input: RunInput) -> we
     Raises:
         AiError: The service failed before the first part.
     """
-    events = sse.Events(is_padded=http_request.app[CONFIG].pad_events)
+    events = Events(is_padded=http_request.app[CONFIG].pad_events)
     return await answer_streamed(
         http_request, run_input.request.model, generate_stream(http_request, run_input.request), events
     )

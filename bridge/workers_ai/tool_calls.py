@@ -1,4 +1,4 @@
-"""Calls of tools: whether a request asks for one in any case, and those of a stream, put together."""
+"""Calls of tools: their arguments as JSON, and those of a stream, put together."""
 
 import json
 from collections.abc import Iterable
