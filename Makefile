@@ -15,7 +15,7 @@ test: setup-dev ## run the tests, in two processes; ARGS="-n 0 tests/bridge -k s
 	@$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)
 
 stress: setup-dev ## run the long tests, and the property tests with many more examples
-	@HYPOTHESIS_PROFILE=stress $(PYTHON_IN_VENV) -m pytest -m 'stress or hypothesis' --timeout 3600 $(ARGS)
+	@HYPOTHESIS_PROFILE=stress $(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile -m 'stress or hypothesis' --timeout 3600 $(ARGS)
 
 check: setup-dev ## lint, types, imports, contract, versions; writes nothing
 	$(PYTHON_IN_VENV) -m ruff check

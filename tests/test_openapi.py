@@ -24,7 +24,10 @@ async def schemathesis(url, *options, cwd):
         "1",
         "--generation-database",
         "none",
+        # Both for answers that never come; how long others take is the machine's affair.
         "--request-timeout",
+        "60",
+        "--max-response-time",
         "60",
         "--no-color",
         *options,
