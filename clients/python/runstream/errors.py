@@ -23,9 +23,11 @@ The second column is the `reason` that the service gives, as `ErrorReason` in er
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN: Final = "runstream"
@@ -209,7 +211,7 @@ def from_rpc(error: grpc.RpcError) -> RunstreamError:
     """Makes the error that a call has ended with, of what its google.rpc details tell."""
     trailing = dict[str, str | bytes](error.trailing_metadata() or ())  # type: ignore[arg-type]  # they are pairs
     packed = trailing.get(DETAILS_KEY, b"")
-    status = status_pb2.Status.FromString(packed if isinstance(packed, bytes) else b"")
+    status = _status(packed if isinstance(packed, bytes) else b"")
     message = error.details() or error.code().name
     info = next((info for info in _unpacked(status, error_details_pb2.ErrorInfo) if info.domain == DOMAIN), None)
     request_id = str(trailing.get(REQUEST_ID_KEY, ""))
@@ -227,11 +229,20 @@ def from_rpc(error: grpc.RpcError) -> RunstreamError:
     )
 
 
+def _status(packed: bytes) -> status_pb2.Status:
+    """The status with its details; an empty one where something on the way has broken it."""
+    try:
+        return status_pb2.Status.FromString(packed)
+    except DecodeError:
+        return status_pb2.Status()
+
+
 def _unpacked(status: status_pb2.Status, kind: Callable[[], Any]) -> Iterator[Any]:
     for detail in status.details:
         unpacked = kind()
-        if detail.Unpack(unpacked):
-            yield unpacked
+        with suppress(DecodeError):
+            if detail.Unpack(unpacked):
+                yield unpacked
 
 
 def _field(status: status_pb2.Status) -> str:

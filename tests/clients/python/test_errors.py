@@ -1,11 +1,12 @@
 """Errors mirror the reasons of the contract, and tell what the details of a status tell."""
 
 import re
-from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.any_pb2 import Any
 from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
 from runstream import (
     AsyncClient,
     CallCancelledError,
@@ -17,12 +18,13 @@ from runstream import (
     RunstreamError,
     UnreachableError,
 )
-from runstream.errors import BY_REASON, from_reason
+from runstream.errors import BY_REASON, DETAILS_KEY, from_reason, from_rpc
 from runstream.v1 import errors_pb2
 
 from tests.support.fake_service import failure
+from tests.support.repository import ROOT
 
-PROTO = Path(__file__).parents[3] / "protos/runstream/v1/errors.proto"
+PROTO = ROOT / "protos/runstream/v1/errors.proto"
 PREFIX = "ERROR_REASON_"
 NEVER_SENT = "UNSPECIFIED"
 OF_ITEMS = "CANCELLED"  # no call ends with it
@@ -95,6 +97,19 @@ async def test_what_grpc_says_by_itself_has_no_reason(fake, code, kind):
     fake.status = failure(code, message="plain")
     error = await error_of(fake)
     assert (type(error), error.reason, error.code) == (kind, "", code)
+
+
+@pytest.mark.parametrize("broken", [b"\xff", Status(details=[Any(type_url="/google.rpc.ErrorInfo", value=b"\xff")])])
+def test_broken_details_are_as_good_as_none(broken):
+    packed = broken if isinstance(broken, bytes) else broken.SerializeToString()
+    trailing = grpc.aio.Metadata((DETAILS_KEY, packed))
+    error = from_rpc(grpc.aio.AioRpcError(grpc.StatusCode.ABORTED, grpc.aio.Metadata(), trailing, "plain"))
+    assert (type(error), error.message, error.reason, error.code) == (
+        RunstreamError,
+        "plain",
+        "",
+        grpc.StatusCode.ABORTED,
+    )
 
 
 async def test_the_clients_own_deadline_is_an_error_like_the_servers(fake):
