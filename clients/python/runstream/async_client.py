@@ -116,7 +116,9 @@ class AsyncClient:
         """Answers a request with the whole completion: see `Client.run`. Cancelling the task ends the generation."""
         request = make_request(model, response_format=response_format, **options)
         settings = self._settings.changed(timeout_s, wait_for_ready, request_id)
-        return to_result(await call_async(self._stub.Run, request, settings), parser(response_format))
+        return to_result(
+            await call_async(self._stub.Run, request, settings), parser(response_format, request.response_format)
+        )
 
     @overload
     def stream(
@@ -155,7 +157,9 @@ class AsyncClient:
         """Answers a request with parts of the completion as they are generated: see `Client.stream`."""
         request = make_request(model, response_format=response_format, **options)
         settings = self._settings.changed(timeout_s, wait_for_ready, request_id)
-        return AsyncStream(AsyncResponses(self._stub.RunStream, request, settings), parser(response_format))
+        return AsyncStream(
+            AsyncResponses(self._stub.RunStream, request, settings), parser(response_format, request.response_format)
+        )
 
     async def count_tokens(
         self, model: str, *, timeout_s: float | None = None, **options: Unpack[PromptOptions]

@@ -1,5 +1,6 @@
 """Batches as values: their items, how far they are, their results."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from runstream.errors import RunstreamError, from_reason
 from runstream.requests import as_run_options, make_request
-from runstream.response_formats import parser
 from runstream.results import RunResult, to_result
 from runstream.v1 import batches_pb2 as pb
 from runstream.v1 import text_generation_pb2
@@ -107,7 +107,7 @@ def to_batch_result(result: pb.BatchResult) -> BatchResult:
     if result.HasField("failure"):
         error = from_reason(result.failure.reason, result.failure.message)
         return BatchResult(result.index, reference, None, error)
-    parse = parser("json_object") if result.is_json else None
+    parse = json.loads if result.is_json else None
     return BatchResult(result.index, reference, to_result(result.response, parse), None)
 
 
@@ -119,6 +119,7 @@ def make_items(items: Iterable[BatchItemLike]) -> list[pb.BatchItem]:
 
     Raises:
         TypeError: One is wrong; the message begins with its place.
+        ValueError: A value of one does not fit its field; the message begins alike.
     """
     return [_make_item(item, number) for number, item in enumerate(items)]
 
@@ -134,5 +135,7 @@ def _make_item(item: BatchItemLike, number: int) -> pb.BatchItem:
         # The batch has the model.
         request = make_request("", **as_run_options(options))
     except (TypeError, ValueError) as error:
-        raise type(error)(f"items[{number}]: {error}") from None
+        # A UnicodeEncodeError takes more than a message.
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"items[{number}]: {error}") from None
     return pb.BatchItem(request=request, external_reference=reference)

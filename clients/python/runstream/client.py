@@ -141,7 +141,7 @@ class Client:
         """
         request = make_request(model, response_format=response_format, **options)
         settings = self._settings.changed(timeout_s, wait_for_ready, request_id)
-        return to_result(call(self._stub.Run, request, settings), parser(response_format))
+        return to_result(call(self._stub.Run, request, settings), parser(response_format, request.response_format))
 
     @overload
     def stream(
@@ -186,7 +186,9 @@ class Client:
         """
         request = make_request(model, response_format=response_format, **options)
         settings = self._settings.changed(timeout_s, wait_for_ready, request_id)
-        return Stream(Responses(self._stub.RunStream, request, settings), parser(response_format))
+        return Stream(
+            Responses(self._stub.RunStream, request, settings), parser(response_format, request.response_format)
+        )
 
     def count_tokens(
         self, model: str, *, timeout_s: float | None = None, **options: Unpack[PromptOptions]

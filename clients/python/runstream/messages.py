@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from runstream.fields import set_field
 from runstream.spelling import check_names
 from runstream.v1 import text_generation_pb2 as pb
 
@@ -62,6 +63,7 @@ def to_message(message: MessageLike, where: str) -> pb.Message:
 
     Raises:
         TypeError: It has a key or a value that no message has.
+        ValueError: A text is not one of whole characters.
     """
     if isinstance(message, pb.Message):
         return message
@@ -74,16 +76,14 @@ def to_message(message: MessageLike, where: str) -> pb.Message:
         raise TypeError(f"{where} is of type {type(message).__name__}: give a dict or a runstream.Message")
     if not isinstance(fields.get("role"), str):
         raise TypeError(f'{where} has no role: give "user", "system", "assistant" or "tool"')
-    return pb.Message(
-        role=fields["role"],
-        content=[pb.ContentPart(text=text) for text in _texts(fields.get("content"), f"{where}.content")],
-        tool_calls=[
-            _tool_call(call, f"{where}.tool_calls[{number}]")
-            for number, call in enumerate(fields.get("tool_calls") or ())
-        ],
-        tool_call_id=fields.get("tool_call_id") or "",
-        name=fields.get("name") or "",
-    )
+    made = pb.Message()
+    for name in ("role", "tool_call_id", "name"):
+        set_field(made, name, fields.get(name) or "", f"{where}.{name}")
+    for text in _texts(fields.get("content"), f"{where}.content"):
+        set_field(made.content.add(), "text", text, f"{where}.content")
+    for number, call in enumerate(fields.get("tool_calls") or ()):
+        made.tool_calls.append(_tool_call(call, f"{where}.tool_calls[{number}]"))
+    return made
 
 
 def _texts(content: Any, where: str) -> Iterable[str]:
@@ -110,13 +110,24 @@ def _tool_call(call: Any, where: str) -> pb.ToolCall:
     if isinstance(call, pb.ToolCall):
         return call
     if isinstance(call, ToolCall):
-        return pb.ToolCall(id=call.id, name=call.name, arguments_json=call.arguments_json)
+        return _made_call(call.id, call.name, call.arguments_json, where)
     if not isinstance(call, Mapping):
         raise TypeError(f"{where} is of type {type(call).__name__}: give a dict or a runstream.ToolCall")
-    check_names(call, ("id", "type", "function", "name", "arguments"), where)
-    function = call.get("function", call)
+    function: Any = call
+    keys = {"id", "type", "name", "arguments"}
+    if "function" in call:
+        check_names(call, ("id", "type", "function"), where)
+        where, function, keys = f"{where}.function", call["function"], {"name", "arguments"}
     if not isinstance(function, Mapping):
-        raise TypeError(f"{where}.function is of type {type(function).__name__}: give a dict")
+        raise TypeError(f"{where} is of type {type(function).__name__}: give a dict")
+    check_names(function, keys, where)
     arguments = function.get("arguments") or ""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return pb.ToolCall(id=call.get("id") or "", name=function.get("name") or "", arguments_json=text)
+    return _made_call(call.get("id") or "", function.get("name") or "", text, where)
+
+
+def _made_call(call_id: Any, name: Any, arguments: str, where: str) -> pb.ToolCall:
+    made = pb.ToolCall()
+    for field, value in (("id", call_id), ("name", name), ("arguments_json", arguments)):
+        set_field(made, field, value, f"{where}.{field.removesuffix('_json')}")
+    return made

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypedDict, Unpack, cast
 
+from runstream.fields import set_field
 from runstream.messages import MessageLike, to_message
 from runstream.response_formats import ResponseFormatLike, to_response_format
 from runstream.spelling import check_names
@@ -155,27 +156,9 @@ def _set_form(request: pb.RunRequest, given: Mapping[str, Any]) -> None:
 
 
 def _set(message: Any, field: str, given: Mapping[str, Any], name: str = "") -> None:
-    """Sets a field to a value that was given, if one was; protobuf's own errors don't name it."""
-    if field not in given:
-        return
-    value = given[field]
-    try:
-        if isinstance(value, Mapping):
-            # In JSON, keys are texts.
-            getattr(message, field).update({int(key): number for key, number in value.items()})
-        elif isinstance(value, str | bytes) or not isinstance(value, Sequence):
-            setattr(message, field, value)
-        else:
-            getattr(message, field).extend(value)
-    except (TypeError, AttributeError) as error:
-        raise TypeError(f"{name or field} can't be {_shown(value)}: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{name or field} can't be {_shown(value)}: {error}") from None
-
-
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 100 else f"{shown[:100]}…"
+    """Sets a field to a value that was given, if one was."""
+    if field in given:
+        set_field(message, field, given[field], name or field)
 
 
 def as_run_options(options: Mapping[str, Any]) -> RunOptions:

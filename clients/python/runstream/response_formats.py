@@ -56,21 +56,28 @@ def to_response_format(form: ResponseFormatLike) -> pb.ResponseFormat:
 
 
 def _from_openai(form: Mapping[str, Any]) -> pb.ResponseFormat:
-    check_names(form, ("type", "json_schema"), "response_format")
+    check_names(form, ("type", "json_schema") if form["type"] == "json_schema" else ("type",), "response_format")
     if form["type"] == "text":
         return pb.ResponseFormat()
     if form["type"] == JSON_OBJECT:
         return pb.ResponseFormat(json_object=pb.JsonObject())
-    described = form.get("json_schema")
-    schema = described.get("schema", described) if isinstance(described, Mapping) else described
-    return pb.ResponseFormat(json_schema=schema_json(schema, "response_format.json_schema"))
+    return pb.ResponseFormat(json_schema=_schema_json(form.get("json_schema"), "response_format.json_schema"))
 
 
-def parser(form: ResponseFormatLike | None) -> Callable[[str], Any] | None:
-    """Finds what turns a text of that form into the pydantic model's instance, or into JSON; None for plain text."""
-    if form is None:
-        return None
+def _schema_json(described: Any, where: str) -> str:
+    # No keyword of JSON Schema is called `schema` or `name`: what has one of them is OpenAI's envelope around a schema.
+    if not isinstance(described, Mapping) or not ("schema" in described or isinstance(described.get("name"), str)):
+        return schema_json(described, where)
+    check_names(described, ("name", "description", "schema", "strict"), where)
+    return schema_json(described.get("schema"), f"{where}.schema")
+
+
+def parser(form: ResponseFormatLike | None, made: pb.ResponseFormat) -> Callable[[str], Any] | None:
+    """Finds what turns a text of that form into the pydantic model's instance, or into JSON; None for plain text.
+
+    Args:
+        made: What `to_response_format` made of the form; empty for None.
+    """
     if is_json_model(form):
         return form.model_validate_json
-    kind = to_response_format(form).WhichOneof("format")
-    return json.loads if kind in (JSON_OBJECT, "json_schema") else None
+    return json.loads if made.WhichOneof("format") in (JSON_OBJECT, "json_schema") else None

@@ -118,9 +118,13 @@ def to_tool_choice(choice: ToolChoiceLike) -> pb.ToolChoice:
     if isinstance(choice, str):
         return pb.ToolChoice(mode=_MODES[choice]) if choice in _MODES else pb.ToolChoice(name=choice)
     if isinstance(choice, Mapping):
-        check_names(choice, ("type", "function", "name"), "tool_choice")
-        function = choice.get("function", choice)
-        name = function.get("name") if isinstance(function, Mapping) else None
-        if isinstance(name, str):
-            return pb.ToolChoice(name=name)
+        function: Any = choice
+        keys, where = {"type", "name"}, "tool_choice"
+        if "function" in choice:
+            check_names(choice, ("type", "function"), where)
+            function, keys, where = choice["function"], {"name"}, "tool_choice.function"
+        if isinstance(function, Mapping):
+            check_names(function, keys, where)
+            if isinstance(function.get("name"), str):
+                return pb.ToolChoice(name=function["name"])
     raise TypeError(f'tool_choice is {choice!r}: give "auto", "none", "required" or the name of a tool')

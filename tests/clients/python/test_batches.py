@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
-from runstream import AsyncClient, Client, DeadlineExceededError, MessageTooLargeError, make_request
+from runstream import AsyncClient, Client, DeadlineExceededError, MessageTooLargeError, Tool, make_request
 from runstream.batch import Batch
 from runstream.v1 import batches_pb2 as pb
 from runstream.v1 import text_generation_pb2
@@ -42,6 +42,13 @@ async def test_what_is_wrong_in_an_item_is_refused_with_its_place(fake):
             client.batches.create(DEMO, ["one", {"promt": "two"}])
         with pytest.raises(MessageTooLargeError, match="a batch can be several"):
             client.batches.create(DEMO, ["x" * 2**20] * 17)
+
+
+async def test_half_a_character_in_an_item_is_refused_with_its_place(fake):
+    with Client(fake.target) as client:
+        for item in ({"messages": [{"role": "user", "content": "\ud800"}]}, {"prompt": "a", "tools": [Tool("\ud800")]}):
+            with pytest.raises(ValueError, match=r"items\[1\]: .*surrogates not allowed"):
+                client.batches.create(DEMO, ["one", item])
 
 
 def test_keys_of_json_are_numbers_where_the_contract_wants_them():

@@ -100,6 +100,31 @@ def test_inputs_become_those_of_the_contract():
         ({"prompt": "p", "tools": [{"function": "f"}]}, r"tools\[0\] takes no 'function'"),
         ({"prompt": "p", "tools": [3]}, r"tools\[0\] is of type int"),
         ({"prompt": "p", "tool_choice": {"function": "f"}}, 'give "auto"'),
+        ({"prompt": "p", "tool_choice": {"function": {"name": "f"}, "name": "g"}}, "tool_choice takes no 'name'"),
+        (
+            {"prompt": "p", "tool_choice": {"function": {"name": "f", "strict": True}}},
+            "tool_choice.function takes no 'strict'",
+        ),
+        (
+            {"prompt": "p", "response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
+            "response_format.json_schema.schema is of type NoneType",
+        ),
+        (
+            {"prompt": "p", "response_format": {"type": "json_schema", "json_schema": {"schema": {}, "srict": True}}},
+            "response_format.json_schema takes no 'srict'",
+        ),
+        (
+            {"prompt": "p", "response_format": {"type": "json_object", "json_schema": {"type": "object"}}},
+            "response_format takes no 'json_schema'",
+        ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f"}, "arguments": "{}"}]}]},
+            r"tool_calls\[0\] takes no 'arguments'",
+        ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "args": "{}"}}]}]},
+            r"tool_calls\[0\].function takes no 'args'",
+        ),
         (
             {"messages": [{"role": "assistant", "tool_calls": [{"function": 3}]}]},
             r"\[0\].function is of type int",
@@ -122,6 +147,33 @@ def test_what_is_wrong_is_refused_with_what_to_give(options, words):
 def test_a_number_that_does_not_fit_is_refused_by_name():
     with pytest.raises(ValueError, match="seed can't be 9223372036854775808"):
         make_request("m", prompt="p", seed=2**63)
+
+
+HALF = "\ud800"  # of a character: no UTF-8 has it
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"role": "user", "content": HALF}, "content"),
+        ({"role": "user", "content": ["a", HALF]}, "content"),
+        ({"role": HALF}, "role"),
+        ({"role": "tool", "content": "", "name": HALF}, "name"),
+        (
+            {"role": "assistant", "tool_calls": [{"function": {"arguments": HALF}}]},
+            r"tool_calls\[0\].function.arguments",
+        ),
+        ({"role": "assistant", "tool_calls": [ToolCall(HALF, "f", "")]}, r"tool_calls\[0\].id"),
+    ],
+)
+def test_half_a_character_in_a_message_is_refused_by_name(message, field):
+    with pytest.raises(ValueError, match=rf"messages\[0\].{field} can't be '.*surrogates not allowed"):
+        make_request("m", messages=[message])
+
+
+def test_a_value_of_the_wrong_type_in_a_message_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"messages\[0\].tool_call_id can't be 3"):
+        make_request("m", messages=[{"role": "tool", "content": "", "tool_call_id": 3}])
 
 
 def test_a_count_takes_what_makes_a_prompt_and_nothing_else():
@@ -214,6 +266,10 @@ def test_a_choice_of_tools_can_be_written_in_each_way(choice, expected):
         ('{"type": "object"}', pb.ResponseFormat(json_schema='{"type": "object"}')),
         (
             {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}},
+            pb.ResponseFormat(json_schema='{"type": "object"}'),
+        ),
+        (
+            {"type": "json_schema", "json_schema": {"type": "object"}},
             pb.ResponseFormat(json_schema='{"type": "object"}'),
         ),
         (Regex("a+"), pb.ResponseFormat(regex="a+")),
