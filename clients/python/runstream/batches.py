@@ -1,6 +1,7 @@
 """The batches of a service: many requests that are answered some time, behind those that somebody waits for."""
 
 import asyncio
+import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -26,11 +27,33 @@ def _create_request(
     )
 
 
-def _check_wait(batch: Batch, ends_at: float | None) -> None:
-    if ends_at is not None and time.monotonic() >= ends_at:
-        raise DeadlineExceededError(
-            f"batch {batch.id} has {batch.num_ended} of {batch.num_items} results, and goes on: wait longer"
-        )
+class _Limit:
+    """The end of a wait.
+
+    Args:
+        timeout_s: In how many seconds it is; None for never.
+    """
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self._ends_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+    def left_s(self) -> float:
+        """The seconds until then, not below 0."""
+        return max(0.0, self._ends_at - time.monotonic())
+
+    def settings(self, settings: CallSettings) -> CallSettings:
+        """Those of a question that ends with the wait. One at the end, of a wait of no time, is asked as any other."""
+        left_s = self.left_s()
+        if not 0 < left_s < math.inf:
+            return settings
+        return settings.changed(left_s if settings.timeout_s is None else min(settings.timeout_s, left_s))
+
+    def check(self, batch: Batch) -> None:
+        """Raises DeadlineExceededError once it is over."""
+        if not self.left_s():
+            raise DeadlineExceededError(
+                f"batch {batch.id} has {batch.num_ended} of {batch.num_items} results, and goes on: wait longer"
+            )
 
 
 class Batches:
@@ -58,8 +81,11 @@ class Batches:
 
     def get(self, batch_id: str) -> Batch:
         """Tells how far a batch is."""
+        return self._get(batch_id, self._settings)
+
+    def _get(self, batch_id: str, settings: CallSettings) -> Batch:
         request = pb.GetBatchRequest(account=self._account, batch_id=batch_id)
-        return to_batch(call(self._stub.GetBatch, request, self._settings).batch)
+        return to_batch(call(self._stub.GetBatch, request, settings).batch)
 
     def list(self, *, page_size: int = 0) -> Iterator[Batch]:
         """Yields the batches, newest first, asking for `page_size` at once: 0 to 1,000, 0 for 100."""
@@ -99,20 +125,20 @@ class Batches:
 
         Args:
             progress: Called with the batch at the start and each `poll_s` seconds, to move a progress bar.
-            timeout_s: The most seconds to wait; None for no limit. The batch goes on afterwards.
+            timeout_s: The most seconds to wait; 0 asks once, None is no limit. The batch goes on afterwards.
 
         Raises:
             DeadlineExceededError: `timeout_s` is over.
         """
-        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        limit = _Limit(timeout_s)
         while True:
-            batch = self.get(batch_id)
+            batch = self._get(batch_id, limit.settings(self._settings))
             if progress is not None:
                 progress(batch)
             if batch.has_ended:
                 return batch
-            _check_wait(batch, ends_at)
-            time.sleep(poll_s)
+            time.sleep(min(poll_s, limit.left_s()))
+            limit.check(batch)
 
 
 class AsyncBatches:
@@ -130,8 +156,11 @@ class AsyncBatches:
 
     async def get(self, batch_id: str) -> Batch:
         """Tells how far a batch is."""
+        return await self._get(batch_id, self._settings)
+
+    async def _get(self, batch_id: str, settings: CallSettings) -> Batch:
         request = pb.GetBatchRequest(account=self._account, batch_id=batch_id)
-        return to_batch((await call_async(self._stub.GetBatch, request, self._settings)).batch)
+        return to_batch((await call_async(self._stub.GetBatch, request, settings)).batch)
 
     async def list(self, *, page_size: int = 0) -> AsyncIterator[Batch]:
         """Yields the batches, newest first, asking for `page_size` at once: 0 to 1,000, 0 for 100."""
@@ -170,12 +199,12 @@ class AsyncBatches:
         timeout_s: float | None = None,
     ) -> Batch:
         """Waits until every item has its result: see `Batches.wait`."""
-        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        limit = _Limit(timeout_s)
         while True:
-            batch = await self.get(batch_id)
+            batch = await self._get(batch_id, limit.settings(self._settings))
             if progress is not None:
                 progress(batch)
             if batch.has_ended:
                 return batch
-            _check_wait(batch, ends_at)
-            await asyncio.sleep(poll_s)
+            await asyncio.sleep(min(poll_s, limit.left_s()))
+            limit.check(batch)

@@ -11,7 +11,7 @@ from runstream.batch import Batch
 from runstream.v1 import batches_pb2 as pb
 from runstream.v1 import text_generation_pb2
 
-from tests.support.fake_service import DEMO
+from tests.support.fake_service import DEMO, FakeService, running
 
 
 def test_a_batch_has_what_the_contract_tells_of_one():
@@ -77,6 +77,36 @@ async def test_waiting_ends_at_its_deadline(fake):
             await client.batches.wait("batch-1", timeout_s=0)
     with Client(fake.target) as other, pytest.raises(DeadlineExceededError, match="and goes on"):
         await asyncio.to_thread(lambda: other.batches.wait("batch-1", timeout_s=0))
+
+
+class Telling(FakeService):
+    """Tells how many seconds a question of it may take."""
+
+    async def GetBatch(self, request, context):  # noqa: N802
+        """Remembers them."""
+        self.time_left_s = context.time_remaining()
+        return await super().GetBatch(request, context)
+
+
+@pytest.mark.parametrize(("timeout_s", "limit_s"), [(60, 60), (600, 120), (None, 120)])
+async def test_a_question_ends_with_the_wait_or_before(timeout_s, limit_s):
+    telling = Telling()
+    telling.batch.state = pb.BATCH_STATE_DONE
+    async with running(telling):
+        async with AsyncClient(telling.target, timeout_s=120) as client:
+            await client.batches.wait("batch-1", timeout_s=timeout_s)
+        assert limit_s / 2 < telling.time_left_s <= limit_s
+        with Client(telling.target, timeout_s=120) as other:
+            await asyncio.to_thread(lambda: other.batches.wait("batch-1", timeout_s=timeout_s))
+        assert limit_s / 2 < telling.time_left_s <= limit_s
+
+
+async def test_waiting_sleeps_no_longer_than_it_may(fake):
+    async with AsyncClient(fake.target) as client:
+        with pytest.raises(DeadlineExceededError):
+            await client.batches.wait("batch-1", timeout_s=0.1, poll_s=10_000)
+    with Client(fake.target) as other, pytest.raises(DeadlineExceededError):
+        await asyncio.to_thread(lambda: other.batches.wait("batch-1", timeout_s=0.1, poll_s=10_000))
 
 
 async def test_results_have_an_answer_or_an_error(fake):
