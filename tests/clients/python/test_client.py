@@ -138,7 +138,6 @@ def test_a_model_has_what_the_contract_tells_of_one():
 
 
 async def test_models_are_listed_page_by_page(fake):
-    fake.model.state = models_pb2.MODEL_STATE_READY
     fake.other_models = [models_pb2.Model(id=str(n), state=models_pb2.MODEL_STATE_UNLOADED) for n in range(4)]
     fake.models_per_page = 2
     async with AsyncClient(fake.target) as client:
@@ -148,7 +147,6 @@ async def test_models_are_listed_page_by_page(fake):
 
 
 async def test_models_are_told_loaded_and_unloaded(fake):
-    fake.model.state = models_pb2.MODEL_STATE_READY
     async with AsyncClient(fake.target) as client:
         models = client.models
         told = [await models.get(DEMO), await models.load(DEMO), await models.unload(DEMO)]

@@ -1,10 +1,11 @@
 """`runstream batch`: results in order, and resumed after whatever end."""
 
 import json
+import os
 
 import pytest
 from runstream import Client
-from runstream.v1 import batches_pb2, models_pb2
+from runstream.v1 import batches_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from tests.support.fake_service import DEMO
@@ -15,8 +16,7 @@ LINES = ['"Where is Paris?"', '{"prompt": "Where is Rome?", "external_reference"
 
 @pytest.fixture
 def fake(fake):
-    """A service with a ready model and a batch that waits."""
-    fake.model.state = models_pb2.MODEL_STATE_READY
+    """A service with a batch of two that waits."""
     fake.batch.num_items = 2
     return fake
 
@@ -129,3 +129,43 @@ def test_results_never_replace_the_requests(questions):
     done = runstream("batch", questions, "-o", questions)
     assert done.returncode == 2
     assert questions.read_text() == "\n".join(LINES)
+
+
+def test_results_go_to_no_device_and_no_folder(questions):
+    (questions.parent / "questions.results.jsonl").mkdir()
+    os.mkfifo(questions.parent / "pipe")
+    told = {
+        ("-o", questions.parent): "is a directory",
+        ("-o", questions.parent / "pipe"): "is no regular file",
+        (): "is no regular file",
+    }
+    for output, what in told.items():
+        done = runstream("batch", questions, *output, "--target", "127.0.0.1:1")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), "nothing was asked"
+        assert what in done.stderr
+
+
+async def test_a_folder_that_is_gone_by_the_end_is_told_in_one_line(fake, questions):
+    questions.write_text('"a"\n"b"\n')
+    folder = questions.parent / "folder"
+    folder.mkdir()
+    with terminal("batch", questions, "-o", folder / "out", "--target", fake.target, state=questions.parent) as screen:
+        await screen.until("0/2")
+        folder.rmdir()
+        end(fake.batch, fake)
+        await screen.until("No such file or directory")
+        assert await screen.end() == 2
+    assert "Traceback" not in screen.screen
+
+
+async def test_a_link_stays_one_to_what_it_names(fake, questions):
+    questions.write_text('"a"\n"b"\n')
+    end(fake.batch, fake)
+    link, file = questions.parent / "link", questions.parent / "file"
+    file.touch()
+    link.symlink_to(file)
+    with terminal("batch", questions, "-o", link, "--target", fake.target, state=questions.parent) as screen:
+        await screen.until(f"of {DEMO}: 2 items")
+        assert await screen.end() == 1
+    assert link.is_symlink()
+    assert len(results(file)) == 2

@@ -20,7 +20,7 @@ from runstream.batch import Batch, BatchResult
 from runstream.connection import MAX_MESSAGE_BYTES
 from runstream.terminal.bounded_input import read_file
 from runstream.terminal.failures import FAILED, UNAVAILABLE, Failure, failures
-from runstream.terminal.grpc_backend import GrpcBackend
+from runstream.terminal.grpc_backend import GrpcBackend, counted
 from runstream.terminal.options import Connection, connection, connection_options, default_model
 from runstream.terminal.output import write
 
@@ -34,7 +34,7 @@ POLL_S: Final = 0.5
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help='Where results go, "-" for stdout. Default: FILE with .results.jsonl at its end.',
 )
@@ -45,7 +45,8 @@ def batch(file: Path, output: Path | None, model: str | None, is_new: bool, **op
     """Answers FILE, a request on each line: a JSON string, or an object of run's keywords.
 
     The results are written in the file's order once all are there, a JSON object on each line. Run again after it was
-    interrupted, the command finds its batch by the file's content and the model, and asks nothing twice.
+    interrupted, the command finds its batch by the file's content and the model, and asks nothing twice: give -m to be
+    sure that it is the same model.
     """
     place = connection(options)
     if place.url:
@@ -81,8 +82,12 @@ def _check_place(results: Path, file: Path) -> None:
         return
     if results.exists() and results.samefile(file):
         raise Failure(f"--output {results} is the file with the requests: give another")
-    if not os.access(results.absolute().parent, os.W_OK):
-        raise Failure(f"nothing can be written into {results.absolute().parent}: give another --output")
+    # A folder can't be replaced, and a device or a pipe must not be.
+    if results.exists() and not results.is_file():
+        raise Failure(f'{results} is no regular file: give another --output, or "-" for stdout')
+    folder = results.resolve().parent
+    if not os.access(folder, os.W_OK):
+        raise Failure(f"nothing can be written into {folder}: give another --output")
 
 
 class _Asked:
@@ -106,7 +111,7 @@ async def _answer(place: Connection, model: str | None, items: list[Any], asked:
         with failures(place.target):
             model = model or await default_model(GrpcBackend(client, place.target))
             made = await client.batches.create(model, items, request_id=asked.request_id(model))
-            click.echo(f"batch {made.id}: {made.num_items} items, {made.num_ended} done; "
+            click.echo(f"batch {made.id} of {model}: {made.num_items} items, {made.num_ended} done; "
                        "the same command finds it again", err=True)  # fmt: skip
             ended = await _wait(client, made)
             if ended.state == "cancelled":
@@ -145,8 +150,7 @@ def _line(result: BatchResult) -> dict[str, Any]:
     assert result.result is not None
     answer = result.result
     calls = [{"id": call.id, "name": call.name, "arguments": call.arguments_json} for call in answer.tool_calls]
-    usage = {"prompt_tokens": answer.usage.prompt_tokens, "completion_tokens": answer.usage.completion_tokens}
-    line |= {"text": answer.text, "finish_reason": answer.finish_reason, "usage": usage}
+    line |= {"text": answer.text, "finish_reason": answer.finish_reason, "usage": counted(answer.usage)}
     return {**line, "tool_calls": calls} if calls else line
 
 
@@ -156,7 +160,8 @@ def _whole_file(path: Path) -> Iterator[Callable[[str], object]]:
     if str(path) == "-":
         yield write
         return
-    descriptor, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
+    path = path.resolve()  # what a link names is replaced, and not the link: /dev/stdout is one
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     draft = Path(name)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:

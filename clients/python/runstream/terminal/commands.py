@@ -36,6 +36,8 @@ def run_command_line() -> int:
         return _told(error)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except OSError as error:
+        return _told(Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)))
     return code if isinstance(code, int) else 0
 
 

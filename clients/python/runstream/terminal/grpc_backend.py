@@ -19,13 +19,13 @@ class GrpcBackend:
     async def run(self, model: str, question: Question) -> Piece:
         """The whole answer as one piece."""
         result = await self.client.run(model, **as_run_options(question))
-        return Piece(result.text, result.finish_reason, _counted(result.usage), result.served_model)
+        return Piece(result.text, result.finish_reason, counted(result.usage), result.served_model)
 
     async def stream(self, model: str, question: Question) -> AsyncGenerator[Piece, None]:
         """The answer as it is generated."""
         async with aclosing(self.client.stream(model, **as_run_options(question))) as parts:
             async for part in parts:
-                usage = None if part.usage is None else _counted(part.usage)
+                usage = None if part.usage is None else counted(part.usage)
                 yield Piece(part.text, part.finish_reason or "", usage, part.raw.served_model)
 
     async def models(self) -> list[ListedModel]:
@@ -40,7 +40,8 @@ class GrpcBackend:
         await self.client.close()
 
 
-def _counted(usage: Usage) -> dict[str, int]:
+def counted(usage: Usage) -> dict[str, int]:
+    """The tokens by name, as `Piece.usage` has them."""
     return {
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
