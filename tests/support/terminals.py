@@ -60,8 +60,8 @@ class Terminal:
         self._bytes = b""
 
     def type(self, keys: str) -> None:
-        """Types keys, such as "\\x03" for Ctrl-C."""
-        os.write(self._descriptor, keys.encode())
+        """Types keys, such as "\\x03" for Ctrl-C; "\\udcff" is the byte 0xff."""
+        os.write(self._descriptor, keys.encode(errors="surrogateescape"))
 
     async def until(self, text: str) -> str:
         """Reads until the command writes a text, and returns what came up to its end since the last call."""

@@ -5,7 +5,6 @@ import stat
 
 import grpc
 import pytest
-from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.config import Config
@@ -19,13 +18,6 @@ CTRL_C, CTRL_D, ENTER, UP = "\x03", "\x04", "\r", "\x1b[A"
 def contents(request):
     """What each message of a request says."""
     return ["".join(part.text for part in message.content) for message in request.conversation.messages]
-
-
-@pytest.fixture
-def fake(fake):
-    """A service whose model is ready, as the real one says."""
-    fake.model.state = models_pb2.MODEL_STATE_READY
-    return fake
 
 
 @pytest.fixture
@@ -175,6 +167,20 @@ async def test_a_text_may_begin_with_a_slash(fake, state):
         screen.type(CTRL_D)
         assert await screen.end() == 0
     assert contents(fake.request) == ["/where?"]
+
+
+async def test_a_pasted_byte_that_is_no_utf_8_is_told_and_the_chat_goes_on(fake, state):
+    with terminal("chat", "--target", fake.target, state=state) as screen:
+        await screen.until(READY)
+        screen.type("a\udcff" + ENTER)
+        await screen.until("messages[0].content can't be")
+        await screen.until(READY)
+        screen.type("again" + ENTER)
+        await screen.until("York")
+        await screen.until(READY)
+        screen.type(CTRL_D)
+        assert await screen.end() == 0
+    assert contents(fake.request) == ["again"]
 
 
 def test_without_a_terminal_it_is_a_filter(running_stack, tmp_path):

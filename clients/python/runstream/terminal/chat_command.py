@@ -8,11 +8,10 @@ from typing import Any, Protocol
 import click
 from rich.console import Console
 
-from runstream.errors import RunstreamError
 from runstream.terminal import output
 from runstream.terminal.backend import Backend, Question
 from runstream.terminal.conversation import ChatCommands, Conversation
-from runstream.terminal.failures import Failure, described, exit_code
+from runstream.terminal.failures import Failure, failures
 from runstream.terminal.line_input import LineInput, PipedLines, TypedLines
 from runstream.terminal.markdown import MarkdownAnswer
 from runstream.terminal.options import Connection, connection, connection_options, default_model
@@ -96,15 +95,15 @@ class Chat:
         commands = ChatCommands(self._conversation, self._models)
         while (line := lines.read()) is not None:
             try:
-                if line.startswith("/") and not line.startswith("//"):
-                    output.write(commands(line) + "\n")
-                elif line.strip():
-                    self._answer(line.removeprefix("/") if line.startswith("//") else line)
-            except RunstreamError as error:
-                told = described(error, self._backend.place)
+                with failures(self._backend.place):
+                    if line.startswith("/") and not line.startswith("//"):
+                        output.write(commands(line) + "\n")
+                    elif line.strip():
+                        self._answer(line.removeprefix("/") if line.startswith("//") else line)
+            except Failure as error:
                 if not is_terminal:
-                    raise Failure(told, exit_code(error)) from None
-                output.note(told)
+                    raise
+                output.note(error.message)
             except KeyboardInterrupt:
                 if not is_terminal:
                     raise
