@@ -15,6 +15,12 @@ from runstream.terminal.markdown import num_finished
         ("", "```\ncode\n\nmore code\n"),
         ("```\ncode\n\n~~~\n```\n\n", "after the code"),
         ("", "````\n```\n\nnot the end\n"),
+        ("# Title\n", "text\n"),
+        ("", "<pre>\n\nstill as it is"),
+        ("> a quote\n\n", "| a |\n|---|\n"),
+        ("", "a paragraph\n***"),
+        ("a paragraph\n", "***\n"),
+        ("", "1. one\n\n2"),
     ],
 )
 def test_a_block_is_finished_once_another_begins(finished, rest):

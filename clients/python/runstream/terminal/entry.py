@@ -3,7 +3,7 @@
 import sys
 from typing import Final, NoReturn
 
-NEEDED: Final = ("aiohttp", "click", "prompt_toolkit", "rich")
+NEEDED: Final = ("aiohttp", "click", "markdown_it", "prompt_toolkit", "rich")
 
 
 def main() -> NoReturn:

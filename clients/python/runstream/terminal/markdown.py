@@ -1,9 +1,9 @@
 """Markdown that is rendered while it comes: finished blocks stay, the one that grows is drawn anew."""
 
-import re
 from types import TracebackType
 from typing import Final, Self
 
+from markdown_it import MarkdownIt
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.markdown import Markdown
@@ -11,28 +11,19 @@ from rich.segment import Segment
 
 from runstream.terminal.escapes import Visible, visible
 
-_FENCE: Final = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})")
-# What may belong to the block before an empty line: items of a list and what is indented.
-_GOES_ON: Final = re.compile(r"\s|[-*+>|]|\d+[.)]")
 _SPARE_LINES: Final = 2
+# Markdown as rich reads it.
+_PARSER: Final = MarkdownIt().enable("strikethrough").enable("table")
 
 
 def num_finished(text: str) -> int:
-    """How many characters of a text are blocks that nothing can change any more."""
-    finished = position = 0
-    fence, is_after_empty = "", False
-    for line in text.splitlines(keepends=True):
-        is_new_block = is_after_empty and not fence and line.strip() and not _GOES_ON.match(line)
-        if is_new_block:
-            finished = position
-        found = _FENCE.match(line)
-        if found and not fence:
-            fence = found["fence"]
-        elif found and line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-            fence = ""
-        is_after_empty = not line.strip()
-        position += len(line)
-    return finished
+    """How many characters of a text are blocks that nothing can change any more: all before the last one."""
+    lines = text.split("\n")
+    tops = [token.map[0] for token in _PARSER.parse(text) if token.level == 0 and token.map]
+    # A line that still grows may yet belong to what is above it: "***" is a rule, "***so***" is none, "2" becomes "2.".
+    if tops and tops[-1] == len(lines) - 1 and (lines[tops[-1] - 1].strip() or lines[-1].strip().isdigit()):
+        tops.pop()
+    return sum(len(line) + 1 for line in lines[: tops[-1]]) if tops else 0
 
 
 class _LastLines:
@@ -49,22 +40,24 @@ class _LastLines:
 
 
 class MarkdownAnswer:
-    """An answer on a terminal. What is written of it must be a model's text: nothing in it reaches the terminal."""
+    """An answer on a terminal. Control characters in it are shown and never obeyed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._pending = ""
-        self._live = Live(console=console, transient=True, refresh_per_second=8)
+        self._live = Live(console=console, transient=True, refresh_per_second=8, get_renderable=self._last_lines)
 
     def write(self, text: str) -> None:
         """Adds what follows."""
-        self._pending += text
-        end = num_finished(self._pending)
-        if end:
-            self._console.print(_rendered(self._pending[:end]))
+        self._pending += visible(text)
+        # Blocks begin with lines.
+        if "\n" in text and (end := num_finished(self._pending)):
+            finished, self._pending = self._pending[:end], self._pending[end:]
+            self._console.print(_rendered(finished))
             self._console.print()
-            self._pending = self._pending[end:]
-        self._live.update(_LastLines(_rendered(self._pending)))
+
+    def _last_lines(self) -> RenderableType:
+        return _LastLines(_rendered(self._pending))
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -73,12 +66,12 @@ class MarkdownAnswer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._live.update("")
+        rest, self._pending = self._pending, ""
         self._live.stop()
-        if self._pending:
-            self._console.print(_rendered(self._pending))
+        if rest:
+            self._console.print(_rendered(rest))
 
 
 def _rendered(text: str) -> Visible:
     # A link's address is printed: as a hyperlink it would be hidden in an escape sequence.
-    return Visible(Markdown(visible(text), hyperlinks=False))
+    return Visible(Markdown(text, hyperlinks=False))
