@@ -70,11 +70,20 @@ def connection(
             f"the token would be sent to {address} in clear text: give tls=True or the path of the server's CA, "
             "or allow_plaintext_token=True if nobody else can read on the way"
         )
-    if token and not _TOKEN.fullmatch(token):
-        raise ValueError("the token is not one of visible ASCII characters: it may have a line end from its file")
+    check_token(token)
     options = [*_options(max_attempts, is_local), *channel_options]
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
     return Connection(address, credentials, options, metadata)
+
+
+def check_token(token: str | None) -> None:
+    """Refuses a token that no header can carry; none at all is as good as any.
+
+    Raises:
+        ValueError: It has other than visible ASCII characters. The message does not show it.
+    """
+    if token and not _TOKEN.fullmatch(token):
+        raise ValueError("the token is not one of visible ASCII characters: it may have a line end from its file")
 
 
 def grpc_target(target: str | Sequence[str]) -> str:

@@ -31,7 +31,7 @@ class ListedModel:
 
     Attributes:
         id: What requests name.
-        state: Whether it can answer now, "ready" if so.
+        state: Whether it can answer now, "ready" if so; "unknown" where the service does not say.
         context_window: The most tokens of prompt and completion together.
         served_model: Who answers for it; empty where the service does not say.
         description: What it is.

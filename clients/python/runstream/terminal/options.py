@@ -4,7 +4,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from click.core import ParameterSource
 
 from runstream.async_client import AsyncClient
 from runstream.client import DEFAULT_ACCOUNT, DEFAULT_TARGET, DEFAULT_TIMEOUT_S
-from runstream.connection import MAX_MESSAGE_BYTES, grpc_target, is_loopback
+from runstream.connection import MAX_MESSAGE_BYTES, check_token, grpc_target, is_loopback
 from runstream.terminal.backend import Backend
 from runstream.terminal.bounded_input import read_file
 from runstream.terminal.failures import REFUSED, Failure, failures
@@ -42,7 +42,7 @@ class Connection:
 
     target: str
     url: str
-    token: str
+    token: str = field(repr=False)
     ca: Path | None
     is_tls: bool
     account: str
@@ -54,7 +54,7 @@ class Connection:
         return MAX_BODY_BYTES if self.url else MAX_MESSAGE_BYTES
 
     def client(self) -> AsyncClient:
-        """A client for gRPC; needs a running loop.
+        """A client for gRPC.
 
         Raises:
             Failure: The address or the certificates are wrong.
@@ -122,6 +122,10 @@ def connection(options: dict[str, Any]) -> Connection:
     """
     given = {name: options.pop(name) for name in NAMES}
     url = _url(given["url"]) if given["url"] and not _is_target_meant() else ""
+    if url and given["tls"]:
+        raise Failure("--tls is for --target: with --url, https:// says the same")
+    if url.startswith("http://") and given["ca"]:
+        raise Failure("--ca is for TLS: give an https:// --url, or leave it out")
     token = _token(given["token_file"])
     is_plain = url.startswith("http://") if url else not (given["tls"] or given["ca"])
     if token and is_plain and not given["allow_plaintext_token"] and not _is_local(given["target"], url):
@@ -162,10 +166,15 @@ def _is_local(target: str, url: str) -> bool:
 
 def _token(file: Path | None) -> str:
     if file is None:
-        return os.environ.get("RUNSTREAM_TOKEN", "")
-    token = read_file(file, MAX_TOKEN_BYTES, "it holds more than a token").strip()
-    if not token:
-        raise Failure(f"{file} is empty: put the token into it")
+        token = os.environ.get("RUNSTREAM_TOKEN", "").strip()
+    else:
+        token = read_file(file, MAX_TOKEN_BYTES, "it holds more than a token").strip()
+        if not token:
+            raise Failure(f"{file} is empty: put the token into it")
+    try:
+        check_token(token)
+    except ValueError as error:
+        raise Failure(str(error)) from None
     return token
 
 
@@ -179,12 +188,14 @@ def _ssl(ca: Path | None) -> ssl.SSLContext | bool:
 
 
 async def default_model(backend: Backend) -> str:
-    """The first model that can answer.
+    """The first model that can answer; if none is known to, the first that may.
 
     Raises:
         Failure: None can.
     """
-    ready = [model.id for model in await backend.models() if model.state == "ready"]
-    if not ready:
-        raise Failure("no model is ready: `runstream models` lists them, --model names one to load", REFUSED)
-    return ready[0]
+    listed = await backend.models()
+    for state in ("ready", "unknown"):
+        for model in listed:
+            if model.state == state:
+                return model.id
+    raise Failure("no model is ready: `runstream models` lists them, --model names one to load", REFUSED)

@@ -86,7 +86,7 @@ class RestBackend:
         """Those that can be run, in the service's order."""
         async with self._ask("GET", "models/search?per_page=1000", None) as response:
             rows = (await _envelope(response))["result"]
-        return [ListedModel(row["name"], "ready", _window(row), "", row.get("description") or "") for row in rows]
+        return [ListedModel(row["name"], "unknown", _window(row), "", row.get("description") or "") for row in rows]
 
     async def close(self) -> None:
         """Closes the session."""
