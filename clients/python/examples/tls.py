@@ -1,4 +1,4 @@
-"""Asks over TLS and with a token: `RUNSTREAM_SERVICE_TOKEN=… python tls.py HOST:PORT ca.pem`.
+"""Asks over TLS and with a token: `RUNSTREAM_TOKEN=… python tls.py HOST:PORT ca.pem`.
 
 The certificate's file holds the authority that the service's certificate must come from; without it those that
 everybody knows are trusted.
@@ -13,12 +13,12 @@ from runstream import Client, UnauthenticatedError
 
 def main(target: str, authority: Path | None) -> None:
     """Prints an answer, or that the token is wrong."""
-    token = os.environ.get("RUNSTREAM_SERVICE_TOKEN")
+    token = os.environ.get("RUNSTREAM_TOKEN")
     with Client(target, token=token, tls=authority or True) as client:
         try:
             print(client.run("@runstream/demo", prompt="where is new york?").text)
         except UnauthenticatedError as error:
-            print(f"set RUNSTREAM_SERVICE_TOKEN: {error}", file=sys.stderr)
+            print(f"set RUNSTREAM_TOKEN: {error}", file=sys.stderr)
             sys.exit(1)
 
 

@@ -40,14 +40,10 @@ class Stream(Generic[T]):
 
     def __iter__(self) -> Iterator[Part]:
         for response in self._responses:
-            yield self._add(response)
+            yield _add(self._joined, response)
 
     def __next__(self) -> Part:
-        return self._add(next(self._responses))
-
-    def _add(self, response: pb.RunStreamResponse) -> Part:
-        self._joined.add(response)
-        return to_part(response)
+        return _add(self._joined, next(self._responses))
 
     def result(self) -> RunResult[T]:
         """Waits for the parts that are left; the whole answer, equal to that of `Client.run`.

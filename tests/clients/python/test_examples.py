@@ -9,9 +9,10 @@ import pytest
 
 from tests.support import client_builds
 from tests.support.certificates import write_certificates
+from tests.support.repository import ROOT
 from tests.support.running_stack import run_stack
 
-EXAMPLES = Path(__file__).parents[3] / "clients/python/examples"
+EXAMPLES = ROOT / "clients/python/examples"
 MAX_LINES = 40
 TOKEN = "a-token-of-the-test"
 
@@ -85,7 +86,7 @@ def test_tls_asks_with_a_token_and_tells_if_it_is_wrong(tmp_path):
     }
     with run_stack(**settings) as stack:
         address = stack.service_address
-        assert "New York" in output_of("tls.py", address, files.ca, RUNSTREAM_SERVICE_TOKEN=TOKEN)
-        refused = run("tls.py", address, files.ca, RUNSTREAM_SERVICE_TOKEN="wrong")
+        assert "New York" in output_of("tls.py", address, files.ca, RUNSTREAM_TOKEN=TOKEN)
+        refused = run("tls.py", address, files.ca, RUNSTREAM_TOKEN="wrong")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "set RUNSTREAM_SERVICE_TOKEN: " in refused.stderr
+    assert "set RUNSTREAM_TOKEN: " in refused.stderr

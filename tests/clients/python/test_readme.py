@@ -3,13 +3,13 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.support.certificates import write_certificates
+from tests.support.repository import ROOT
 
-README = Path(__file__).parents[3] / "clients/python/README.md"
+README = ROOT / "clients/python/README.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", README.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
