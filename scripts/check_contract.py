@@ -13,14 +13,8 @@ GENERATED = stubs.ROOT / "clients" / "python" / "runstream" / "v1"
 
 def differences(expected: Path, found: Path) -> list[str]:
     """The names of the generated files that are missing, left over or different."""
-    names = {path.name for folder in (expected, found) for path in folder.glob("*_pb2*")}
-    contents = {name: [read(folder / name) for folder in (expected, found)] for name in names}
-    return sorted(name for name, (one, other) in contents.items() if one != other)
-
-
-def read(path: Path) -> bytes | None:
-    """The bytes of a file, None if there is none."""
-    return path.read_bytes() if path.exists() else None
+    generated = ({path.name: path.read_bytes() for path in folder.glob("*_pb2*")} for folder in (expected, found))
+    return client_stubs.unlike(*generated)
 
 
 def check_stubs() -> list[str]:
@@ -31,17 +25,17 @@ def check_stubs() -> list[str]:
     return [f"clients/python/runstream/v1/{name} is not what protos/ generates: run `make proto`" for name in stale]
 
 
-def check_client_stubs() -> list[str]:
-    """Does the same for the other languages whose generators are here, and says which are not."""
+def check_client_stubs(unchecked: list[client_stubs.Stubs]) -> list[str]:
+    """Does the same for the other languages but those without their generators, and says why not for these."""
     stale = []
     for each in client_stubs.ALL:
-        if not each.missing():
+        if each not in unchecked:
             with tempfile.TemporaryDirectory() as folder:
                 each.generate(Path(folder))
                 unlike = client_stubs.unlike(each.files(Path(folder)), each.files(each.folder))
             where = each.folder.relative_to(stubs.ROOT)
             stale += [f"{where}/{path} is not what protos/ generates: run `make proto`" for path in unlike]
-    return stale + client_stubs.say_missing((each for each in client_stubs.ALL if each.missing()), "checked")
+    return stale + client_stubs.say_missing(unchecked, "checked")
 
 
 def last_release() -> str | None:
@@ -58,11 +52,20 @@ def check_breaking(tag: str) -> list[str]:
     return (found.stdout + found.stderr).splitlines() if found.returncode else []
 
 
+def summary(unchecked: list[client_stubs.Stubs], tag: str | None) -> str:
+    """Says what was found right, and which languages' stubs nobody looked at."""
+    checked = ["Python", *(each.language for each in client_stubs.ALL if each not in unchecked)]
+    left_out = f"; NOT CHECKED: {', '.join(each.language for each in unchecked)}" if unchecked else ""
+    compared = f"contract compared with {tag or 'nothing: no release yet'}"
+    return f"Stubs of {', '.join(checked)} are current; {compared}{left_out}"
+
+
 def main() -> int:
     """Prints what is wrong with contract and stubs; returns the exit status."""
     tag = last_release()
-    problems = [*check_stubs(), *check_client_stubs(), *(check_breaking(tag) if tag else [])]
-    print("\n".join(problems) or f"Stubs are current; contract compared with {tag or 'nothing: no release yet'}")
+    unchecked = [each for each in client_stubs.ALL if each.missing()]
+    problems = [*check_stubs(), *check_client_stubs(unchecked), *(check_breaking(tag) if tag else [])]
+    print("\n".join(problems) or summary(unchecked, tag))
     return 1 if problems else 0
 
 

@@ -1,9 +1,10 @@
 """Generates the stubs that are committed for languages besides Python: `python -m scripts.client_stubs`.
 
-The generators for Go and Java are those of Debian 12: what they write compiles there and with every newer library. The
-one for TypeScript is that of clients/typescript/package-lock.json.
+The generators for Go and Java are those of Debian 12: what they write is compiled by the tests with that release's
+libraries, and with no newer ones. The one for TypeScript is that of clients/typescript/package.json.
 """
 
+import json
 import os
 import re
 import shutil
@@ -64,9 +65,8 @@ class Stubs:
             path.write_text(_GENERATED.sub("", path.read_text()))
 
     def files(self, folder: Path) -> dict[str, bytes]:
-        """The stubs below a folder, by their paths in it. Its folder build/ has copies that tests compile."""
-        found = (path.relative_to(folder) for path in folder.rglob(f"*{self.suffix}"))
-        return {str(path): (folder / path).read_bytes() for path in found if path.parts[0] != "build"}
+        """The stubs below a folder, by their paths in it."""
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob(f"*{self.suffix}")}
 
 
 def _path() -> str:
@@ -90,16 +90,18 @@ def _has(name: str, version: str) -> bool:
 _GENERATED = re.compile(r"^@javax\.annotation\.Generated\([^)]*\)\n", re.MULTILINE)
 _PROTOC = {"protoc": "libprotoc 3.21.12"}
 _APT = "on Debian 12: apt-get install"
-_GO_MODULE = "module=github.com/runstream/runstream/clients/go"
+_GO_PACKAGES = "module=github.com/runstream/runstream/clients/go/runstream"
+_GRPC_JAVA = shutil.which("grpc_java_plugin") or "grpc_java_plugin"
+_PROTOC_GEN_ES = json.loads((TYPESCRIPT / "package.json").read_text())["devDependencies"]["@bufbuild/protoc-gen-es"]
 
 ALL = (
     Stubs(
         "Go",
-        ROOT / "clients" / "go",
+        ROOT / "clients" / "go" / "runstream",
         ".pb.go",
         _PROTOC | {"protoc-gen-go": "protoc-gen-go v1.28.1", "protoc-gen-go-grpc": "protoc-gen-go-grpc 1.0"},
         f"{_APT} protobuf-compiler protoc-gen-go protoc-gen-go-grpc",
-        ("--go_out={}", f"--go_opt={_GO_MODULE}", "--go-grpc_out={}", f"--go-grpc_opt={_GO_MODULE}"),
+        ("--go_out={}", f"--go_opt={_GO_PACKAGES}", "--go-grpc_out={}", f"--go-grpc_opt={_GO_PACKAGES}"),
     ),
     Stubs(
         "Java",
@@ -107,13 +109,13 @@ ALL = (
         ".java",
         _PROTOC | {"grpc_java_plugin": ""},  # it has no --version
         f"{_APT} protobuf-compiler protobuf-compiler-grpc-java-plugin",
-        ("--java_out={}", "--plugin=protoc-gen-grpc-java=/usr/bin/grpc_java_plugin", "--grpc-java_out={}"),
+        ("--java_out={}", f"--plugin=protoc-gen-grpc-java={_GRPC_JAVA}", "--grpc-java_out={}"),
     ),
     Stubs(
         "TypeScript",
         TYPESCRIPT / "src" / "stubs",
         "_pb.ts",
-        {"protoc-gen-es": "protoc-gen-es v2.17.0"},
+        {"protoc-gen-es": f"protoc-gen-es v{_PROTOC_GEN_ES}"},
         "`python -m scripts.real_clients` installs it",
         ("--es_out={}", "--es_opt=target=ts,import_extension=js"),
         (sys.executable, "-m", "grpc_tools.protoc"),

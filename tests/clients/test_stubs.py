@@ -2,6 +2,7 @@
 
 import pytest
 
+from scripts.check_contract import summary
 from scripts.client_stubs import ALL, REQUIRED, say_missing, unlike
 from tests.support.client_builds import CLIENTS
 
@@ -34,9 +35,15 @@ def test_an_example_is_read_at_once(example):
     assert len((CLIENTS / example).read_text().splitlines()) <= 80
 
 
-def test_what_tests_have_built_is_no_stub(tmp_path):
-    for name in ("runstream/v1/a.pb.go", "build/src/runstream/v1/a.pb.go"):
-        (tmp_path / name).parent.mkdir(parents=True)
-        (tmp_path / name).write_text("package v1")
-    (go,) = (each for each in ALL if each.language == "Go")
-    assert list(go.files(tmp_path)) == ["runstream/v1/a.pb.go"]
+@pytest.mark.parametrize("stubs", ALL, ids=lambda stubs: stubs.language)
+def test_what_tests_have_built_is_no_stub(stubs):
+    built = CLIENTS / stubs.language.lower() / "build"
+    assert built.parent.is_dir()
+    assert not built.is_relative_to(stubs.folder)
+
+
+def test_the_last_line_of_the_check_tells_which_stubs_nobody_looked_at():
+    go, java, _ = ALL
+    assert summary([], "v0.1.0") == "Stubs of Python, Go, Java, TypeScript are current; contract compared with v0.1.0"
+    assert summary([go, java], None).startswith("Stubs of Python, TypeScript are current; ")
+    assert summary([go, java], None).endswith("; NOT CHECKED: Go, Java")
