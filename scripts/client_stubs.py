@@ -19,7 +19,7 @@ from scripts.stubs import ROOT
 THIRD_PARTY = "clients/cpp/third_party"
 TYPESCRIPT = ROOT / "clients" / "typescript"
 REQUIRED = "RUNSTREAM_REQUIRE_TOOLCHAINS"
-"""Set where all generators are installed: there a missing one is a problem."""
+"""Set where everything that checks and tests drive is installed: what is missing there is a problem."""
 
 
 @dataclass(frozen=True)

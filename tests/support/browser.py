@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
+from tests.support.missing_tools import skip_or_fail
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 CHROMEDRIVER = shutil.which("chromedriver")
 FLAGS = (
@@ -19,7 +21,7 @@ FLAGS = (
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     """Chromium without a window."""
     if not (CHROMIUM and CHROMEDRIVER):
-        pytest.skip("Chromium is not installed: pages are NOT tested")
+        skip_or_fail("Chromium is not installed: pages are NOT tested")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
     for flag in (*FLAGS, f"--user-data-dir={tmp_path}"):

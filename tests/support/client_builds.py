@@ -9,14 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from scripts.real_clients import NODE, has_typescript
+from tests.support.missing_tools import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "clients"
-NEEDED = "RUNSTREAM_REQUIRE_TOOLCHAINS"
-"""Set where all toolchains are installed: what is missing there fails the tests instead of skipping them."""
 
 _JARS = (
     "grpc-netty",
@@ -106,7 +103,7 @@ def _build_java(folder: Path) -> Programs:
 def build_typescript() -> None:
     """Compiles the TypeScript client; skips the test where its tools are not installed."""
     if not has_typescript():
-        _lacks("typescript: clients/typescript/node_modules is not as package-lock.json has it: run `make setup-dev`")
+        skip_or_fail("clients/typescript/node_modules is not as package-lock.json has it: run `make setup-dev`")
     _run(NODE, CLIENTS / "typescript/node_modules/typescript/bin/tsc", "-p", CLIENTS / "typescript")
 
 
@@ -143,18 +140,11 @@ TOOLCHAINS = {
 }
 
 
-def _lacks(words: str) -> None:
-    """Fails the test where all toolchains must be there, else skips it."""
-    if os.environ.get(NEEDED):
-        pytest.fail(words)
-    pytest.skip(words)
-
-
 @functools.cache
 def built(language: str) -> Programs:
     """A language's programs, built anew where their sources changed; skips the test if its tools are missing."""
     toolchain = TOOLCHAINS[language]
     missing = [tool for tool in toolchain.tools if not shutil.which(tool) and not Path(tool).exists()]
     if missing:
-        _lacks(f"{language}: no {', '.join(missing)}; on Debian 12: apt-get install {toolchain.packages}")
+        skip_or_fail(f"{language}: no {', '.join(missing)}; on Debian 12: apt-get install {toolchain.packages}")
     return toolchain.build(CLIENTS / language / "build")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.real_clients import NODE, NODE_FOLDER, has_node_clients
+from tests.support.missing_tools import skip_or_fail
 
 RunNode = Callable[..., Any]
 
@@ -25,7 +26,7 @@ def run_node(script: str, *arguments: str, timeout_s: float = 100) -> Any:
 
 @pytest.fixture(scope="session")
 def node() -> RunNode:
-    """`run_node`, in tests that are skipped where the JavaScript clients are not installed."""
+    """`run_node`, in tests that need the JavaScript clients."""
     if not has_node_clients():
-        pytest.skip("tests/node/node_modules is not as package-lock.json has it: run `make setup-dev`")
+        skip_or_fail("tests/node/node_modules is not as package-lock.json has it: run `make setup-dev`")
     return run_node

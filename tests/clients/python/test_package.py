@@ -1,6 +1,5 @@
 """The package `runstream-client` as it is published: built, installed into an empty environment, and used there."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.support.client_builds import NEEDED
+from tests.support.missing_tools import skip_or_fail
 from tests.support.repository import FILES, ROOT
 
 SOURCE = ROOT / "clients/python"
@@ -76,8 +75,8 @@ def environment(folder, wheel):
     try:
         pip("--python", python, "install", "--constraint", ROOT / "constraints.txt", wheel)
     except AssertionError as error:
-        if NO_NETWORK.search(str(error)) and not os.environ.get(NEEDED):
-            pytest.skip("pip can't reach the package index: the client was not installed into an empty environment")
+        if NO_NETWORK.search(str(error)):
+            skip_or_fail("pip can't reach the package index: the client was not installed into an empty environment")
         raise
     return python
 

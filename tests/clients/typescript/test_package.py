@@ -10,6 +10,7 @@ import pytest
 
 from scripts.real_clients import NODE, NPM
 from tests.support.client_builds import CLIENTS
+from tests.support.missing_tools import skip_or_fail
 from tests.support.repository import ROOT
 
 SOURCE = CLIENTS / "typescript"
@@ -41,7 +42,7 @@ def installed(tarball, tmp_path_factory):
         npm("install", "--prefer-offline", tarball, cwd=folder)
     except AssertionError as error:
         if NO_NETWORK.search(str(error)):
-            pytest.skip("npm can't reach the registry: the client was not installed into an empty folder")
+            skip_or_fail("npm can't reach the registry: the client was not installed into an empty folder")
         raise
     return folder
 
