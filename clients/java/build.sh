@@ -8,6 +8,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${BUILD:-$here/build}
+rm -rf "$build/generated" "$build/classes" "$build/examples"
 mkdir -p "$build/generated" "$build/native"
 
 # Netty's jars one by one: netty-all.jar lacks classes there.
@@ -20,20 +21,20 @@ done
 
 # Netty knows ALPN, which gRPC's TLS needs, by OpenSSL only there, and Debian's name of that library it does not know.
 cp /usr/lib/*/jni/libnetty-tcnative.so "$build/native/libnetty_tcnative.so"
-echo "-classpath $classpath -Djava.library.path=$build/native" >"$build/options"
+printf '%s\n' -classpath "\"$classpath\"" "\"-Djava.library.path=$build/native\"" >"$build/options"
 
 # Debian has no grpc-services, where the stubs of health are, and a com.google.rpc that is older than ErrorInfo. The
 # annotation that is deleted left Java with version 11.
 protos=$here/../cpp/third_party
 protoc -I"$protos" --java_out="$build/generated" --grpc-java_out="$build/generated" \
-    --plugin=protoc-gen-grpc-java=/usr/bin/grpc_java_plugin "$protos"/google/rpc/*.proto \
+    --plugin=protoc-gen-grpc-java="$(command -v grpc_java_plugin)" "$protos"/google/rpc/*.proto \
     "$protos/grpc/health/v1/health.proto"
 sed -i '/^@javax.annotation.Generated(/,/)$/d' "$build/generated/io/grpc/health/v1/HealthGrpc.java"
 
 compile() { # FOLDER SOURCE...: the classes go to that folder of build/
     folder=$build/$1
     shift
-    find "$@" -name '*.java' >"$build/sources"
+    find "$@" -name '*.java' | sed 's/.*/"&"/' >"$build/sources"
     javac --release 11 -nowarn -d "$folder" -classpath "$classpath" "@$build/sources"
 }
 compile classes "$here/src"

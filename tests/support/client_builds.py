@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.real_clients import NODE, has_typescript
+from filelock import FileLock
+
+from scripts.real_clients import NODE, NPM, has_typescript
 from tests.support.missing_tools import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +26,7 @@ _JARS = (
     "gson",
     "netty-tcnative",
 )
+_TCNATIVE = next(map(str, Path("/usr/lib").glob("*/jni/libnetty-tcnative.so")), "/usr/lib/*/jni/libnetty-tcnative.so")
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,31 @@ class Toolchain:
     Attributes:
         tools: Paths, and commands of the PATH, that must be there.
         packages: The packages of Debian 12 that have them.
-        build: Builds the programs into a folder.
+        build: Builds the programs into a folder, which is there; None where nothing is built.
+        programs: The programs that are then in it.
     """
 
     tools: tuple[str, ...]
     packages: str
-    build: Callable[[Path], Programs]
+    build: Callable[[Path], None] | None
+    programs: Callable[[Path], Programs]
+
+
+def build_once(folder: Path, name: str, build: Callable[[], object]) -> None:
+    """Builds something unless another process of the same test run has; one process at a time.
+
+    Args:
+        folder: Where that is noted; it is made.
+        name: What is built, as the files are named that note it.
+        build: Builds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+    built_by = folder / f".{name}.built"
+    with FileLock(folder / f".{name}.lock"):
+        if not (run and built_by.exists() and built_by.read_text() == run):
+            build()
+            built_by.write_text(run)
 
 
 def _run(*command: str | Path, **environment: str) -> None:
@@ -68,50 +90,74 @@ def _run(*command: str | Path, **environment: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _build_go(folder: Path) -> Programs:
+def _build_go(folder: Path) -> None:
     """Builds as Debian does: its packages are sources below /usr/share/gocode, not modules."""
     module = "github.com/runstream/runstream/clients/go"
+    shutil.rmtree(folder / "src", ignore_errors=True)
     for name in ("runstream", "example"):
-        shutil.copytree(CLIENTS / "go" / name, folder / "src" / module / name, dirs_exist_ok=True)
-    shutil.copytree(ROOT / "tests" / "clients" / "go", folder / "src" / "contract", dirs_exist_ok=True)
+        shutil.copytree(CLIENTS / "go" / name, folder / "src" / module / name)
+    shutil.copytree(ROOT / "tests" / "clients" / "go", folder / "src" / "contract")
     outside = {"GO111MODULE": "off", "GOPATH": f"{folder}:/usr/share/gocode", "GOFLAGS": ""}
     _run("go", "vet", f"{module}/...", "contract", **outside)
     for name, source in (("example", f"{module}/example"), ("contract", "contract")):
         _run("go", "build", "-o", folder / name, source, **outside)
+
+
+def _go(folder: Path) -> Programs:
     return Programs([str(folder / "example")], [str(folder / "contract")], ("-address", "-ca"))
 
 
-def _build_cpp(folder: Path) -> Programs:
+def _build_cpp(folder: Path) -> None:
     _run("cmake", "-S", "tests/clients/cpp", "-B", folder, "-DCMAKE_BUILD_TYPE=Debug")
     _run("cmake", "--build", folder, "--parallel", "2")
+
+
+def _cpp(folder: Path) -> Programs:
     return Programs([str(folder / "client" / "example")], [str(folder / "contract")])
 
 
-def _build_python(folder: Path) -> Programs:
-    """Builds nothing: the client is installed here as it stands."""
+def _python(folder: Path) -> Programs:
+    """The client is installed here as it stands."""
     example, contract = CLIENTS / "python/examples/tour.py", ROOT / "tests/clients/python/program.py"
     return Programs([sys.executable, str(example)], [sys.executable, str(contract)])
 
 
-def _build_java(folder: Path) -> Programs:
-    _run("clients/java/build.sh", "tests/clients/java/Contract.java", BUILD=str(folder))
-    java = ["java", "-XX:TieredStopAtLevel=1", f"@{folder}/options"]  # what runs for a second gains from no more
+def _java_folder(folder: Path) -> Path:
+    return folder / "with a space"  # as users' folders may have
+
+
+def _build_java(folder: Path) -> None:
+    _run("clients/java/build.sh", "tests/clients/java/Contract.java", BUILD=str(_java_folder(folder)))
+
+
+def _java(folder: Path) -> Programs:
+    options = f"@{_java_folder(folder)}/options"
+    java = ["java", "-XX:TieredStopAtLevel=1", options]  # what runs for a second gains from no more
     return Programs([*java, "Example"], [*java, "Contract"])
 
 
 @functools.cache
 def build_typescript() -> None:
-    """Compiles the TypeScript client; skips the test where its tools are not installed."""
+    """Compiles the TypeScript client, as its users do; skips the test where its tools are not installed."""
     if not has_typescript():
         skip_or_fail("clients/typescript/node_modules is not as package-lock.json has it: run `make setup-dev`")
-    _run(NODE, CLIENTS / "typescript/node_modules/typescript/bin/tsc", "-p", CLIENTS / "typescript")
+    package = CLIENTS / "typescript"
+    build_once(package / "build", "dist", lambda: npm_build(package))
 
 
-def _build_typescript(folder: Path) -> Programs:
+def npm_build(package: Path) -> None:
+    """Compiles a copy of the TypeScript client, which has its node_modules."""
+    path = os.pathsep.join([str(NODE.parent), os.environ.get("PATH", os.defpath)])
+    _run(NODE, NPM, "run", "build", "--prefix", package, "--silent", PATH=path)
+
+
+def _build_typescript(folder: Path) -> None:
     """Puts the program inside the package, where its name means itself."""
     build_typescript()
-    folder.mkdir(exist_ok=True)
     shutil.copy(ROOT / "tests/clients/typescript/program.mjs", folder)
+
+
+def _typescript(folder: Path) -> Programs:
     return Programs(
         [str(NODE), str(CLIENTS / "typescript/examples/tour.mjs")], [str(NODE), str(folder / "program.mjs")]
     )
@@ -122,29 +168,40 @@ TOOLCHAINS = {
         ("go", "/usr/share/gocode/src/google.golang.org/grpc", "/usr/share/gocode/src/google.golang.org/protobuf"),
         "golang-go golang-google-grpc-dev golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev",
         _build_go,
+        _go,
     ),
     "cpp": Toolchain(
         ("cmake", "make", "g++", "protoc", "grpc_cpp_plugin", "/usr/include/grpcpp/grpcpp.h"),
         "cmake make g++ libgrpc++-dev protobuf-compiler protobuf-compiler-grpc",
         _build_cpp,
+        _cpp,
     ),
-    "python": Toolchain((), "python3", _build_python),
-    "typescript": Toolchain((), "python3", _build_typescript),
+    "python": Toolchain((), "python3", None, _python),
+    "typescript": Toolchain((), "python3", _build_typescript, _typescript),
     "java": Toolchain(
-        ("javac", "protoc", "grpc_java_plugin", *(f"/usr/share/java/{name}.jar" for name in _JARS)),
+        ("javac", "protoc", "grpc_java_plugin", _TCNATIVE, *(f"/usr/share/java/{name}.jar" for name in _JARS)),
         "default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java libjsr305-java "
         "libgoogle-gson-java libnetty-tcnative-java libnetty-tcnative-jni protobuf-compiler "
         "protobuf-compiler-grpc-java-plugin",
         _build_java,
+        _java,
     ),
 }
+
+
+def toolchain_of(language: str) -> Toolchain:
+    """A language's toolchain; skips the test if one of its tools is missing."""
+    toolchain = TOOLCHAINS[language]
+    missing = [tool for tool in toolchain.tools if not shutil.which(tool) and not Path(tool).exists()]
+    if missing:
+        skip_or_fail(f"{language}: no {', '.join(missing)}; on Debian 12: apt-get install {toolchain.packages}")
+    return toolchain
 
 
 @functools.cache
 def built(language: str) -> Programs:
     """A language's programs, built anew where their sources changed; skips the test if its tools are missing."""
-    toolchain = TOOLCHAINS[language]
-    missing = [tool for tool in toolchain.tools if not shutil.which(tool) and not Path(tool).exists()]
-    if missing:
-        skip_or_fail(f"{language}: no {', '.join(missing)}; on Debian 12: apt-get install {toolchain.packages}")
-    return toolchain.build(CLIENTS / language / "build")
+    toolchain, folder = toolchain_of(language), CLIENTS / language / "build"
+    if build := toolchain.build:
+        build_once(folder, "programs", lambda: build(folder))
+    return toolchain.programs(folder)

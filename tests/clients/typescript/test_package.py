@@ -9,9 +9,9 @@ import tarfile
 import pytest
 
 from scripts.real_clients import NODE, NPM
-from tests.support.client_builds import CLIENTS
+from tests.support.client_builds import CLIENTS, npm_build
 from tests.support.missing_tools import skip_or_fail
-from tests.support.repository import ROOT
+from tests.support.repository import FILES, ROOT
 
 SOURCE = CLIENTS / "typescript"
 NO_NETWORK = re.compile(r"npm error code (E[A-Z_]*(CONN|NOTFOUND|TIMEDOUT|AGAIN|SOCKET)\w*|ENOTCACHED)")
@@ -28,9 +28,19 @@ def npm(*arguments, cwd):
 
 @pytest.fixture(scope="session")
 def tarball(package, tmp_path_factory):
-    """The package, packed."""
+    """The package, built of the files that git has, where an older build has left something, and packed."""
     folder = tmp_path_factory.mktemp("packed")
-    npm("pack", "--pack-destination", folder, cwd=package)
+    source = folder / "source"
+    for path in FILES:
+        if path.is_relative_to(SOURCE):
+            copy = source / path.relative_to(SOURCE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    (source / "node_modules").symlink_to(package / "node_modules")
+    (source / "dist").mkdir()
+    (source / "dist/gone.js").touch()
+    npm_build(source)
+    npm("pack", "--pack-destination", folder, cwd=source)
     return next(folder.glob("*.tgz"))
 
 
@@ -55,8 +65,14 @@ def test_the_tarball_has_modules_types_examples_and_license(tarball):
         assert license_file.read() == (ROOT / "LICENSE").read_bytes()
     assert {"README.md", "package.json", "dist/index.js", "dist/index.d.ts", "examples/run.mjs"} <= names
     modules = {path.relative_to(SOURCE / "src").with_suffix("") for path in (SOURCE / "src").rglob("*.ts")}
-    assert {f"dist/{module}.{end}" for module in modules for end in ("js", "d.ts")} <= names
+    compiled = {name for name in names if name.startswith("dist/")}
+    assert compiled == {f"dist/{module}.{end}" for module in modules for end in ("js", "d.ts")}
     assert not any(name.startswith(("src/", "build/", "node_modules/")) for name in names)
+
+
+def test_publishing_builds_first():
+    scripts = json.loads((SOURCE / "package.json").read_text())["scripts"]
+    assert scripts["prepack"] == "npm run build"
 
 
 def test_an_empty_folder_gets_three_packages_beside_it(installed):
@@ -65,12 +81,32 @@ def test_an_empty_folder_gets_three_packages_beside_it(installed):
     assert names == {"runstream", "@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node"}
 
 
-def test_the_installed_client_asks_the_real_service(installed, running_stack):
-    shutil.copy(installed / "node_modules/runstream/examples/tour.mjs", installed)
-    command = [NODE, "tour.mjs", running_stack.service_address]
-    done = subprocess.run(command, cwd=installed, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "New York" in done.stdout
+@pytest.fixture(scope="session")
+def examples(installed):
+    """The package's examples in that folder, as a user copies them."""
+    for example in (installed / "node_modules/runstream/examples").glob("*.mjs"):
+        shutil.copy(example, installed)
+    return installed
+
+
+@pytest.mark.parametrize(
+    ("example", "said"),
+    [
+        ("run", "New York"),
+        ("stream", " characters)"),
+        ("tools", "weather({"),
+        ("structured", " lies in "),
+        ("batch", "Berlin: "),
+        ("errors", "change sampling_params.temperature: "),
+        ("tour", "New York"),
+    ],
+)
+def test_the_installed_client_s_examples_ask_the_real_service(examples, running_stack, example, said):
+    asked = {"run": ["where is new york?"], "stream": ["a story"], "structured": ["a city"], "errors": ["@no/such"]}
+    command = [NODE, f"{example}.mjs", *asked.get(example, []), running_stack.service_address]
+    done = subprocess.run(command, cwd=examples, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
 
 
 def test_each_version_is_exact_and_the_lock_has_it():
