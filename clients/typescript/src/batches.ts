@@ -6,10 +6,20 @@ import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Client as Stub } from "@connectrpc/connect";
 
-import { Call, type CallOptions, type CallSettings, checkRequest, responses, unary } from "./calls.js";
+import {
+  Call,
+  type CallOptions,
+  type CallSettings,
+  checkRequest,
+  LIST_OPTIONS,
+  type ListOptions,
+  responses,
+  unary,
+} from "./calls.js";
 import { CallCancelledError, DeadlineExceededError, fromReason, type RunstreamError } from "./errors.js";
 import { type CompletionOptions, makeRequest } from "./requests.js";
 import { RunResult } from "./results.js";
+import { checkNames } from "./spelling.js";
 import {
   type Batch as ContractBatch,
   type BatchItem as ContractBatchItem,
@@ -19,6 +29,9 @@ import {
   BatchState as State,
   CreateBatchRequestSchema,
 } from "./stubs/runstream/v1/batches_pb.js";
+
+// A timer that is told of more wakes at once.
+const MAX_SLEEP_MS = 2 ** 31 - 1;
 
 /** How far a batch is; "unknown" is a state that is newer than this client. */
 export type BatchState = "queued" | "running" | "done" | "cancelled" | "unknown";
@@ -67,16 +80,27 @@ export interface BatchResult {
   error: RunstreamError | undefined;
 }
 
+/** What a batch is made of, and how it is sent. */
+export interface CreateBatchOptions extends Omit<CallOptions, "requestId"> {
+  model: string;
+  items: Iterable<BatchItem>;
+  /** A UUID that makes it safe to ask again, also from another process; a fresh one if it is not given. */
+  requestId?: string | undefined;
+}
+
 /** How a batch is waited for. */
 export interface WaitOptions {
   /** Called with the batch at the start and each `pollS` seconds, to move a progress bar. */
-  onProgress?: (batch: Batch) => void;
-  /** 1 second if it is not given. */
-  pollS?: number;
-  /** The most seconds to wait; no limit if it is not given. The batch goes on afterwards. */
-  timeoutS?: number;
-  signal?: AbortSignal;
+  onProgress?: ((batch: Batch) => void) | undefined;
+  /** More than 0; 1 second if it is not given. */
+  pollS?: number | undefined;
+  /** The most seconds to wait, 0 for one look; no limit if it is not given. The batch goes on afterwards. */
+  timeoutS?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
+
+const CREATE_NAMES = ["model", "items", "requestId", "timeoutS", "signal", "waitForReady"];
+const WAIT_NAMES = ["onProgress", "pollS", "timeoutS", "signal"];
 
 /** `client.batches`, those of the client's account. All calls reject with `RunstreamError`s. */
 export class Batches {
@@ -90,18 +114,9 @@ export class Batches {
     this.#account = account;
   }
 
-  /**
-   * Has a batch taken, as a whole or not at all: 1 to 10,000 items, of at most 16 MiB together.
-   *
-   * `requestId` is a UUID that makes it safe to ask again, also from another process; a fresh one if it is not given.
-   */
-  async create(options: {
-    model: string;
-    items: Iterable<BatchItem>;
-    requestId?: string;
-    timeoutS?: number;
-    signal?: AbortSignal;
-  }): Promise<Batch> {
+  /** Has a batch taken, as a whole or not at all: 1 to 10,000 items, of at most 16 MiB together. */
+  async create(options: CreateBatchOptions): Promise<Batch> {
+    checkNames(options, CREATE_NAMES, "create");
     const { model, requestId = randomUUID(), items, ...call } = options;
     const made = [...items].map(makeItem);
     // With an id of its own the request can be sent again where the connection broke.
@@ -117,11 +132,13 @@ export class Batches {
   }
 
   /** Yields the batches, newest first, asking for `pageSize` at once: 0 to 1,000, 0 for 100. */
-  async *list(options: CallOptions & { pageSize?: number } = {}): AsyncGenerator<Batch, void, undefined> {
+  async *list(options: ListOptions = {}): AsyncGenerator<Batch, void, undefined> {
+    checkNames(options, LIST_OPTIONS, "list");
+    const { pageSize = 0, ...each } = options;
     let pageToken = "";
     do {
-      const request = { account: this.#account, pageSize: options.pageSize ?? 0, pageToken };
-      const page = await unary((call) => this.#stub.listBatches(request, call), this.#settings, options);
+      const request = { account: this.#account, pageSize, pageToken };
+      const page = await unary((call) => this.#stub.listBatches(request, call), this.#settings, each);
       yield* page.batches.map(toBatch);
       pageToken = page.nextPageToken;
     } while (pageToken);
@@ -152,19 +169,25 @@ export class Batches {
    * Waits until every item has its result.
    *
    * @throws DeadlineExceededError: `timeoutS` is over.
+   * @throws TypeError: an option is unknown, or no time.
    */
-  async wait(batchId: string, { onProgress, pollS = 1, timeoutS, signal }: WaitOptions = {}): Promise<Batch> {
-    const endsAt = timeoutS === undefined ? Infinity : performance.now() + timeoutS * 1000;
+  async wait(batchId: string, options: WaitOptions = {}): Promise<Batch> {
+    checkNames(options, WAIT_NAMES, "wait");
+    const { onProgress, pollS = 1, timeoutS = Infinity, signal } = options;
+    if (!(pollS > 0)) throw new TypeError(`pollS is ${pollS}: give seconds, more than 0`);
+    if (!(timeoutS >= 0)) throw new TypeError(`timeoutS is ${timeoutS}: give seconds, 0 or more`);
+    const endsAt = performance.now() + timeoutS * 1000;
     for (;;) {
       const batch = await this.get(batchId, { signal });
       onProgress?.(batch);
       if (batch.hasEnded) return batch;
-      if (performance.now() >= endsAt) {
+      const leftMs = endsAt - performance.now();
+      if (leftMs <= 0) {
         const words = `batch ${batchId} has ${batch.numEnded} of ${batch.numItems} results, and goes on: wait longer`;
         throw new DeadlineExceededError(words);
       }
-      await sleep(pollS * 1000, undefined, signal && { signal }).catch((cause: unknown) => {
-        throw new CallCancelledError("the wait was cancelled", { cause });
+      await sleep(Math.min(pollS * 1000, leftMs, MAX_SLEEP_MS), undefined, signal && { signal }).catch(() => {
+        throw new CallCancelledError("the wait was cancelled", { cause: signal?.reason });
       });
     }
   }

@@ -13,13 +13,16 @@ import {
   type RunstreamError,
   UnreachableError,
 } from "./errors.js";
+import { checkNames } from "./spelling.js";
 
 const FIRST_WAIT_S = 0.5;
 const MAX_WAIT_S = 5;
+// gRPC's header of a deadline has eight digits, which here count milliseconds.
+const MAX_TIMEOUT_S = 99_999;
 
 /** What every call can be told. */
 export interface CallOptions {
-  /** The most seconds of this call. */
+  /** The most seconds of this call: more than 0, at most 99,999. */
   timeoutS?: number | undefined;
   /** Cancels the call. */
   signal?: AbortSignal | undefined;
@@ -36,7 +39,21 @@ export interface CallSettings {
   maxAttempts: number;
 }
 
+/** What a list can be told; each page is a call. */
+export interface ListOptions extends CallOptions {
+  /** How many a page has: 0 to 1,000, 0 for the service's own number. */
+  pageSize?: number | undefined;
+}
+
 export const CALL_OPTIONS = ["timeoutS", "signal", "waitForReady", "requestId"] as const;
+export const LIST_OPTIONS = [...CALL_OPTIONS, "pageSize"] as const;
+
+/** Refuses a time that no call can have, with a TypeError. */
+export function checkTimeout(timeoutS: number): void {
+  if (!(timeoutS > 0 && timeoutS <= MAX_TIMEOUT_S)) {
+    throw new TypeError(`timeoutS is ${timeoutS}: give seconds, more than 0 and at most 99,999`);
+  }
+}
 
 /**
  * Refuses a request that can't be sent.
@@ -71,8 +88,9 @@ export class Call {
 
   /** @throws TypeError: an option is none that a call takes. */
   constructor(settings: CallSettings, options: CallOptions) {
+    checkNames(options, CALL_OPTIONS, "a call");
     const timeoutS = options.timeoutS ?? settings.timeoutS;
-    if (!(timeoutS > 0)) throw new TypeError(`timeoutS is ${timeoutS}: give seconds, more than 0`);
+    checkTimeout(timeoutS);
     if (options.requestId !== undefined && !/^[!-~]{1,128}$/.test(options.requestId)) {
       throw new TypeError("requestId is not of 1 to 128 visible ASCII characters");
     }

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { createClient, type Client as Stub, type Transport } from "@connectrpc/connect";
 
 import { Batches } from "./batches.js";
-import { Call, CALL_OPTIONS, type CallOptions, type CallSettings, checkRequest, unary } from "./calls.js";
+import { Call, CALL_OPTIONS, type CallOptions, type CallSettings, checkRequest, checkTimeout, unary } from "./calls.js";
 import { connect, type Connection, type ConnectionOptions } from "./connection.js";
 import { Models } from "./models.js";
 import { makeRequest, PROMPT_NAMES, type PromptOptions, type RequestOptions } from "./requests.js";
@@ -19,7 +19,7 @@ const MAX_ATTEMPTS = 5;
 
 /** What a client is made with. */
 export interface ClientOptions extends ConnectionOptions {
-  /** The most seconds of a call; 120, the service's own limit for calls that set none. */
+  /** The most seconds of a call, at most 99,999; 120, the service's own limit for calls that set none. */
   timeoutS?: number | undefined;
   /** Whether calls wait for the service to be reachable, instead of failing at once. */
   waitForReady?: boolean | undefined;
@@ -64,6 +64,7 @@ export class Client {
     if (!(maxAttempts >= 1 && maxAttempts <= MAX_ATTEMPTS)) {
       throw new TypeError(`maxAttempts is ${maxAttempts}: give 1, which never asks again, to ${MAX_ATTEMPTS}`);
     }
+    checkTimeout(timeoutS);
     this.#connection = connect(options);
     this.#settings = { timeoutS, waitForReady, maxAttempts };
     this.transport = this.#connection.transport;
@@ -83,7 +84,7 @@ export class Client {
     const request = makeRequest(asked);
     checkRequest(RunRequestSchema, request);
     const answer = await unary((each) => this.#stub.run(request, each), this.#settings, call);
-    return new RunResult(answer, parser(options.responseFormat));
+    return new RunResult(answer, parser(options.responseFormat, request));
   }
 
   /**
@@ -97,7 +98,7 @@ export class Client {
     const request = makeRequest(asked);
     checkRequest(RunRequestSchema, request);
     const method = this.#stub.runStream.bind(this.#stub, request);
-    return new Stream(method, new Call(this.#settings, call), parser(options.responseFormat));
+    return new Stream(method, new Call(this.#settings, call), parser(options.responseFormat, request));
   }
 
   /** Counts the tokens of a prompt without generating anything; takes what makes a prompt of `run`'s options. */

@@ -1,8 +1,8 @@
 /** Runstream for Node.js: `Client`, its errors and its types. `runstream/v1` has the messages and stubs of the contract. */
 export { Code, createClient } from "@connectrpc/connect";
 
-export type { Batch, BatchItem, BatchResult, BatchState, WaitOptions } from "./batches.js";
-export type { CallOptions } from "./calls.js";
+export type { Batch, BatchItem, BatchResult, BatchState, CreateBatchOptions, WaitOptions } from "./batches.js";
+export type { CallOptions, ListOptions } from "./calls.js";
 export { Client, type ClientOptions, type RunOptions } from "./client.js";
 export {
   BatchesDisabledError,

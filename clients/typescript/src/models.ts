@@ -1,7 +1,8 @@
 /** The models of a service: which there are, what they take, loading and unloading them. */
 import type { Client as Stub } from "@connectrpc/connect";
 
-import { type CallOptions, type CallSettings, unary } from "./calls.js";
+import { type CallOptions, type CallSettings, LIST_OPTIONS, type ListOptions, unary } from "./calls.js";
+import { checkNames } from "./spelling.js";
 import { type Model as ContractModel, type ModelService, ModelState as State } from "./stubs/runstream/v1/models_pb.js";
 
 /** Whether a model can answer; "unknown" is a state that is newer than this client. */
@@ -60,11 +61,13 @@ export class Models {
   }
 
   /** Yields the models in the catalog's order, asking for `pageSize` at once: 0 to 1,000, 0 for the most. */
-  async *list(options: CallOptions & { pageSize?: number } = {}): AsyncGenerator<Model, void, undefined> {
+  async *list(options: ListOptions = {}): AsyncGenerator<Model, void, undefined> {
+    checkNames(options, LIST_OPTIONS, "list");
+    const { pageSize = 0, ...each } = options;
     let pageToken = "";
     do {
-      const request = { pageSize: options.pageSize ?? 0, pageToken };
-      const page = await unary((call) => this.#stub.listModels(request, call), this.#settings, options);
+      const request = { pageSize, pageToken };
+      const page = await unary((call) => this.#stub.listModels(request, call), this.#settings, each);
       yield* page.models.map(toModel);
       pageToken = page.nextPageToken;
     } while (pageToken);
@@ -75,7 +78,7 @@ export class Models {
     return toModel((await unary((call) => this.#stub.getModel({ model }, call), this.#settings, options)).model);
   }
 
-  /** Loads a model and waits for it; loading goes on where the wait ends before. */
+  /** Loads a model and waits for it, 1800 seconds if `timeoutS` is not given; loading goes on where the wait ends. */
   async load(model: string, options: CallOptions = {}): Promise<Model> {
     const settings = { ...this.#settings, timeoutS: LOAD_TIMEOUT_S, maxAttempts: 1 };
     return toModel((await unary((call) => this.#stub.loadModel({ model }, call), settings, options)).model);

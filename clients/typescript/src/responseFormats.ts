@@ -3,7 +3,11 @@ import { create } from "@bufbuild/protobuf";
 
 import { isTypedSchema, type JsonSchema, parseTyped, schemaJson, type TypedSchema } from "./schemas.js";
 import { checkNames } from "./spelling.js";
-import { type ResponseFormat as Message, ResponseFormatSchema } from "./stubs/runstream/v1/text_generation_pb.js";
+import {
+  type ResponseFormat as Message,
+  ResponseFormatSchema,
+  type RunRequest,
+} from "./stubs/runstream/v1/text_generation_pb.js";
 
 /** A text that a regular expression matches as a whole: 1 to 4,096 characters. It is not one of JavaScript's. */
 export class Regex {
@@ -53,10 +57,9 @@ function made(format: Init): Message {
   return create(ResponseFormatSchema, { format });
 }
 
-/** What turns a text of that form into its value; undefined for plain text. */
-export function parser<T>(form: ResponseFormat<T> | undefined): ((text: string) => T) | undefined {
-  if (form === undefined || form === null) return undefined;
+/** What turns an answer of a form, as a request was made of it, into its value; undefined for plain text. */
+export function parser<T>(form: ResponseFormat<T> | undefined, request: RunRequest): ((text: string) => T) | undefined {
   if (isTypedSchema(form)) return (text) => parseTyped(form as TypedSchema<T>, text);
-  const kind = toResponseFormat(form).format.case;
+  const kind = request.responseFormat?.format.case;
   return kind === "jsonObject" || kind === "jsonSchema" ? (text) => JSON.parse(text) as T : undefined;
 }

@@ -1,9 +1,10 @@
 """The TypeScript client as the tests use it: compiled, and asked by scripts that import it by its name."""
 
+import asyncio
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ Ask = Callable[..., Any]
 def package() -> Path:
     """The package, compiled."""
     build_typescript()
-    BUILD.mkdir(exist_ok=True)
     return CLIENTS / "typescript"
 
 
@@ -59,3 +59,14 @@ async def fake() -> AsyncIterator[FakeService]:
     fake = FakeService()
     async with running(fake):
         yield fake
+
+
+@pytest.fixture
+def ask_fake(ask: Ask, fake: FakeService) -> Callable[..., Awaitable[Any]]:
+    """Asks the fake service, in a thread, by a client named `client`."""
+
+    async def asked(body: str, options: str = "") -> Any:
+        client = f'const client = new rs.Client({{ target: "{fake.target}", {options} }}); '
+        return await asyncio.to_thread(ask, client + body)
+
+    return asked

@@ -15,17 +15,6 @@ REASONS = [name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason
 ASKED = f'{{ model: "{MODEL}", prompt: "a" }}'
 
 
-@pytest.fixture
-def ask_fake(ask, fake):
-    """Asks the fake service, in a thread, by a client named `client`."""
-
-    async def asked(body, options=""):
-        client = f'const client = new rs.Client({{ target: "{fake.target}", {options} }}); '
-        return await asyncio.to_thread(ask, client + body)
-
-    return asked
-
-
 @pytest.mark.parametrize("reason", REASONS)
 async def test_each_reason_has_a_class(ask_fake, fake, reason):
     fake.status = failure(grpc.StatusCode.INTERNAL, reason, "no", retry_after_s=3, field="prompt.text")
