@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-# The clients whose build files hold the version itself, and how they write it.
+# Files of clients that hold the version itself, and how they write it.
 CLIENTS = {
     "clients/cpp/CMakeLists.txt": r"^project\(runstream VERSION ([\d.]+) ",
     "clients/java/build.gradle": r"^version = '([\d.]+)'",
+    "clients/java/README.md": r"^implementation 'dev\.runstream:runstream-client:([\d.]+)'",
     "clients/typescript/package.json": r'^  "version": "([\d.]+)"',
     "clients/typescript/package-lock.json": r'^  "version": "([\d.]+)"',
 }
@@ -76,5 +77,6 @@ def project(file: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print("\n".join(problems()) or "Versions agree")
-    sys.exit(1 if problems() else 0)
+    found = problems()
+    print("\n".join(found) or "Versions agree")
+    sys.exit(1 if found else 0)
