@@ -44,6 +44,16 @@ async def program(programs, fake):
         yield started
 
 
+async def start_example(programs, address, ca="", token=""):
+    """Starts a language's example."""
+    return await asyncio.create_subprocess_exec(
+        *programs.example_for(address, ca),
+        env={**os.environ, "RUNSTREAM_TOKEN": token},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
 def test_a_case_sets_every_sampling_parameter():
     assert {field.name for field, _ in SAMPLING_PARAMS.ListFields()} == set(pb.SamplingParams.DESCRIPTOR.fields_by_name)
 
@@ -98,6 +108,30 @@ async def test_an_answer_of_16_mib_arrives_and_a_larger_one_is_refused(program, 
     assert (await program.ask(REQUESTS["prompt"])).status.code == RESOURCE_EXHAUSTED
 
 
+async def test_an_example_without_a_token_sends_none(programs, fake):
+    process = await start_example(programs, fake.target)
+    _, errors = await process.communicate()
+    assert (process.returncode, errors) == (0, b"")
+    assert "authorization" not in fake.metadata
+
+
+class CancelsStreams(FakeService):
+    """A service that cancels each stream by itself."""
+
+    async def RunStream(self, request, context):  # noqa: N802
+        """Answers CANCELLED and no part."""
+        await context.abort(grpc.StatusCode.CANCELLED, "by the service")
+        yield
+
+
+async def test_an_example_fails_where_it_was_not_the_one_that_left_the_stream(programs):
+    service = CancelsStreams()
+    async with running(service):
+        process = await start_example(programs, service.target)
+        await process.communicate()
+    assert process.returncode != 0
+
+
 SECURITY = {"plain text": (False, ""), "a token": (False, TOKEN), "TLS": (True, ""), "TLS and a token": (True, TOKEN)}
 
 
@@ -136,12 +170,7 @@ class Real:
 
 @pytest.mark.asyncio(loop_scope="session")
 async def test_the_example_gets_what_it_asks_for(programs, real):
-    process = await asyncio.create_subprocess_exec(
-        *programs.example_for(real.address, real.ca),
-        env={**os.environ, "RUNSTREAM_TOKEN": real.token},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    process = await start_example(programs, real.address, real.ca, real.token)
     output, errors = await process.communicate()
     assert (process.returncode, errors) == (0, b"")
     health, whole, streamed, beginning, deadline, error = output.decode().splitlines()

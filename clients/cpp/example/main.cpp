@@ -33,16 +33,18 @@ void check(const grpc::Status& status) {
     if (!status.ok()) throw std::runtime_error(status.error_message());
 }
 
-// Prints an answer as it comes, at most max_parts parts of it, and ends the generation if there is more.
+// Prints an answer as it comes, at most max_parts parts of it; one that is left there must be cancelled.
 void stream(pb::TextGenerationService::Stub& service, const pb::RunRequest& request, int max_parts) {
     grpc::ClientContext context;
     use_token(context);
     auto parts = service.RunStream(&context, request);
     pb::RunStreamResponse part;
-    for (int i = 0; i < max_parts && parts->Read(&part); ++i) std::cout << part.text() << std::flush;
+    int num_parts = 0;
+    for (; num_parts < max_parts && parts->Read(&part); ++num_parts) std::cout << part.text() << std::flush;
     std::cout << '\n';
-    context.TryCancel();
-    if (auto status = parts->Finish(); status.error_code() != grpc::CANCELLED) check(status);
+    bool is_left = num_parts == max_parts;
+    if (is_left) context.TryCancel();
+    if (auto status = parts->Finish(); !is_left || status.error_code() != grpc::CANCELLED) check(status);
 }
 
 int main(int argc, char** argv) {

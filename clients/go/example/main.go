@@ -53,15 +53,15 @@ func main() {
 	conn := must(grpc.Dial(*address, security))
 	defer conn.Close()
 	client := pb.NewTextGenerationServiceClient(conn)
-	ctx := metadata.AppendToOutgoingContext(context.Background(), "authorization", "Bearer "+os.Getenv("RUNSTREAM_TOKEN"))
-	health := must(healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{}))
-	fmt.Println("health:", health.Status)
-
-	request := &pb.RunRequest{
-		Model:          "@runstream/demo",
-		Input:          &pb.RunRequest_Prompt{Prompt: &pb.Prompt{Text: "Where is New York?"}},
-		SamplingParams: &pb.SamplingParams{Seed: proto.Int64(7)},
+	ctx := context.Background()
+	if token := os.Getenv("RUNSTREAM_TOKEN"); token != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 	}
+	fmt.Println("health:", must(healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})).Status)
+
+	prompt := &pb.RunRequest_Prompt{Prompt: &pb.Prompt{Text: "Where is New York?"}}
+	params := &pb.SamplingParams{Seed: proto.Int64(7)}
+	request := &pb.RunRequest{Model: "@runstream/demo", Input: prompt, SamplingParams: params}
 	whole := must(client.Run(ctx, request))
 	fmt.Printf("%s (%d tokens)\n", whole.Text, whole.Usage.CompletionTokens)
 	stream(ctx, client, request, 1_000_000)

@@ -30,7 +30,8 @@ public final class Example {
             System.out.println("health: " + health.getStatus());
             var headers = new Metadata();
             var key = Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
-            headers.put(key, "Bearer " + System.getenv().getOrDefault("RUNSTREAM_TOKEN", ""));
+            var token = System.getenv("RUNSTREAM_TOKEN");
+            if (token != null && !token.isEmpty()) headers.put(key, "Bearer " + token);
             ask(TextGenerationServiceGrpc.newBlockingStub(channel)
                     .withInterceptors(MetadataUtils.newAttachHeadersInterceptor(headers)));
         } finally {
