@@ -39,7 +39,7 @@ def room_of(module, container):
 
 @pytest.fixture(scope="module")
 def graph():
-    return grimp.build_graph("service", "bridge", exclude_type_checking_imports=True, cache_dir=None)
+    return grimp.build_graph("service", "bridge", exclude_type_checking_imports=False, cache_dir=None)
 
 
 def test_it_is_short_enough_to_be_read():

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from service.engine.attention.attention_params import AttentionParams
 from service.engine.attention.paged_decode import DecodeAttention, paged_decode_reference
+from service.engine.kernels.attention_params import AttentionParams
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}

@@ -12,10 +12,10 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from service.engine.attention.attention_params import AttentionParams
 from service.engine.attention.batch import DecodeGroup, PackedBatch
 from service.engine.attention.prefill import gather, prefill, softcapped
 from service.engine.errors import UnsupportedModelError
+from service.engine.kernels.attention_params import AttentionParams
 
 ATTENTION_NAME = "runstream_paged"
 _HARMLESS_KEYWORDS = frozenset(

@@ -10,8 +10,8 @@ from typing import Protocol
 
 import torch
 
-from service.engine.attention.attention_params import AttentionParams
 from service.engine.device import has_triton, num_multiprocessors
+from service.engine.kernels.attention_params import AttentionParams
 
 
 class DecodeAttention(Protocol):

@@ -6,7 +6,7 @@ import torch
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
-from service.engine.attention.attention_params import AttentionParams
+from service.engine.kernels.attention_params import AttentionParams
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from service.engine.attention.attention import attend
-from service.engine.attention.attention_params import AttentionParams
 from service.engine.attention.batch import PackedBatch
 from service.engine.families import family_of
 from service.engine.forward.layer_functions import PLAIN, HeadLayout, LayerCalls, LayerFunctions, Norm
+from service.engine.kernels.attention_params import AttentionParams
 from service.engine.linears.merged import QUANTIZED, merged
 from service.engine.linears.plain import MergedLinear, SeparateLinears, is_plain_linear
 from service.engine.sharding.layers import PARALLEL_LINEARS

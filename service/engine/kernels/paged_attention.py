@@ -11,17 +11,14 @@ from each sequence's length, on the device: a short sequence is split as well as
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 import triton
 import triton.language as tl
 
 from service.engine.errors import UnsupportedModelError
+from service.engine.kernels.attention_params import AttentionParams
 from service.engine_protocol.engine_config import BLOCK_SIZE
-
-if TYPE_CHECKING:
-    from service.engine.attention.attention_params import AttentionParams  # of a room above this one
 
 _LOG2_E = 1.4426950408889634
 
@@ -54,7 +51,7 @@ def paged_decode(
     cache: torch.Tensor,
     block_table: torch.Tensor,
     lengths: torch.Tensor,
-    params: "AttentionParams",
+    params: AttentionParams,
     *,
     num_multiprocessors: int,
 ) -> torch.Tensor:

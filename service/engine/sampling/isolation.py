@@ -85,7 +85,7 @@ def _allowed(sequence: Sequence) -> torch.Tensor | None:
     if grammar is None:
         return own
     # A grammar computes its bitmask here, while a GPU still computes the logits.
-    allowed = grammar.allowed(params.eos_token_ids, params.stop_token_ids)
+    allowed: torch.Tensor = grammar.allowed(params.eos_token_ids, params.stop_token_ids)
     if own is None:
         return allowed
     num_words = min(len(own), len(allowed))

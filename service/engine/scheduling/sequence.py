@@ -4,12 +4,9 @@ import enum
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams, TokenLogprobs
-
-if TYPE_CHECKING:
-    from service.engine.grammars.matcher import GrammarMatcher  # imports torch, which the edge does without
 
 
 class TokenCounts:
@@ -35,6 +32,24 @@ class TokenCounts:
             self.token_ids.append(token_id)
             self.counts.append(0)
         self.counts[place] += 1
+
+
+class Grammar(Protocol):
+    """Follows a completion through the form that it must have; see `GrammarMatcher`.
+
+    Attributes:
+        is_complete: Whether nothing can follow it.
+    """
+
+    is_complete: bool
+
+    def allowed(self, eos_token_ids: Iterable[int], stop_token_ids: Iterable[int] = ()) -> Any:
+        """The mask of the tokens that may come next, a tensor; this room knows no torch."""
+        ...
+
+    def accept(self, token_id: int) -> None:
+        """Follows the completion over its next token."""
+        ...
 
 
 class SequenceStatus(enum.Enum):
@@ -80,7 +95,7 @@ class Sequence:
     num_sampling: int = 0
     num_cached_tokens: int | None = None
     block_table: list[int] = field(default_factory=list)
-    grammar: "GrammarMatcher | None" = None
+    grammar: Grammar | None = None
     token_counts: TokenCounts | None = field(init=False, default=None)
     prompt_logprobs: list[TokenLogprobs] | None = field(init=False, default=None)
     allowed_words: "array[int] | None" = field(init=False, default=None)

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from service.engine.attention.attention_params import AttentionParams
 from service.engine.errors import UnsupportedModelError
+from service.engine.kernels.attention_params import AttentionParams
 from service.engine.startup.build import Backend, build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
