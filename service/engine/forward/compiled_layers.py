@@ -21,6 +21,7 @@ import torch
 from service.engine.forward.fused_decoder import FusedDecoder
 from service.engine.forward.layer_functions import PLAIN, LayerFunctions
 from service.engine.progress import tell_progress
+from service.engine.tolerances import relative_error, tolerance_of
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +30,6 @@ BUDGET_S = 120.0
 
 _ROW_COUNTS = (1, 24)
 """Compilation takes a size for granted the first time that it sees it, and as variable when it sees another."""
-
-_TOLERANCES = {torch.bfloat16: 1e-2, torch.float16: 2e-3}
-_TOLERANCE = 1e-5
-"""In norm(compiled - plain) / norm(plain)."""
 
 _COMPILE_ERRORS = (RuntimeError, ImportError, OSError, ValueError, TypeError, AttributeError)
 """Errors of torch's compilers: without a C++ compiler or Triton, or for what they can't compile."""
@@ -100,10 +97,9 @@ def _warm_up(decoder: FusedDecoder, functions: LayerFunctions, clock: Callable[[
 def _compare(name: str, ours: Any, expected: Any) -> None:
     """Raises if a compiled function gives something else than the plain one."""
     for one, other in zip(_tensors(ours), _tensors(expected), strict=True):
-        tolerance = _TOLERANCES.get(other.dtype, _TOLERANCE)
-        error, size = float((one.double() - other.double()).norm()), float(other.double().norm())
-        if not error <= tolerance * size:
-            raise _LeftOutError(f"{name} compiled differs by {error:.1e} of {size:.1e}, more than {tolerance:.1e}")
+        error, tolerance = relative_error(one, other), tolerance_of(other.dtype)
+        if not error <= tolerance:
+            raise _LeftOutError(f"{name} compiled differs by {error:.1e}, more than {tolerance:.1e}")
 
 
 def _tensors(result: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -84,8 +84,8 @@ def _is_right(onednn: Products) -> bool:
     return works(lambda: _all_products(onednn), _all_products(LINEAR), otherwise)
 
 
-def _all_products(products: Products) -> torch.Tensor:
-    """All kinds of products, one below the other: of one row or more, packed or not, with or without a bias."""
+def _all_products(products: Products) -> list[torch.Tensor]:
+    """All kinds of products: of one row or more, packed or not, with or without a bias."""
     generator = torch.Generator().manual_seed(0)
     sizes = ((_OUTPUTS, _INPUTS), (_OUTPUTS,), (_MOST_ROWS, _INPUTS), (_MOST_ROWS, _OUTPUTS))
     weight, bias, rows, residual = (
@@ -95,4 +95,4 @@ def _all_products(products: Products) -> torch.Tensor:
     for num_rows, matrix, kind in itertools.product((1, _MOST_ROWS), (weight, products.pack(weight)), (bias, None)):
         made.append(products.multiply(rows[:num_rows], matrix, kind))
         made.append(products.multiply_add(rows[:num_rows], matrix, kind, residual[:num_rows]))
-    return torch.cat(made)
+    return made

@@ -1,26 +1,25 @@
 """Tries operators that PyTorch documents nowhere, which it may change or drop in any version, before they are used."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
+from service.engine.tolerances import relative_error, tolerance_of
+
 _log = logging.getLogger(__name__)
 
-_TOLERANCE = 1e-2
-"""In norm(tried - expected) / norm(expected); bfloat16 has 2e-3."""
 
-
-def works(attempt: Callable[[], torch.Tensor], expected: torch.Tensor, otherwise: str) -> bool:
+def works(attempt: Callable[[], Sequence[torch.Tensor]], expected: Sequence[torch.Tensor], otherwise: str) -> bool:
     """Tells if an operator gives what is expected but for rounding; a warning says if it does not.
 
     Args:
-        attempt: Calls the operator, which may be missing, refuse its arguments or fail.
-        expected: What it has to give.
+        attempt: Calls the operator, which may be missing, refuse its arguments or fail, for one product or several.
+        expected: What it has to give for each.
         otherwise: What is done without it, for the warning.
     """
     try:
-        if is_close(attempt(), expected):
+        if all(is_close(product, other) for product, other in zip(attempt(), expected, strict=True)):
             return True
         reason = "the product is wrong"
     except Exception as error:
@@ -34,5 +33,4 @@ def is_close(product: torch.Tensor, expected: torch.Tensor) -> bool:
     """Tells if a product is the expected one but for rounding, in the same shape and dtype."""
     if product.shape != expected.shape or product.dtype != expected.dtype:
         return False
-    error = (product.float() - expected.float()).norm() / expected.float().norm()
-    return bool(error < _TOLERANCE)
+    return relative_error(product, expected) <= tolerance_of(expected.dtype)

@@ -170,7 +170,7 @@ def _int8_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, ou
     layer.scale.uniform_(0.5, 1.5, generator=generator)
     rows = torch.randn((2, inputs), dtype=torch.float32, device=device, generator=generator).to(dtype)
     otherwise = f"8-bit weights of {outputs} x {inputs} are unpacked for each product"
-    return works(lambda: _packed_product(layer, rows), linear(rows, layer.dequantized(dtype)), otherwise)
+    return works(lambda: [_packed_product(layer, rows)], [linear(rows, layer.dequantized(dtype))], otherwise)
 
 
 def _packed_product(layer: Int8Linear, rows: torch.Tensor) -> torch.Tensor:

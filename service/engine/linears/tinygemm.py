@@ -104,7 +104,7 @@ def int4_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, out
     plain = GroupedLinear(weights, dtype)
     rows = torch.randn((3, inputs), device=device, generator=generator).bfloat16()
     otherwise = f"4-bit weights of {outputs} x {inputs} are unpacked for each product"
-    return works(lambda: Int4KernelLinear(weights)(rows), plain(rows), otherwise)
+    return works(lambda: [Int4KernelLinear(weights)(rows)], [plain(rows)], otherwise)
 
 
 def _kernel_group_size(group_size: int) -> int:

@@ -16,6 +16,7 @@ from service.engine.forward.kv_cache import kv_shapes
 from service.engine.forward.model_runner import ModelRunner
 from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
+from service.engine.tolerances import relative_error
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.sampling_params import SamplingParams
 
@@ -30,7 +31,7 @@ What is left out, such as a window, a cap or a norm, shows as 0.1 to 1.6 of the 
 """
 
 _LEAST_TOLERANCE, _MOST_TOLERANCE = 1e-4, 0.5
-"""In norm(ours - theirs) / norm(theirs): sums may add in any order; half of the norm is no rounding."""
+"""As relative errors: sums may add in any order; half of the norm is no rounding."""
 
 _LAYER_TYPES = frozenset({"full_attention", "sliding_attention"})
 """The types of layers that a config may name. Others, such as chunks, may differ only beyond the check's few tokens."""
@@ -69,7 +70,7 @@ class SelfCheck:
                 with _rounded_otherwise(model):
                     moved = model(input_ids=input_ids, use_cache=False).logits
             self._expected = output.logits.float()
-            noise = _difference(moved.float(), self._expected)
+            noise = relative_error(moved, self._expected)
             self._tolerance = min(max(_TOLERANCE * noise, _LEAST_TOLERANCE), _MOST_TOLERANCE)
             self.kv_shapes = kv_shapes(getattr(output, "past_key_values", None))
 
@@ -90,7 +91,7 @@ class SelfCheck:
         with self._refusing(), _short_windows(self._model):
             pairs = [pair for step in steps for pair in self._step(runner, sequences, step)]
             ours, theirs = (torch.stack(logits) for logits in zip(*pairs, strict=True))
-            error = _difference(ours, theirs)
+            error = relative_error(ours, theirs)
             if not error <= self._tolerance:
                 raise UnsupportedModelError(
                     f"its logits differ from those of its class in transformers by {error:.1e}, "
@@ -160,10 +161,6 @@ def _make_token_ids(vocab_size: int) -> list[list[int]]:
     """As many different tokens as the longer sequence comes to have, for each of the two."""
     count = max(_NUM_PREFILLED) + _NUM_DECODED
     return [[(step * 7919 + 11 + row * 5) % vocab_size for step in range(count)] for row in range(len(_NUM_PREFILLED))]
-
-
-def _difference(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    return float((ours - theirs).norm() / theirs.norm())
 
 
 @contextmanager

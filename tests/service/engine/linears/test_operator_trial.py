@@ -16,17 +16,22 @@ ON_TRIAL = {"onednn.py", "quantized.py", "tinygemm.py"}
 EXPECTED = torch.arange(1.0, 7.0).view(2, 3)
 
 
-def missing() -> torch.Tensor:
-    product: torch.Tensor = torch.ops.aten._dropped_in_some_version(EXPECTED)
-    return product
+def missing() -> list[torch.Tensor]:
+    return [torch.ops.aten._dropped_in_some_version(EXPECTED)]
 
 
-def failing() -> torch.Tensor:
+def failing() -> list[torch.Tensor]:
     raise OSError("no such device\nC++ frames")
 
 
-def test_an_operator_works_that_differs_by_rounding_only(caplog: pytest.LogCaptureFixture) -> None:
-    assert works(lambda: EXPECTED * 1.001, EXPECTED, "it is done otherwise")
+@pytest.mark.parametrize(
+    ("dtype", "factor"), [(torch.float32, 1.000001), (torch.float16, 1.001), (torch.bfloat16, 1.005)]
+)
+def test_an_operator_works_that_differs_by_rounding_only(
+    dtype: torch.dtype, factor: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = EXPECTED.to(dtype)
+    assert works(lambda: [expected, expected * factor], [expected, expected], "it is done otherwise")
     assert not caplog.messages
 
 
@@ -35,18 +40,25 @@ def test_an_operator_works_that_differs_by_rounding_only(caplog: pytest.LogCaptu
     [
         (missing, "AttributeError: '_OpNamespace' 'aten' object has no attribute '_dropped_in_some_version'"),
         (failing, "OSError: no such device"),
-        (lambda: EXPECTED * 1.1, "the product is wrong"),
-        (lambda: EXPECTED * torch.nan, "the product is wrong"),
-        (lambda: EXPECTED.view(3, 2), "the product is wrong"),
-        (lambda: EXPECTED.double(), "the product is wrong"),
+        (lambda: [EXPECTED * 1.1], "the product is wrong"),
+        (lambda: [EXPECTED * 1.001], "the product is wrong"),
+        (lambda: [EXPECTED * torch.nan], "the product is wrong"),
+        (lambda: [EXPECTED.view(3, 2)], "the product is wrong"),
+        (lambda: [EXPECTED.double()], "the product is wrong"),
+        (list, "ValueError: zip() argument 2 is longer than argument 1"),
     ],
-    ids=["missing", "failing", "wrong", "not a number", "another shape", "another dtype"],
+    ids=["missing", "failing", "wrong", "rounded", "not a number", "another shape", "another dtype", "nothing"],
 )
 def test_one_line_says_why_another_does_not(
-    attempt: Callable[[], torch.Tensor], reason: str, caplog: pytest.LogCaptureFixture
+    attempt: Callable[[], list[torch.Tensor]], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert not works(attempt, EXPECTED, "it is done otherwise")
+    assert not works(attempt, [EXPECTED], "it is done otherwise")
     assert caplog.messages == [f"it is done otherwise: {reason}"]
+
+
+def test_one_wrong_product_among_many_is_found() -> None:
+    many = [EXPECTED] * 1000
+    assert not works(lambda: [*many, EXPECTED * 1.1], [*many, EXPECTED], "it is done otherwise")
 
 
 def test_all_undocumented_operators_are_on_trial() -> None:
