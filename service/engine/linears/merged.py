@@ -34,7 +34,8 @@ def merged(*parts: nn.Module) -> Sequence[nn.Module]:
 
 def _merge(first: Int8Linear | GroupedLinear, others: Sequence[nn.Module]) -> nn.Module:
     parts: list[Int8Linear | GroupedLinear] = [first, *others]  # type: ignore[list-item]  # `merged` has looked
-    first.bias = _merged_bias(parts)
+    bias = merged_bias(parts)
+    first.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
     kernels = [part.kernel for part in parts if part.kernel is not None]
     first.kernel = min(kernels, key=lambda kernel: kernel.max_rows) if len(kernels) == len(parts) else None
     for name, dimension in first.OUTPUT_DIMENSIONS.items():
@@ -46,14 +47,11 @@ def _merge(first: Int8Linear | GroupedLinear, others: Sequence[nn.Module]) -> nn
     return first
 
 
-def _merged_bias(parts: Sequence[Int8Linear | GroupedLinear]) -> nn.Parameter | None:
-    """None only if no part has one."""
-    dtype = next((part.bias.dtype for part in parts if part.bias is not None), None)
-    if dtype is None:
+def merged_bias(parts: Sequence[nn.Linear | Int8Linear | GroupedLinear]) -> torch.Tensor | None:
+    """The biases of all outputs, zeros for layers without one; None only if no layer has one."""
+    known = next((part.bias for part in parts if part.bias is not None), None)
+    if known is None:
         return None
-    device = next(parts[0].buffers()).device
-    biases = [
-        torch.zeros(part.out_features, dtype=dtype, device=device) if part.bias is None else part.bias.detach()
-        for part in parts
-    ]
-    return nn.Parameter(torch.cat(biases), requires_grad=False)
+    return torch.cat(
+        [known.new_zeros(part.out_features) if part.bias is None else part.bias.detach() for part in parts]
+    )

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from service.engine.linears.merged import merged_bias
 from service.engine.linears.onednn import ONEDNN, Products, products_for
 
 
@@ -19,8 +20,7 @@ class MergedLinear:
 
     def __init__(self, *parts: nn.Linear, onednn: Products = ONEDNN) -> None:
         weight = torch.cat([part.weight.detach() for part in parts]) if len(parts) > 1 else parts[0].weight.detach()
-        biases = [part.bias.detach() for part in parts if part.bias is not None]
-        self._bias = torch.cat(biases) if biases else None
+        self._bias = merged_bias(parts)
         self._products = products_for(weight, onednn)
         self._weight = self._products.pack(weight)
         for part in parts:

@@ -9,6 +9,7 @@ from torch import nn
 
 from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.merged import merged
+from service.engine.linears.plain import MergedLinear
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import Int4KernelLinear
 
@@ -45,8 +46,11 @@ def in_order(outputs: int, has_bias: bool = False) -> GroupedLinear:
     return grouped(outputs, has_bias, order=ORDER)
 
 
+each_biases = pytest.mark.parametrize("biases", [(False, False, False), (True, True, True), (False, True, False)])
+
+
 @pytest.mark.parametrize("make", [int8, grouped, in_order])
-@pytest.mark.parametrize("biases", [(False, False, False), (True, True, True), (False, True, False)])
+@each_biases
 @torch.inference_mode()
 def test_one_layer_gives_the_outputs_of_all(make: Callable[..., nn.Module], biases: tuple[bool, ...]) -> None:
     parts = [make(outputs, has_bias) for outputs, has_bias in zip((48, 16, 7), biases, strict=True)]
@@ -54,6 +58,17 @@ def test_one_layer_gives_the_outputs_of_all(make: Callable[..., nn.Module], bias
     expected = torch.cat([part(hidden) for part in parts], dim=-1)
     (whole,) = merged(*parts)
     torch.testing.assert_close(whole(hidden), expected, rtol=1e-5, atol=1e-4)
+
+
+@each_biases
+@torch.inference_mode()
+def test_one_product_gives_the_outputs_of_all_plain_layers(biases: tuple[bool, ...]) -> None:
+    parts = [nn.Linear(INPUTS, outputs, has_bias) for outputs, has_bias in zip((48, 16, 7), biases, strict=True)]
+    hidden, residual = torch.randn(3, INPUTS), torch.randn(3, 71)
+    expected = torch.cat([part(hidden) for part in parts], dim=-1)
+    whole = MergedLinear(*parts)
+    torch.testing.assert_close(whole(hidden), expected)
+    torch.testing.assert_close(whole.added_to(residual, hidden), residual + expected)
 
 
 @pytest.mark.parametrize("make", [int8, grouped, in_order])
