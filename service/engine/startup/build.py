@@ -64,8 +64,8 @@ def start_runner(
     Args:
         model: The loaded model.
         config: The bounds; the checkpoint it names is not read again.
-        num_blocks: The KV cache's number of blocks; None for as many as fit `config.kv_cache_memory_mib`. With a meter
-            it is measured.
+        num_blocks: The KV cache's number of blocks; None for as many as the meter measures, or without one as fit
+            `config.kv_cache_memory_mib`.
         backend: The parts that work with the device.
 
     Raises:
@@ -92,20 +92,21 @@ def _sized_runner(
     model: PreTrainedModel, shapes: list[KVShape], config: EngineConfig, num_blocks: int | None, backend: Backend
 ) -> ModelRunner:
     """A runner whose KV cache has the size that it keeps."""
+    meter = backend.meter if num_blocks is None else None
     longest = model.config.get_text_config().max_position_embeddings
     if num_blocks is None:
         num_blocks = config.kv_cache_memory_mib * _MIB // bytes_per_block(shapes, model.dtype)
     runner = ModelRunner(
         model,
         shapes,
-        MIN_BLOCKS if backend.meter else num_blocks,
+        MIN_BLOCKS if meter else num_blocks,
         config.accelerations,
         backend.decode_attention,
         backend.launch_work,
         min(longest, config.context_window or longest),
     )
-    if backend.meter is not None:
-        runner.resize_kv_cache(blocks_that_fit(runner, backend.meter, config))
+    if meter is not None:
+        runner.resize_kv_cache(blocks_that_fit(runner, meter, config))
     if runner.num_blocks < MIN_BLOCKS:
         raise ValueError(
             f"a KV cache of {config.kv_cache_memory_mib} MiB holds {num_blocks * BLOCK_SIZE} tokens of this model, "

@@ -20,8 +20,13 @@ Checkpoint = Callable[[str], Path]
 GIB = 1 << 30
 
 
-def build(checkpoint: Path, capture: RecordedOperations, token_offset: int = 0) -> Engine:
-    """An engine with graphs and a measured KV cache. With an offset the class computes something else from then on."""
+def build(
+    checkpoint: Path, capture: RecordedOperations, token_offset: int = 0, num_blocks: int | None = None
+) -> Engine:
+    """An engine with graphs and a KV cache that is measured, if its size is not given.
+
+    With an offset the class computes something else from then on.
+    """
     model = load_model(checkpoint, "cpu", "float32")
     calls = iter([0.0])
     if token_offset:
@@ -34,7 +39,7 @@ def build(checkpoint: Path, capture: RecordedOperations, token_offset: int = 0) 
         checkpoint, max_num_seqs=4, kv_cache_memory_mib=0, accelerations=accelerations, memory_share=share
     )
     meter = FixedMeter(total_bytes=GIB + 40 * BLOCK_BYTES)  # 1 GiB is kept for graphs
-    return build_engine(model, config, backend=Backend(capture=capture, meter=meter))
+    return build_engine(model, config, num_blocks, Backend(capture=capture, meter=meter))
 
 
 def test_graphs_are_captured_on_the_measured_kv_cache(
@@ -54,3 +59,8 @@ def test_nothing_is_captured_of_a_model_that_the_check_refuses(checkpoint: Check
     with pytest.raises(UnsupportedModelError, match="its logits differ"):
         build(checkpoint("llama"), capture, token_offset=1)
     assert capture.num_captured == 0
+
+
+def test_a_kv_cache_whose_size_is_given_is_not_measured(checkpoint: Checkpoint) -> None:
+    engine = build(checkpoint("llama"), RecordedOperations(), num_blocks=8)
+    assert engine.info.num_kv_tokens == 8 * BLOCK_SIZE
