@@ -69,7 +69,8 @@ class LoadableModel(Model):
         self.need = replace(need, num_engines=self.engine.engines_per_device)
 
     def wait(self, detail: str) -> None:
-        """Has it wait for its turn or for room."""
+        """Has it wait for its turn or for room, as each load begins. What was there of it is gone with its engine."""
+        self._parts = None
         self._become(LoadState.WAITING, detail)
 
     async def load(self) -> None:

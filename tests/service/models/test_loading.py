@@ -115,6 +115,17 @@ async def test_a_model_whose_engine_has_failed_for_good_is_loaded_again_in_the_r
     assert (one.way[-4:], one.is_loaded) == ([LOADED, WAITING, LOADING, LOADED], True)
 
 
+async def test_a_model_whose_engine_has_failed_for_good_and_that_is_not_loaded_again_has_nothing(one):
+    loader = make_loader(one)
+    await loader.load(one)
+    one.engine.fail()
+    one.wait("it waits for room")
+    one.give_up("there is no room")
+    assert one.load_state is UNLOADED
+    with pytest.raises(ModelNotReadyError, match="there is no room"):
+        one.loaded()
+
+
 async def test_a_model_has_its_room_from_its_loading_to_the_end_of_its_unloading(one):
     rooms: dict[LoadState, bool] = {}
     one.on_change(lambda: rooms.setdefault(one.load_state, one.has_room))
