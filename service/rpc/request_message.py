@@ -26,6 +26,9 @@ from service.rpc.turns import Turn
 MAX_OTHER_FIELDS = 131_072
 MAX_FIELDS = {batches_pb2.CreateBatchRequest.DESCRIPTOR.full_name: 400_000}
 
+_NO_MESSAGE = "a message: send one at once"
+_NO_TURN = "a turn for its large message, which others had before it: send it again later"
+
 # Counting may take tenths of a second. One that waits for its turn is dropped when its caller leaves.
 _LARGE = ThreadPoolExecutor(1, "large-message")
 
@@ -34,7 +37,8 @@ class RequestMessages(grpc.aio.ServerInterceptor):
     """Takes the messages of all calls.
 
     Args:
-        timeout_s: How long a call waits for the next one. A deadline of the client's own is gRPC's to keep.
+        timeout_s: How long a call waits for the next one, and for its turn. A deadline of the client's own is gRPC's to
+            keep.
         count_failure: Gets the `reason` of a failure.
     """
 
@@ -81,8 +85,13 @@ class RequestMessages(grpc.aio.ServerInterceptor):
         return answer
 
     async def _parsed_in_turn(self, turn: Turn, context: ServicerContext, parse: Any) -> Any:
-        message = await self._next(context)
-        await turn.wait(len(message or b""))
+        message = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                message = await _read(context)
+                await turn.wait(len(message or b""))
+        except TimeoutError:
+            raise self._too_late(_NO_MESSAGE if message is None else _NO_TURN) from None
         return await _parsed(message, parse)
 
     def _reading(self, handle: Any, parse: Any) -> Any:
@@ -98,19 +107,24 @@ class RequestMessages(grpc.aio.ServerInterceptor):
             yield await _parsed(message, parse)
 
     async def _next(self, context: ServicerContext) -> bytes | None:
-        """The next message; None if the client sends no more, or not a whole one.
-
-        Not from grpc.aio's iterator, which holds on to its last message, up to 16 MiB, until the next full collection.
-        """
         try:
             async with asyncio.timeout(self._timeout_s):
-                message = await context.read()
-                return None if message is grpc.aio.EOF else message
+                return await _read(context)
         except TimeoutError:
-            raise DeadlineExceededError(
-                f"the call was open for {self._timeout_s:g} s without a message: send one at once",
-                timeout_s=f"{self._timeout_s:g}",
-            ) from None
+            raise self._too_late(_NO_MESSAGE) from None
+
+    def _too_late(self, what: str) -> DeadlineExceededError:
+        seconds = f"{self._timeout_s:g}"
+        return DeadlineExceededError(f"the call was open for {seconds} s without {what}", timeout_s=seconds)
+
+
+async def _read(context: ServicerContext) -> bytes | None:
+    """The next message; None if the client sends no more, or not a whole one.
+
+    Not from grpc.aio's iterator, which holds on to its last message, up to 16 MiB, until the next full collection.
+    """
+    message = await context.read()
+    return None if message is grpc.aio.EOF else message
 
 
 def _forget(error: BaseException) -> None:

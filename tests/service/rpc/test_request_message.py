@@ -5,6 +5,7 @@ import base64
 import logging
 import uuid
 import weakref
+from typing import Any
 
 import grpc
 import pytest
@@ -134,14 +135,36 @@ async def test_a_call_that_fails_leaves_nothing_of_its_request_behind():
     assert [reference() for reference in kept] == [None]
 
 
+class Sender(Caller):
+    """A caller that sends a message and may be told how its call ended."""
+
+    def __init__(self, num_characters):
+        self._message = models_pb2.GetModelRequest(model="a" * num_characters).SerializeToString()
+        self.ended: tuple[Any, ...] = ()
+
+    async def read(self):
+        return self._message
+
+    async def abort(self, *status):
+        self.ended = status
+        raise grpc.aio.AbortError
+
+
+async def test_a_large_message_that_has_no_turn_in_time_is_refused():
+    failures: list[str] = []
+    messages, sender = RequestMessages(0.05, failures.append), Sender(LARGE_BYTES)
+    answer = messages._taking(None, models_pb2.GetModelRequest.FromString)
+    async with messages._large:
+        with pytest.raises(grpc.aio.AbortError):
+            await answer(None, sender)
+    assert not messages._large.locked()
+    assert failures == ["DEADLINE_EXCEEDED"]
+    code, text, _ = sender.ended
+    assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert text.startswith("the call was open for 0.05 s without a turn for its large message")
+
+
 async def test_a_large_message_waits_for_its_turn_and_a_small_one_does_not():
-    class Sender(Caller):
-        def __init__(self, num_characters):
-            self._message = models_pb2.GetModelRequest(model="a" * num_characters).SerializeToString()
-
-        async def read(self):
-            return self._message
-
     async def handle(request, context):
         return len(request.model)
 
