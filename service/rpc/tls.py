@@ -11,6 +11,12 @@ from service.config import ConfigError
 _logger = logging.getLogger(__name__)
 _CERT, _KEY = "--tls-cert", "--tls-key"
 
+# OpenSSL's reasons where it finds no key. Of "PEM lib", which wraps others, Python gives none.
+_UNREADABLE = (None, "PEM_LIB", "NO_START_LINE")
+
+# Of another certificate of the same kind, and of one of another kind.
+_MISMATCH = ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+
 # What changes of a file that is written anew, or that another one takes the place of.
 _Stamp = tuple[int, int, int]
 
@@ -96,7 +102,7 @@ def _check_key(cert: Path, key: Path) -> None:
     """Has the standard library read both: gRPC would say no more than that something is wrong.
 
     Raises:
-        ConfigError: It is not the key of the first certificate.
+        ConfigError: It is not the key of the first certificate, or both can't be used for TLS.
     """
 
     def refuse_password() -> str:
@@ -106,6 +112,9 @@ def _check_key(cert: Path, key: Path) -> None:
     try:
         context.load_cert_chain(cert, key, refuse_password)
     except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
+        if error.reason in _MISMATCH:
             raise ConfigError(f"{_KEY} {key} is not the key of the first certificate in {cert}") from None
-        raise ConfigError(f"{_KEY} {key} holds no private key in PEM") from None
+        if error.reason in _UNREADABLE:
+            raise ConfigError(f"{_KEY} {key} holds no private key in PEM") from None
+        why = error.reason.replace("_", " ").lower()
+        raise ConfigError(f"{_CERT} {cert} can't be used with {_KEY} {key}: {why}") from None

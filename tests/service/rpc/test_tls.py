@@ -1,13 +1,18 @@
 """A service that speaks TLS, with certificates that the test makes."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
 from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
@@ -114,6 +119,26 @@ def test_the_key_of_another_certificate_is_refused(files, tmp_path):
         refusal(files.cert, other.key)
         == f"--tls-key {other.key} is not the key of the first certificate in {files.cert}"
     )
+
+
+def write_rsa(folder, num_bits):
+    """Writes a certificate that an RSA key has signed for itself, and the key; returns their paths."""
+    key, name, now = rsa.generate_private_key(65537, num_bits), x509.Name([]), datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    cert, path = builder.sign(key, SHA256()).public_bytes(Encoding.PEM), folder / f"{num_bits}"
+    path.with_suffix(".pem").write_bytes(cert)
+    path.with_suffix(".key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return path.with_suffix(".pem"), path.with_suffix(".key")
+
+
+def test_a_certificate_that_is_too_weak_for_tls_is_not_blamed_on_its_key(tmp_path):
+    cert, key = write_rsa(tmp_path, 1024)
+    assert refusal(cert, key) == f"--tls-cert {cert} can't be used with --tls-key {key}: ee key too small"
+
+
+def test_a_key_of_another_kind_is_not_the_key_of_the_certificate(files, tmp_path):
+    _, key = write_rsa(tmp_path, 2048)
+    assert refusal(files.cert, key) == f"--tls-key {key} is not the key of the first certificate in {files.cert}"
 
 
 def test_a_key_with_a_password_is_refused_without_asking_for_it(files):
