@@ -4,10 +4,8 @@ import asyncio
 
 import pytest
 
-from bridge.http.turns import LARGE_BYTES, MAX_TURN_S_PER_BYTE
+from bridge.http.turns import LARGE_BYTES
 from bridge.http.turns import Turn as BridgeTurn
-from service.rpc.turns import LARGE_BYTES as SERVICE_LARGE_BYTES
-from service.rpc.turns import MAX_TURN_S_PER_BYTE as SERVICE_MAX_TURN_S_PER_BYTE
 from service.rpc.turns import Turn as ServiceTurn
 from tests.support.cancelling import each_cancel
 
@@ -18,10 +16,6 @@ LARGE = LARGE_BYTES + 1
 @pytest.fixture(params=list(TURNS.values()), ids=list(TURNS))
 def new_turn(request):
     return request.param
-
-
-def test_both_sides_have_one_rule():
-    assert (LARGE_BYTES, MAX_TURN_S_PER_BYTE) == (SERVICE_LARGE_BYTES, SERVICE_MAX_TURN_S_PER_BYTE)
 
 
 async def test_a_small_request_waits_for_nobody(new_turn):

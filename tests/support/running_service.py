@@ -173,18 +173,22 @@ def models_with(catalog: Catalog, *models: LoadableModel, stand_in: str = "") ->
 
 @contextlib.asynccontextmanager
 async def run_edge(running: RunningService, calls: Calls, stand_in: str = "") -> AsyncIterator[Stubs]:
-    """Puts another server in front of the model of a running service."""
+    """Puts another server in front of the model of a running service, and ends it whatever happened."""
     models = models_with(running.service.models.catalog, running.model, stand_in=stand_in)
     auth, metrics = BearerToken(""), Metrics()
     server = grpc.aio.server()
-    servicer = TextGenerationServicer(TextGenerator(models, metrics), calls, auth, metrics)
+    generator = TextGenerator(models, metrics)
+    servicer = TextGenerationServicer(generator, calls, auth, metrics)
     text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(servicer, server)
     models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, auth, metrics), server)
     port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Stubs(channel)
-    await server.stop(None)
+    try:
+        await server.start()
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Stubs(channel)
+    finally:
+        await server.stop(None)
+        generator.close()
 
 
 def ask(text: str = "Where is New York?", model: str = MODEL, **params: Any) -> pb.RunRequest:
