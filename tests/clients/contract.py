@@ -4,9 +4,10 @@ A program takes `--address HOST:PORT`, `--token TOKEN` and `--ca FILE`. Each lin
 
     METHOD TIMEOUT_MS CANCEL_AFTER REQUEST
 
-where METHOD is Run or RunStream, CANCEL_AFTER the number of parts after which it cancels (0 for never), and REQUEST a
-RunRequest as protobuf writes it in JSON. It prints a line of JSON for each message that comes back, `{"response": …}`
-or `{"part": …}`, and then `{"status": …}`, a google.rpc.Status. So every value passes the language's own types twice.
+where METHOD is Run or RunStream, CANCEL_AFTER the number of parts after which it cancels and prints no other (0 for
+never), and REQUEST a RunRequest as protobuf writes it in JSON. It prints a line of JSON for each message that comes
+back, `{"response": …}` or `{"part": …}`, and then `{"status": …}`, a google.rpc.Status. So every value passes the
+language's own types twice.
 """
 
 import asyncio

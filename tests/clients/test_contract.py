@@ -89,6 +89,16 @@ async def test_a_client_that_cancels_is_gone_for_the_service_too(program, fake):
     await fake.cancelled.wait()
 
 
+async def test_parts_that_arrived_before_a_cancel_but_were_not_read_are_dropped(program, fake):
+    large, small = (pb.RunStreamResponse(id="1", text="x" * num_bytes) for num_bytes in (1 << 20, 1 << 12))
+    # While the first is printed, others arrive; all are more than a client takes in before it reads.
+    fake.parts = [large, *[small] * (LARGEST_MESSAGE >> 12)]
+    outcome = await program.ask(REQUESTS["prompt"], "RunStream", cancel_after=1)
+    assert outcome.status.code == CANCELLED
+    assert outcome.parts == fake.parts[:1]
+    await fake.cancelled.wait()
+
+
 @pytest.mark.parametrize("method", ["Run", "RunStream"])
 async def test_a_deadline_ends_the_call_on_both_sides(program, fake, method):
     await program.ask(REQUESTS["prompt"])  # once it is connected, a call arrives long before its deadline

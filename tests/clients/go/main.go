@@ -38,7 +38,8 @@ func stream(ctx context.Context, client pb.TextGenerationServiceClient, request 
 	call, err := client.RunStream(ctx, request)
 	for numParts := 1; err == nil; numParts++ {
 		var part *pb.RunStreamResponse
-		if part, err = call.Recv(); err == nil {
+		// After the cancel come its status and, before that, parts that had arrived.
+		if part, err = call.Recv(); err == nil && (cancelAfter == 0 || numParts <= cancelAfter) {
 			show("part", part)
 		}
 		if numParts == cancelAfter {
