@@ -87,7 +87,7 @@ def test_tls_asks_with_a_token_and_tells_if_it_is_wrong(package, tmp_path):
     }
     with run_stack(**settings) as stack:
         address = stack.service_address
-        assert "New York" in output_of("tls.mjs", address, files.ca, RUNSTREAM_SERVICE_TOKEN=TOKEN)
-        refused = run("tls.mjs", address, files.ca, RUNSTREAM_SERVICE_TOKEN="wrong")
+        assert "New York" in output_of("tls.mjs", address, files.ca, RUNSTREAM_TOKEN=TOKEN)
+        refused = run("tls.mjs", address, files.ca, RUNSTREAM_TOKEN="wrong")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "set RUNSTREAM_SERVICE_TOKEN: " in refused.stderr
+    assert "set RUNSTREAM_TOKEN: " in refused.stderr
