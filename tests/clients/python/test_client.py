@@ -1,7 +1,7 @@
 """Both clients ask what they are told to and give back what was answered."""
 
 import asyncio
-import signal
+import subprocess
 import sys
 
 import grpc
@@ -102,15 +102,36 @@ async def test_what_is_newer_than_the_client_is_unknown(fake):
         assert (await client.batches.get("batch-1")).state == "unknown"
 
 
+# An interrupt between gRPC's sending of a request and the start of its thread leaves it waiting for that thread.
+INTERRUPTED_WAIT = """
+import os, signal, sys, threading, traceback, runstream
+
+def interrupt():
+    sys.stdin.readline()
+    main = threading.main_thread().ident
+    while "result" not in [frame.name for frame in traceback.extract_stack(sys._current_frames()[main])]:
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    runstream.Client(sys.argv[1]).run("m", prompt="p")
+except KeyboardInterrupt:
+    sys.stdin.read()  # lives on, so that its end does not cancel the call
+    raise
+"""
+
+
 async def test_an_interrupt_cancels_the_call(fake):
     fake.gate.clear()
-    script = f"import runstream; runstream.Client({fake.target!r}).run('m', prompt='p')"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", INTERRUPTED_WAIT, fake.target, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     await fake.started.wait()
-    process.send_signal(signal.SIGINT)
-    _, said = await process.communicate()
-    assert said.rstrip().endswith(b"KeyboardInterrupt")
+    process.stdin.write(b"now\n")
     await fake.cancelled.wait()
+    _, said = await process.communicate(b"")
+    assert said.rstrip().endswith(b"KeyboardInterrupt")
 
 
 async def test_cancelling_the_task_cancels_the_call(fake):
