@@ -1,19 +1,17 @@
-"""Every request of Cloudflare's documentation works as it stands there, apart from the host."""
+"""Every request of Cloudflare's documentation works as it stands there, apart from the host.
 
-import asyncio
+Its Workers, and the pages that show their streams, are tested in tests/clients/worker.
+"""
+
 import json
 import subprocess
 import sys
 
 import pytest
 import requests
-from aiohttp.test_utils import TestServer
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
 
 from scripts.real_clients import NODE
 from tests.support import seeds
-from tests.support.worker import Worker
 
 
 def output_of(*command):
@@ -67,21 +65,6 @@ def test_fetch_in_node(url):
     answer = json.loads(output_of(NODE, "-e", seeds.at(url, seeds.FETCH)))
     assert answer["success"] is True
     assert len(answer["result"]["response"].split()) > 10
-
-
-def read_page(browser, page_url):
-    """Opens the page, waits until its stream is closed, and returns what it shows."""
-    browser.get(page_url)
-    WebDriverWait(browser, 60).until(lambda page: page.execute_script("return source.readyState") == 2)
-    return browser.find_element(By.ID, "el").get_attribute("innerHTML")
-
-
-async def test_event_source_in_a_browser(url, browser):
-    worker = Worker(url)
-    async with TestServer(worker.app()) as site:
-        shown = await asyncio.to_thread(read_page, browser, str(site.make_url("/")))
-    assert shown == joined(worker.relayed.decode())
-    assert "United States" in shown
 
 
 def test_a_stream_joined_is_the_json_answer_for_the_same_seed(url):

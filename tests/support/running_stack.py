@@ -22,10 +22,12 @@ class RunningStack:
     Attributes:
         url: where the bridge answers, without a path.
         service_address: host and port of the service.
+        metrics_port: where the service's metrics are, on loopback.
     """
 
     url: str
     service_address: str
+    metrics_port: int
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def run_stack(**environment: str) -> Iterator[RunningStack]:
         reader = threading.Thread(target=launcher.stdout.read)
         reader.start()
         try:
-            yield RunningStack(f"http://127.0.0.1:{port}", f"127.0.0.1:{service_port}")
+            yield RunningStack(f"http://127.0.0.1:{port}", f"127.0.0.1:{service_port}", metrics_port)
         finally:
             launcher.terminate()
             reader.join()

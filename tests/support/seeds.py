@@ -76,7 +76,77 @@ console.log(JSON.stringify(response));
 });
 """
 
+WORKER_STREAMED = """
+import { Ai } from '@cloudflare/ai'
+export interface Env {
+AI: any;
+}
+export default {
+async fetch(request: Request, env: Env) {
+const ai = new Ai(env.AI);
+const messages = [
+{ role: 'system', content: 'You are a friendly assistant' },
+{ role: 'user', content: 'What is the origin of the phrase Hello, World' }
+];
+const stream = await ai.run('@cf/meta/llama-2-7b-chat-int8', {
+messages,
+stream: true
+});
+return new Response(
+stream,
+{ headers: { "content-type": "text/event-stream" } }
+);
+},
+};
+"""
+
+WORKER_WHOLE = """
+import { Ai } from '@cloudflare/ai'
+export interface Env {
+AI: any;
+}
+export default {
+async fetch(request: Request, env: Env) {
+const ai = new Ai(env.AI);
+const messages = [
+{ role: 'system', content: 'You are a friendly assistant' },
+{ role: 'user', content: 'What is the origin of the phrase Hello, World' }
+];
+const response = await ai.run('@cf/meta/llama-2-7b-chat-int8', { messages });
+return Response.json(response);
+},
+};
+"""
+
+WORKER_OF_THE_BLOG = """
+import { Ai } from "@cloudflare/ai";
+export default {
+async fetch(request, env, ctx) {
+const ai = new Ai(env.AI, { sessionOptions: { ctx: ctx } });
+const stream = await ai.run(
+"@cf/meta/llama-2-7b-chat-int8",
+{ prompt: "where is new york?", stream: true }
+);
+return new Response(stream,
+{ headers: { "content-type": "text/event-stream" } }
+);
+}
+}
+"""
+
 EVENT_SOURCE = """
+const source = new EventSource("/"); // Workers AI streaming endpoint
+source.onmessage = (event) => {
+if (event.data == "[DONE]") {
+source.close();
+return;
+}
+const data = JSON.parse(event.data);
+el.innerHTML += data.response;
+}
+"""
+
+EVENT_SOURCE_OF_THE_BLOG = """
 const source = new EventSource("/worker-endpoint");
 source.onmessage = (event) => {
 if(event.data=="[DONE]") {
@@ -89,6 +159,13 @@ const data = JSON.parse(event.data);
 el.innerHTML += data.response;
 }
 """
+
+
+def without_a_package(worker: str) -> str:
+    """A Worker of the documentation, asking `env.AI` itself, as Workers do since `@cloudflare/ai` is deprecated."""
+    package = ("import { Ai } ", "const ai = ")
+    kept = [line for line in worker.splitlines() if not line.startswith(package)]
+    return "\n".join(kept).replace("ai.run(", "env.AI.run(")
 
 
 def at(url: str, example: str) -> str:

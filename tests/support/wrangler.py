@@ -13,7 +13,7 @@ from typing import Any
 from scripts.real_clients import NODE, NODE_FOLDER
 from tests.support.processes import handles_of_descendants, read_until, wait_for_the_end_of
 
-WRANGLER = NODE_FOLDER / "node_modules" / "wrangler" / "bin" / "wrangler.js"
+OF_THE_TESTS = NODE_FOLDER / "node_modules"
 BINDING = {"name": "AI", "type": "runstream", "dev": {"plugin": {"package": "runstream-worker", "name": "runstream"}}}
 
 QUIET = {
@@ -41,7 +41,9 @@ def write_config(folder: Path, main: Path, **fields: Any) -> None:
 
 
 @contextmanager
-def wrangler_dev(folder: Path, url: str, token: str = "", *options: str) -> Iterator[str]:
+def wrangler_dev(
+    folder: Path, url: str, token: str = "", *options: str, packages: Path = OF_THE_TESTS
+) -> Iterator[str]:
     """Runs `wrangler dev` in a folder that has a wrangler.jsonc, and ends it with all that it has started.
 
     Args:
@@ -49,11 +51,12 @@ def wrangler_dev(folder: Path, url: str, token: str = "", *options: str) -> Iter
         url: Where the bridge listens.
         token: What the bridge asks for.
         options: Its command line's.
+        packages: The node_modules that has it.
 
     Returns:
         Where the Worker answers.
     """
-    command = [str(NODE), "--no-warnings", str(WRANGLER), "dev", "--ip", "127.0.0.1"]
+    command = [str(NODE), "--no-warnings", str(packages / "wrangler/bin/wrangler.js"), "dev", "--ip", "127.0.0.1"]
     command += ["--port", "0", "--inspector-port", "0", *options]
     environment = {**os.environ, **QUIET, "HOME": str(folder), "RUNSTREAM_URL": url, "RUNSTREAM_TOKEN": token}
     with subprocess.Popen(

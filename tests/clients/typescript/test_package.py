@@ -1,29 +1,18 @@
 """The package `runstream` as it is published: packed, installed into an empty folder, and used there."""
 
 import json
-import re
 import shutil
 import subprocess
 import tarfile
 
 import pytest
 
-from scripts.real_clients import NODE, NPM
+from scripts.real_clients import NODE
 from tests.support.client_builds import CLIENTS, npm_build
-from tests.support.missing_tools import skip_or_fail
+from tests.support.npm_packages import install, pack
 from tests.support.repository import FILES, ROOT
 
 SOURCE = CLIENTS / "typescript"
-NO_NETWORK = re.compile(r"npm error code (E[A-Z_]*(CONN|NOTFOUND|TIMEDOUT|AGAIN|SOCKET)\w*|ENOTCACHED)")
-QUIET = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
-
-
-def npm(*arguments, cwd):
-    """Runs the npm of the tests; what it said, if it ended well."""
-    command = [NODE, NPM, *arguments, *QUIET]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="session")
@@ -40,20 +29,14 @@ def tarball(package, tmp_path_factory):
     (source / "dist").mkdir()
     (source / "dist/gone.js").touch()
     npm_build(source)
-    npm("pack", "--pack-destination", folder, cwd=source)
-    return next(folder.glob("*.tgz"))
+    return pack(source, folder)
 
 
 @pytest.fixture(scope="session")
 def installed(tarball, tmp_path_factory):
     """A folder with nothing but the package and what it needs."""
     folder = tmp_path_factory.mktemp("empty")
-    try:
-        npm("install", "--prefer-offline", tarball, cwd=folder)
-    except AssertionError as error:
-        if NO_NETWORK.search(str(error)):
-            skip_or_fail("npm can't reach the registry: the client was not installed into an empty folder")
-        raise
+    install(folder, tarball)
     return folder
 
 

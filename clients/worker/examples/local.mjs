@@ -1,7 +1,7 @@
 // Serves worker.js on http://127.0.0.1:8787 with an env.AI that a bridge answers.
 import { fileURLToPath } from "node:url";
 import { Miniflare } from "miniflare";
-import { runstreamAi } from "./runstream.mjs";
+import { runstreamAi } from "runstream-worker";
 
 const miniflare = new Miniflare({
   host: "127.0.0.1",

@@ -2,16 +2,14 @@
 import { fileURLToPath } from "node:url";
 
 const PLUGIN = "runstream";
+const LOCAL = "http://127.0.0.1:8080";
+const OPTIONS = new Set(["url", "token"]);
 
-/**
- * Gives one of Miniflare's `unsafeBindings`.
- *
- * @param {{name?: string, url?: string, token?: string}} options the binding's name; where the bridge listens, http only;
- *   a token if it asks for one. Without the latter two, RUNSTREAM_URL and RUNSTREAM_TOKEN in the environment say it
- */
+/** Gives one of Miniflare's `unsafeBindings`; index.d.ts says more. */
 export function runstreamAi({ name = "AI", ...options } = {}) {
-  const plugin = { package: fileURLToPath(import.meta.url), name: PLUGIN };
-  return { name, type: PLUGIN, plugin, options: JSON.parse(JSON.stringify(options)) };
+  const told = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  external(told);
+  return { name, type: PLUGIN, plugin: { package: fileURLToPath(import.meta.url), name: PLUGIN }, options: told };
 }
 
 /** What Miniflare asks of a package that a binding's `plugin` names. */
@@ -40,7 +38,17 @@ function service(name) {
   return `runstream-ai:${name}`;
 }
 
-function external({ url = process.env.RUNSTREAM_URL, token = process.env.RUNSTREAM_TOKEN } = {}) {
+function external(options = {}) {
+  const unknown = Object.keys(options).filter((key) => !OPTIONS.has(key));
+  if (unknown.length) throw new TypeError(`runstream-worker: there is no option ${unknown.join(", ")}, but name, url and token`);
+  const { url = process.env.RUNSTREAM_URL || LOCAL, token = process.env.RUNSTREAM_TOKEN } = options;
   const injectRequestHeaders = token ? [{ name: "Authorization", value: `Bearer ${token}` }] : [];
-  return { address: new URL(url || "http://127.0.0.1:8080").host, http: { injectRequestHeaders } };
+  return { address: address(url), http: { injectRequestHeaders } };
+}
+
+/** Host and port of an address of the bridge. */
+function address(url) {
+  const { protocol, host, pathname, search, hash, username } = URL.canParse(url) ? new URL(url) : {};
+  if (protocol === "http:" && pathname === "/" && !(search || hash || username)) return host;
+  throw new TypeError(`runstream-worker: write url or RUNSTREAM_URL like ${LOCAL}, without https and without a path, not as ${url}`);
 }
