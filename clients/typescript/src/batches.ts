@@ -16,6 +16,7 @@ import {
   responses,
   unary,
 } from "./calls.js";
+import { CLOSED } from "./connection.js";
 import { CallCancelledError, DeadlineExceededError, fromReason, type RunstreamError } from "./errors.js";
 import { type CompletionOptions, makeRequest } from "./requests.js";
 import { RunResult } from "./results.js";
@@ -186,8 +187,11 @@ export class Batches {
         const words = `batch ${batchId} has ${batch.numEnded} of ${batch.numItems} results, and goes on: wait longer`;
         throw new DeadlineExceededError(words);
       }
-      await sleep(Math.min(pollS * 1000, leftMs, MAX_SLEEP_MS), undefined, signal && { signal }).catch(() => {
-        throw new CallCancelledError("the wait was cancelled", { cause: signal?.reason });
+      const { closed } = this.#settings;
+      const ended = signal ? AbortSignal.any([signal, closed]) : closed;
+      await sleep(Math.min(pollS * 1000, leftMs, MAX_SLEEP_MS), undefined, { signal: ended }).catch(() => {
+        const cause: unknown = signal?.aborted ? signal.reason : ended.reason;
+        throw new CallCancelledError(closed.aborted ? CLOSED : "the wait was cancelled", { cause });
       });
     }
   }

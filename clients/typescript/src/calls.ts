@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type DescMessage, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { Code, type CallOptions as ConnectCallOptions } from "@connectrpc/connect";
 
-import { MAX_MESSAGE_BYTES } from "./connection.js";
+import { CLOSED, MAX_MESSAGE_BYTES } from "./connection.js";
 import {
   CallCancelledError,
   fromConnect,
@@ -37,6 +37,8 @@ export interface CallSettings {
   timeoutS: number;
   waitForReady: boolean;
   maxAttempts: number;
+  /** Aborted once the client is closed. */
+  closed: AbortSignal;
 }
 
 /** What a list can be told; each page is a call. */
@@ -102,7 +104,7 @@ export class Call {
 
   /** Whether it was cancelled from this side. */
   get isCancelled(): boolean {
-    return this.#controller.signal.aborted || this.#options.signal?.aborted === true;
+    return [this.#controller.signal, this.#options.signal, this.#settings.closed].some((signal) => signal?.aborted);
   }
 
   /** Ends it, if it goes on. */
@@ -125,7 +127,7 @@ export class Call {
     const waitMs = 1000 * (error.retryAfterS ?? this.#waitS * (0.8 + 0.4 * Math.random()));
     this.#waitS = Math.min(MAX_WAIT_S, 2 * this.#waitS);
     if (waitMs >= this.#leftMs()) throw error;
-    await sleep(waitMs, undefined, { signal: this.#signal() }).catch((aborted: unknown) => {
+    await sleep(waitMs, undefined, { signal: AbortSignal.any([this.#signal(), this.#settings.closed]) }).catch((aborted: unknown) => {
       throw this.toError(aborted);
     });
   }
@@ -134,7 +136,7 @@ export class Call {
   toError(thrown: unknown): RunstreamError {
     if (!this.isCancelled) return fromConnect(thrown);
     const cause: unknown = this.#options.signal?.aborted ? this.#options.signal.reason : thrown;
-    return new CallCancelledError("the call was cancelled", { cause });
+    return new CallCancelledError(this.#settings.closed.aborted ? CLOSED : "the call was cancelled", { cause });
   }
 
   #leftMs(): number {

@@ -45,7 +45,7 @@ const OPTION_NAMES: Record<keyof ClientOptions, 1> = {
 /** What `run` and `stream` take. */
 export type RunOptions<T = unknown> = RequestOptions<T> & CallOptions;
 
-/** A client of the service. It connects with the first call, and again when it must. */
+/** A client of the service. It connects with the first call, and again when it must until it is closed. */
 export class Client {
   /** The transport, for stubs of one's own, such as those of grpc.health.v1. */
   readonly transport: Transport;
@@ -66,7 +66,7 @@ export class Client {
     }
     checkTimeout(timeoutS);
     this.#connection = connect(options);
-    this.#settings = { timeoutS, waitForReady, maxAttempts };
+    this.#settings = { timeoutS, waitForReady, maxAttempts, closed: this.#connection.closed };
     this.transport = this.#connection.transport;
     this.#stub = createClient(TextGenerationService, this.transport);
     this.models = new Models(createClient(ModelService, this.transport), this.#settings);
@@ -112,7 +112,10 @@ export class Client {
     return { servedModel, promptTokens, maxPromptTokens, tokenIds };
   }
 
-  /** Ends what is running and closes the connection. An open one keeps no process alive. */
+  /**
+   * Ends what is running and closes the connection; calls after it are `CallCancelledError`s. An open one keeps no
+   * process alive.
+   */
   close(): void {
     this.#connection.close();
   }

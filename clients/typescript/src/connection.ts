@@ -1,11 +1,13 @@
 /** How a client reaches the service: its address, TLS, its token. */
-import type { SecureClientSessionOptions } from "node:http2";
+import type { ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
 import { isIPv4 } from "node:net";
 
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** What calls of a closed client end with. */
+export const CLOSED = "the client was closed: make another one";
 export const DEFAULT_TARGET = "127.0.0.1:50051";
 
 /** Where the service is and how it is reached. */
@@ -24,10 +26,12 @@ export interface ConnectionOptions {
   allowPlaintextToken?: boolean | undefined;
 }
 
-/** A connection that is made with the first call, and again when it must be. */
+/** A connection that is made with the first call, and again when it must be until it is closed. */
 export interface Connection {
   transport: Transport;
-  /** Ends what is running and closes it. */
+  /** Aborted once it is closed. */
+  closed: AbortSignal;
+  /** Ends what is running and closes it for good. */
   close(): void;
 }
 
@@ -54,16 +58,34 @@ export function connect(options: ConnectionOptions): Connection {
   const nodeOptions = { ...(typeof options.tls === "object" && options.tls), ...(ca !== undefined && { ca }) };
   // A whole answer writes nothing while it is generated: pings tell a slow service from one that is gone.
   const pings = { pingIntervalMs: 30_000, pingTimeoutMs: 10_000 };
-  const sessionManager = new Http2SessionManager(url, pings, nodeOptions);
+  const sessionManager = new SessionManager(url, pings, nodeOptions);
+  const closing = new AbortController();
   const transport = createGrpcTransport({
     baseUrl: url.origin,
     sessionManager,
-    interceptors: token ? [bearer(token)] : [],
+    interceptors: [refuseOnceClosed(closing.signal), ...(token ? [bearer(token)] : [])],
     readMaxBytes: MAX_MESSAGE_BYTES,
     writeMaxBytes: MAX_MESSAGE_BYTES,
   });
-  return { transport, close: () => sessionManager.abort() };
+  const close = (): void => {
+    closing.abort();
+    sessionManager.abort();
+  };
+  return { transport, closed: closing.signal, close };
 }
+
+// The library leaves a broken connection without a listener as it makes the next; its error would end the process.
+class SessionManager extends Http2SessionManager {
+  override async request(...sent: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
+    const stream = await super.request(...sent);
+    const { session } = stream;
+    if (session && !session.listeners("error").includes(isTold)) session.on("error", isTold);
+    return stream;
+  }
+}
+
+// The stream has the same error.
+function isTold(): void {}
 
 function toUrl(options: ConnectionOptions): URL {
   const { target, baseUrl, ca } = options;
@@ -83,6 +105,14 @@ function toUrl(options: ConnectionOptions): URL {
 function isLoopback(url: URL): boolean {
   const { hostname } = url;
   return hostname === "localhost" || hostname === "[::1]" || (isIPv4(hostname) && hostname.startsWith("127."));
+}
+
+// The library connects again after it was told to close.
+function refuseOnceClosed(closed: AbortSignal): Interceptor {
+  return (next) => async (request) => {
+    if (closed.aborted) throw new ConnectError(CLOSED, Code.Canceled);
+    return next(request);
+  };
 }
 
 function bearer(token: string): Interceptor {

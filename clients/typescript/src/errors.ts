@@ -169,6 +169,9 @@ export class CallCancelledError extends RunstreamError {
   static override readonly defaultCode = Code.Canceled;
 }
 
+// What OpenSSL says of bytes that are none of TLS.
+const NO_TLS = new Set(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TOO_LONG", "ERR_SSL_UNKNOWN_PROTOCOL"]);
+
 type ErrorClass = new (message: string, fields?: ErrorFields) => RunstreamError;
 
 /** The class of each reason. */
@@ -211,14 +214,14 @@ export function fromConnect(thrown: unknown): RunstreamError {
   const error = ConnectError.from(thrown);
   const info = error.findDetails(ErrorInfoSchema).find((found) => found.domain === DOMAIN);
   const requestId = error.metadata.get(REQUEST_ID_HEADER) ?? "";
-  const message = error.rawMessage || Code[error.code];
   if (info === undefined) {
-    // A failure of sockets or TLS carries Node's own error.
-    const kind = isNodeFailure(error) ? UnreachableError : (BY_CODE.get(error.code) ?? RunstreamError);
-    return new kind(message, { ...(kind === UnreachableError ? {} : { code: error.code }), requestId, cause: error });
+    if (isBroken(error)) return new UnreachableError(whyBroken(error), { requestId, cause: error });
+    const kind = BY_CODE.get(error.code) ?? RunstreamError;
+    const code = kind === UnreachableError ? {} : { code: error.code };
+    return new kind(error.rawMessage || Code[error.code], { ...code, requestId, cause: error });
   }
   const delay = error.findDetails(RetryInfoSchema)[0]?.retryDelay;
-  return new (BY_REASON.get(info.reason) ?? RunstreamError)(message, {
+  return new (BY_REASON.get(info.reason) ?? RunstreamError)(error.rawMessage || Code[error.code], {
     reason: info.reason,
     code: error.code,
     metadata: { ...info.metadata },
@@ -229,7 +232,27 @@ export function fromConnect(thrown: unknown): RunstreamError {
   });
 }
 
-function isNodeFailure(error: ConnectError): boolean {
-  const hasNodeCode = error.cause instanceof Error && typeof (error.cause as NodeJS.ErrnoException).code === "string";
-  return hasNodeCode && error.code === Code.Internal;
+// A failure of sockets or TLS carries Node's own error. The library calls streams that a lost connection ended
+// Canceled; a status that the server gave stands in its metadata.
+function isBroken(error: ConnectError): boolean {
+  if (error.metadata.has("grpc-status")) return false;
+  return error.code === Code.Canceled || (error.code === Code.Internal && nodeError(error) !== undefined);
+}
+
+function whyBroken(error: ConnectError): string {
+  if (error.code === Code.Canceled) {
+    return "the connection broke before the answer was whole: the service has ended, or takes TLS only";
+  }
+  const { code = "", reason } = nodeError(error) ?? {};
+  if (code === "ERR_HTTP2_ERROR") {
+    return `what answers there is no gRPC service (${error.rawMessage}): give the service's address, not that of HTTP`;
+  }
+  if (NO_TLS.has(code)) return "what answers there has no TLS: leave out tls and ca, or give the port that has it";
+  // OpenSSL's own messages are lines with the file and line of its source.
+  return code.startsWith("ERR_SSL_") && reason ? `TLS failed: ${reason}` : error.rawMessage || Code[error.code];
+}
+
+function nodeError(error: ConnectError): (NodeJS.ErrnoException & { reason?: string }) | undefined {
+  const { cause } = error;
+  return cause instanceof Error && typeof (cause as NodeJS.ErrnoException).code === "string" ? cause : undefined;
 }
