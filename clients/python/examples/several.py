@@ -1,4 +1,4 @@
-"""Asks several questions at once: `python several.py [HOST:PORT]`."""
+"""Asks several questions at once, and one more part by part: `python several.py [HOST:PORT]`."""
 
 import asyncio
 import sys
@@ -14,6 +14,9 @@ async def main(target: str) -> None:
         asked = [client.run("@runstream/demo", prompt=question, max_tokens=60) for question in QUESTIONS]
         for answer in asyncio.as_completed(asked):
             print("-", (await answer).text)
+        async for part in client.stream("@runstream/demo", prompt="Tell me a story", max_tokens=60):
+            print(part.text, end="", flush=True)
+        print()
 
 
 if __name__ == "__main__":

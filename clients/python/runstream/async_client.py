@@ -11,6 +11,7 @@ from runstream.batches import AsyncBatches
 from runstream.calls import AsyncResponses, CallSettings, call_async
 from runstream.client import DEFAULT_ACCOUNT, DEFAULT_ATTEMPTS, DEFAULT_TARGET, DEFAULT_TIMEOUT_S
 from runstream.connection import ChannelOptions, Tls, connection
+from runstream.lifetime import LoopLifetime
 from runstream.models import AsyncModels
 from runstream.requests import CompletionOptions, PromptOptions, make_prompt_request, make_request
 from runstream.response_formats import ResponseFormatLike, parser
@@ -29,7 +30,8 @@ class AsyncClient:
     It belongs to the event loop of its first call; `async with` closes it.
 
     Raises:
-        ValueError: The target can't be read, or the token would be sent in clear text.
+        TypeError: An argument is of the wrong type.
+        ValueError: The target can't be read, the token would be sent in clear text, or a number is out of its range.
         OSError: The file with the certificates can't be read.
     """
 
@@ -54,12 +56,18 @@ class AsyncClient:
             allow_plaintext_token=allow_plaintext_token,
             channel_options=channel_options,
         )
-        self._settings = CallSettings(self._connection.metadata, timeout_s, wait_for_ready)
+        self._lifetime = LoopLifetime()
+        self._settings = CallSettings(self._connection.metadata, timeout_s, wait_for_ready, self._lifetime)
         self._account = account
 
-    @cached_property
+    @property
     def channel(self) -> grpc.aio.Channel:
         """The channel, for stubs of one's own, such as those of grpc.health.v1. Made in the loop that first asks."""
+        self._lifetime.check()
+        return self._channel
+
+    @cached_property
+    def _channel(self) -> grpc.aio.Channel:
         made = self._connection
         if made.credentials:
             return grpc.aio.secure_channel(made.target, made.credentials, made.options)
@@ -170,9 +178,12 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Ends what is running and closes the connection."""
-        await self.channel.close()
+        self._lifetime.close()
+        if "_channel" in vars(self):
+            await self._channel.close()
 
     async def __aenter__(self) -> Self:
+        self._lifetime.check()
         return self
 
     async def __aexit__(

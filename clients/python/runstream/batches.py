@@ -10,6 +10,7 @@ from typing import Final
 from runstream.batch import Batch, BatchItemLike, BatchResult, make_items, to_batch, to_batch_result
 from runstream.calls import AsyncResponses, CallSettings, Responses, call, call_async
 from runstream.errors import DeadlineExceededError
+from runstream.seconds import check_seconds
 from runstream.v1 import batches_pb2 as pb
 from runstream.v1 import batches_pb2_grpc as pb_grpc
 
@@ -35,6 +36,7 @@ class _Limit:
     """
 
     def __init__(self, timeout_s: float | None) -> None:
+        check_seconds(timeout_s, "timeout_s", may_be_zero=True)
         self._ends_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
 
     def left_s(self) -> float:
@@ -129,8 +131,11 @@ class Batches:
 
         Raises:
             DeadlineExceededError: `timeout_s` is over.
+            TypeError: `timeout_s` or `poll_s` is no number.
+            ValueError: One of them is below 0 or more than 31 years.
         """
         limit = _Limit(timeout_s)
+        check_seconds(poll_s, "poll_s", may_be_zero=True)
         while True:
             batch = self._get(batch_id, limit.settings(self._settings))
             if progress is not None:
@@ -200,6 +205,7 @@ class AsyncBatches:
     ) -> Batch:
         """Waits until every item has its result: see `Batches.wait`."""
         limit = _Limit(timeout_s)
+        check_seconds(poll_s, "poll_s", may_be_zero=True)
         while True:
             batch = await self._get(batch_id, limit.settings(self._settings))
             if progress is not None:

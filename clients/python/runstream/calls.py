@@ -2,7 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
@@ -12,9 +14,12 @@ from grpc import aio
 
 from runstream.connection import MAX_MESSAGE_BYTES
 from runstream.errors import REQUEST_ID_KEY, CallCancelledError, MessageTooLargeError, from_rpc
+from runstream.lifetime import Lifetime
+from runstream.seconds import check_seconds
 
 RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT")
+CallT = TypeVar("CallT")
 
 _REQUEST_ID: Final = re.compile(r"[!-~]{1,128}")
 
@@ -27,11 +32,20 @@ class CallSettings:
         metadata: What it carries.
         timeout_s: The most seconds that it may take; None for the service's own limit.
         wait_for_ready: Whether it waits for the service to be reachable instead of failing at once.
+        lifetime: That of its client.
+
+    Raises:
+        TypeError: `timeout_s` is no number.
+        ValueError: `timeout_s` is no time that a call can have.
     """
 
     metadata: tuple[tuple[str, str], ...] = field(repr=False)  # a token is in it
     timeout_s: float | None
     wait_for_ready: bool
+    lifetime: Lifetime
+
+    def __post_init__(self) -> None:
+        check_seconds(self.timeout_s, "timeout_s")
 
     def changed(
         self, timeout_s: float | None = None, wait_for_ready: bool | None = None, request_id: str | None = None
@@ -39,10 +53,13 @@ class CallSettings:
         """Copies them with what one call wants otherwise; None changes nothing.
 
         Raises:
-            ValueError: The request id is none that the service takes.
+            TypeError: A value is of the wrong type.
+            ValueError: The request id is none that the service takes, or the timeout no time that a call can have.
         """
         metadata = self.metadata
         if request_id is not None:
+            if not isinstance(request_id, str):
+                raise TypeError(f"request_id is of type {type(request_id).__name__}: give a text")
             if not _REQUEST_ID.fullmatch(request_id):
                 raise ValueError("request_id is not of 1 to 128 visible ASCII characters")
             metadata = (*metadata, (REQUEST_ID_KEY, request_id))
@@ -68,13 +85,26 @@ def check_size(request: Message) -> None:
         )
 
 
+def _start(start: Callable[[], CallT], lifetime: Lifetime) -> CallT:
+    """Starts a call of a client that may still be used."""
+    lifetime.check()
+    try:
+        return start()
+    except ValueError:
+        lifetime.check()  # another thread may have closed it meanwhile
+        raise
+
+
 def call(
     method: "grpc.UnaryUnaryMultiCallable[RequestT, ResponseT]", request: RequestT, settings: CallSettings
 ) -> ResponseT:
     """Makes a call and waits for its answer. What interrupts the wait, such as Ctrl-C, cancels the call."""
     check_size(request)
-    made = method.future(
-        request, settings.timeout_s, metadata=settings.metadata, wait_for_ready=settings.wait_for_ready
+    made = _start(
+        lambda: method.future(
+            request, settings.timeout_s, metadata=settings.metadata, wait_for_ready=settings.wait_for_ready
+        ),
+        settings.lifetime,
     )
     try:
         return made.result()
@@ -90,6 +120,8 @@ async def call_async(
     method: "aio.UnaryUnaryMultiCallable[RequestT, ResponseT]", request: RequestT, settings: CallSettings
 ) -> ResponseT:
     """Makes a call and waits for its answer. Cancelling the task cancels the call."""
+    num_cancels = await count_cancels()
+    settings.lifetime.check()
     check_size(request)
     made = method(
         request,
@@ -102,17 +134,37 @@ async def call_async(
     except grpc.RpcError as error:
         raise from_rpc(error) from None
     except asyncio.CancelledError:
-        if is_task_cancelled():
+        if is_task_cancelled(num_cancels):
             raise
         raise CallCancelledError("the client was closed during the call") from None
     finally:
         made.cancel()
 
 
-def is_task_cancelled() -> bool:
-    """Tells whether the running task is to end. Otherwise a CancelledError is gRPC's, about the call only."""
+async def count_cancels() -> int:
+    """Counts how often the running task was to end, and did not. If it still is to, it does here."""
+    num_cancels = _num_cancels()
+    if num_cancels:
+        await asyncio.sleep(0)
+    return num_cancels
+
+
+def is_task_cancelled(num_cancels: int) -> bool:
+    """Tells whether the running task is to end. Otherwise a CancelledError is gRPC's, about the call only.
+
+    Args:
+        num_cancels: What `count_cancels` counted before the call.
+    """
+    return _num_cancels() > num_cancels
+
+
+def _num_cancels() -> int:
     task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+    return 0 if task is None else task.cancelling()
+
+
+class _BusyError(RuntimeError):
+    """Two threads want the next part of one stream."""
 
 
 class Responses(Generic[ResponseT]):
@@ -122,10 +174,14 @@ class Responses(Generic[ResponseT]):
         self, method: "grpc.UnaryStreamMultiCallable[RequestT, ResponseT]", request: RequestT, settings: CallSettings
     ) -> None:
         check_size(request)
-        self._call = method(
-            request, settings.timeout_s, metadata=settings.metadata, wait_for_ready=settings.wait_for_ready
+        self._call = _start(
+            lambda: method(
+                request, settings.timeout_s, metadata=settings.metadata, wait_for_ready=settings.wait_for_ready
+            ),
+            settings.lifetime,
         )
         self._is_left = False
+        self._reading = threading.Lock()
 
     def cancel(self) -> None:
         """Cancels the call, if it has not ended."""
@@ -134,16 +190,26 @@ class Responses(Generic[ResponseT]):
 
     def __iter__(self) -> Iterator[ResponseT]:
         # A generator is closed as soon as nobody has it any more: when the loop is left.
-        try:
+        with ExitStack() as when_left:
+            when_left.callback(self.cancel)
             while True:
                 try:
                     yield self.__next__()
                 except StopIteration:
                     return
-        finally:
-            self.cancel()
+                except _BusyError:
+                    when_left.pop_all()  # the other thread goes on
+                    raise
 
     def __next__(self) -> ResponseT:
+        if not self._reading.acquire(blocking=False):
+            raise _BusyError("another thread waits for this stream's next part: only one at a time can")
+        try:
+            return self._next()
+        finally:
+            self._reading.release()
+
+    def _next(self) -> ResponseT:
         if self._is_left:
             raise StopIteration
         try:
@@ -163,6 +229,7 @@ class AsyncResponses(Generic[ResponseT]):
     def __init__(
         self, method: "aio.UnaryStreamMultiCallable[RequestT, ResponseT]", request: RequestT, settings: CallSettings
     ) -> None:
+        settings.lifetime.check()
         check_size(request)
         self._call = method(
             request,
@@ -184,12 +251,13 @@ class AsyncResponses(Generic[ResponseT]):
     async def __anext__(self) -> ResponseT:
         if self._is_left:
             raise StopAsyncIteration
+        num_cancels = await count_cancels()
         try:
             return await anext(self._responses)
         except grpc.RpcError as error:
             raise from_rpc(error) from None
         except asyncio.CancelledError:
-            if is_task_cancelled():
+            if is_task_cancelled(num_cancels):
                 self.cancel()
                 raise
             if self._is_left:

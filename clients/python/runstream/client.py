@@ -1,7 +1,6 @@
 """The client."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack, overload
 
@@ -10,6 +9,7 @@ import grpc
 from runstream.batches import Batches
 from runstream.calls import CallSettings, Responses, call
 from runstream.connection import ChannelOptions, Tls, connection
+from runstream.lifetime import Lifetime
 from runstream.models import Models
 from runstream.requests import CompletionOptions, PromptOptions, make_prompt_request, make_request
 from runstream.response_formats import ResponseFormatLike, parser
@@ -43,7 +43,8 @@ class Client:
         channel_options: Options of gRPC's own, after those that the client sets.
 
     Raises:
-        ValueError: The target can't be read, or the token would be sent in clear text.
+        TypeError: An argument is of the wrong type.
+        ValueError: The target can't be read, the token would be sent in clear text, or a number is out of its range.
         OSError: The file with the certificates can't be read.
     """
 
@@ -68,28 +69,26 @@ class Client:
             allow_plaintext_token=allow_plaintext_token,
             channel_options=channel_options,
         )
-        self._settings = CallSettings(made.metadata, timeout_s, wait_for_ready)
-        self._account = account
-        self.channel = (
+        self._lifetime = Lifetime()
+        settings = CallSettings(made.metadata, timeout_s, wait_for_ready, self._lifetime)
+        self._channel = (
             grpc.secure_channel(made.target, made.credentials, made.options)
             if made.credentials
             else grpc.insecure_channel(made.target, made.options)
         )
-        """The channel, for stubs of one's own, such as those of grpc.health.v1."""
-
-    @cached_property
-    def models(self) -> Models:
+        self._settings = settings
+        # gRPC crashes where a stub is made on a channel that is closed, so that all are made here.
+        self._stub = text_generation_pb2_grpc.TextGenerationServiceStub(self._channel)
+        self.models = Models(models_pb2_grpc.ModelServiceStub(self._channel), settings)
         """The service's models."""
-        return Models(models_pb2_grpc.ModelServiceStub(self.channel), self._settings)
-
-    @cached_property
-    def batches(self) -> Batches:
+        self.batches = Batches(batches_pb2_grpc.BatchServiceStub(self._channel), settings, account)
         """The account's batches."""
-        return Batches(batches_pb2_grpc.BatchServiceStub(self.channel), self._settings, self._account)
 
-    @cached_property
-    def _stub(self) -> text_generation_pb2_grpc.TextGenerationServiceStub:
-        return text_generation_pb2_grpc.TextGenerationServiceStub(self.channel)
+    @property
+    def channel(self) -> grpc.Channel:
+        """The channel, for stubs of one's own, such as those of grpc.health.v1."""
+        self._lifetime.check()
+        return self._channel
 
     @overload
     def run(
@@ -199,9 +198,11 @@ class Client:
 
     def close(self) -> None:
         """Ends what is running and closes the connection."""
-        self.channel.close()
+        self._lifetime.close()
+        self._channel.close()
 
     def __enter__(self) -> Self:
+        self._lifetime.check()
         return self
 
     def __exit__(

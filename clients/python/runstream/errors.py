@@ -17,7 +17,8 @@
     ├── BatchItemCancelledError        CANCELLED               only of an item of a batch
     ├── UnreachableError               no reason: nothing answers there, or the connection broke
     ├── MessageTooLargeError           no reason: a message of more than 16 MiB
-    └── CallCancelledError             no reason: the call was cancelled
+    ├── CallCancelledError             no reason: the call was cancelled
+    └── ClientClosedError              no reason: the client was closed before the call
 
 The second column is the `reason` that the service gives, as `ErrorReason` in errors.proto lists them.
 """
@@ -182,6 +183,12 @@ class MessageTooLargeError(RunstreamError):
 
 class CallCancelledError(RunstreamError):
     """The call was cancelled: its stream was left, its client closed, or the server ended it."""
+
+    default_code = grpc.StatusCode.CANCELLED
+
+
+class ClientClosedError(RunstreamError):
+    """The client was closed before the call: make another, or make the call before the end of its `with` block."""
 
     default_code = grpc.StatusCode.CANCELLED
 

@@ -96,7 +96,7 @@ class AsyncStream(Generic[T]):
         return self._joined.text
 
     def __aiter__(self) -> AsyncIterator[Part]:
-        return _Parts(aiter(self._responses), self._joined)
+        return _Parts(self)
 
     async def __anext__(self) -> Part:
         return _add(self._joined, await anext(self._responses))
@@ -132,17 +132,20 @@ class AsyncStream(Generic[T]):
 
 
 class _Parts:
-    """An iterator for one loop over an `AsyncStream`."""
+    """An iterator for one loop. Unlike a generator, it can cancel the call at once when the loop is left."""
 
-    def __init__(self, responses: AsyncIterator[pb.RunStreamResponse], joined: Joined) -> None:
-        self._responses = responses
-        self._joined = joined
+    # The loop may be all that has the stream, which is cancelled once nobody has it.
+    def __init__(self, stream: AsyncStream[Any]) -> None:
+        self._stream = stream
 
     def __aiter__(self) -> AsyncIterator[Part]:
         return self
 
     async def __anext__(self) -> Part:
-        return _add(self._joined, await anext(self._responses))
+        return await anext(self._stream)
+
+    def __del__(self) -> None:
+        self._stream.cancel()
 
 
 def _add(joined: Joined, response: pb.RunStreamResponse) -> Part:

@@ -128,6 +128,7 @@ async def test_an_interrupt_cancels_the_call(fake):
         sys.executable, "-c", INTERRUPTED_WAIT, fake.target, stdin=subprocess.PIPE, stderr=subprocess.PIPE
     )
     await fake.started.wait()
+    assert process.stdin
     process.stdin.write(b"now\n")
     await fake.cancelled.wait()
     _, said = await process.communicate(b"")

@@ -47,8 +47,10 @@ def test_stream_leaves_at_the_third_sentence(running_stack):
     assert rest == f"{len(text)} characters)\n"
 
 
-def test_several_prints_all_answers(running_stack):
-    assert output_of("several.py", running_stack.service_address).count("- ") == 3
+def test_several_prints_all_answers_and_a_story(running_stack):
+    *answers, story = output_of("several.py", running_stack.service_address).splitlines()
+    assert "\n".join(answers).count("- ") == 3
+    assert story.strip()
 
 
 def test_tools_prints_a_call_and_the_answer_after_it(running_stack):

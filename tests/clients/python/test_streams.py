@@ -120,6 +120,73 @@ async def test_a_stream_that_nobody_has_any_more_is_cancelled(fake):
         await fake.cancelled.wait()
 
 
+async def by_loop(client):
+    return [part.text async for part in client.stream(DEMO, prompt="p")]
+
+
+async def by_loop_over_a_generator(client):
+    async def wrapped():
+        async for each in client.stream(DEMO, prompt="p"):
+            yield each.text
+
+    return [text async for text in wrapped()]
+
+
+async def by_iterator_alone(client):
+    stream = client.stream(DEMO, prompt="p")
+    iterator = aiter(stream)
+    del stream
+    return [part.text async for part in iterator]
+
+
+async def by_with(client):
+    async with client.stream(DEMO, prompt="p") as stream:
+        return [part.text async for part in stream]
+
+
+async def by_statement(client):
+    texts = []
+    async for each in client.stream(DEMO, prompt="p"):
+        texts.append(each.text)
+    return texts
+
+
+@pytest.mark.parametrize("read", [by_loop, by_loop_over_a_generator, by_iterator_alone, by_with, by_statement])
+async def test_a_stream_that_only_its_loop_has_gives_all_its_parts(fake, read):
+    async with AsyncClient(fake.target) as client:
+        assert await read(client) == ["New", " York", ""]
+
+
+async def test_a_loop_that_alone_has_its_stream_cancels_it_when_it_is_left(fake):
+    fake.gate.clear()
+    async with AsyncClient(fake.target) as client:
+        async for _ in client.stream(DEMO, prompt="p"):
+            break
+        await fake.cancelled.wait()
+
+
+async def test_an_iterator_that_is_dropped_unread_cancels_its_stream(fake):
+    fake.gate.clear()
+    async with AsyncClient(fake.target) as client:
+        iterator = aiter(client.stream(DEMO, prompt="p"))
+        await fake.started.wait()
+        del iterator
+        await fake.cancelled.wait()
+
+
+async def test_a_second_thread_is_told_that_another_reads_the_stream(fake):
+    fake.gate.clear()
+    with Client(fake.target) as client:
+        stream = client.stream(DEMO, prompt="p")
+        await asyncio.to_thread(next, stream)
+        both = [asyncio.create_task(asyncio.to_thread(list, stream)) for _ in range(2)]
+        (refused,), (waiting,) = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        with pytest.raises(RuntimeError, match="another thread waits for this stream's next part: only one at a time"):
+            await refused
+        fake.gate.set()
+        assert [part.text for part in await waiting] == [" York", ""]
+
+
 async def test_cancelling_from_elsewhere_ends_the_loop_and_not_its_task(fake):
     fake.gate.clear()
     async with AsyncClient(fake.target) as client:
