@@ -1,6 +1,8 @@
 """`runstream chat` on a pseudo-terminal, and as a filter."""
 
 import json
+import os
+import resource
 import stat
 
 import grpc
@@ -88,6 +90,36 @@ async def test_history_is_kept_for_the_next_time_and_for_this_user_alone(fake, s
             assert await screen.end() == 0
     assert [contents(request) for request in fake.requests] == [["where is it?"]] * 2
     assert stat.S_IMODE((state / "runstream/history").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", ["link to a file", "link to a device", "pipe", "full disk"])
+async def test_a_history_that_cannot_be_written_is_told_once_and_the_chat_goes_on(fake, state, kind):
+    (state / "runstream").mkdir(parents=True)
+    history, other = state / "runstream/history", state / "other"
+    other.write_text("another's")
+    other.chmod(0o644)
+    if kind == "pipe":
+        os.mkfifo(history)
+    elif kind != "full disk":
+        history.symlink_to(other if kind == "link to a file" else "/dev/full")
+    command = ["chat", "--target", fake.target]
+    with terminal(*command, state=state) as screen:
+        if kind == "full disk":  # no file of this process may grow beyond its first byte
+            await screen.until(READY)
+            resource.prlimit(screen.process.pid, resource.RLIMIT_FSIZE, (1, 1))
+            screen.type("before" + ENTER)
+            await screen.until("York")
+        await screen.until("(what you type is not kept: ")
+        for _ in range(2):
+            await screen.until(READY)
+            screen.type("where?" + ENTER)
+            await screen.until("York")
+        await screen.until(READY)
+        screen.type(CTRL_D)
+        assert await screen.end() == 0
+    assert screen.screen.count("is not kept") == 1
+    assert "Traceback" not in screen.screen
+    assert (other.read_text(), stat.S_IMODE(other.stat().st_mode)) == ("another's", 0o644)
 
 
 async def test_nothing_is_kept_where_it_is_not_wanted(fake, state):
