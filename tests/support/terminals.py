@@ -36,12 +36,17 @@ def runstream(
 ) -> subprocess.CompletedProcess[str]:
     """Runs the command without a terminal, to its end."""
     done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
+        [*COMMAND, *(one if isinstance(one, bytes) else str(one) for one in arguments)],
         input=stdin.encode() if isinstance(stdin, str) else stdin,
         capture_output=True,
         env=environment(state, **variables),
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+async def runstream_async(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs the command to its end while servers of the test's loop answer it."""
+    return await asyncio.to_thread(runstream, *arguments)
 
 
 class Terminal:

@@ -21,7 +21,7 @@ from runstream.connection import MAX_MESSAGE_BYTES
 from runstream.terminal.bounded_input import read_file
 from runstream.terminal.failures import FAILED, UNAVAILABLE, Failure, failures
 from runstream.terminal.grpc_backend import GrpcBackend, counted
-from runstream.terminal.options import Connection, connection, connection_options, default_model
+from runstream.terminal.options import UNICODE, Connection, connection, connection_options, default_model
 from runstream.terminal.output import write
 
 # A fixed name space: the same file has the same id on every machine.
@@ -38,7 +38,9 @@ POLL_S: Final = 0.5
     metavar="FILE",
     help='Where results go, "-" for stdout. Default: FILE with .results.jsonl at its end.',
 )
-@click.option("-m", "--model", envvar="RUNSTREAM_MODEL", show_envvar=True, help="Default: the first that is ready.")
+@click.option(
+    "-m", "--model", type=UNICODE, envvar="RUNSTREAM_MODEL", show_envvar=True, help="Default: the first that is ready."
+)
 @click.option("--new", "is_new", is_flag=True, help="Ask again what was asked before.")
 @connection_options
 def batch(file: Path, output: Path | None, model: str | None, is_new: bool, **options: Any) -> None:  # fmt: skip

@@ -1,5 +1,6 @@
 """The options by which every command reaches the service."""
 
+import math
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,7 @@ from runstream.terminal.grpc_backend import GrpcBackend
 from runstream.terminal.rest_backend import MAX_BODY_BYTES, RestBackend
 
 MAX_TOKEN_BYTES: Final = 65_536
+MAX_TIMEOUT_S: Final = 86_400 * 365
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -87,6 +89,42 @@ class Connection:
             await made.close()
 
 
+class _Seconds(click.FloatRange):
+    """A time that has an end. Neither inf nor nan is one, and far beyond years a deadline is past."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True, max=MAX_TIMEOUT_S)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds."""
+        # A range holds nan, which is neither below nor above anything.
+        return float(super().convert(math.inf if math.isnan(_number(value)) else value, param, ctx))
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
+
+
+class _Unicode(click.types.StringParamType):
+    """A text that can be sent. Bytes of the command line that are no characters come as halves of some."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text."""
+        text = str(super().convert(value, param, ctx))
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail(f"{text!r} is not UTF-8: convert it, as with iconv", param, ctx)
+        return text
+
+
+UNICODE: Final = _Unicode()
+"""The type of what goes to the service."""
+
+
 def connection_options(command: CommandT) -> CommandT:
     """Gives a command the options of a `Connection`; `connection` makes one of their values."""
     for option in reversed(_OPTIONS):
@@ -96,8 +134,8 @@ def connection_options(command: CommandT) -> CommandT:
 
 _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     click.option("--target", default=DEFAULT_TARGET, envvar="RUNSTREAM_TARGET", show_envvar=True, show_default=True,
-                 metavar="HOST:PORT", help="The service, by gRPC."),
-    click.option("--url", default="", envvar="RUNSTREAM_URL", show_envvar=True, metavar="URL",
+                 type=UNICODE, metavar="HOST:PORT", help="The service, by gRPC."),
+    click.option("--url", default="", envvar="RUNSTREAM_URL", show_envvar=True, type=UNICODE, metavar="URL",
                  help="The bridge, by REST, instead."),
     click.option("--token-file", type=click.Path(path_type=Path), metavar="FILE",
                  help="Holds the token; RUNSTREAM_TOKEN is the token itself."),
@@ -106,8 +144,8 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     click.option("--tls", is_flag=True, help="gRPC by TLS with the well-known authorities."),
     click.option("--allow-plaintext-token", is_flag=True, help="Send the token without TLS to other machines."),
     click.option("--account", default=DEFAULT_ACCOUNT, envvar="RUNSTREAM_ACCOUNT", show_envvar=True, show_default=True,
-                 help="Whose batches there are; a part of the bridge's addresses."),
-    click.option("--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), default=DEFAULT_TIMEOUT_S,
+                 type=UNICODE, help="Whose batches there are; a part of the bridge's addresses."),
+    click.option("--timeout", "timeout_s", type=_Seconds(), default=DEFAULT_TIMEOUT_S,
                  show_default=True, metavar="SECONDS", help="The most seconds of an answer."),
 ]  # fmt: skip
 
@@ -146,9 +184,14 @@ def _is_target_meant() -> bool:
 
 
 def _url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Failure(f"{url!r} is no address of a bridge: give one such as http://127.0.0.1:8080")
+    wrong = Failure(f"{url!r} is no address of a bridge: give one such as http://127.0.0.1:8080")
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise wrong from None
+    if not is_whole:
+        raise wrong
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise Failure(f"--url is {url!r}: leave out what follows the port")
     return url.rstrip("/")

@@ -1,12 +1,14 @@
 """The service behind the bridge, or Workers AI itself, asked by its native REST routes."""
 
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
 
 from runstream import errors
 from runstream.terminal.backend import ListedModel, Piece, Question
@@ -14,6 +16,9 @@ from runstream.terminal.backend import ListedModel, Piece, Question
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 
+ValueT = TypeVar("ValueT", str, int, dict[str, Any], list[Any])
+
+_COUNT: Final = re.compile("[0-9]{1,10}")
 _NAMES: Final = {"stop_sequences": "stop"}
 _BY_CODE: Final[Mapping[int, type[errors.RunstreamError]]] = {
     3006: errors.MessageTooLargeError,
@@ -59,10 +64,10 @@ class RestBackend:
     async def run(self, model: str, question: Question) -> Piece:
         """The whole answer as one piece."""
         async with self._ask("POST", _path(model), body(question)) as response:
-            result = (await _envelope(response))["result"]
-        answer = result.get("response")
-        text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-        return Piece(text, result.get("finish_reason") or "stop", _counted(result.get("usage")))
+            result = _entry(_parsed(await _read(response)), "result", dict)
+            answer = result.get("response")
+            text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+            return Piece(text, _entry(result, "finish_reason", str) or "stop", _counted(result))
 
     async def stream(self, model: str, question: Question) -> AsyncGenerator[Piece, None]:
         """The answer as it is generated."""
@@ -75,7 +80,7 @@ class RestBackend:
                 if value.strip() == b"[DONE]":
                     yield last or Piece("", "stop", {})
                     return
-                piece = _piece(json.loads(value))
+                piece = _piece(_parsed(value))
                 if piece.finish_reason:
                     last = piece
                 else:
@@ -85,8 +90,10 @@ class RestBackend:
     async def models(self) -> list[ListedModel]:
         """Those that can be run, in the service's order."""
         async with self._ask("GET", "models/search?per_page=1000", None) as response:
-            rows = (await _envelope(response))["result"]
-        return [ListedModel(row["name"], "unknown", _window(row), "", row.get("description") or "") for row in rows]
+            return [
+                ListedModel(_entry(row, "name", str), "unknown", _window(row), "", _entry(row, "description", str))
+                for row in _entries(_parsed(await _read(response)), "result")
+            ]
 
     async def close(self) -> None:
         """Closes the session."""
@@ -103,10 +110,18 @@ class RestBackend:
                 yield response
         except TimeoutError:
             raise errors.DeadlineExceededError("no whole answer came in time") from None
+        except aiohttp.ClientResponseError:
+            # Its text has the bytes that came.
+            raise self._foreign("it speaks another protocol than HTTP/1.1; a port of gRPC is for --target") from None
         except (aiohttp.ClientError, OSError) as error:
             raise errors.UnreachableError(str(error)) from None
-        except (LookupError, AttributeError, TypeError, ValueError):
-            raise errors.RunstreamError(f"{self.place} does not answer as Workers AI does: check --url") from None
+        except _MalformedError as error:
+            raise self._foreign(str(error)) from None
+        except HttpProcessingError:
+            raise self._foreign("a line of its stream is too long") from None
+
+    def _foreign(self, what: str) -> errors.RunstreamError:
+        return errors.RunstreamError(f"{self.place} does not answer as Workers AI does: {what}: check --url")
 
 
 def body(question: Question) -> dict[str, Any]:
@@ -133,37 +148,81 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
-async def _envelope(response: aiohttp.ClientResponse) -> dict[str, Any]:
-    envelope: dict[str, Any] = json.loads(await _read(response))
-    return envelope
+class _MalformedError(Exception):
+    """What the answer has that Workers AI's have not."""
+
+
+def _parsed(text: bytes) -> Mapping[str, Any]:
+    """The object that a JSON text is."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise _MalformedError("it sends no JSON") from None
+    if not isinstance(value, dict):
+        raise _MalformedError("it sends JSON that is no object")
+    return value
+
+
+def _entry(entries: Mapping[str, Any], name: str, kind: type[ValueT]) -> ValueT:
+    """The entry of an object, of a kind; an empty one where there is none."""
+    value = entries.get(name)
+    if value is None:
+        return kind()
+    if not isinstance(value, kind):
+        raise _MalformedError(f"its {name!r} is of the wrong type")
+    return value
+
+
+def _entries(entries: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """The objects of a list; none where there is none."""
+    values = _entry(entries, name, list)
+    if not all(isinstance(value, dict) for value in values):
+        raise _MalformedError(f"its {name!r} has other than objects")
+    return values
+
+
+def _fault(entries: Mapping[str, Any]) -> tuple[int, str] | None:
+    """The code and the message of the first error; None where there is none."""
+    for error in _entries(entries, "errors"):
+        return _entry(error, "code", int), _entry(error, "message", str)
+    return None
 
 
 def _failure(response: aiohttp.ClientResponse, answer: bytes) -> errors.RunstreamError:
+    unclear = 0, f"{response.url.origin()} answers {response.status}: check --url"
     try:
-        entry = json.loads(answer)["errors"][0]
-        code, message = int(entry["code"]), str(entry["message"])
-    except (ValueError, LookupError, TypeError):
-        code, message = 0, f"{response.url.origin()} answers {response.status}: check --url"
+        code, message = _fault(_parsed(answer)) or unclear
+    except _MalformedError:
+        code, message = unclear
     wait = response.headers.get("retry-after", "")
     kind = _BY_CODE.get(code) or _BY_STATUS.get(response.status, errors.RunstreamError)
     return kind(message, retry_after_s=float(wait) if wait.isdecimal() else None)
 
 
 def _piece(event: Mapping[str, Any]) -> Piece:
-    if event.get("errors"):
-        entry = event["errors"][0]
-        raise _BY_CODE.get(entry["code"], errors.InternalError)(str(entry["message"]))
-    usage = event.get("usage")
-    return Piece(event.get("response") or "", event.get("finish_reason") or ("stop" if usage else ""), _counted(usage))
+    fault = _fault(event)
+    if fault is not None:
+        code, message = fault
+        raise _BY_CODE.get(code, errors.InternalError)(message)
+    usage = _counted(event)
+    finish_reason = _entry(event, "finish_reason", str) or ("stop" if usage else "")
+    return Piece(_entry(event, "response", str), finish_reason, usage)
 
 
-def _counted(usage: Mapping[str, Any] | None) -> dict[str, int]:
+def _counted(answer: Mapping[str, Any]) -> dict[str, int]:
+    usage = _entry(answer, "usage", dict)
     if not usage:
         return {}
-    counted = {name: int(usage.get(name, 0)) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
-    return {**counted, "cached_prompt_tokens": int((usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0))}
+    counted = {name: _entry(usage, name, int) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+    return {
+        **counted,
+        "cached_prompt_tokens": _entry(_entry(usage, "prompt_tokens_details", dict), "cached_tokens", int),
+    }
 
 
 def _window(row: Mapping[str, Any]) -> int:
-    values = (entry["value"] for entry in row.get("properties", ()) if entry["property_id"] == "context_window")
-    return int(next(values, 0))
+    for entry in _entries(row, "properties"):
+        if entry.get("property_id") == "context_window":
+            value = str(entry.get("value"))
+            return int(value) if _COUNT.fullmatch(value) else 0
+    return 0

@@ -5,6 +5,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from runstream.terminal.options import UNICODE
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _NUMBERS: Final = {
@@ -22,7 +24,9 @@ _NUMBERS: Final = {
 
 def sampling_options(command: CommandT) -> CommandT:
     """Gives a command the options; `sampling` takes them out again."""
-    command = click.option("--stop", multiple=True, metavar="TEXT", help="Ends the answer; may be repeated.")(command)
+    command = click.option(
+        "--stop", type=UNICODE, multiple=True, metavar="TEXT", help="Ends the answer; may be repeated."
+    )(command)
     for name, (kind, text) in reversed(_NUMBERS.items()):
         command = click.option(f"--{name.replace('_', '-')}", type=kind, help=text)(command)
     return command
