@@ -1,23 +1,42 @@
 """The command line as a whole."""
 
 import sys
+from contextlib import suppress
+from typing import Any
 
 import click
 
 from runstream.terminal.batch_command import batch
 from runstream.terminal.chat_command import chat
 from runstream.terminal.escapes import one_line
-from runstream.terminal.failures import INTERRUPTED, USAGE, Failure
+from runstream.terminal.failures import USAGE, Failure
 from runstream.terminal.models_command import models
+from runstream.terminal.output import drop_unwritten, ends_unread
 from runstream.terminal.run_command import run
+from runstream.terminal.signals import INTERRUPTED, tidy_at_sigterm
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """The commands and their help. Click itself would end with 1 where nobody reads what they write."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Reads the command line."""
+        with ends_unread():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command."""
+        with ends_unread():
+            return super().invoke(ctx)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def cli() -> None:
     """Asks the models of a Runstream service.
 
     Exit codes: 0 all is well, 1 the service failed or items of a batch did, 2 the command line or a file is wrong,
-    3 the request is refused, 4 no answer now, 5 the answer was cut at its most tokens, 130 Ctrl-C.
+    3 the request is refused, 4 no answer now, 5 the answer was cut at its most tokens, 130 Ctrl-C, 141 nobody
+    reads the output any more, 143 SIGTERM.
     """
 
 
@@ -27,6 +46,7 @@ for command in (run, chat, models, batch):
 
 def run_command_line() -> int:
     """Runs the command that the arguments name; its exit code. What is wrong is told in one line on stderr."""
+    tidy_at_sigterm()
     try:
         code = cli.main(prog_name="runstream", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -37,6 +57,7 @@ def run_command_line() -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except OSError as error:
+        drop_unwritten()
         return _told(Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)))
     return code if isinstance(code, int) else 0
 
@@ -45,5 +66,6 @@ def _told(error: click.ClickException) -> int:
     help_of = ""
     if isinstance(error, click.UsageError) and error.ctx is not None:
         help_of = f" (see {error.ctx.command_path} --help)"
-    print(f"runstream: {one_line(error.format_message())}{help_of}", file=sys.stderr)
+    with suppress(OSError):  # the exit code tells it as well
+        print(f"runstream: {one_line(error.format_message())}{help_of}", file=sys.stderr)
     return error.code if isinstance(error, Failure) else error.exit_code

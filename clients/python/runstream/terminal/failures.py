@@ -1,5 +1,6 @@
 """How the command ends: its exit codes, and an error as one line on stderr that says what to change."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -19,8 +20,8 @@ UNAVAILABLE: Final = 4
 """No answer now: nobody answers, the queue is full, the model is being loaded, the time is up."""
 CUT: Final = 5
 """The answer was cut at its most tokens."""
-INTERRUPTED: Final = 130
-"""Ctrl-C."""
+UNREAD: Final = 128 + signal.SIGPIPE
+"""Nobody reads any more what is written."""
 
 _UNAVAILABLE: Final = (
     errors.UnreachableError,

@@ -1,6 +1,7 @@
 """`runstream models`."""
 
 import asyncio
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,10 +27,13 @@ def models(is_json: bool, **options: Any) -> None:
         write(json.dumps([asdict(model) for model in listed], ensure_ascii=False) + "\n")
         return
     console = Console(highlight=False)
-    if not console.is_terminal:
-        # As wide as it must be: nobody cuts what a script reads.
-        console.width = 400
-    console.print(Visible(_table(listed)))
+    if console.is_terminal:
+        console.print(Visible(_table(listed)))
+        return
+    # As wide as it must be: nobody cuts what a script reads.
+    lines = io.StringIO()
+    Console(file=lines, highlight=False, width=400).print(Visible(_table(listed)))
+    write(lines.getvalue())
 
 
 async def _list(place: Connection) -> list[ListedModel]:
