@@ -22,6 +22,7 @@ TOKEN_LIMITS = (
 )
 
 _AT_LEAST_1 = "an integer of at least 1"
+_NO_KEYS = ("id", "catalog_file")
 _HUB_ID = re.compile(r"([\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
 
 
@@ -53,6 +54,7 @@ class CatalogModel:
         revision: The commit, tag or branch of a checkpoint on the hub.
         download_mib: What `pull` fetches; 0 if that is not known.
         memory_mib: What the loaded weights take with a KV cache for one context window; 0 if that is not known.
+        catalog_file: The absolute path of the catalog that describes it; empty for the built-in one.
     """
 
     id: str
@@ -72,6 +74,7 @@ class CatalogModel:
     revision: str = "main"
     download_mib: int = 0
     memory_mib: int = 0
+    catalog_file: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -115,7 +118,7 @@ def _to_model(path: Path, model_id: str, table: object) -> CatalogModel:
     if not isinstance(table, dict):
         raise CatalogError(f"{where}: expected a table")
     _check_keys(where, table)
-    model = CatalogModel(id=model_id, **table)
+    model = CatalogModel(id=model_id, catalog_file="" if path == BUILT_IN else str(path.absolute()), **table)
     _check_limits(where, model)
     _check_choice(f"{where}.quantization", model.quantization, QUANTIZATIONS)
     _check_choice(f"{where}.dtype", model.dtype, DTYPES)
@@ -142,7 +145,7 @@ def _absolute(path: Path, name: str) -> str:
 
 
 def _check_keys(where: str, table: dict[str, Any]) -> None:
-    types = {name: kind for name, kind in typing.get_type_hints(CatalogModel).items() if name != "id"}
+    types = {name: kind for name, kind in typing.get_type_hints(CatalogModel).items() if name not in _NO_KEYS}
     for name, value in table.items():
         if name not in types:
             raise CatalogError(f"{where}.{name}: is not known; expected one of {', '.join(types)}")
@@ -153,7 +156,7 @@ def _check_keys(where: str, table: dict[str, Any]) -> None:
             raise CatalogError(f"{where}.{name}: is {value}; expected {_AT_LEAST_1}")
     required = [field.name for field in dataclasses.fields(CatalogModel) if field.default is dataclasses.MISSING]
     for name in required:
-        if name != "id" and name not in table:
+        if name not in ("id", *table):
             raise CatalogError(f"{where}.{name}: is missing; expected {_words(types[name])}")
 
 

@@ -1,5 +1,6 @@
 """Where the weights of a model are on this machine."""
 
+import shlex
 from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
@@ -25,7 +26,7 @@ def locate(model: CatalogModel) -> Path:
         return folder
     if model.is_folder:
         raise _missing(model, f"of {model.id} are not on this machine: {model.checkpoint} has no {missing[0]}")
-    command = f"python -m service pull {model.id}"
+    command = _pull_command(model)
     found = "not on this machine" if folder is None else f"not all on this machine, {missing[0]} is missing"
     raise _missing(model, f"of {model.id} are {found}. Fetch them with: {command}", command=command)
 
@@ -34,6 +35,11 @@ def cached_snapshot(model: CatalogModel) -> Path | None:
     """Where the hub's cache has the config of the model's revision, and so whatever else it has of it."""
     config = try_to_load_from_cache(model.checkpoint, "config.json", revision=model.revision)
     return Path(config).parent if isinstance(config, str) else None
+
+
+def _pull_command(model: CatalogModel) -> str:
+    catalog = f" --catalog {shlex.quote(model.catalog_file)}" if model.catalog_file else ""
+    return f"python -m service pull {model.id}{catalog}"
 
 
 def _missing(model: CatalogModel, reason: str, **metadata: str) -> WeightsMissingError:

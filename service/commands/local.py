@@ -73,9 +73,8 @@ def _in_one_line(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command(short_help="Shows the models of the catalog: what is here, what is missing, what they take.")
 @_catalog
-@click.pass_context
 @_in_one_line
-def models(context: click.Context, catalog_files: tuple[Path, ...]) -> None:
+def models(catalog_files: tuple[Path, ...]) -> None:
     """Shows the models of the catalog: whose weights are here, how large they are and what they take.
 
     SIZE is that of the weights on the disk, or what pull fetches. MEMORY is what the loaded weights take together with
@@ -83,9 +82,7 @@ def models(context: click.Context, catalog_files: tuple[Path, ...]) -> None:
     --kv-cache-memory-mib.
     """
     rows = [("MODEL", "WEIGHTS", "SIZE", "DTYPE", "MEMORY", "WHERE, OR WHAT TO DO")]
-    is_told = context.get_parameter_source("catalog_files") is ParameterSource.COMMANDLINE
-    options = "".join(f" --catalog {path}" for path in catalog_files) if is_told else ""
-    rows += [_row(model, options) for model in load_catalog(*catalog_files).values()]
+    rows += map(_row, load_catalog(*catalog_files).values())
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -189,7 +186,7 @@ def _config(context: click.Context, **changes: Any) -> ServiceConfig:
     return ServiceConfig(**{**settings, "token": "", "stand_in": "", **changes})
 
 
-def _row(model: CatalogModel, options: str) -> tuple[str, str, str, str, str, str]:
+def _row(model: CatalogModel) -> tuple[str, str, str, str, str, str]:
     dtype = f"{model.dtype}, {model.quantization}" if model.quantization else model.dtype
     try:
         folder = locate(model)
@@ -197,13 +194,13 @@ def _row(model: CatalogModel, options: str) -> tuple[str, str, str, str, str, st
         kv_bytes = model.context_window * kv_bytes_per_token(read_config(folder), model.dtype)
     except (RunstreamError, CheckpointError, OSError) as error:
         size, memory = (in_gb(mib << 20) if mib else "?" for mib in (model.download_mib, model.memory_mib))
-        return model.id, "missing", size, dtype, memory, _what_to_do(error, options)
+        return model.id, "missing", size, dtype, memory, _what_to_do(error)
     memory = in_gb(weights_bytes(weights, model.dtype, model.quantization) + kv_bytes)
     return model.id, "here", in_gb(stored_bytes(weights)), dtype, memory, str(folder)
 
 
-def _what_to_do(error: Exception, options: str) -> str:
-    """The command that helps, with the options that it needs; if there is none, what is wrong."""
+def _what_to_do(error: Exception) -> str:
+    """The command that helps; if there is none, what is wrong."""
     if isinstance(error, RunstreamError):
-        return error.metadata["command"] + options if "command" in error.metadata else error.message
+        return error.metadata.get("command", error.message)
     return str(error)

@@ -28,8 +28,11 @@ class BearerToken:
         if len(sent) > 1:
             # A proxy before this may have checked the other one.
             raise UnauthenticatedError(f"the call has {len(sent)} values of authorization in its metadata: send one")
-        if self._token and not hmac.compare_digest(_token_of(*sent), self._token):
+        token = _token_of(*sent)
+        if self._token and not token:
             raise UnauthenticatedError("the call needs metadata authorization: Bearer <the service's token>")
+        if self._token and not hmac.compare_digest(token, self._token):
+            raise UnauthenticatedError("the token is not the service's")
 
 
 def _token_of(authorization: str | bytes = b"") -> bytes:

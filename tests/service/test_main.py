@@ -98,7 +98,8 @@ def test_an_ipv6_address_may_have_the_brackets_of_a_url(catalog_file):
 
 
 def test_a_model_without_weights_is_told_with_the_command_that_fetches_them(catalog_file):
-    assert "python -m service pull @test/absent" in last_line("--catalog", catalog_file, "--models", "@test/absent")
+    told = last_line("--catalog", catalog_file, "--models", "@test/absent")
+    assert f"python -m service pull @test/absent --catalog {catalog_file}" in told
 
 
 def test_help_shows_flags_with_their_variables():

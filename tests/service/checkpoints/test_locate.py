@@ -83,3 +83,15 @@ def test_a_hub_id_that_is_not_in_the_cache_tells_the_command(hub_cache):
         locate(LLAMA)
     assert caught.value.metadata["model"] == LLAMA.id
     assert caught.value.metadata["command"] == f"python -m service pull {LLAMA.id}"
+
+
+def test_the_command_for_a_model_of_ones_own_catalog_names_the_catalog(hub_cache):
+    file = hub_cache / "my models.toml"
+    keys = ("max_prompt_tokens", "max_completion_tokens", "context_window", "default_max_tokens")
+    limits = "".join(f"{key} = 8\n" for key in (*keys, "default_max_tokens_streamed"))
+    file.write_text(f'[models."@me/model"]\ndescription = "Mine"\ncheckpoint = "me/model"\n{limits}')
+    with pytest.raises(WeightsMissingError) as caught:
+        locate(load_catalog(file)["@me/model"])
+    command = f"python -m service pull @me/model --catalog '{file}'"
+    assert caught.value.metadata["command"] == command
+    assert caught.value.message.endswith(command)

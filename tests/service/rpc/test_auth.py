@@ -31,11 +31,22 @@ async def test_the_right_token_lets_in(sent):
     assert await list_models("right", (("authorization", sent),)) is not None
 
 
-@pytest.mark.parametrize("metadata", [(), (("authorization", "Bearer wrong"),), (("authorization", "right"),)])
-async def test_no_token_or_another_one_does_not(metadata):
+NEEDED = "the call needs metadata authorization: Bearer <the service's token>"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ((), NEEDED),
+        ((("authorization", "right"),), NEEDED),
+        ((("authorization", "Bearer "),), NEEDED),
+        ((("authorization", "Bearer wrong"),), "the token is not the service's"),
+    ],
+)
+async def test_no_token_or_another_one_does_not(metadata, words):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await list_models("right", metadata)
-    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.UNAUTHENTICATED, words)
     assert error_info(caught.value).reason == "UNAUTHENTICATED"
 
 
