@@ -178,15 +178,18 @@ export class Batches {
     if (!(pollS > 0)) throw new TypeError(`pollS is ${pollS}: give seconds, more than 0`);
     if (!(timeoutS >= 0)) throw new TypeError(`timeoutS is ${timeoutS}: give seconds, 0 or more`);
     const endsAt = performance.now() + timeoutS * 1000;
+    let seen: Batch | undefined;
     for (;;) {
-      const batch = await this.get(batchId, { signal });
+      const lookS = this.#lookS(endsAt);
+      const batch: Batch = await this.get(batchId, { signal, timeoutS: lookS }).catch((error: unknown) => {
+        const isOver = error instanceof DeadlineExceededError && lookS < this.#settings.timeoutS;
+        throw isOver ? waitIsOver(batchId, seen, error) : error;
+      });
+      seen = batch;
       onProgress?.(batch);
       if (batch.hasEnded) return batch;
       const leftMs = endsAt - performance.now();
-      if (leftMs <= 0) {
-        const words = `batch ${batchId} has ${batch.numEnded} of ${batch.numItems} results, and goes on: wait longer`;
-        throw new DeadlineExceededError(words);
-      }
+      if (leftMs <= 0) throw waitIsOver(batchId, batch);
       const { closed } = this.#settings;
       const ended = signal ? AbortSignal.any([signal, closed]) : closed;
       await sleep(Math.min(pollS * 1000, leftMs, MAX_SLEEP_MS), undefined, { signal: ended }).catch(() => {
@@ -195,6 +198,18 @@ export class Batches {
       });
     }
   }
+
+  /** The most seconds of a look, which ends with the wait. One at the end, of a wait of no time, is as any other. */
+  #lookS(endsAt: number): number {
+    const leftS = (endsAt - performance.now()) / 1000;
+    return leftS > 0 ? Math.min(this.#settings.timeoutS, leftS) : this.#settings.timeoutS;
+  }
+}
+
+/** The error of a wait whose time is over, with how far the batch was when it was last seen. */
+function waitIsOver(batchId: string, seen: Batch | undefined, cause?: unknown): DeadlineExceededError {
+  const progress = seen ? `has ${seen.numEnded} of ${seen.numItems} results` : "has not been seen in that time";
+  return new DeadlineExceededError(`batch ${batchId} ${progress}, and goes on: wait longer`, { cause });
 }
 
 function makeItem(item: BatchItem, index: number): ContractBatchItem {

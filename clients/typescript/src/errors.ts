@@ -194,6 +194,16 @@ export const BY_REASON: ReadonlyMap<string, ErrorClass> = new Map(
   ].map((kind) => [kind.defaultReason, kind]),
 );
 
+const NO_AUTHORITY = "the certificate is of no authority that is trusted: give the PEM of its authority as ca";
+// What to change where a certificate is not trusted, by Node's code.
+const CERTIFICATE_ADVICE: ReadonlyMap<string, string> = new Map([
+  ["ERR_TLS_CERT_ALTNAME_INVALID", "the certificate is for other hosts: give a target that it names"],
+  ["UNABLE_TO_VERIFY_LEAF_SIGNATURE", NO_AUTHORITY],
+  ["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", NO_AUTHORITY],
+  ["SELF_SIGNED_CERT_IN_CHAIN", NO_AUTHORITY],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", NO_AUTHORITY],
+]);
+
 // What the library says by itself. Aborted is its word for a connection that broke.
 const BY_CODE: ReadonlyMap<Code, ErrorClass> = new Map<Code, ErrorClass>([
   [Code.Unavailable, UnreachableError],
@@ -241,13 +251,15 @@ function isBroken(error: ConnectError): boolean {
 
 function whyBroken(error: ConnectError): string {
   if (error.code === Code.Canceled) {
-    return "the connection broke before the answer was whole: the service has ended, or takes TLS only";
+    return "the connection broke before the answer was whole: the service has ended, or does it speak TLS? give tls or ca";
   }
   const { code = "", reason } = nodeError(error) ?? {};
   if (code === "ERR_HTTP2_ERROR") {
     return `what answers there is no gRPC service (${error.rawMessage}): give the service's address, not that of HTTP`;
   }
   if (NO_TLS.has(code)) return "what answers there has no TLS: leave out tls and ca, or give the port that has it";
+  const advice = CERTIFICATE_ADVICE.get(code);
+  if (advice !== undefined) return `${advice}: ${error.rawMessage.trim()}`;
   // OpenSSL's own messages are lines with the file and line of its source.
   return code.startsWith("ERR_SSL_") && reason ? `TLS failed: ${reason}` : error.rawMessage || Code[error.code];
 }

@@ -1,5 +1,7 @@
 """What the TypeScript client's calls are told beside their request: times, signals, names that they don't know."""
 
+import asyncio
+
 import pytest
 from runstream.v1 import batches_pb2
 
@@ -56,10 +58,26 @@ def test_times_that_a_wait_can_not_have_are_refused(refusal, times):
 
 async def test_a_wait_ends_with_its_time_not_after_the_next_look(ask_fake):
     error = await ask_fake(
-        'const error = await name(() => client.batches.wait("b", { pollS: 1_000, timeoutS: 0.05 }));'
+        'await client.batches.get("b"); const wait = () => client.batches.wait("b", { pollS: 1_000, timeoutS: 0.5 });'
+        "const error = await name(wait);"
         "return [error.name, error.message];"
     )
     assert error == ["DeadlineExceededError", "batch b has 0 of 0 results, and goes on: wait longer"]
+
+
+async def test_a_look_that_gets_no_answer_ends_with_the_wait(ask):
+    async def say_nothing(reader, writer):
+        await reader.read(-1)
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        client = f'const client = new rs.Client({{ target: "127.0.0.1:{port}" }});'
+        wait = 'client.batches.wait("b", { timeoutS: 0.05 })'
+        told = await asyncio.to_thread(
+            ask, f"{client} const error = await name(() => {wait}); return [error.name, error.message];"
+        )
+    assert told == ["DeadlineExceededError", "batch b has not been seen in that time, and goes on: wait longer"]
 
 
 async def test_a_wait_may_look_as_seldom_as_it_likes(ask_fake, fake):

@@ -116,7 +116,7 @@ async def test_plain_text_to_a_service_with_tls_is_told(ask, tmp_path):
         body = f"{client} const error = await name(() => client.run({ASKED})); {TOLD}"
         name, is_unavailable, message = await asyncio.to_thread(ask, body)
     assert (name, is_unavailable) == ("UnreachableError", True)
-    assert "takes TLS only" in message
+    assert "does it speak TLS? give tls or ca" in message
 
 
 @pytest.mark.parametrize(
