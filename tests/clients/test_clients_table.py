@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 import runstream
+from runstream import library
 from runstream.batches import AsyncBatches
 from runstream.calls import CallSettings
 from runstream.models import AsyncModels
@@ -67,7 +68,7 @@ def in_python():
     parameters = [set(inspect.signature(each).parameters) for each in (runstream.Client, CallSettings.changed)]
     attributes = public(runstream.RunResult) | public(runstream.Stream) | set(vars(runstream.RunstreamError("")))
     options = set(RunOptions.__annotations__).union(*parameters)
-    return in_sync_client() | set(runstream.__all__) | options | attributes
+    return in_sync_client() | set(library.__all__) | options | attributes
 
 
 @pytest.fixture(scope="session")

@@ -1,74 +1,22 @@
 """Runstream for Python: `Client` and `AsyncClient`, and in `runstream.v1` the messages and stubs of the contract."""
 
-from runstream.async_client import AsyncClient
-from runstream.batch import Batch, BatchResult
-from runstream.client import Client
-from runstream.errors import (
-    BatchesDisabledError,
-    BatchItemCancelledError,
-    BatchNotFoundError,
-    CallCancelledError,
-    ClientClosedError,
-    ContextWindowExceededError,
-    DeadlineExceededError,
-    EngineFailedError,
-    InternalError,
-    InvalidRequestError,
-    MessageTooLargeError,
-    ModelNotFoundError,
-    ModelNotReadyError,
-    QueueFullError,
-    RunstreamError,
-    UnauthenticatedError,
-    UnreachableError,
-    UnsatisfiableFormatError,
-    WeightsMissingError,
-)
-from runstream.messages import Message, ToolCall
-from runstream.models import Model
-from runstream.requests import RunOptions, make_request
-from runstream.response_formats import Choice, Regex
-from runstream.results import Part, RunResult, TokenCount, ToolCallDelta, Usage
-from runstream.streams import AsyncStream, Stream
-from runstream.tools import Tool
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "AsyncClient",
-    "AsyncStream",
-    "Batch",
-    "BatchItemCancelledError",
-    "BatchNotFoundError",
-    "BatchResult",
-    "BatchesDisabledError",
-    "CallCancelledError",
-    "Choice",
-    "Client",
-    "ClientClosedError",
-    "ContextWindowExceededError",
-    "DeadlineExceededError",
-    "EngineFailedError",
-    "InternalError",
-    "InvalidRequestError",
-    "Message",
-    "MessageTooLargeError",
-    "Model",
-    "ModelNotFoundError",
-    "ModelNotReadyError",
-    "Part",
-    "QueueFullError",
-    "Regex",
-    "RunOptions",
-    "RunResult",
-    "RunstreamError",
-    "Stream",
-    "TokenCount",
-    "Tool",
-    "ToolCall",
-    "ToolCallDelta",
-    "UnauthenticatedError",
-    "UnreachableError",
-    "UnsatisfiableFormatError",
-    "Usage",
-    "WeightsMissingError",
-    "make_request",
-]
+if TYPE_CHECKING:
+    from runstream.library import *  # noqa: F403 - it has an `__all__`
+else:
+    # gRPC reads its settings as it is imported: the command sets one before, in a module of this package.
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        library = import_module("runstream.library")
+        if name in ("__all__", *library.__all__):
+            return getattr(library, name)
+        if name in globals():  # a module of the package that the import above has brought
+            return globals()[name]
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=library)
+
+    def __dir__() -> list[str]:
+        from runstream.library import __all__
+
+        return sorted({*globals(), *__all__})

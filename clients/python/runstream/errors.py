@@ -31,6 +31,8 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from runstream.connection_failures import advised
+
 DOMAIN: Final = "runstream"
 DETAILS_KEY: Final = "grpc-status-details-bin"
 REQUEST_ID_KEY: Final = "x-runstream-request-id"
@@ -170,9 +172,17 @@ class BatchItemCancelledError(RunstreamError):
 
 
 class UnreachableError(RunstreamError):
-    """Nothing answers at the address, or the connection broke. A first attempt can wait with `wait_for_ready`."""
+    """Nothing answers at the address, or the connection broke. A first attempt can wait with `wait_for_ready`.
+
+    Attributes:
+        details: What the library that tried tells of it, without advice.
+    """
 
     default_code = grpc.StatusCode.UNAVAILABLE
+
+    def __init__(self, message: str, *, details: str = "", **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.details = details or message
 
 
 class MessageTooLargeError(RunstreamError):
@@ -201,7 +211,7 @@ def _classes(error: type[RunstreamError]) -> Iterator[type[RunstreamError]]:
 
 BY_REASON: Final = {kind.default_reason: kind for kind in _classes(RunstreamError) if kind.default_reason}
 # What the gRPC library says by itself.
-_BY_CODE: Final = {
+_BY_CODE: Final[Mapping[grpc.StatusCode, type[RunstreamError]]] = {
     grpc.StatusCode.UNAVAILABLE: UnreachableError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: MessageTooLargeError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
@@ -224,6 +234,8 @@ def from_rpc(error: grpc.RpcError) -> RunstreamError:
     request_id = str(trailing.get(REQUEST_ID_KEY, ""))
     if info is None:
         kind = _BY_CODE.get(error.code(), RunstreamError)
+        if kind is UnreachableError:
+            return UnreachableError(advised(message), request_id=request_id, details=message)
         return kind(message, code=error.code(), request_id=request_id)
     return BY_REASON.get(info.reason, RunstreamError)(
         message,

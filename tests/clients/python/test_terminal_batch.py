@@ -45,7 +45,9 @@ def questions(tmp_path):
 def test_results_stand_in_order_beside_the_file(running_stack, questions):
     done = runstream("batch", questions, "--target", running_stack.service_address)
     assert (done.returncode, done.stdout) == (0, "")
-    lines = results(questions.with_name("questions.results.jsonl"))
+    file = questions.with_name("questions.results.jsonl")
+    assert done.stderr.splitlines()[-1] == f"results: {file}"
+    lines = results(file)
     assert [line["index"] for line in lines] == [0, 1, 2]
     assert "Paris" in lines[0]["text"]
     assert (lines[1]["external_reference"], lines[1]["finish_reason"]) == ("r", "length")
@@ -55,9 +57,21 @@ def test_the_same_file_is_the_same_batch_until_a_new_one_is_wanted(running_stack
     place = ["--target", running_stack.service_address, "-o", "-", "--account", "same"]
     first, again = (runstream("batch", questions, *place) for _ in range(2))
     assert first.stdout == again.stdout != ""
+    assert "results:" not in first.stderr
     runstream("batch", questions, *place, "--new")
     with Client(running_stack.service_address, account="same") as client:
         assert len(list(client.batches.list())) == 2
+
+
+async def test_one_item_is_told_as_one(fake, questions):
+    questions.write_text('"a"')
+    fake.batch.num_items = 1
+    end(fake.batch, fake)
+    fake.pages = [[batches_pb2.BatchResult(index=0, failure=batches_pb2.BatchItemFailure(reason="INTERNAL"))]]
+    with terminal("batch", questions, "--target", fake.target, state=questions.parent) as screen:
+        await screen.until(f"of {DEMO}: 1 item, ")
+        await screen.until("1 of 1 item failed: its line says why in ")
+        assert await screen.end() == 1
 
 
 @pytest.mark.parametrize("way", ["Ctrl-C", "kill"])

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+import tomllib
 
 import pytest
 from runstream.terminal.options import Connection
 
 from tests.support.certificates import write_certificates
 from tests.support.fake_service import DEMO
+from tests.support.repository import ROOT
 from tests.support.running_stack import run_stack
 from tests.support.terminals import runstream, terminal
 
@@ -118,6 +120,11 @@ def test_a_wrong_command_line_is_told_in_one_line(arguments, what):
     assert what in told(done)
 
 
+def test_the_version_is_that_of_the_package():
+    version = tomllib.loads((ROOT / "clients/python/pyproject.toml").read_text())["project"]["version"]
+    assert runstream("--version").stdout == f"runstream {version}\n"
+
+
 def test_a_token_goes_to_no_other_machine_in_clear_text():
     for place in ("--target=192.0.2.1:1", "--url=http://192.0.2.1:1"):
         done = runstream("run", place, "a", RUNSTREAM_TOKEN="s3cret")
@@ -161,7 +168,7 @@ def test_tls_and_a_token_are_asked_for_and_told_of(tmp_path):
         assert "United States" in runstream(*command, RUNSTREAM_TOKEN=TOKEN).stdout
         refused = runstream(*command, RUNSTREAM_TOKEN="wrong")
     assert refused.returncode == 3
-    assert "give RUNSTREAM_TOKEN or --token-file" in told(refused)
+    assert told(refused) == "the token is not the service's; give RUNSTREAM_TOKEN or --token-file"
 
 
 def test_input_that_is_too_large_is_refused_before_it_is_read_whole():

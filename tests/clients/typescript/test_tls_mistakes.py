@@ -9,7 +9,8 @@ EXPECTED = dict(
     zip(
         MISTAKES,
         (
-            "the connection broke before the answer was whole: the service has ended, or does it speak TLS? give tls or ca",
+            "the connection broke before the answer was whole: the service has ended, or "
+            "does it speak TLS? give tls or ca",
             "what answers there has no TLS: leave out tls and ca",
             "the certificate is for other hosts: give a target that it names",
             "the certificate is of no authority that is trusted: give the PEM of its authority as ca",

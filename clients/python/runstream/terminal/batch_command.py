@@ -61,7 +61,14 @@ def batch(file: Path, output: Path | None, model: str | None, is_new: bool, **op
     _check_place(results, file)
     failed = asyncio.run(_answer(place, model, items, _Asked(text, is_new), results))
     if failed:
-        raise Failure(f"{failed} of {len(items)} items failed: their lines in {results} say why", FAILED)
+        lines = "its line says" if failed == 1 else "their lines say"
+        raise Failure(f"{failed} of {_items_of(len(items))} failed: {lines} why in {results}", FAILED)
+    if str(results) != "-":
+        click.echo(f"results: {results}", err=True)
+
+
+def _items_of(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
 
 
 def _items(text: str, file: Path) -> Iterator[Any]:
@@ -113,7 +120,7 @@ async def _answer(place: Connection, model: str | None, items: list[Any], asked:
         with failures(place.target):
             model = model or await default_model(GrpcBackend(client, place.target))
             made = await client.batches.create(model, items, request_id=asked.request_id(model))
-            click.echo(f"batch {made.id} of {model}: {made.num_items} items, {made.num_ended} done; "
+            click.echo(f"batch {made.id} of {model}: {_items_of(made.num_items)}, {made.num_ended} done; "
                        "the same command finds it again", err=True)  # fmt: skip
             ended = await _wait(client, made)
             if ended.state == "cancelled":

@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
@@ -30,7 +31,23 @@ class _Commands(click.Group):
             return super().invoke(ctx)
 
 
+def _version() -> str:
+    """The version of the package, which is installed by itself or as a part of the service's."""
+    try:
+        return version("runstream-client")
+    except PackageNotFoundError:
+        return version("runstream")
+
+
+def _show_version(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if is_asked and not context.resilient_parsing:
+        click.echo(f"runstream {_version()}")
+        context.exit()
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version,
+              help="Show the version and exit.")  # fmt: skip
 def cli() -> None:
     """Asks the models of a Runstream service.
 

@@ -1,5 +1,6 @@
 """Where the command starts: all that this file loads at first is there without the extra `cli`."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Final, NoReturn
@@ -21,6 +22,8 @@ def main() -> NoReturn:
 
 
 def _loaded() -> Callable[[], int]:
+    # gRPC would tell of a failed handshake on stderr, beside the one line that does.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from runstream.terminal.commands import run_command_line
     except ModuleNotFoundError as error:

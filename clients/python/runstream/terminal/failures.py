@@ -1,13 +1,14 @@
 """How the command ends: its exit codes, and an error as one line on stderr that says what to change."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
 import click
 
 from runstream import errors
+from runstream.connection_failures import Mistake, mistake
 from runstream.terminal.escapes import one_line
 
 FAILED: Final = 1
@@ -36,6 +37,12 @@ _HINTS: Final = (
     (errors.ModelNotFoundError, "`runstream models` lists what there is"),
     (errors.DeadlineExceededError, "give --timeout more seconds, or ask for fewer tokens"),
 )
+_ADVICE: Final[Mapping[Mistake, str]] = {
+    "no TLS given": "does the service speak TLS? give --tls or --ca, or an https:// --url",
+    "TLS given": "it speaks no TLS there: leave out --tls and --ca, or give an http:// --url",
+    "other host": "its certificate is for other hosts: give --target or --url as it names them",
+    "unknown authority": "its certificate is of no authority that is trusted: give that authority's as --ca",
+}
 
 
 class Failure(click.ClickException):
@@ -67,13 +74,22 @@ def described(error: errors.RunstreamError, place: str) -> str:
         place: The address that was asked.
     """
     if isinstance(error, errors.UnreachableError):
-        return one_line(f"no answer from {place}, start the service or give another --target or --url: {error.message}")
+        return one_line(f"{_unreachable(error, place)}: {error.details}")
     hint = next((hint for kind, hint in _HINTS if isinstance(error, kind)), "")
     wait = f"ask again in {error.retry_after_s:g} s" if error.retry_after_s else ""
     # The metadata names the field, where the message does not.
     field = error.field if error.field not in error.message else ""
     told = ": ".join(part for part in (field, error.message) if part)
     return one_line("; ".join(part for part in (told, hint, wait) if part))
+
+
+def _unreachable(error: errors.UnreachableError, place: str) -> str:
+    found = mistake(error.details)
+    if place.startswith("http://") and error.details == "Server disconnected":
+        found = "no TLS given"
+    if found is None:
+        return f"no answer from {place}, start the service or give another --target or --url"
+    return f"no connection to {place}, {_ADVICE[found]}"
 
 
 @contextmanager
