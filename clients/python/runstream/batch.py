@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from runstream.errors import RunstreamError, from_reason
+from runstream.fields import list_of, set_field
 from runstream.requests import as_run_options, make_request
 from runstream.results import RunResult, to_result
 from runstream.v1 import batches_pb2 as pb
@@ -121,7 +122,7 @@ def make_items(items: Iterable[BatchItemLike]) -> list[pb.BatchItem]:
         TypeError: One is wrong; the message begins with its place.
         ValueError: A value of one does not fit its field; the message begins alike.
     """
-    return [_make_item(item, number) for number, item in enumerate(items)]
+    return [_make_item(item, number) for number, item in enumerate(list_of(items, "items"))]
 
 
 def _make_item(item: BatchItemLike, number: int) -> pb.BatchItem:
@@ -129,6 +130,8 @@ def _make_item(item: BatchItemLike, number: int) -> pb.BatchItem:
         return item
     if isinstance(item, text_generation_pb2.RunRequest):
         return pb.BatchItem(request=item)
+    if not isinstance(item, str | Mapping):
+        raise TypeError(f"items[{number}] is of type {type(item).__name__}: give a prompt or a dict of run's keywords")
     options = {"prompt": item} if isinstance(item, str) else dict(item)
     reference = options.pop(_REFERENCE, None)
     try:
@@ -138,4 +141,7 @@ def _make_item(item: BatchItemLike, number: int) -> pb.BatchItem:
         # A UnicodeEncodeError takes more than a message.
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"items[{number}]: {error}") from None
-    return pb.BatchItem(request=request, external_reference=reference)
+    made = pb.BatchItem(request=request)
+    if reference is not None:
+        set_field(made, _REFERENCE, reference, f"items[{number}].{_REFERENCE}")
+    return made

@@ -10,6 +10,7 @@ from typing import Final
 from runstream.batch import Batch, BatchItemLike, BatchResult, make_items, to_batch, to_batch_result
 from runstream.calls import AsyncResponses, CallSettings, Responses, call, call_async
 from runstream.errors import DeadlineExceededError
+from runstream.fields import filled
 from runstream.seconds import check_seconds
 from runstream.v1 import batches_pb2 as pb
 from runstream.v1 import batches_pb2_grpc as pb_grpc
@@ -23,9 +24,10 @@ def _create_request(
     account: str, model: str, items: Iterable[BatchItemLike], request_id: str | None
 ) -> pb.CreateBatchRequest:
     # With an id of its own the request can be sent again where the connection broke.
-    return pb.CreateBatchRequest(
-        account=account, model=model, items=make_items(items), request_id=request_id or str(uuid.uuid4())
-    )
+    made_id = str(uuid.uuid4()) if request_id in (None, "") else request_id
+    request = filled(pb.CreateBatchRequest(), account=account, model=model, request_id=made_id)
+    request.items.extend(make_items(items))
+    return request
 
 
 class _Limit:
@@ -86,12 +88,12 @@ class Batches:
         return self._get(batch_id, self._settings)
 
     def _get(self, batch_id: str, settings: CallSettings) -> Batch:
-        request = pb.GetBatchRequest(account=self._account, batch_id=batch_id)
+        request = filled(pb.GetBatchRequest(), account=self._account, batch_id=batch_id)
         return to_batch(call(self._stub.GetBatch, request, settings).batch)
 
     def list(self, *, page_size: int = 0) -> Iterator[Batch]:
         """Yields the batches, newest first, asking for `page_size` at once: 0 to 1,000, 0 for 100."""
-        request = pb.ListBatchesRequest(account=self._account, page_size=page_size)
+        request = filled(pb.ListBatchesRequest(), account=self._account, page_size=page_size)
         while True:
             page = call(self._stub.ListBatches, request, self._settings)
             yield from map(to_batch, page.batches)
@@ -101,17 +103,17 @@ class Batches:
 
     def cancel(self, batch_id: str) -> Batch:
         """Ends what is left of a batch; keeps the results that it has."""
-        request = pb.CancelBatchRequest(account=self._account, batch_id=batch_id)
+        request = filled(pb.CancelBatchRequest(), account=self._account, batch_id=batch_id)
         return to_batch(call(self._stub.CancelBatch, request, self._settings).batch)
 
     def delete(self, batch_id: str) -> None:
         """Ends what is left of a batch, and forgets it with its results."""
-        request = pb.DeleteBatchRequest(account=self._account, batch_id=batch_id)
+        request = filled(pb.DeleteBatchRequest(), account=self._account, batch_id=batch_id)
         call(self._stub.DeleteBatch, request, self._settings)
 
     def results(self, batch_id: str) -> Iterator[BatchResult]:
         """Yields the results that a batch has so far, ordered by index; leaving the loop cancels the call."""
-        request = pb.StreamBatchResultsRequest(account=self._account, batch_id=batch_id)
+        request = filled(pb.StreamBatchResultsRequest(), account=self._account, batch_id=batch_id)
         for page in Responses(self._stub.StreamBatchResults, request, self._settings):
             yield from map(to_batch_result, page.results)
 
@@ -164,12 +166,12 @@ class AsyncBatches:
         return await self._get(batch_id, self._settings)
 
     async def _get(self, batch_id: str, settings: CallSettings) -> Batch:
-        request = pb.GetBatchRequest(account=self._account, batch_id=batch_id)
+        request = filled(pb.GetBatchRequest(), account=self._account, batch_id=batch_id)
         return to_batch((await call_async(self._stub.GetBatch, request, settings)).batch)
 
     async def list(self, *, page_size: int = 0) -> AsyncIterator[Batch]:
         """Yields the batches, newest first, asking for `page_size` at once: 0 to 1,000, 0 for 100."""
-        request = pb.ListBatchesRequest(account=self._account, page_size=page_size)
+        request = filled(pb.ListBatchesRequest(), account=self._account, page_size=page_size)
         while True:
             page = await call_async(self._stub.ListBatches, request, self._settings)
             for batch in page.batches:
@@ -180,17 +182,17 @@ class AsyncBatches:
 
     async def cancel(self, batch_id: str) -> Batch:
         """Ends what is left of a batch; keeps the results that it has."""
-        request = pb.CancelBatchRequest(account=self._account, batch_id=batch_id)
+        request = filled(pb.CancelBatchRequest(), account=self._account, batch_id=batch_id)
         return to_batch((await call_async(self._stub.CancelBatch, request, self._settings)).batch)
 
     async def delete(self, batch_id: str) -> None:
         """Ends what is left of a batch, and forgets it with its results."""
-        request = pb.DeleteBatchRequest(account=self._account, batch_id=batch_id)
+        request = filled(pb.DeleteBatchRequest(), account=self._account, batch_id=batch_id)
         await call_async(self._stub.DeleteBatch, request, self._settings)
 
     async def results(self, batch_id: str) -> AsyncIterator[BatchResult]:
         """Yields the results that a batch has so far, ordered by index; leaving the loop cancels the call."""
-        request = pb.StreamBatchResultsRequest(account=self._account, batch_id=batch_id)
+        request = filled(pb.StreamBatchResultsRequest(), account=self._account, batch_id=batch_id)
         async for page in AsyncResponses(self._stub.StreamBatchResults, request, self._settings):
             for result in page.results:
                 yield to_batch_result(result)

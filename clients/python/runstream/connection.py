@@ -10,13 +10,15 @@ from typing import Any, Final
 
 import grpc
 
+from runstream.fields import shown
+
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 MAX_ATTEMPTS: Final = 5  # more than that gRPC does not make
 
 Tls = None | bool | str | bytes | os.PathLike[str] | grpc.ChannelCredentials
 ChannelOptions = Sequence[tuple[str, Any]]
 
-_HOST_AND_PORT: Final = re.compile(r"(?P<host>\[[^\[\]\s]+\]|[^\[\]:/,\s]+):(?P<port>\d{1,5})")
+_HOST_AND_PORT: Final = re.compile(r"(?P<host>\[[^\[\]\s]+\]|[^\[\]:/,\s]+):(?P<port>[0-9]{1,5})")
 _SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:")
 _TOKEN: Final = re.compile(r"[!-~]+")
 
@@ -58,11 +60,15 @@ def connection(
     """Checks what a client is made with, without connecting.
 
     Raises:
+        TypeError: A value is of the wrong type.
         ValueError: The address can't be read, or the token would be sent in clear text; says what to give instead.
         OSError: The file with the certificates can't be read.
     """
+    if isinstance(max_attempts, bool) or not isinstance(max_attempts, int):
+        raise TypeError(f"max_attempts is of type {type(max_attempts).__name__}: give an integer")
     if not 1 <= max_attempts <= MAX_ATTEMPTS:
         raise ValueError(f"max_attempts is {max_attempts}: give 1, which never asks again, to {MAX_ATTEMPTS}")
+    check_token(token)
     address, credentials = grpc_target(target), tls_credentials(tls)
     is_local = is_loopback(address)
     if token and credentials is None and not is_local and not allow_plaintext_token:
@@ -70,7 +76,6 @@ def connection(
             f"the token would be sent to {address} in clear text: give tls=True or the path of the server's CA, "
             "or allow_plaintext_token=True if nobody else can read on the way"
         )
-    check_token(token)
     options = [*_options(max_attempts, is_local), *channel_options]
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
     return Connection(address, credentials, options, metadata)
@@ -80,8 +85,11 @@ def check_token(token: str | None) -> None:
     """Refuses a token that no header can carry; none at all is as good as any.
 
     Raises:
-        ValueError: It has other than visible ASCII characters. The message does not show it.
+        TypeError: It is no text. The message does not show it.
+        ValueError: It has other than visible ASCII characters. Neither does this one.
     """
+    if token is not None and not isinstance(token, str):
+        raise TypeError(f"token is of type {type(token).__name__}: give a text")
     if token and not _TOKEN.fullmatch(token):
         raise ValueError("the token is not one of visible ASCII characters: it may have a line end from its file")
 
@@ -90,9 +98,14 @@ def grpc_target(target: str | Sequence[str]) -> str:
     """Writes one or several addresses as gRPC reads them. What it can't read it would look up as a name for ever.
 
     Raises:
+        TypeError: It is neither a text nor a list of texts.
         ValueError: It is no address.
     """
     if not isinstance(target, str):
+        if not isinstance(target, Sequence) or not all(isinstance(each, str) for each in target):
+            raise TypeError(f"target is {shown(target)}: give host:port, or a list of several")
+        if not target:
+            raise ValueError("target is an empty list: give host:port, or a list of several")
         return _several(target)
     if "," in target and not target.startswith(_SCHEMES):
         return _several(target.split(","))
@@ -149,6 +162,7 @@ def tls_credentials(tls: Tls) -> grpc.ChannelCredentials | None:
     """Makes the credentials for what a client was given as `tls`; None for plain text.
 
     Raises:
+        TypeError: It is nothing that tells of TLS, such as a number.
         ValueError: It holds no certificate.
         OSError: The file can't be read.
     """
@@ -158,6 +172,11 @@ def tls_credentials(tls: Tls) -> grpc.ChannelCredentials | None:
         return grpc.ssl_channel_credentials()
     if isinstance(tls, grpc.ChannelCredentials):
         return tls
+    if not isinstance(tls, str | bytes | os.PathLike):
+        # A number would be opened as a file descriptor, and closed.
+        raise TypeError(
+            f"tls is of type {type(tls).__name__}: give True, the path or bytes of certificates, or credentials"
+        )
     certificates = tls if isinstance(tls, bytes) else _read(tls)
     if b"-----BEGIN CERTIFICATE-----" not in certificates:
         raise ValueError("tls holds no certificate: give PEM, with a line -----BEGIN CERTIFICATE-----")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runstream.fields import set_field
+from runstream.fields import json_text, list_of, set_field, shown
 from runstream.spelling import check_names
 from runstream.v1 import text_generation_pb2 as pb
 
@@ -78,12 +78,19 @@ def to_message(message: MessageLike, where: str) -> pb.Message:
         raise TypeError(f'{where} has no role: give "user", "system", "assistant" or "tool"')
     made = pb.Message()
     for name in ("role", "tool_call_id", "name"):
-        set_field(made, name, fields.get(name) or "", f"{where}.{name}")
+        set_field(made, name, _or_empty(fields.get(name)), f"{where}.{name}")
+    if fields.get("content") is None and not fields.get("tool_calls"):
+        raise TypeError(f'{where} has no content: give a text, "" for none')
     for text in _texts(fields.get("content"), f"{where}.content"):
         set_field(made.content.add(), "text", text, f"{where}.content")
-    for number, call in enumerate(fields.get("tool_calls") or ()):
+    calls = fields.get("tool_calls")
+    for number, call in enumerate([] if calls is None else list_of(calls, f"{where}.tool_calls")):
         made.tool_calls.append(_tool_call(call, f"{where}.tool_calls[{number}]"))
     return made
+
+
+def _or_empty(value: Any) -> Any:
+    return "" if value is None else value
 
 
 def _texts(content: Any, where: str) -> Iterable[str]:
@@ -91,7 +98,7 @@ def _texts(content: Any, where: str) -> Iterable[str]:
         return []
     if isinstance(content, str):
         return [content]
-    if not isinstance(content, Sequence):
+    if not isinstance(content, Sequence) or isinstance(content, bytes):
         raise TypeError(f"{where} is of type {type(content).__name__}: give a text or a list of text parts")
     return [_text(part, f"{where}[{number}]") for number, part in enumerate(content)]
 
@@ -103,7 +110,7 @@ def _text(part: Any, where: str) -> str:
         check_names(part, ("type", "text"), where)
         return str(part["text"])
     kind = part.get("type") if isinstance(part, Mapping) else type(part).__name__
-    raise TypeError(f"{where} is no text but {kind!r}: models here take text only")
+    raise TypeError(f"{where} is no text but {shown(kind)}: models here take text only")
 
 
 def _tool_call(call: Any, where: str) -> pb.ToolCall:
@@ -121,9 +128,9 @@ def _tool_call(call: Any, where: str) -> pb.ToolCall:
     if not isinstance(function, Mapping):
         raise TypeError(f"{where} is of type {type(function).__name__}: give a dict")
     check_names(function, keys, where)
-    arguments = function.get("arguments") or ""
-    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return _made_call(call.get("id") or "", function.get("name") or "", text, where)
+    arguments = _or_empty(function.get("arguments"))
+    text = arguments if isinstance(arguments, str) else json_text(arguments, f"{where}.arguments")
+    return _made_call(_or_empty(call.get("id")), _or_empty(function.get("name")), text, where)
 
 
 def _made_call(call_id: Any, name: Any, arguments: str, where: str) -> pb.ToolCall:

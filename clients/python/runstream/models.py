@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Final, Literal
 
 from runstream.calls import CallSettings, call, call_async
+from runstream.fields import filled
 from runstream.v1 import models_pb2 as pb
 from runstream.v1 import models_pb2_grpc as pb_grpc
 
@@ -70,7 +71,7 @@ class Models:
 
     def list(self, *, page_size: int = 0) -> Iterator[Model]:
         """Yields the models in the catalog's order, asking for `page_size` at once: 0 to 1,000, 0 for the most."""
-        request = pb.ListModelsRequest(page_size=page_size)
+        request = filled(pb.ListModelsRequest(), page_size=page_size)
         while True:
             page = call(self._stub.ListModels, request, self._settings)
             yield from map(_to_model, page.models)
@@ -80,16 +81,16 @@ class Models:
 
     def get(self, model: str) -> Model:
         """Tells about one model; raises `ModelNotFoundError` if the catalog does not name it."""
-        return _to_model(call(self._stub.GetModel, pb.GetModelRequest(model=model), self._settings).model)
+        return _to_model(call(self._stub.GetModel, filled(pb.GetModelRequest(), model=model), self._settings).model)
 
     def load(self, model: str, *, timeout_s: float = LOAD_TIMEOUT_S) -> Model:
         """Loads a model and waits for it; loading goes on where the wait ends before."""
-        request = pb.LoadModelRequest(model=model)
+        request = filled(pb.LoadModelRequest(), model=model)
         return _to_model(call(self._stub.LoadModel, request, self._settings.changed(timeout_s)).model)
 
     def unload(self, model: str, *, timeout_s: float | None = None) -> Model:
         """Unloads a model, once its requests have ended or had 30 seconds."""
-        request = pb.UnloadModelRequest(model=model)
+        request = filled(pb.UnloadModelRequest(), model=model)
         return _to_model(call(self._stub.UnloadModel, request, self._settings.changed(timeout_s)).model)
 
 
@@ -102,7 +103,7 @@ class AsyncModels:
 
     async def list(self, *, page_size: int = 0) -> AsyncIterator[Model]:
         """Yields the models in the catalog's order, asking for `page_size` at once: 0 to 1,000, 0 for the most."""
-        request = pb.ListModelsRequest(page_size=page_size)
+        request = filled(pb.ListModelsRequest(), page_size=page_size)
         while True:
             page = await call_async(self._stub.ListModels, request, self._settings)
             for model in page.models:
@@ -113,14 +114,16 @@ class AsyncModels:
 
     async def get(self, model: str) -> Model:
         """Tells about one model; raises `ModelNotFoundError` if the catalog does not name it."""
-        return _to_model((await call_async(self._stub.GetModel, pb.GetModelRequest(model=model), self._settings)).model)
+        return _to_model(
+            (await call_async(self._stub.GetModel, filled(pb.GetModelRequest(), model=model), self._settings)).model
+        )
 
     async def load(self, model: str, *, timeout_s: float = LOAD_TIMEOUT_S) -> Model:
         """Loads a model and waits for it; loading goes on where the wait ends before."""
-        request = pb.LoadModelRequest(model=model)
+        request = filled(pb.LoadModelRequest(), model=model)
         return _to_model((await call_async(self._stub.LoadModel, request, self._settings.changed(timeout_s))).model)
 
     async def unload(self, model: str, *, timeout_s: float | None = None) -> Model:
         """Unloads a model, once its requests have ended or had 30 seconds."""
-        request = pb.UnloadModelRequest(model=model)
+        request = filled(pb.UnloadModelRequest(), model=model)
         return _to_model((await call_async(self._stub.UnloadModel, request, self._settings.changed(timeout_s))).model)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypedDict, Unpack, cast
 
-from runstream.fields import set_field
+from runstream.fields import list_of, set_field, shown
 from runstream.messages import MessageLike, to_message
 from runstream.response_formats import ResponseFormatLike, to_response_format
 from runstream.spelling import check_names
@@ -76,11 +76,12 @@ def make_request(model: str, **options: Unpack[RunOptions]) -> pb.RunRequest:
 
     Raises:
         TypeError: A keyword is unknown or a value of the wrong type, or the input is missing or there twice.
-        ValueError: A number does not fit its field.
+        ValueError: A number or a text does not fit its field.
     """
     check_names(options, RunOptions.__annotations__, "a request")
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    request = pb.RunRequest(model=model)
+    request = pb.RunRequest()
+    set_field(request, "model", model, "model")
     _set_input(request, given)
     for name in _PLAIN:
         _set(request, name, given)
@@ -131,7 +132,7 @@ def _set_input(request: pb.RunRequest, given: Mapping[str, Any]) -> None:
 def _messages(messages: Any) -> list[pb.Message]:
     if isinstance(messages, str | Mapping):
         raise TypeError("messages is one message: give a list of them, or prompt for a single text")
-    return [to_message(message, f"messages[{number}]") for number, message in enumerate(messages)]
+    return [to_message(message, f"messages[{number}]") for number, message in enumerate(list_of(messages, "messages"))]
 
 
 def _set_stops(request: pb.RunRequest, stops: str | Sequence[str] | None) -> None:
@@ -146,13 +147,15 @@ def _set_form(request: pb.RunRequest, given: Mapping[str, Any]) -> None:
         if form.WhichOneof("format"):
             request.response_format.CopyFrom(form)
     if "tools" in given:
-        request.tools.extend(to_tool(tool, f"tools[{number}]") for number, tool in enumerate(given["tools"]))
+        tools = enumerate(list_of(given["tools"], "tools"))
+        request.tools.extend(to_tool(tool, f"tools[{number}]") for number, tool in tools)
     if "tool_choice" in given:
         request.tool_choice.CopyFrom(to_tool_choice(given["tool_choice"]))
     if "priority" in given:
-        if given["priority"] not in _PRIORITIES:
-            raise TypeError(f'priority is {given["priority"]!r}: give "online" or "batch"')
-        request.priority = _PRIORITIES[given["priority"]]
+        priority = given["priority"]
+        if not isinstance(priority, str) or priority not in _PRIORITIES:
+            raise TypeError(f'priority is {shown(priority)}: give "online" or "batch"')
+        request.priority = _PRIORITIES[priority]
 
 
 def _set(message: Any, field: str, given: Mapping[str, Any], name: str = "") -> None:

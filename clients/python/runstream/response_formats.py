@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from runstream.fields import set_field
 from runstream.spelling import check_names
 from runstream.tools import JsonModel, is_json_model, schema_json
 from runstream.v1 import text_generation_pb2 as pb
@@ -41,18 +42,27 @@ def to_response_format(form: ResponseFormatLike) -> pb.ResponseFormat:
 
     Raises:
         TypeError: It is no form.
+        ValueError: A text of it has half a character, or its schema can't be written as JSON.
     """
     if isinstance(form, pb.ResponseFormat):
         return form
     if isinstance(form, Regex):
-        return pb.ResponseFormat(regex=form.pattern)
+        return _made("regex", form.pattern, "response_format.regex")
     if isinstance(form, Choice):
-        return pb.ResponseFormat(choice=pb.Choice(values=form.values))
+        choice = pb.Choice()
+        set_field(choice, "values", form.values, "response_format.choice")
+        return pb.ResponseFormat(choice=choice)
     if form == JSON_OBJECT:
         return pb.ResponseFormat(json_object=pb.JsonObject())
     if isinstance(form, Mapping) and form.get("type") in (JSON_OBJECT, "json_schema", "text"):
         return _from_openai(form)
-    return pb.ResponseFormat(json_schema=schema_json(form, "response_format"))
+    return _made("json_schema", schema_json(form, "response_format"), "response_format")
+
+
+def _made(field: str, text: Any, where: str) -> pb.ResponseFormat:
+    made = pb.ResponseFormat()
+    set_field(made, field, text, where)
+    return made
 
 
 def _from_openai(form: Mapping[str, Any]) -> pb.ResponseFormat:
@@ -61,7 +71,8 @@ def _from_openai(form: Mapping[str, Any]) -> pb.ResponseFormat:
         return pb.ResponseFormat()
     if form["type"] == JSON_OBJECT:
         return pb.ResponseFormat(json_object=pb.JsonObject())
-    return pb.ResponseFormat(json_schema=_schema_json(form.get("json_schema"), "response_format.json_schema"))
+    where = "response_format.json_schema"
+    return _made("json_schema", _schema_json(form.get("json_schema"), where), where)
 
 
 def _schema_json(described: Any, where: str) -> str:

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from runstream.fields import shown
+
 MAX_SECONDS: Final = 1_000_000_000  # 31 years; gRPC fails with 10 times as many
 
 
@@ -23,4 +25,4 @@ def check_seconds(value: object, name: str, *, may_be_zero: bool = False) -> Non
     # Neither comparison is true of nan.
     if not 0 <= value <= MAX_SECONDS or (value == 0 and not may_be_zero):
         least = "of 0 or more" if may_be_zero else "above 0"
-        raise ValueError(f"{name} is {value!r}: give seconds {least} and at most {MAX_SECONDS:,}")
+        raise ValueError(f"{name} is {shown(value)}: give seconds {least} and at most {MAX_SECONDS:,}")

@@ -1,11 +1,12 @@
 """Tools and the choice among them: from pydantic models, dicts like OpenAI's, or dataclasses."""
 
 import inspect
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self, TypeGuard
 
+from runstream.fields import json_text, set_field, shown
 from runstream.spelling import check_names
 from runstream.v1 import text_generation_pb2 as pb
 
@@ -43,6 +44,7 @@ class Tool:
 ToolLike = Tool | type[JsonModel] | Mapping[str, Any] | pb.Tool
 ToolChoiceLike = str | type[JsonModel] | Mapping[str, Any] | pb.ToolChoice
 
+_NOT_IN_NAMES: Final = re.compile("[^A-Za-z0-9_.:/-]")
 _MODES: Final = {
     "auto": pb.TOOL_CHOICE_MODE_AUTO,
     "none": pb.TOOL_CHOICE_MODE_NONE,
@@ -60,13 +62,14 @@ def schema_json(schema: Any, where: str) -> str:
 
     Raises:
         TypeError: It is none.
+        ValueError: JSON can't have it.
     """
     if is_json_model(schema):
-        return json.dumps(schema.model_json_schema(), ensure_ascii=False)
+        return json_text(schema.model_json_schema(), where)
     if isinstance(schema, str):
         return schema
     if isinstance(schema, Mapping):
-        return json.dumps(schema, ensure_ascii=False)
+        return json_text(schema, where)
     raise TypeError(f"{where} is of type {type(schema).__name__}: give a pydantic model, a dict or JSON")
 
 
@@ -79,7 +82,7 @@ def to_tool(tool: ToolLike, where: str) -> pb.Tool:
     if isinstance(tool, pb.Tool):
         return tool
     if is_json_model(tool):
-        return pb.Tool(name=tool.__name__, description=_description(tool), parameters_json=schema_json(tool, where))
+        return _tool(_name(tool), _description(tool), tool, where)
     if isinstance(tool, Tool):
         return _tool(tool.name, tool.description, tool.parameters, where)
     if not isinstance(tool, Mapping):
@@ -96,13 +99,24 @@ def to_tool(tool: ToolLike, where: str) -> pb.Tool:
 def _tool(name: Any, description: Any, parameters: Any, where: str) -> pb.Tool:
     if not isinstance(name, str):
         raise TypeError(f"{where} has no name")
-    text = "" if parameters is None else schema_json(parameters, f"{where}.parameters")
-    return pb.Tool(name=name, description=description or "", parameters_json=text)
+    made = pb.Tool()
+    set_field(made, "name", name, f"{where}.name")
+    if description is not None:
+        set_field(made, "description", description, f"{where}.description")
+    if parameters is not None:
+        set_field(made, "parameters_json", schema_json(parameters, f"{where}.parameters"), f"{where}.parameters")
+    return made
+
+
+def _name(tool: type[JsonModel]) -> str:
+    # That of a generic model has brackets: Box[int].
+    return _NOT_IN_NAMES.sub("_", tool.__name__)
 
 
 def _description(tool: type[JsonModel]) -> str:
-    # The class's own: pydantic's base has one, too.
-    return inspect.cleandoc(tool.__dict__.get("__doc__") or "")
+    # The class's own: pydantic's base has one, too. That of Box[int] is Box's.
+    written = getattr(tool, "__pydantic_generic_metadata__", {}).get("origin") or tool
+    return inspect.cleandoc(written.__dict__.get("__doc__") or "")
 
 
 def to_tool_choice(choice: ToolChoiceLike) -> pb.ToolChoice:
@@ -114,9 +128,9 @@ def to_tool_choice(choice: ToolChoiceLike) -> pb.ToolChoice:
     if isinstance(choice, pb.ToolChoice):
         return choice
     if is_json_model(choice):
-        return pb.ToolChoice(name=choice.__name__)
+        return _named(_name(choice))
     if isinstance(choice, str):
-        return pb.ToolChoice(mode=_MODES[choice]) if choice in _MODES else pb.ToolChoice(name=choice)
+        return pb.ToolChoice(mode=_MODES[choice]) if choice in _MODES else _named(choice)
     if isinstance(choice, Mapping):
         function: Any = choice
         keys, where = {"type", "name"}, "tool_choice"
@@ -126,5 +140,11 @@ def to_tool_choice(choice: ToolChoiceLike) -> pb.ToolChoice:
         if isinstance(function, Mapping):
             check_names(function, keys, where)
             if isinstance(function.get("name"), str):
-                return pb.ToolChoice(name=function["name"])
-    raise TypeError(f'tool_choice is {choice!r}: give "auto", "none", "required" or the name of a tool')
+                return _named(function["name"])
+    raise TypeError(f'tool_choice is {shown(choice)}: give "auto", "none", "required" or the name of a tool')
+
+
+def _named(name: str) -> pb.ToolChoice:
+    made = pb.ToolChoice()
+    set_field(made, "name", name, "tool_choice")
+    return made

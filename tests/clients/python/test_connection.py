@@ -57,6 +57,35 @@ def test_what_is_no_address_is_refused_with_what_to_give(target):
         Client(target)
 
 
+def test_digits_of_other_scripts_are_no_port():
+    with pytest.raises(ValueError, match="is no address"):
+        Client("gpu:٥٠٠٥١")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"target": 5}, "^target is 5: give host:port"),
+        ({"target": b"gpu:1"}, "^target is b'gpu:1'"),
+        ({"target": [5]}, r"^target is \[5\]"),
+        ({"target": []}, "^target is an empty list"),
+        ({"tls": 1}, "^tls is of type int: give True"),
+        ({"tls": 0}, "^tls is of type int: give True"),
+        ({"tls": ["ca.pem"]}, "^tls is of type list"),
+        ({"token": 5}, "^token is of type int"),
+        ({"token": b"x"}, "^token is of type bytes"),
+        ({"token": []}, "^token is of type list"),
+        ({"max_attempts": "3"}, "^max_attempts is of type str"),
+        ({"max_attempts": 2.5}, "^max_attempts is of type float"),
+        ({"max_attempts": True}, "^max_attempts is of type bool"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_an_argument_of_the_wrong_type_is_refused_by_name(kind, settings, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        kind(**settings)
+
+
 @pytest.mark.parametrize("targets", ["a:1,b:2", ["10.0.0.1:1", "[::1]:2"]])
 def test_several_names_are_refused_with_what_to_give(targets):
     with pytest.raises(ValueError, match="dns:///name:port"):

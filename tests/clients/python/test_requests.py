@@ -1,6 +1,6 @@
 """Keyword arguments become a RunRequest: every field has its keyword, and what is no keyword is refused."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pydantic
 import pytest
@@ -239,6 +239,21 @@ def test_a_tool_can_be_written_in_each_way(parameters):
     ]
     made = make_request("m", prompt="p", tools=ways).tools
     assert list(made) == [pb.Tool(name="Weather", description="Tells the weather.", parameters_json=SCHEMA)] * 4
+
+
+ValueT = TypeVar("ValueT")
+
+
+class Box(pydantic.BaseModel, Generic[ValueT]):
+    """Holds a value."""
+
+    value: ValueT
+
+
+def test_a_generic_model_is_a_tool_with_a_name_that_tools_may_have():
+    request = make_request("m", prompt="p", tools=[Box[int]], tool_choice=Box[int])
+    (tool,) = request.tools
+    assert (tool.name, tool.description, request.tool_choice.name) == ("Box_int_", "Holds a value.", "Box_int_")
 
 
 @pytest.mark.parametrize(
