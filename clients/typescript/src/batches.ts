@@ -30,6 +30,7 @@ import {
   BatchState as State,
   CreateBatchRequestSchema,
 } from "./stubs/runstream/v1/batches_pb.js";
+import { checked, integer, list, number, object, shown, signal as abortSignal, text } from "./values.js";
 
 // A timer that is told of more wakes at once.
 const MAX_SLEEP_MS = 2 ** 31 - 1;
@@ -119,22 +120,29 @@ export class Batches {
   async create(options: CreateBatchOptions): Promise<Batch> {
     checkNames(options, CREATE_NAMES, "create");
     const { model, requestId = randomUUID(), items, ...call } = options;
-    const made = [...items].map(makeItem);
+    checked({ requestId }, { requestId: text });
+    const made = list(makeItem)(items, "items");
     // With an id of its own the request can be sent again where the connection broke.
-    const request = create(CreateBatchRequestSchema, { account: this.#account, model, requestId, items: made });
+    const request = create(CreateBatchRequestSchema, {
+      account: this.#account,
+      model: text(model, "model"),
+      requestId,
+      items: made,
+    });
     checkRequest(CreateBatchRequestSchema, request);
     return toBatch((await unary((each) => this.#stub.createBatch(request, each), this.#settings, call)).batch);
   }
 
   /** Tells how far a batch is. */
   async get(batchId: string, options: CallOptions = {}): Promise<Batch> {
-    const request = { account: this.#account, batchId };
+    const request = { account: this.#account, batchId: text(batchId, "batchId") };
     return toBatch((await unary((call) => this.#stub.getBatch(request, call), this.#settings, options)).batch);
   }
 
   /** Yields the batches, newest first, asking for `pageSize` at once: 0 to 1,000, 0 for 100. */
   async *list(options: ListOptions = {}): AsyncGenerator<Batch, void, undefined> {
     checkNames(options, LIST_OPTIONS, "list");
+    checked(options, { pageSize: integer });
     const { pageSize = 0, ...each } = options;
     let pageToken = "";
     do {
@@ -147,19 +155,19 @@ export class Batches {
 
   /** Ends what is left of a batch; keeps the results that it has. */
   async cancel(batchId: string, options: CallOptions = {}): Promise<Batch> {
-    const request = { account: this.#account, batchId };
+    const request = { account: this.#account, batchId: text(batchId, "batchId") };
     return toBatch((await unary((call) => this.#stub.cancelBatch(request, call), this.#settings, options)).batch);
   }
 
   /** Ends what is left of a batch, and forgets it with its results. */
   async delete(batchId: string, options: CallOptions = {}): Promise<void> {
-    const request = { account: this.#account, batchId };
+    const request = { account: this.#account, batchId: text(batchId, "batchId") };
     await unary((call) => this.#stub.deleteBatch(request, call), this.#settings, options);
   }
 
   /** Yields the results that a batch has so far, ordered by index; leaving the loop cancels the call. */
   async *results(batchId: string, options: CallOptions = {}): AsyncGenerator<BatchResult, void, undefined> {
-    const request = { account: this.#account, batchId };
+    const request = { account: this.#account, batchId: text(batchId, "batchId") };
     const call = new Call(this.#settings, options);
     for await (const page of responses((each) => this.#stub.streamBatchResults(request, each), call)) {
       yield* page.results.map(toBatchResult);
@@ -175,6 +183,7 @@ export class Batches {
   async wait(batchId: string, options: WaitOptions = {}): Promise<Batch> {
     checkNames(options, WAIT_NAMES, "wait");
     const { onProgress, pollS = 1, timeoutS = Infinity, signal } = options;
+    checked(options, { pollS: number, timeoutS: number, signal: abortSignal, onProgress: aFunction });
     if (!(pollS > 0)) throw new TypeError(`pollS is ${pollS}: give seconds, more than 0`);
     if (!(timeoutS >= 0)) throw new TypeError(`timeoutS is ${timeoutS}: give seconds, 0 or more`);
     const endsAt = performance.now() + timeoutS * 1000;
@@ -212,15 +221,20 @@ function waitIsOver(batchId: string, seen: Batch | undefined, cause?: unknown): 
   return new DeadlineExceededError(`batch ${batchId} ${progress}, and goes on: wait longer`, { cause });
 }
 
-function makeItem(item: BatchItem, index: number): ContractBatchItem {
-  const { externalReference, ...options } = typeof item === "string" ? { prompt: item } : item;
+function makeItem(item: unknown, where: string): ContractBatchItem {
+  const given: Record<string, unknown> = typeof item === "string" ? { prompt: item } : object(item, where);
+  const { externalReference: _, ...options } = given;
   try {
     // The batch has the model.
     const request = makeRequest({ ...options, model: "" });
-    return create(BatchItemSchema, { request, ...(externalReference !== undefined && { externalReference }) });
+    return create(BatchItemSchema, { request, ...checked(given, { externalReference: text }) });
   } catch (error) {
-    throw new TypeError(`items[${index}]: ${(error as Error).message}`, { cause: error });
+    throw new TypeError(`${where}: ${(error as Error).message}`, { cause: error });
   }
+}
+
+function aFunction(value: unknown, where: string): void {
+  if (typeof value !== "function") throw new TypeError(`${where} is ${shown(value)}: give a function`);
 }
 
 function toBatch(batch: ContractBatch | undefined): Batch {

@@ -14,6 +14,7 @@ import {
   UnreachableError,
 } from "./errors.js";
 import { checkNames } from "./spelling.js";
+import { checked, flag, shown, signal, text } from "./values.js";
 
 const FIRST_WAIT_S = 0.5;
 const MAX_WAIT_S = 5;
@@ -51,9 +52,9 @@ export const CALL_OPTIONS = ["timeoutS", "signal", "waitForReady", "requestId"] 
 export const LIST_OPTIONS = [...CALL_OPTIONS, "pageSize"] as const;
 
 /** Refuses a time that no call can have, with a TypeError. */
-export function checkTimeout(timeoutS: number): void {
-  if (!(timeoutS > 0 && timeoutS <= MAX_TIMEOUT_S)) {
-    throw new TypeError(`timeoutS is ${timeoutS}: give seconds, more than 0 and at most 99,999`);
+export function checkTimeout(timeoutS: unknown): void {
+  if (!(typeof timeoutS === "number" && timeoutS > 0 && timeoutS <= MAX_TIMEOUT_S)) {
+    throw new TypeError(`timeoutS is ${shown(timeoutS)}: give seconds, more than 0 and at most 99,999`);
   }
 }
 
@@ -91,7 +92,8 @@ export class Call {
   /** @throws TypeError: an option is none that a call takes. */
   constructor(settings: CallSettings, options: CallOptions) {
     checkNames(options, CALL_OPTIONS, "a call");
-    const timeoutS = options.timeoutS ?? settings.timeoutS;
+    checked(options, { signal, waitForReady: flag, requestId: text });
+    const { timeoutS = settings.timeoutS } = options;
     checkTimeout(timeoutS);
     if (options.requestId !== undefined && !/^[!-~]{1,128}$/.test(options.requestId)) {
       throw new TypeError("requestId is not of 1 to 128 visible ASCII characters");
@@ -127,7 +129,8 @@ export class Call {
     const waitMs = 1000 * (error.retryAfterS ?? this.#waitS * (0.8 + 0.4 * Math.random()));
     this.#waitS = Math.min(MAX_WAIT_S, 2 * this.#waitS);
     if (waitMs >= this.#leftMs()) throw error;
-    await sleep(waitMs, undefined, { signal: AbortSignal.any([this.#signal(), this.#settings.closed]) }).catch((aborted: unknown) => {
+    const ended = AbortSignal.any([this.#signal(), this.#settings.closed]);
+    await sleep(waitMs, undefined, { signal: ended }).catch((aborted: unknown) => {
       throw this.toError(aborted);
     });
   }

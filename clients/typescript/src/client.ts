@@ -14,6 +14,7 @@ import { Stream } from "./streams.js";
 import { BatchService } from "./stubs/runstream/v1/batches_pb.js";
 import { ModelService } from "./stubs/runstream/v1/models_pb.js";
 import { CountTokensRequestSchema, RunRequestSchema, TextGenerationService } from "./stubs/runstream/v1/text_generation_pb.js";
+import { checked, flag, integer, object, text } from "./values.js";
 
 const MAX_ATTEMPTS = 5;
 
@@ -61,6 +62,7 @@ export class Client {
   constructor(options: ClientOptions = {}) {
     checkNames(options, Object.keys(OPTION_NAMES), "Client");
     const { timeoutS = 120, waitForReady = false, maxAttempts = 4, account = "local" } = options;
+    checked(options, { waitForReady: flag, maxAttempts: integer, account: text });
     if (!(maxAttempts >= 1 && maxAttempts <= MAX_ATTEMPTS)) {
       throw new TypeError(`maxAttempts is ${maxAttempts}: give 1, which never asks again, to ${MAX_ATTEMPTS}`);
     }
@@ -80,7 +82,7 @@ export class Client {
    * @throws TypeError: an option is unknown or of the wrong type.
    */
   async run<T = unknown>(options: RunOptions<T>): Promise<RunResult<T>> {
-    const [asked, call] = split(options);
+    const [asked, call] = split(options, "run");
     const request = makeRequest(asked);
     checkRequest(RunRequestSchema, request);
     const answer = await unary((each) => this.#stub.run(request, each), this.#settings, call);
@@ -94,7 +96,7 @@ export class Client {
    * @throws TypeError: an option is unknown or of the wrong type. What the service says is thrown by the loop.
    */
   stream<T = unknown>(options: RunOptions<T>): Stream<T> {
-    const [asked, call] = split(options);
+    const [asked, call] = split(options, "stream");
     const request = makeRequest(asked);
     checkRequest(RunRequestSchema, request);
     const method = this.#stub.runStream.bind(this.#stub, request);
@@ -103,7 +105,7 @@ export class Client {
 
   /** Counts the tokens of a prompt without generating anything; takes what makes a prompt of `run`'s options. */
   async countTokens(options: PromptOptions & CallOptions & { model: string }): Promise<TokenCount> {
-    const [asked, call] = split(options);
+    const [asked, call] = split(options, "countTokens");
     checkNames(asked, PROMPT_NAMES, "countTokens");
     const request = create(CountTokensRequestSchema, { request: makeRequest(asked) });
     checkRequest(CountTokensRequestSchema, request);
@@ -122,9 +124,12 @@ export class Client {
 }
 
 /** What is asked, and how the call is made. */
-function split<Options extends CallOptions>(options: Options): [Omit<Options, keyof CallOptions>, CallOptions] {
+function split<Options extends CallOptions>(
+  options: Options,
+  what: string,
+): [Omit<Options, keyof CallOptions>, CallOptions] {
   const names: readonly string[] = CALL_OPTIONS;
-  const pairs = Object.entries(options);
+  const pairs = Object.entries(object(options, `${what}'s argument`));
   const asked = Object.fromEntries(pairs.filter(([name]) => !names.includes(name)));
   return [asked as Omit<Options, keyof CallOptions>, Object.fromEntries(pairs.filter(([name]) => names.includes(name)))];
 }

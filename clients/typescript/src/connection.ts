@@ -5,6 +5,8 @@ import { isIPv4 } from "node:net";
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 
+import { checked, flag, isObject, shown, text } from "./values.js";
+
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** What calls of a closed client end with. */
 export const CLOSED = "the client was closed: make another one";
@@ -41,6 +43,7 @@ export interface Connection {
  * @throws TypeError: the address can't be read, or the token would be sent in clear text.
  */
 export function connect(options: ConnectionOptions): Connection {
+  checked(options, { target: text, baseUrl: text, token: text, allowPlaintextToken: flag, tls: flagOrObject });
   const url = toUrl(options);
   const { token, ca } = options;
   if (token && url.protocol === "http:" && !isLoopback(url) && !options.allowPlaintextToken) {
@@ -51,6 +54,9 @@ export function connect(options: ConnectionOptions): Connection {
   }
   if (token && !/^[!-~]+$/.test(token)) {
     throw new TypeError("the token is not one of visible ASCII characters: it may have a line end from its file");
+  }
+  if (ca !== undefined && !(typeof ca === "string" || Buffer.isBuffer(ca))) {
+    throw new TypeError(`ca is ${shown(ca)}: give PEM, as a text or a Buffer`);
   }
   if (ca !== undefined && !ca.includes("-----BEGIN CERTIFICATE-----")) {
     throw new TypeError("ca holds no certificate: give PEM, with a line -----BEGIN CERTIFICATE-----, not its path");
@@ -100,6 +106,10 @@ function toUrl(options: ConnectionOptions): URL {
   }
   if (hasTls && url.protocol === "http:") throw new TypeError(`${text} has no TLS: give baseUrl with https://`);
   return url;
+}
+
+function flagOrObject(value: unknown, where: string): unknown {
+  return isObject(value) ? value : flag(value, where);
 }
 
 function isLoopback(url: URL): boolean {

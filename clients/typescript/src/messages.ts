@@ -1,7 +1,7 @@
 /** Messages of a conversation, in this client's words or in OpenAI's. */
 import { create } from "@bufbuild/protobuf";
 
-import { checkNames, shown } from "./spelling.js";
+import { checkNames } from "./spelling.js";
 import {
   type ContentPart,
   ContentPartSchema,
@@ -10,6 +10,7 @@ import {
   ToolCallSchema,
   type ToolCall as ContractToolCall,
 } from "./stubs/runstream/v1/text_generation_pb.js";
+import { isObject, list, object, optional, shown, text } from "./values.js";
 
 /** A call that the model makes. */
 export interface ToolCall {
@@ -51,41 +52,51 @@ export interface Message {
 const KEYS = ["role", "content", "toolCalls", "toolCallId", "name", "tool_calls", "tool_call_id"];
 
 /** A message of the contract; throws a TypeError if it has a key or a value that no message has. */
-export function toMessage(message: Message, where: string): ContractMessage {
-  checkNames(message, KEYS, where);
-  if (typeof message.role !== "string") {
+export function toMessage(value: unknown, where: string): ContractMessage {
+  checkNames(value, KEYS, where);
+  const message = value as Record<keyof Message, unknown>;
+  if (message.role === undefined) {
     throw new TypeError(`${where} has no role: give "user", "system", "assistant" or "tool"`);
   }
-  const calls = message.toolCalls ?? message.tool_calls ?? [];
+  const name = (camel: keyof Message, snake: keyof Message) => (message[camel] === undefined ? snake : camel);
+  const [callsName, idName] = [name("toolCalls", "tool_calls"), name("toolCallId", "tool_call_id")];
+  const calls = optional(list(toToolCall))(message[callsName], `${where}.${callsName}`);
+  const content = optional(texts)(message.content, `${where}.content`);
+  if (!content && !calls?.length) throw new TypeError(`${where} has neither content nor toolCalls: give "" for no text`);
   return create(MessageSchema, {
-    role: message.role,
-    content: texts(message.content, `${where}.content`).map(toContentPart),
-    toolCalls: calls.map((call, index) => toToolCall(call, `${where}.toolCalls[${index}]`)),
-    toolCallId: message.toolCallId ?? message.tool_call_id ?? "",
-    name: message.name ?? "",
+    role: text(message.role, `${where}.role`),
+    content: (content ?? []).map(toContentPart),
+    toolCalls: calls ?? [],
+    toolCallId: optional(text)(message[idName], `${where}.${idName}`) ?? "",
+    name: optional(text)(message.name, `${where}.name`) ?? "",
   });
 }
 
-function texts(content: Message["content"], where: string): string[] {
-  if (content === undefined || content === null) return [];
-  if (typeof content === "string") return [content];
-  if (!Array.isArray(content)) throw new TypeError(`${where} is ${shown(content)}: give a text or a list of text parts`);
-  return content.map((part: TextPart, index) => {
-    const text = typeof part === "string" ? part : (part?.type ?? "text") === "text" ? part?.text : undefined;
-    if (typeof text !== "string") {
-      throw new TypeError(`${where}[${index}] is no text but ${shown(part)}: models here take text only`);
-    }
-    return text;
-  });
+function texts(content: unknown, where: string): string[] {
+  return typeof content === "string" ? [text(content, where)] : list(toText)(content, where);
 }
 
-function toToolCall(call: ToolCall | OpenAiToolCall, where: string): ContractToolCall {
-  checkNames(call, ["id", "type", "function", "name", "argumentsJson"], where);
-  const { name, argumentsJson } =
-    "function" in call ? { name: call.function.name, argumentsJson: call.function.arguments } : call;
-  return create(ToolCallSchema, { id: call.id ?? "", name: name ?? "", argumentsJson: argumentsJson ?? "" });
+function toText(part: unknown, where: string): string {
+  if (typeof part === "string") return text(part, where);
+  if (!isObject(part) || (part["type"] ?? "text") !== "text" || typeof part["text"] !== "string") {
+    throw new TypeError(`${where} is no text but ${shown(part)}: models here take text only`);
+  }
+  return text(part["text"], `${where}.text`);
 }
 
-function toContentPart(text: string): ContentPart {
-  return create(ContentPartSchema, { part: { case: "text", value: text } });
+function toToolCall(value: unknown, where: string): ContractToolCall {
+  checkNames(value, ["id", "type", "function", "name", "argumentsJson"], where);
+  const call = value as Record<string, unknown>;
+  const id = optional(text)(call["id"], `${where}.id`) ?? "";
+  if (call["function"] === undefined) {
+    const argumentsJson = optional(text)(call["argumentsJson"], `${where}.argumentsJson`) ?? "";
+    return create(ToolCallSchema, { id, name: text(call["name"], `${where}.name`), argumentsJson });
+  }
+  const { name, arguments: written } = object(call["function"], `${where}.function`);
+  const argumentsJson = optional(text)(written, `${where}.function.arguments`) ?? "";
+  return create(ToolCallSchema, { id, name: text(name, `${where}.function.name`), argumentsJson });
+}
+
+function toContentPart(value: string): ContentPart {
+  return create(ContentPartSchema, { part: { case: "text", value } });
 }

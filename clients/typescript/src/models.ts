@@ -4,6 +4,7 @@ import type { Client as Stub } from "@connectrpc/connect";
 import { type CallOptions, type CallSettings, LIST_OPTIONS, type ListOptions, unary } from "./calls.js";
 import { checkNames } from "./spelling.js";
 import { type Model as ContractModel, type ModelService, ModelState as State } from "./stubs/runstream/v1/models_pb.js";
+import { checked, integer, text } from "./values.js";
 
 /** Whether a model can answer; "unknown" is a state that is newer than this client. */
 export type ModelState = "loading" | "ready" | "weights_missing" | "failed" | "unloaded" | "unknown";
@@ -63,6 +64,7 @@ export class Models {
   /** Yields the models in the catalog's order, asking for `pageSize` at once: 0 to 1,000, 0 for the most. */
   async *list(options: ListOptions = {}): AsyncGenerator<Model, void, undefined> {
     checkNames(options, LIST_OPTIONS, "list");
+    checked(options, { pageSize: integer });
     const { pageSize = 0, ...each } = options;
     let pageToken = "";
     do {
@@ -75,17 +77,20 @@ export class Models {
 
   /** Tells about one model; rejects with a `ModelNotFoundError` if the catalog does not name it. */
   async get(model: string, options: CallOptions = {}): Promise<Model> {
+    text(model, "model");
     return toModel((await unary((call) => this.#stub.getModel({ model }, call), this.#settings, options)).model);
   }
 
   /** Loads a model and waits for it, 1800 seconds if `timeoutS` is not given; loading goes on where the wait ends. */
   async load(model: string, options: CallOptions = {}): Promise<Model> {
+    text(model, "model");
     const settings = { ...this.#settings, timeoutS: LOAD_TIMEOUT_S, maxAttempts: 1 };
     return toModel((await unary((call) => this.#stub.loadModel({ model }, call), settings, options)).model);
   }
 
   /** Unloads a model, once its requests have ended or had 30 seconds. */
   async unload(model: string, options: CallOptions = {}): Promise<Model> {
+    text(model, "model");
     const settings = { ...this.#settings, maxAttempts: 1 };
     return toModel((await unary((call) => this.#stub.unloadModel({ model }, call), settings, options)).model);
   }

@@ -3,7 +3,7 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 
 import { type Message, toMessage } from "./messages.js";
 import { type ResponseFormat, toResponseFormat } from "./responseFormats.js";
-import { checkNames, shown } from "./spelling.js";
+import { checkNames } from "./spelling.js";
 import {
   Priority,
   type RunRequest,
@@ -11,6 +11,7 @@ import {
   SamplingParamsSchema,
 } from "./stubs/runstream/v1/text_generation_pb.js";
 import { type OpenAiTool, type Tool, type ToolChoice, toTool, toToolChoice } from "./tools.js";
+import { type Check, checked, flag, integer, integer64, list, number, numbersByToken, shown, text } from "./values.js";
 
 /**
  * What makes a prompt. One of `prompt`, `messages` and `promptTokenIds` is needed. `raw` goes with `prompt` and
@@ -68,46 +69,50 @@ export interface RequestOptions<T = unknown> extends CompletionOptions<T> {
   model: string;
 }
 
-// Records, so that the compiler misses none.
-const PROMPT: Record<keyof PromptOptions, 1> = {
-  prompt: 1,
-  messages: 1,
-  promptTokenIds: 1,
-  raw: 1,
-  addGenerationPrompt: 1,
-  continueFinalMessage: 1,
-  tools: 1,
-  toolChoice: 1,
-  truncatePromptTokens: 1,
-};
-const SAMPLING: Record<keyof SamplingOptions, 1> = {
-  maxTokens: 1,
-  maxTokensIsDefault: 1,
-  temperature: 1,
-  topK: 1,
-  topP: 1,
-  minP: 1,
-  repetitionPenalty: 1,
-  frequencyPenalty: 1,
-  presencePenalty: 1,
-  seed: 1,
-  logitBias: 1,
-  minTokens: 1,
-  ignoreEos: 1,
-  topLogprobs: 1,
-  badWords: 1,
-  allowedTokenIds: 1,
-  topPromptLogprobs: 1,
-};
-const OTHERS: Record<Exclude<keyof CompletionOptions, keyof PromptOptions | keyof SamplingOptions>, 1> = {
-  stopSequences: 1,
-  includeStopSequence: 1,
-  stopTokenIds: 1,
-  priority: 1,
-  cacheSalt: 1,
-  responseFormat: 1,
-};
-const PRIORITIES = { online: Priority.ONLINE, batch: Priority.BATCH };
+const PRIORITIES = new Map<unknown, Priority>([
+  ["online", Priority.ONLINE],
+  ["batch", Priority.BATCH],
+]);
+
+// The compiler misses no option.
+const PROMPT = {
+  prompt: text,
+  messages: list(toMessage),
+  promptTokenIds: list(integer),
+  raw: flag,
+  addGenerationPrompt: flag,
+  continueFinalMessage: flag,
+  tools: list(toTool),
+  toolChoice: toToolChoice,
+  truncatePromptTokens: integer,
+} satisfies Record<keyof PromptOptions, Check<unknown>>;
+const SAMPLING = {
+  maxTokens: integer,
+  maxTokensIsDefault: flag,
+  temperature: number,
+  topK: integer,
+  topP: number,
+  minP: number,
+  repetitionPenalty: number,
+  frequencyPenalty: number,
+  presencePenalty: number,
+  seed: integer64,
+  logitBias: numbersByToken,
+  minTokens: integer,
+  ignoreEos: flag,
+  topLogprobs: integer,
+  badWords: list(text),
+  allowedTokenIds: list(integer),
+  topPromptLogprobs: integer,
+} satisfies Record<keyof SamplingOptions, Check<unknown>>;
+const OTHERS = {
+  stopSequences: (value, where) => (typeof value === "string" ? [text(value, where)] : list(text)(value, where)),
+  includeStopSequence: flag,
+  stopTokenIds: list(integer),
+  priority: toPriority,
+  cacheSalt: text,
+  responseFormat: toResponseFormat,
+} satisfies Record<Exclude<keyof CompletionOptions, keyof PromptOptions | keyof SamplingOptions>, Check<unknown>>;
 
 /** The names of what makes a prompt. */
 export const PROMPT_NAMES = ["model", ...Object.keys(PROMPT)];
@@ -121,67 +126,42 @@ export const REQUEST_NAMES = [...PROMPT_NAMES, ...Object.keys(SAMPLING), ...Obje
  */
 export function makeRequest(options: RequestOptions): RunRequest {
   checkNames(options, REQUEST_NAMES, "a request");
-  if (typeof options.model !== "string") throw new TypeError(`model is ${shown(options.model)}: give its id`);
-  const params = given(options, Object.keys(SAMPLING) as (keyof SamplingOptions)[]);
-  const { priority, responseFormat, stopSequences: stops } = options;
-  if (priority !== undefined && !(priority in PRIORITIES)) {
-    throw new TypeError(`priority is ${shown(priority)}: give "online" or "batch"`);
-  }
-  const form = responseFormat === undefined ? undefined : toResponseFormat(responseFormat);
-  const request = create(RunRequestSchema, {
-    ...given(options, ["includeStopSequence", "cacheSalt", "truncatePromptTokens"]),
-    model: options.model,
-    input: input(options),
-    stopSequences: typeof stops === "string" ? [stops] : [...(stops ?? [])],
-    stopTokenIds: [...(options.stopTokenIds ?? [])],
-    tools: (options.tools ?? []).map((tool, index) => toTool(tool, `tools[${index}]`)),
-    priority: priority === undefined ? Priority.UNSPECIFIED : PRIORITIES[priority],
+  const { responseFormat, ...others } = checked(options, OTHERS);
+  const { tools, toolChoice, truncatePromptTokens, ...prompt } = checked(options, PROMPT);
+  const samplingParams = checked(options, SAMPLING);
+  return create(RunRequestSchema, {
+    ...others,
+    model: text(options.model, "model"),
+    input: input(prompt),
+    ...(tools && { tools }),
+    ...(toolChoice && { toolChoice }),
+    ...(truncatePromptTokens !== undefined && { truncatePromptTokens }),
+    ...(Object.keys(samplingParams).length && { samplingParams: create(SamplingParamsSchema, samplingParams) }),
+    ...(responseFormat?.format.case && { responseFormat }),
   });
-  if (Object.keys(params).length) {
-    const { seed, badWords = [], allowedTokenIds = [], logitBias, ...others } = params;
-    request.samplingParams = create(SamplingParamsSchema, {
-      ...others,
-      ...(seed !== undefined && { seed: toSeed(seed) }),
-      badWords: [...badWords],
-      allowedTokenIds: [...allowedTokenIds],
-      logitBias: { ...logitBias },
-    });
-  }
-  if (form?.format.case) request.responseFormat = form;
-  if (options.toolChoice !== undefined) request.toolChoice = toToolChoice(options.toolChoice);
-  return request;
+}
+
+function toPriority(value: unknown, where: string): Priority {
+  const priority = PRIORITIES.get(value);
+  if (priority === undefined) throw new TypeError(`${where} is ${shown(value)}: give "online" or "batch"`);
+  return priority;
 }
 
 type Init = MessageInitShape<typeof RunRequestSchema>;
+type Prompt = ReturnType<typeof checked<typeof PROMPT>>;
 
-function input(options: RequestOptions): NonNullable<Init["input"]> {
+function input(options: Prompt): NonNullable<Init["input"]> {
+  const { prompt, messages, promptTokenIds, ...conversation } = options;
   const inputs = (["prompt", "messages", "promptTokenIds"] as const).filter((name) => options[name] !== undefined);
   const [kind] = inputs;
   if (inputs.length !== 1 || kind === undefined) {
     const have = inputs.join(" and ") || "none";
     throw new TypeError(`a request has one of prompt, messages and promptTokenIds, this has ${have}`);
   }
-  const conversation = given(options, ["raw", "addGenerationPrompt", "continueFinalMessage"]);
   const allowed = { prompt: ["raw"], messages: Object.keys(conversation), promptTokenIds: [] as string[] }[kind];
   const other = Object.keys(conversation).find((name) => !allowed.includes(name));
   if (other !== undefined) throw new TypeError(`${other} does not go together with ${kind}`);
-  if (kind === "prompt") return { case: "prompt", value: { text: options.prompt!, ...given(options, ["raw"]) } };
-  if (kind === "promptTokenIds") return { case: "promptTokenIds", value: { values: [...options.promptTokenIds!] } };
-  if (!Array.isArray(options.messages)) throw new TypeError("messages is no list: give one, or prompt for a single text");
-  const messages = options.messages.map((message, index) => toMessage(message as Message, `messages[${index}]`));
-  return { case: "conversation", value: { messages, ...conversation } };
-}
-
-function toSeed(seed: number | bigint): bigint {
-  if (typeof seed === "number" && !Number.isSafeInteger(seed)) {
-    throw new TypeError(`seed is ${seed}: give an integer, and a bigint where it is over 2^53`);
-  }
-  return BigInt(seed);
-}
-
-type Given<Options, Name extends keyof Options> = { [Key in Name]?: Exclude<Options[Key], undefined> };
-
-function given<Options extends object, Name extends keyof Options>(options: Options, names: Name[]): Given<Options, Name> {
-  const pairs = names.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
-  return Object.fromEntries(pairs) as Given<Options, Name>;
+  if (prompt !== undefined) return { case: "prompt", value: { text: prompt, ...conversation } };
+  if (promptTokenIds) return { case: "promptTokenIds", value: { values: promptTokenIds } };
+  return { case: "conversation", value: { messages: messages!, ...conversation } };
 }

@@ -8,6 +8,7 @@ import {
   ResponseFormatSchema,
   type RunRequest,
 } from "./stubs/runstream/v1/text_generation_pb.js";
+import { isObject, list, text } from "./values.js";
 
 /** A text that a regular expression matches as a whole: 1 to 4,096 characters. It is not one of JavaScript's. */
 export class Regex {
@@ -30,25 +31,27 @@ export class Choice {
 export type ResponseFormat<T> = TypedSchema<T> | JsonSchema | string | Regex | Choice;
 
 /** A form of the contract; throws a TypeError if it is none. */
-export function toResponseFormat(form: ResponseFormat<unknown>): Message {
-  if (form instanceof Regex) return made({ case: "regex", value: form.pattern });
-  if (form instanceof Choice) return made({ case: "choice", value: { values: [...form.values] } });
+export function toResponseFormat(form: unknown, where: string): Message {
+  if (form instanceof Regex) return made({ case: "regex", value: text(form.pattern, `${where}.pattern`) });
+  if (form instanceof Choice) {
+    return made({ case: "choice", value: { values: list(text)(form.values, `${where}.values`) } });
+  }
   if (form === "json_object") return made({ case: "jsonObject", value: {} });
-  if (typeof form === "object" && !isTypedSchema(form)) {
-    const openai = fromOpenAi(form as JsonSchema);
+  if (isObject(form) && !isTypedSchema(form)) {
+    const openai = fromOpenAi(form, where);
     if (openai) return openai;
   }
-  return made({ case: "jsonSchema", value: schemaJson(form, "responseFormat") });
+  return made({ case: "jsonSchema", value: schemaJson(form, where) });
 }
 
-function fromOpenAi(form: JsonSchema): Message | undefined {
+function fromOpenAi(form: JsonSchema, where: string): Message | undefined {
   const { type, json_schema: described } = form;
   if (type !== "text" && type !== "json_object" && type !== "json_schema") return undefined;
-  checkNames(form, ["type", "json_schema"], "responseFormat");
+  checkNames(form, ["type", "json_schema"], where);
   if (type === "text") return create(ResponseFormatSchema);
   if (type === "json_object") return made({ case: "jsonObject", value: {} });
   const schema = (described as { schema?: unknown } | undefined)?.schema ?? described;
-  return made({ case: "jsonSchema", value: schemaJson(schema, "responseFormat.json_schema") });
+  return made({ case: "jsonSchema", value: schemaJson(schema, `${where}.json_schema`) });
 }
 
 type Init = Exclude<NonNullable<Parameters<typeof create<typeof ResponseFormatSchema>>[1]>["format"], undefined>;

@@ -1,5 +1,5 @@
 /** JSON Schemas as a user has them: objects, JSON, or what zod and other libraries make. */
-import { shown } from "./spelling.js";
+import { isObject, shown, text } from "./values.js";
 
 /** A JSON Schema, draft 2020-12. */
 export type JsonSchema = Record<string, unknown>;
@@ -30,16 +30,24 @@ export function isTypedSchema(value: unknown): value is TypedSchema<unknown> {
  * @throws TypeError: it is none.
  */
 export function schemaJson(schema: unknown, where: string): string {
-  if (typeof schema === "string") return schema;
+  if (typeof schema === "string") return text(schema, where);
   if (isTypedSchema(schema)) {
     const { jsonSchema } = schema["~standard"];
     if (jsonSchema === undefined) {
       throw new TypeError(`${where} can't be made a JSON Schema by itself: give the one that its library makes of it`);
     }
-    return JSON.stringify(jsonSchema.input({ target: "draft-2020-12" }));
+    return written(() => jsonSchema.input({ target: "draft-2020-12" }), where);
   }
-  if (typeof schema === "object" && schema !== null && !Array.isArray(schema)) return JSON.stringify(schema);
+  if (isObject(schema)) return written(() => schema, where);
   throw new TypeError(`${where} is ${shown(schema)}: give a JSON Schema, or one of zod's schemas`);
+}
+
+function written(schema: () => JsonSchema, where: string): string {
+  try {
+    return JSON.stringify(schema());
+  } catch (error) {
+    throw new TypeError(`${where} can't be made a JSON Schema: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /**

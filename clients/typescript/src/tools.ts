@@ -2,7 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 
 import { type JsonSchema, schemaJson, type TypedSchema } from "./schemas.js";
-import { checkNames, shown } from "./spelling.js";
+import { checkNames } from "./spelling.js";
 import {
   type Tool as ContractTool,
   type ToolChoice as ContractToolChoice,
@@ -10,6 +10,7 @@ import {
   ToolChoiceSchema,
   ToolSchema,
 } from "./stubs/runstream/v1/text_generation_pb.js";
+import { isObject, object, optional, shown, text } from "./values.js";
 
 /** A tool that the model may call. */
 export interface Tool {
@@ -30,30 +31,33 @@ export interface OpenAiTool {
 /** "auto", "none", "required", the name of a tool, or OpenAI's object with it. */
 export type ToolChoice = string | { type: "function"; function: { name: string } };
 
-const MODES = new Map([
+const MODES = new Map<unknown, ToolChoiceMode>([
   ["auto", ToolChoiceMode.AUTO],
   ["none", ToolChoiceMode.NONE],
   ["required", ToolChoiceMode.REQUIRED],
 ]);
 
 /** A tool of the contract; throws a TypeError if it has a key or a value that no tool has. */
-export function toTool(tool: Tool | OpenAiTool, where: string): ContractTool {
-  if ("function" in tool) checkNames(tool, ["type", "function"], where);
-  const own = "function" in tool ? tool.function : tool;
-  checkNames(own, ["type", "name", "description", "parameters"], where);
-  if (typeof own.name !== "string") throw new TypeError(`${where} has no name`);
+export function toTool(value: unknown, where: string): ContractTool {
+  const { type = "function", function: inner, ...plain } = object(value, where);
+  if (type !== "function") throw new TypeError(`${where}.type is ${shown(type)}: models here call functions only`);
+  if (inner !== undefined) checkNames(value, ["type", "function"], where);
+  const own = inner === undefined ? plain : object(inner, `${where}.function`);
+  checkNames(own, ["name", "description", "parameters"], where);
+  const { name, description, parameters } = own;
   return create(ToolSchema, {
-    name: own.name,
-    description: own.description ?? "",
-    parametersJson: own.parameters === undefined ? "" : schemaJson(own.parameters, `${where}.parameters`),
+    name: text(name, `${where}.name`),
+    description: optional(text)(description, `${where}.description`) ?? "",
+    parametersJson: parameters === undefined ? "" : schemaJson(parameters, `${where}.parameters`),
   });
 }
 
 /** A choice of the contract; throws a TypeError if it is none. */
-export function toToolChoice(choice: ToolChoice): ContractToolChoice {
-  const mode = typeof choice === "string" ? MODES.get(choice) : undefined;
+export function toToolChoice(choice: unknown, where: string): ContractToolChoice {
+  const mode = MODES.get(choice);
   if (mode !== undefined) return create(ToolChoiceSchema, { choice: { case: "mode", value: mode } });
-  const name = typeof choice === "string" ? choice : choice?.function?.name;
-  if (typeof name === "string") return create(ToolChoiceSchema, { choice: { case: "name", value: name } });
-  throw new TypeError(`toolChoice is ${shown(choice)}: give "auto", "none", "required" or the name of a tool`);
+  const inner = isObject(choice) ? choice["function"] : undefined;
+  const name = isObject(inner) ? inner["name"] : choice;
+  if (typeof name === "string") return create(ToolChoiceSchema, { choice: { case: "name", value: text(name, where) } });
+  throw new TypeError(`${where} is ${shown(choice)}: give "auto", "none", "required" or the name of a tool`);
 }

@@ -168,7 +168,7 @@ def test_a_token_may_stay_here_or_be_hidden_or_be_shown_on_purpose(ask, options)
         ("stop: 1", "did you mean stopSequences or includeStopSequence or stopTokenIds?"),
         ("max_tokens: 1", "did you mean maxTokens?"),
         ("seed: 2 ** 53", "a bigint where it is over 2^53"),
-        ("topK: 1.5", "top_k"),
+        ("topK: 1.5", "topK is 1.5"),
         ("messages: []", "prompt and messages"),
         ("addGenerationPrompt: true", "does not go together with prompt"),
         ('priority: "high"', 'give "online" or "batch"'),
