@@ -11,6 +11,7 @@ from service.errors import RunstreamError
 
 ROOT = Path(__file__).parents[1]
 PROTO = ROOT / "protos/runstream/v1/errors.proto"
+PAGE = ROOT / "docs/grpc.md"
 PREFIX = "ERROR_REASON_"
 VALUE = re.compile(rf"((?:  //.*\n)+)  {PREFIX}(\w+) = \d+;")
 
@@ -61,3 +62,11 @@ def test_the_bridge_answers_nothing_that_neither_it_nor_the_service_says():
 
 def test_the_bridge_has_an_answer_for_every_reason():
     assert {name for name in REASONS if name not in RULES} == NO_CALLERS_FAULT
+
+
+def test_the_page_about_grpc_tells_status_and_http_status_of_each_reason():
+    rows = re.findall(r"^\| ([A-Z_]+) \| ([A-Z_–]+) \| (\d+|–) \| ", PAGE.read_text(), re.MULTILINE)
+    codes = {error.reason: error.code for error in ERRORS}
+    statuses = {name: str(RULES[name].status) for name in RULES.keys() - OF_ITEMS}
+    assert rows == [(name, codes.get(name, "–"), statuses.get(name, "–")) for name, *_ in rows]
+    assert {name for name, *_ in rows} == REASONS

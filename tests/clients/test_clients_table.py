@@ -130,7 +130,7 @@ def test_the_stubs_have_every_rpc_that_their_column_names():
 
 
 def test_what_else_their_column_names_is_in_the_contract_or_in_code_that_is_run():
-    page = sections((ROOT / "docs/clients.md").read_text())
+    page = sections((ROOT / "docs/stubs.md").read_text())
     code = [block.text for name in ("Go", "C++", "Java") for block in blocks(page[name])]
     code += [(CLIENTS / name).read_text() for name in EXAMPLES]
     fields = {

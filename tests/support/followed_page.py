@@ -1,26 +1,34 @@
 """Pages followed as their readers do: files are written, commands are run, and what they print is compared."""
 
 import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
+from tests.support.processes import read_until
 from tests.support.repository import FILES, ROOT
 from tests.support.wrangler import wrangler_dev
 
 _BLOCK = re.compile(r"(?P<prose>.*?)^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+ .*$", re.MULTILINE)
 _FILE = re.compile(r"(?:#|//) (\S+\.\w+)\n")
-_IN_PLACE_OF = re.compile(r"`([^`]+)`(?:\s+again)?\s+in\s+place\s+of\s+`([^`]+)`")
-_ABOVE = re.compile(r"Above `([^`]+)`:")
 _COMMAND = re.compile(r"^\$ (?P<command>.*(?:(?<=\\)\n.*)*)\n(?P<output>(?:(?!\$ ).*\n)*)", re.MULTILINE)
-_WRANGLER = "npx wrangler dev -e local"
-_WORKER = "http://127.0.0.1:8787"
-# Readers install what they lack. Here it is only looked up, and must be on the machine.
-_APT = 'apt-get() { command apt-get --simulate "$@"; }\n'
+_WRANGLER = "npx wrangler dev "
+_WORKER = "localhost:8787"
+_SERVICE = re.compile(r"\S+ -m service ")
+# Readers install what they lack. Here Debian's packages are only looked up, and must be on the machine; wrangler, which
+# is large, is the tests' own.
+_INSTALLERS = """
+apt-get() { command apt-get --simulate "$@"; }
+npm() { if [ "$*" != "install --save-dev wrangler" ]; then command npm "$@"; fi; }
+"""
 
 
 @dataclass(frozen=True)
@@ -55,69 +63,69 @@ def blocks(text: str) -> list[Block]:
     return [Block(_HEADING.split(one["prose"])[-1], one["language"], one["text"]) for one in found]
 
 
-def lay_out(folder: Path) -> None:
-    """Puts what git has of clients and contract into a folder, as `runstream`; files keep their times."""
+def lay_out(checkout: Path) -> None:
+    """Makes a folder have what git has of clients and contract, and this environment; files keep their times."""
     for path in FILES:
         name = path.relative_to(ROOT)
         if name.parts[0] in ("clients", "protos"):
-            copy = folder / "runstream" / name
+            copy = checkout / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, copy)
+    (checkout / ".venv").unlink(missing_ok=True)
+    (checkout / ".venv").symlink_to(sys.prefix)
 
 
 class Reader:
-    """Somebody who follows a page in a folder.
+    """Somebody who follows a page.
 
-    What a block changes in the environment of its shell, the next ones find.
+    Where a block's shell ends, and what it changes in its environment, the next ones find. A server goes on until the
+    next one, or the end of the `with` block.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str], addresses: Mapping[str, str]) -> None:
-        """Takes the folder, the environment of the first shell, and what stands here for the page's addresses."""
-        self._folder = folder
-        self._environment = dict(environment)
-        self._addresses = addresses
-        self._files: list[Path] = []
+        """Takes the folder and the environment of the first shell, and what stands here for the page's addresses."""
+        self._kept = folder / ".environment"
+        self._environment = {**environment, "PWD": str(folder)}
+        self._addresses = dict(addresses)
+        self._server = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.close()
 
     def follow(self, block: Block) -> None:
-        """Does what a block and the words before it say.
+        """Does what a block says.
 
         Raises:
             AssertionError: It can't be done, or something else is printed than the page says.
         """
-        for new, old in _IN_PLACE_OF.findall(block.prose):
-            self._replace(old, new)
-        above = _ABOVE.search(block.prose)
         if block.language == "sh":
             self._shell(block.text)
         elif block.language == "console":
-            self._compare(block.text)
-        elif above:
-            self._replace(above[1], f"{block.text}\n{above[1]}")
+            for found in _COMMAND.finditer(block.text):
+                self._compare(found["command"], self._here(found["output"]))
         else:
             self._write(block.text)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self._environment["PWD"])
 
     def _here(self, text: str) -> str:
         for address, here in self._addresses.items():
             text = text.replace(address, here)
         return text
 
-    def _replace(self, old: str, new: str) -> None:
-        old, new = self._here(old), self._here(new)
-        found = [path for path in self._files if old in path.read_text()]
-        assert len(found) == 1, f"{old} is in {len(found)} of the files"
-        found[0].write_text(found[0].read_text().replace(old, new))
-
     def _write(self, text: str) -> None:
         named = _FILE.match(text)
         assert named, f"no first line names the file of:\n{text}"
-        path = self._folder / named[1]
-        path.write_text(self._here(text))
-        self._files = [*(each for each in self._files if each != path), path]
+        (self._folder / named[1]).write_text(self._here(text))
 
     def _shell(self, text: str) -> str:
         """Runs commands in bash; what they said, if they ended well."""
-        kept = self._folder / ".environment"
-        script = f"{_APT}{self._here(text)}\nenv -0 >'{kept}'"
+        script = f"{_INSTALLERS}{self._here(text)}\nenv -0 PWD=\"$PWD\" >'{self._kept}'"
         done = subprocess.run(
             ["bash", "-eu", "-o", "pipefail", "-c", script],
             cwd=self._folder,
@@ -128,28 +136,45 @@ class Reader:
             text=True,
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}"
-        variables = [each.partition("=") for each in kept.read_text().split("\0") if each]
+        variables = [each.partition("=") for each in self._kept.read_text().split("\0") if each]
         self._environment = {name: value for name, _, value in variables if not name.startswith("BASH_FUNC_")}
         return done.stdout
 
-    def _compare(self, text: str) -> None:
-        commands = [(found["command"], found["output"]) for found in _COMMAND.finditer(text)]
-        if commands[0][0] == _WRANGLER:
-            with self._wrangler() as worker:
-                self._compare_each([(command.replace(_WORKER, worker), output) for command, output in commands[1:]])
-        else:
-            self._compare_each(commands)
+    def _compare(self, command: str, expected: str) -> None:
+        if command.startswith(_WRANGLER):
+            self._run_wrangler(command)
+            return
+        said = self._run_service(command) if _SERVICE.match(command) else self._shell(command)
+        assert _is_like(expected, said), f"$ {command}\n{said}"
 
-    def _compare_each(self, commands: list[tuple[str, str]]) -> None:
-        for command, expected in commands:
-            said = self._shell(command)
-            assert _is_like(self._here(expected), said), f"$ {command}\n{said}"
+    def _run_wrangler(self, command: str) -> None:
+        """Runs the tests' own installation of it."""
+        self._server.close()
+        options = shlex.split(command.removeprefix(_WRANGLER))
+        running = wrangler_dev(self._folder, self._environment["RUNSTREAM_URL"], "", *options)
+        self._addresses[_WORKER] = self._server.enter_context(running).removeprefix("http://")
 
-    @contextmanager
-    def _wrangler(self) -> Iterator[str]:
-        """Runs what another terminal would, of the tests' own installation."""
-        with wrangler_dev(self._folder, self._environment["RUNSTREAM_URL"], "", "-e", "local") as address:
-            yield address
+    def _run_service(self, command: str) -> str:
+        """Starts a service; what it has said until it listens."""
+        self._server.close()
+        service = subprocess.Popen(
+            ["bash", "-c", f"exec {self._here(command)}"],
+            cwd=self._folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._server.enter_context(service)
+        self._server.callback(service.terminate)
+        assert service.stdout is not None
+        said = read_until("listening on", service.stdout)
+        # What it says from here on must be read, or it would block.
+        rest = threading.Thread(target=service.stdout.read)
+        rest.start()
+        self._server.callback(rest.join)
+        self._server.callback(service.terminate)
+        return said
 
 
 def _is_like(expected: str, said: str) -> bool:

@@ -13,6 +13,7 @@ Words.
 
 ```sh
 export GREETING=hello
+mkdir folder && cd folder
 ```
 
 Of `Somebody else`, not run by
@@ -30,11 +31,13 @@ import os
 print(os.environ["GREETING"], "example.org")
 ```
 
-With `localhost` in place of `example.org`:
+Then:
 
 ```console
 $ python3 greet.py
 hello local…
+$ ls ../folder
+greet.py
 ```
 """
 
@@ -42,7 +45,8 @@ hello local…
 @pytest.fixture
 def reader(tmp_path):
     """A reader in an empty folder."""
-    return Reader(tmp_path, os.environ, {})
+    with Reader(tmp_path, os.environ, {"example.org": "localhost"}) as reader:
+        yield reader
 
 
 def follow(reader, page):
@@ -52,7 +56,7 @@ def follow(reader, page):
             reader.follow(block)
 
 
-def test_a_page_is_followed_with_the_environment_and_the_files_that_it_makes(reader):
+def test_a_page_is_followed_with_the_environment_the_folder_and_the_files_that_it_makes(reader):
     follow(reader, PAGE)
 
 
@@ -61,7 +65,8 @@ def test_a_page_is_followed_with_the_environment_and_the_files_that_it_makes(rea
     [
         ("hello local…", "goodbye"),
         ("python3 greet.py", "python3 greet.py && false"),
-        ("in place of `example.org`", "in place of `example.com`"),
+        ("example.org", "example.com"),
+        (" && cd folder", ""),
         ("# greet.py\n", ""),
         ("export GREETING", "false; export GREETING"),
     ],
@@ -76,5 +81,5 @@ def test_the_words_of_a_block_are_those_since_the_last_block_or_heading():
         "Words.",
         "Of `Somebody else`, not run by\nour tests:",
         "",
-        "With `localhost` in place of `example.org`:",
+        "Then:",
     ]
