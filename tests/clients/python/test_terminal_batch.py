@@ -113,21 +113,54 @@ async def test_a_kill_loses_nothing_that_the_real_service_was_asked(running_stac
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
-    [("{", "questions.jsonl:1 is no JSON"), ('"a"\n3', ":2 is neither a prompt nor an object"), ("", "has no request")],
+    ("line", "what"),
+    [
+        ("{", "no JSON: Expecting property name enclosed in double quotes at column 2: give a JSON string"),
+        ("[" * 100_000, "no JSON: it is nested too deep"),
+        ("1" * 5000, "no JSON: an integer has too many digits"),
+        ("3", "it is neither a prompt nor an object"),
+        ('{"prompt": "a", "temperture": 1}', "a request takes no 'temperture': did you mean temperature?"),
+        (
+            '{"prompt": "a", "model": "b"}',
+            "model: one model answers the whole file: leave it out here, and give --model",
+        ),
+        ('{"prompt": "a", "max_tokens": "b"}', "max_tokens can't be 'b'"),
+        ('{"prompt": 5}', "prompt can't be 5"),
+        ("{}", "a request has one of prompt, messages and prompt_token_ids, this has none"),
+        ('"\\ud800"', "prompt can't be '\\ud800'"),
+    ],
+    ids=range(10),
 )
-def test_a_wrong_line_is_named(tmp_path, content, what):
-    (tmp_path / "questions.jsonl").write_text(content)
-    done = runstream("batch", tmp_path / "questions.jsonl", "-m", DEMO)
+def test_a_wrong_line_is_named_with_what_is_wrong_in_it(tmp_path, line, what):
+    file = tmp_path / "questions.jsonl"
+    file.write_text(f'"a"\n\n \n{line}\n')
+    done = runstream("batch", file, "-m", DEMO)
     assert done.returncode == 2
-    assert what in done.stderr
+    assert done.stderr.startswith(f"runstream: {file}:4: {what}")
+    assert done.stderr.count("\n") == 1
 
 
-def test_a_wrong_keyword_is_named(tmp_path, questions):
-    questions.write_text('{"prompt": "a", "temperture": 1}')
-    done = runstream("batch", questions, "-m", DEMO)
-    assert done.returncode == 2
-    assert "did you mean temperature" in done.stderr
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ('{"prompt": "a", "temperature": 9}', "temperature is 9.0; its range is 0 to 5"),
+        ('{"prompt": "a", "priority": "online"}', "priority: it must be PRIORITY_BATCH or unspecified"),
+        ('{"prompt": "a", "external_reference": "%s"}' % ("r" * 5000), "external_reference: it has more than"),
+    ],
+    ids=range(3),
+)
+def test_a_line_that_the_service_refuses_is_named(running_stack, questions, line, what):
+    questions.write_text(f'"a"\n\n \n{line}\n"b"\n{line}')
+    done = runstream("batch", questions, "--target", running_stack.service_address)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"runstream: {questions}:4: {what}")
+    assert f"; {questions}:6: {what}" in done.stderr
+    assert "items[" not in done.stderr
+
+
+def test_a_file_without_a_request_is_refused(questions):
+    questions.write_text("\n")
+    assert "has no request" in runstream("batch", questions, "-m", DEMO).stderr
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):

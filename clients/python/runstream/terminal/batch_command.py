@@ -18,8 +18,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from runstream.async_client import AsyncClient
 from runstream.batch import Batch, BatchResult
 from runstream.connection import MAX_MESSAGE_BYTES
+from runstream.errors import RunstreamError
+from runstream.terminal.batch_lines import BatchLines
 from runstream.terminal.bounded_input import read_file
-from runstream.terminal.failures import FAILED, UNAVAILABLE, Failure, failures
+from runstream.terminal.failures import FAILED, UNAVAILABLE, Failure, described, exit_code, failures
 from runstream.terminal.grpc_backend import GrpcBackend, counted
 from runstream.terminal.options import UNICODE, Connection, connection, connection_options, default_model
 from runstream.terminal.output import write
@@ -54,35 +56,19 @@ def batch(file: Path, output: Path | None, model: str | None, is_new: bool, **op
     if place.url:
         raise Failure("batch speaks gRPC only: give --target instead of --url")
     text = read_file(file, MAX_MESSAGE_BYTES, "split it into several")
-    items = list(_items(text, file))
-    if not items:
-        raise Failure(f"{file} has no request: write one on each line")
+    lines = BatchLines(text, file)
     results = output or file.with_name(f"{file.name.removesuffix('.jsonl')}.results.jsonl")
     _check_place(results, file)
-    failed = asyncio.run(_answer(place, model, items, _Asked(text, is_new), results))
+    failed = asyncio.run(_answer(place, model, lines, _Asked(text, is_new), results))
     if failed:
-        lines = "its line says" if failed == 1 else "their lines say"
-        raise Failure(f"{failed} of {_items_of(len(items))} failed: {lines} why in {results}", FAILED)
+        told = "its line says" if failed == 1 else "their lines say"
+        raise Failure(f"{failed} of {_items_of(len(lines.items))} failed: {told} why in {results}", FAILED)
     if str(results) != "-":
         click.echo(f"results: {results}", err=True)
 
 
 def _items_of(count: int) -> str:
     return "1 item" if count == 1 else f"{count} items"
-
-
-def _items(text: str, file: Path) -> Iterator[Any]:
-    # Not splitlines: JSON strings may hold the other ends of lines that it knows.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            item = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise Failure(f"{file}:{number} is no JSON: {error}") from None
-        if not isinstance(item, str | dict):
-            raise Failure(f"{file}:{number} is neither a prompt nor an object: give one of them")
-        yield item
 
 
 def _check_place(results: Path, file: Path) -> None:
@@ -114,18 +100,28 @@ class _Asked:
         return str(uuid.uuid5(NAMESPACE, content))
 
 
-async def _answer(place: Connection, model: str | None, items: list[Any], asked: _Asked, output: Path) -> int:
+async def _answer(place: Connection, model: str | None, lines: BatchLines, asked: _Asked, output: Path) -> int:
     """Creates or finds the batch, waits for it and writes its results; how many of them are errors."""
     async with place.client() as client:
         with failures(place.target):
             model = model or await default_model(GrpcBackend(client, place.target))
-            made = await client.batches.create(model, items, request_id=asked.request_id(model))
+            made = await _create(client, model, lines, asked)
             click.echo(f"batch {made.id} of {model}: {_items_of(made.num_items)}, {made.num_ended} done; "
                        "the same command finds it again", err=True)  # fmt: skip
             ended = await _wait(client, made)
             if ended.state == "cancelled":
                 click.echo(f"batch {made.id} was cancelled: --new asks again", err=True)
             return await _write(client, ended, output)
+
+
+async def _create(client: AsyncClient, model: str, lines: BatchLines, asked: _Asked) -> Batch:
+    try:
+        return await client.batches.create(model, lines.items, request_id=asked.request_id(model))
+    except RunstreamError as error:
+        told = described(error, "")
+        if (placed := lines.placed(told)) == told:
+            raise
+        raise Failure(placed, exit_code(error)) from None
 
 
 async def _wait(client: AsyncClient, made: Batch) -> Batch:

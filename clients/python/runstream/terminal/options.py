@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from runstream.async_client import AsyncClient
 from runstream.client import DEFAULT_ACCOUNT, DEFAULT_TARGET, DEFAULT_TIMEOUT_S
 from runstream.connection import MAX_MESSAGE_BYTES, check_token, grpc_target, is_loopback
+from runstream.seconds import MAX_SECONDS
 from runstream.terminal.backend import Backend
 from runstream.terminal.bounded_input import read_file
 from runstream.terminal.failures import REFUSED, Failure, failures
@@ -23,7 +24,6 @@ from runstream.terminal.grpc_backend import GrpcBackend
 from runstream.terminal.rest_backend import MAX_BODY_BYTES, RestBackend
 
 MAX_TOKEN_BYTES: Final = 65_536
-MAX_TIMEOUT_S: Final = 86_400 * 365
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -93,7 +93,7 @@ class _Seconds(click.FloatRange):
     """A time that has an end. Neither inf nor nan is one, and far beyond years a deadline is past."""
 
     def __init__(self) -> None:
-        super().__init__(min=0, min_open=True, max=MAX_TIMEOUT_S)
+        super().__init__(min=0, min_open=True, max=MAX_SECONDS)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The seconds."""
