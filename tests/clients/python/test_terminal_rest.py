@@ -24,7 +24,7 @@ async def asked(body, arguments, status=200):
 @pytest.mark.parametrize(
     ("arguments", "body", "what"),
     [
-        (STREAM, b'data: {"response":5}\n\n', "its 'response' is of the wrong type"),
+        (STREAM, b'data: {"response":[5]}\n\n', "its 'response' is of the wrong type"),
         (STREAM, b"data: " + b"[" * 100_000 + b"\n\n", "it sends no JSON"),
         (STREAM, b"data: " + b"a" * 5_000_000, "a line of its stream is too long"),
         (STREAM, b"data: [5]\n\n", "it sends JSON that is no object"),
@@ -67,3 +67,8 @@ async def test_a_port_of_grpc_is_told_in_one_line(fake):
         "it speaks another protocol than HTTP/1.1; a port of gRPC is for --target: check --url\n"
     )
     assert done.stderr.count("\n") == 1
+
+
+async def test_a_number_in_a_stream_is_text():
+    done = await asked(b'data: {"response":"6 * 7 = "}\n\ndata: {"response":42}\n\ndata: [DONE]\n\n', STREAM)
+    assert (done.returncode, done.stdout) == (0, "6 * 7 = 42\n")

@@ -206,7 +206,15 @@ def _piece(event: Mapping[str, Any]) -> Piece:
         raise _BY_CODE.get(code, errors.InternalError)(message)
     usage = _counted(event)
     finish_reason = _entry(event, "finish_reason", str) or ("stop" if usage else "")
-    return Piece(_entry(event, "response", str), finish_reason, usage)
+    return Piece(_text(event), finish_reason, usage)
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    """The text of an event. Cloudflare's own service sends a token of digits as a number."""
+    value = event.get("response")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return json.dumps(value)
+    return _entry(event, "response", str)
 
 
 def _counted(answer: Mapping[str, Any]) -> dict[str, int]:
