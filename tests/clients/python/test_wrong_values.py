@@ -186,3 +186,32 @@ def test_a_call_for_models_refuses_it_by_name():
             client.models.get(5)  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"^page_size can't be 'x'"):
             next(client.models.list(page_size="x"))  # type: ignore[arg-type]
+
+
+def test_a_number_that_does_not_fit_is_refused_by_name():
+    with pytest.raises(ValueError, match="seed can't be 9223372036854775808"):
+        make_request("m", prompt="p", seed=2**63)
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"role": "user", "content": HALF}, "content"),
+        ({"role": "user", "content": ["a", HALF]}, "content"),
+        ({"role": HALF}, "role"),
+        ({"role": "tool", "content": "", "name": HALF}, "name"),
+        (
+            {"role": "assistant", "tool_calls": [{"function": {"arguments": HALF}}]},
+            r"tool_calls\[0\].function.arguments",
+        ),
+        ({"role": "assistant", "tool_calls": [ToolCall(HALF, "f", "")]}, r"tool_calls\[0\].id"),
+    ],
+)
+def test_half_a_character_in_a_message_is_refused_by_name(message, field):
+    with pytest.raises(ValueError, match=rf"messages\[0\].{field} can't be '.*surrogates not allowed"):
+        make_request("m", messages=[message])
+
+
+def test_a_value_of_the_wrong_type_in_a_message_is_refused_by_name():
+    with pytest.raises(TypeError, match=r"messages\[0\].tool_call_id can't be 3"):
+        make_request("m", messages=[{"role": "tool", "content": "", "tool_call_id": 3}])
