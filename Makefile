@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix proto demo-model bench test-gpu bench-gpu stress parity clean setup setup-dev
+.PHONY: help run test check fix proto vendor demo-model bench test-gpu bench-gpu stress parity clean setup setup-dev
 
 PYTHON_IN_VENV := .venv/bin/python
 
@@ -34,6 +34,9 @@ proto: setup-dev ## generate the stubs of all languages from protos/
 	$(PYTHON_IN_VENV) -m scripts.stubs clients/python
 	$(PYTHON_IN_VENV) -m scripts.client_stubs
 
+vendor: setup-dev ## copy into the playground what its package-lock.json names
+	$(PYTHON_IN_VENV) -m scripts.vendor
+
 demo-model: setup-dev ## train the demo model from nothing (half an hour on 2 cores with bfloat16, else an hour)
 	$(PYTHON_IN_VENV) -m demo.train
 
@@ -53,7 +56,7 @@ parity: setup-dev ## compare a server with Runstream: BASE=https://api.cloudflar
 
 clean: ## remove the environment and all caches
 	rm -rf .venv clients/go/build clients/cpp/build clients/java/build clients/typescript/build clients/typescript/dist \
-		clients/typescript/node_modules tests/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+		clients/typescript/node_modules tests/node/node_modules bridge/playground/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:

@@ -15,6 +15,7 @@ from bridge.middleware.errors import add_request_id, answer_errors, name_server,
 from bridge.middleware.origin import add_cors_headers, check_origin
 from bridge.openai.routes import add_routes as add_openai_routes
 from bridge.openapi import page as openapi
+from bridge.playground.routes import add_routes as add_playground_routes
 from bridge.upstream.channel import open_channel
 from bridge.upstream.client import SERVICE, ServiceClient
 from bridge.upstream.models import MODELS, Models
@@ -47,6 +48,7 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", health.metrics)
     openapi.add_routes(app)
+    add_playground_routes(app.router)
     return app
 
 

@@ -4,7 +4,8 @@ import shlex
 from pathlib import Path
 
 GREETING = """
-Runstream answers at {bridge} (gRPC at {service_address}). Ask it something:
+Runstream answers at {bridge} (gRPC at {service_address}).
+{invitation}:
 
   curl {curl_to} -d '{{"prompt": "where is new york?"}}'
 
@@ -28,4 +29,6 @@ def greeting(bridge_url: str, service_address: str, bridge_socket: Path | None =
     run_url = f"{bridge_url}/client/v4/accounts/me/ai/run/@cf/meta/llama-3.1-8b-instruct"
     curl_to = f"--unix-socket {shlex.quote(str(bridge_socket))} {run_url}" if bridge_socket else run_url
     bridge = f"unix:{bridge_socket}" if bridge_socket else bridge_url
-    return GREETING.format(bridge=bridge, service_address=service_address, curl_to=curl_to)
+    # No browser opens a socket.
+    invitation = "Ask it something" if bridge_socket else f"Open {bridge_url}/ in a browser, or ask it from here"
+    return GREETING.format(bridge=bridge, service_address=service_address, invitation=invitation, curl_to=curl_to)

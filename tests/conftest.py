@@ -13,7 +13,12 @@ if not torch.cuda.is_available():
     # Triton asks when a kernel is defined, also in the engines' processes.
     os.environ["TRITON_INTERPRET"] = "1"
 
-pytest_plugins = ["tests.support.browser", "tests.support.node_scripts", "tests.support.whole_chain"]
+pytest_plugins = [
+    "tests.support.browser",
+    "tests.support.page",
+    "tests.support.node_scripts",
+    "tests.support.whole_chain",
+]
 
 settings.register_profile("ci", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("stress", deadline=None, max_examples=1_000, suppress_health_check=[HealthCheck.too_slow])

@@ -4,11 +4,33 @@ from typing import Final
 
 from bridge.openapi.answers import JSON, V4_ERROR
 from bridge.openapi.operation import Operation
-from bridge.workers_ai.answer_schemas import OBJECT, closed
-from bridge.workers_ai.schema import STRING
+from bridge.workers_ai.answer_schemas import COUNT, OBJECT, array_of, closed
+from bridge.workers_ai.schema import STRING, Schema
 
 TAG: Final = "Operation"
 STATUS: Final = closed(status=STRING)
+BOOLEAN: Final[Schema] = {"type": "boolean"}
+MODELS: Final = closed(
+    account=STRING,
+    needs_token=BOOLEAN,
+    grpc=closed(address=STRING, is_tls=BOOLEAN),
+    models=array_of(
+        closed(
+            id=STRING,
+            description=STRING,
+            state={"enum": ["loading", "ready", "weights_missing", "failed", "unloaded"]},
+            state_detail=STRING,
+            served_model=STRING,
+            max_prompt_tokens=COUNT,
+            max_completion_tokens=COUNT,
+            context_window=COUNT,
+            default_max_tokens=COUNT,
+            default_max_tokens_streamed=COUNT,
+            license=STRING,
+            can_call_tools=BOOLEAN,
+        )
+    ),
+)
 
 OPERATIONS: Final = (
     Operation(
@@ -51,5 +73,20 @@ OPERATIONS: Final = (
         summary="Shows this document.",
         answers={"text/html": STRING},
         is_open=True,
+    ),
+    Operation(
+        path="/",
+        name="playground",
+        tag=TAG,
+        summary="Shows the playground.",
+        answers={"text/html": STRING},
+        is_open=True,
+    ),
+    Operation(
+        path="/playground/models",
+        name="modelsNow",
+        tag=TAG,
+        summary="Tells what each model takes, and whether it can answer now.",
+        answers={JSON: MODELS},
     ),
 )

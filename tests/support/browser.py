@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,22 @@ FLAGS = (
 )
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """Chromium without a window."""
+@contextmanager
+def chromium(folder: Path) -> Iterator[webdriver.Chrome]:
+    """Chromium without a window, whose console is kept; skips the test where there is none."""
     if not (CHROMIUM and CHROMEDRIVER):
         skip_or_fail("Chromium is not installed: pages are NOT tested")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path}"):
+    for flag in (*FLAGS, f"--user-data-dir={folder}"):
         options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     with webdriver.Chrome(options, webdriver.ChromeService(CHROMEDRIVER)) as chrome:
+        yield chrome
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    """A browser of the test's own."""
+    with chromium(tmp_path) as chrome:
         yield chrome

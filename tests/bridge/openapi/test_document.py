@@ -8,8 +8,8 @@ from bridge.auth.tokens import Token, hash_token
 from bridge.config import Config
 from bridge.openapi.document import document
 
-UNDOCUMENTED = {("get", "/docs/{asset}")}
-"""What the page is made of."""
+UNDOCUMENTED = {("get", "/docs/{asset}"), ("get", "/playground/{file}")}
+"""What the pages are made of."""
 
 
 def test_the_document_has_exactly_the_routes_of_the_application():

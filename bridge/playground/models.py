@@ -1,0 +1,43 @@
+"""`GET /playground/models`: what the service says of its models now, beyond what Cloudflare's routes have room for."""
+
+from typing import Any, Final
+
+from aiohttp import web
+from google.protobuf.json_format import MessageToDict
+from runstream.v1 import models_pb2
+
+from bridge.auth.account import identify
+from bridge.auth.tokens import TOKENS
+from bridge.config import CONFIG
+from bridge.http.json_text import json_response
+from bridge.upstream.client import SERVICE
+
+STATE_PREFIX: Final = "MODEL_STATE_"
+
+
+async def tell_models(http_request: web.Request) -> web.Response:
+    """Tells all models of the catalog, with the account that the token acts for and where gRPC answers.
+
+    Raises:
+        GatewayError: The request may not act for an account.
+        AiError: The service can't say.
+    """
+    account = identify(http_request)
+    models = await http_request.app[SERVICE].list_models()
+    config = http_request.app[CONFIG]
+    return json_response(
+        {
+            "account": account,
+            "needs_token": bool(http_request.app[TOKENS]),
+            "grpc": {"address": config.service, "is_tls": config.service_ca is not None},
+            "models": [_entry(model) for model in models],
+        }
+    )
+
+
+def _entry(model: models_pb2.Model) -> dict[str, Any]:
+    """The fields of the contract; the state as one word in lower case, such as "weights_missing"."""
+    fields: dict[str, Any] = MessageToDict(
+        model, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    return {**fields, "state": fields["state"].removeprefix(STATE_PREFIX).lower()}

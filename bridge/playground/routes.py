@@ -1,0 +1,75 @@
+"""The pages, the files that they are made of, and the data that they alone ask for."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from bridge.playground.models import tell_models
+
+STATIC: Final = Path(__file__).with_name("static")
+
+CONTENT_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+# A table of what there is, so that no name leads out of the folder.
+FILES: Final = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.suffix in CONTENT_TYPES}
+
+# By path. They hold nothing, so they need no token; what they ask for does.
+PAGES: Final = {"/": "index.html"}
+
+# Nothing inline, nothing evaluated, nothing from elsewhere: what a model says can't become code, nor call home.
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types dompurify",
+    )
+)
+
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    # Browsers ask each time whether a file has changed, by its ETag: a page and its modules are of one version.
+    "Cache-Control": "no-cache",
+}
+
+
+def add_routes(router: web.UrlDispatcher) -> None:
+    """Adds the pages, their data and their files."""
+    for path, name in PAGES.items():
+        router.add_get(path, _page(name))
+    router.add_get("/playground/models", tell_models)
+    router.add_get("/playground/{file:.+}", _file)
+
+
+def _page(name: str) -> Callable[[web.Request], Awaitable[web.FileResponse]]:
+    async def answer(_http_request: web.Request) -> web.FileResponse:
+        return _answer(name)
+
+    return answer
+
+
+async def _file(http_request: web.Request) -> web.FileResponse:
+    name = http_request.match_info["file"]
+    if name not in FILES:
+        raise web.HTTPNotFound
+    return _answer(name)
+
+
+def _answer(name: str) -> web.FileResponse:
+    path = FILES[name]
+    return web.FileResponse(path, headers={**HEADERS, hdrs.CONTENT_TYPE: CONTENT_TYPES[path.suffix]})

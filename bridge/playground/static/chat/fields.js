@@ -1,0 +1,189 @@
+// @ts-check
+/** Controls for single fields of a request, made from their JSON Schemas: what is left empty is not sent. */
+
+import { clone } from "./templates.js";
+
+/** Wider ranges are no good as sliders. */
+const MAX_STEPS = 20_000;
+const FINE_STEP = 0.01;
+
+/** @typedef {import("../server/models.js").Schema} Schema */
+
+/** @param {Schema} schema @returns {boolean} Whether one simple control is enough for it. */
+export function isSimple({ type }) {
+  return type === "number" || type === "integer" || type === "boolean";
+}
+
+/** A field with its label, range, default and control. Dispatches "change" when the user has set it. */
+export class Field extends EventTarget {
+  #unset;
+  #control;
+
+  /**
+   * @param {string} name
+   * @param {Schema} schema
+   * @param {string} id Unique on the page.
+   */
+  constructor(name, schema, id) {
+    super();
+    this.name = name;
+    this.element = clone("field-template");
+    this.#control = controlFor(schema);
+    this.#control.main.id = id;
+    this.#control.main.name = name;
+    this.#control.main.setAttribute("aria-describedby", `${id}-help`);
+    this.#part(".input").append(...this.#control.elements);
+    const label = /** @type {HTMLLabelElement} */ (this.#part("label"));
+    label.textContent = name;
+    label.htmlFor = id;
+    const help = this.#part(".help");
+    help.id = `${id}-help`;
+    help.textContent = [schema.description, rangeOf(schema)].filter(Boolean).join(" ");
+    this.#unset = /** @type {HTMLButtonElement} */ (this.#part(".unset"));
+    this.#unset.setAttribute("aria-label", `Reset ${name}`);
+    this.#unset.addEventListener("click", () => this.#changed(undefined));
+    this.#control.onChange = () => this.#changed(this.#control.read());
+  }
+
+  /** Its value; undefined if it is not set, or not what the schema wants. */
+  get value() {
+    return this.#control.read();
+  }
+
+  set value(value) {
+    this.#control.write(value);
+    this.#unset.hidden = value === undefined;
+  }
+
+  /** @param {unknown} value */
+  #changed(value) {
+    if (value === undefined && !this.#control.main.matches(":invalid")) this.#control.write(undefined);
+    this.#unset.hidden = value === undefined;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {string} selector @returns {HTMLElement} */
+  #part(selector) {
+    return /** @type {HTMLElement} */ (this.element.querySelector(selector));
+  }
+}
+
+/** @param {Schema} schema */
+function rangeOf({ minimum, maximum, default: preset }) {
+  const range = [minimum !== undefined && `from ${minimum}`, maximum !== undefined && `to ${maximum}`];
+  const told = [range.filter(Boolean).join(" "), preset !== undefined && `default ${preset}`].filter(Boolean).join(", ");
+  return told && `${told[0].toUpperCase()}${told.slice(1)}.`;
+}
+
+/**
+ * @typedef {object} Control
+ * @property {HTMLElement[]} elements
+ * @property {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} main The one that the label is for.
+ * @property {() => any} read
+ * @property {(value: any) => void} write
+ * @property {() => void} onChange Called when the user has changed it.
+ */
+
+/** @param {Schema} schema @returns {Control} */
+function controlFor(schema) {
+  if (schema.type === "boolean") return switchFor(schema);
+  return isSimple(schema) ? numberFor(schema) : jsonFor();
+}
+
+/** @param {Schema} schema @returns {Control} */
+function numberFor({ type, minimum, maximum, default: preset }) {
+  const box = document.createElement("input");
+  const slider = document.createElement("input");
+  const step = type === "integer" ? 1 : FINE_STEP;
+  const hasSlider = minimum !== undefined && maximum !== undefined && (maximum - minimum) / step <= MAX_STEPS;
+  for (const input of [box, slider]) {
+    if (minimum !== undefined) input.min = String(minimum);
+    if (maximum !== undefined) input.max = String(maximum);
+  }
+  box.type = "number";
+  box.step = type === "integer" ? "1" : "any";
+  box.placeholder = preset === undefined ? "not set" : String(preset);
+  slider.type = "range";
+  slider.step = String(step);
+  slider.tabIndex = -1;
+  slider.setAttribute("aria-hidden", "true");
+  /** @type {Control} */
+  const control = {
+    elements: hasSlider ? [box, slider] : [box],
+    main: box,
+    read: () => (box.value !== "" && box.validity.valid ? box.valueAsNumber : undefined),
+    write: (value) => {
+      box.value = value === undefined ? "" : String(value);
+      slider.value = String(value ?? preset ?? maximum);
+    },
+    onChange: () => {},
+  };
+  box.addEventListener("input", () => {
+    slider.value = box.value || String(preset ?? maximum);
+    control.onChange();
+  });
+  slider.addEventListener("input", () => {
+    box.value = slider.value;
+    control.onChange();
+  });
+  control.write(undefined);
+  return control;
+}
+
+/** @param {Schema} schema @returns {Control} */
+function switchFor({ default: preset }) {
+  const choice = document.createElement("select");
+  choice.append(
+    new Option(preset === undefined ? "not set" : `not set (${preset})`, ""),
+    new Option("true", "true"),
+    new Option("false", "false"),
+  );
+  /** @type {Control} */
+  const control = {
+    elements: [choice],
+    main: choice,
+    read: () => (choice.value ? choice.value === "true" : undefined),
+    write: (value) => {
+      choice.value = value === undefined ? "" : String(value);
+    },
+    onChange: () => {},
+  };
+  choice.addEventListener("change", () => control.onChange());
+  return control;
+}
+
+/** @returns {Control} */
+function jsonFor() {
+  const text = document.createElement("textarea");
+  text.className = "code";
+  text.rows = 1;
+  text.placeholder = "not set";
+  text.spellcheck = false;
+  /** @type {Control} */
+  const control = {
+    elements: [text],
+    main: text,
+    read: () => parsed(text.value),
+    write: (value) => {
+      text.value = value === undefined ? "" : JSON.stringify(value);
+      text.setCustomValidity("");
+    },
+    onChange: () => {},
+  };
+  text.addEventListener("input", () => {
+    const isWrong = text.value.trim() !== "" && parsed(text.value) === undefined;
+    text.setCustomValidity(isWrong ? "This is not JSON: texts stand in quotes, lists in brackets." : "");
+    text.setAttribute("aria-invalid", String(isWrong));
+    control.onChange();
+  });
+  return control;
+}
+
+/** @param {string} text @returns {any} Undefined if it is no JSON. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

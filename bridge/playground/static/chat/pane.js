@@ -1,0 +1,271 @@
+// @ts-check
+/** A conversation with one model and its settings. A page may show several; they share nothing but what they are given. */
+
+import { answers } from "../server/answers.js";
+import { BridgeError, isAbort } from "../server/bridge.js";
+import { outcomeOf } from "./ending.js";
+import { Meter } from "./meter.js";
+import { ModelPicker } from "./model_picker.js";
+import { Settings } from "./settings.js";
+import { bodyOf } from "./state.js";
+import { clone } from "./templates.js";
+import { TurnView } from "./turn_view.js";
+
+/** From how near to the end on the view follows what is added, in pixels. */
+const NEAR_END = 60;
+
+/**
+ * Dispatches "change" when its state has changed, "running" when an answer begins or ends, "announce" with words for a
+ * screen reader as `detail`, and "refused" with the error as `detail` when the bridge wants another token.
+ */
+export class Pane extends EventTarget {
+  /** @type {TurnView[]} */
+  #views = [];
+  /** @type {AbortController | undefined} */
+  #running;
+  #closed = new AbortController();
+  #bridge;
+  #models;
+  #picker;
+  #schemaOf = "";
+  #isFollowing = true;
+
+  /**
+   * @param {import("../server/bridge.js").Bridge} bridge
+   * @param {import("../server/models.js").Models} models
+   * @param {import("./state.js").PaneState} state Kept up to date.
+   */
+  constructor(bridge, models, state) {
+    super();
+    this.#bridge = bridge;
+    this.#models = models;
+    this.state = state;
+    this.element = clone("pane-template");
+    this.#picker = new ModelPicker(this.element, models);
+    this.#picker.addEventListener("change", () => this.#choose(this.#picker.model));
+    this.settings = new Settings(/** @type {HTMLFormElement} */ (this.#part(".settings")), state);
+    this.settings.addEventListener("change", () => this.#changed());
+    this.#part('[name="settings"]').addEventListener("click", () => this.showSettings(Boolean(this.#part(".settings").hidden)));
+    this.#part(".scroller").addEventListener("scroll", () => this.#follow());
+    models.addEventListener("change", () => this.#showModels(), { signal: this.#closed.signal });
+    state.turns.forEach((turn) => this.#add(turn));
+    this.#showModels();
+    this.#showEmpty();
+  }
+
+  /** Whether an answer is on its way. */
+  get isRunning() {
+    return this.#running !== undefined;
+  }
+
+  /** The request for the next answer. */
+  get request() {
+    return { account: this.#models.account, model: this.state.model, body: bodyOf(this.state) };
+  }
+
+  /** Ends what is on its way, and leaves the page. */
+  close() {
+    this.stop();
+    this.#changed();
+    this.#closed.abort();
+    this.element.remove();
+  }
+
+  /** @param {boolean} isShown */
+  showSettings(isShown) {
+    this.#part(".settings").hidden = !isShown;
+    this.#part('[name="settings"]').setAttribute("aria-expanded", String(isShown));
+  }
+
+  /** @returns {boolean} Whether the settings are in their ranges; if not, the first that is not is pointed at. */
+  check() {
+    const form = /** @type {HTMLFormElement} */ (this.#part(".settings"));
+    if (form.matches(":invalid")) this.showSettings(true);
+    return form.reportValidity();
+  }
+
+  /**
+   * Says something, and asks for the answer.
+   *
+   * @param {string} content
+   */
+  async send(content) {
+    if (this.isRunning || !this.check()) return;
+    this.#push({ role: "user", content, ...(this.state.mode === "raw" && { isRaw: true }) });
+    await this.answer();
+  }
+
+  /** Ends the answer that is on its way; the engine then stops computing it. */
+  stop() {
+    this.#running?.abort();
+  }
+
+  /** Asks for an answer to what has been said. */
+  async answer() {
+    const { request, state } = this;
+    const isRaw = state.mode === "raw";
+    const running = (this.#running = new AbortController());
+    /** @type {import("./state.js").Turn} */
+    const turn = { role: "assistant", content: "", model: state.model, ...(isRaw && { isRaw }), ending: { reason: "" } };
+    const view = this.#push(turn);
+    view.showRunning(true);
+    this.#tell("running", "The model is answering.");
+    try {
+      await this.#read(request, turn, view, running.signal);
+    } catch (error) {
+      this.#fail(turn, error);
+    } finally {
+      this.#running = undefined;
+      view.showRunning(false);
+      view.showNow();
+      this.#changed();
+      this.#tell("running", outcomeOf(turn));
+    }
+  }
+
+  /**
+   * @param {import("../server/answers.js").Request} request
+   * @param {import("./state.js").Turn} turn
+   * @param {TurnView} view
+   * @param {AbortSignal} signal
+   */
+  async #read(request, turn, view, signal) {
+    const meter = new Meter();
+    const ending = /** @type {import("./state.js").Ending} */ (turn.ending);
+    for await (const piece of answers(this.#bridge, request, signal)) {
+      if (piece.text || piece.toolCalls) meter.count();
+      turn.content += piece.text ?? "";
+      if (piece.toolCalls) turn.toolCalls = piece.toolCalls;
+      if (piece.servedModel) Object.assign(turn, { servedModel: piece.servedModel });
+      if (piece.requestId) ending.requestId = piece.requestId;
+      if (piece.finishReason) ending.reason = /** @type {import("./state.js").Ending["reason"]} */ (piece.finishReason);
+      Object.assign(ending, meter.figures(piece.usage, request.body.stream));
+      view.show();
+    }
+  }
+
+  /**
+   * @param {import("./state.js").Turn} turn
+   * @param {unknown} error
+   */
+  #fail(turn, error) {
+    if (isAbort(error)) {
+      turn.ending = { ...turn.ending, reason: "stopped" };
+      return;
+    }
+    if (!(error instanceof BridgeError)) throw error;
+    const requestId = error.requestId || turn.ending?.requestId;
+    turn.ending = { ...turn.ending, reason: "failed", error: error.message, requestId };
+    if (error.wantsToken) this.dispatchEvent(new CustomEvent("refused", { detail: error }));
+  }
+
+  /** @param {import("./state.js").Turn} turn */
+  #push(turn) {
+    this.state.turns.push(turn);
+    const view = this.#add(turn);
+    this.#showEmpty();
+    this.#changed();
+    this.#scrollToEnd();
+    return view;
+  }
+
+  /** @param {import("./state.js").Turn} turn */
+  #add(turn) {
+    const view = new TurnView(turn);
+    view.addEventListener("again", () => this.#again(turn));
+    view.addEventListener("edited", (event) => this.#edit(turn, /** @type {CustomEvent} */ (event).detail));
+    view.addEventListener("shown", () => this.#isFollowing && this.#scrollToEnd());
+    this.#views.push(view);
+    this.#part(".turns").append(view.element);
+    return view;
+  }
+
+  /** @param {import("./state.js").Turn} turn An answer, to be given again. */
+  #again(turn) {
+    if (this.isRunning || !this.check()) return;
+    this.#cutTo(this.state.turns.indexOf(turn));
+    this.answer();
+  }
+
+  /**
+   * @param {import("./state.js").Turn} turn
+   * @param {string} content
+   */
+  #edit(turn, content) {
+    if (this.isRunning) return;
+    turn.content = content;
+    const index = this.state.turns.indexOf(turn);
+    this.#views[index].showNow();
+    this.#changed();
+    if (turn.role !== "user" || !this.check()) return;
+    this.#cutTo(index + 1);
+    this.answer();
+  }
+
+  /** @param {number} length How many turns stay. */
+  #cutTo(length) {
+    this.state.turns.length = length;
+    for (const view of this.#views.splice(length)) view.element.remove();
+  }
+
+  /** @param {string} id */
+  #choose(id) {
+    this.state.model = id;
+    this.#showModels();
+    this.#changed();
+  }
+
+  #showModels() {
+    if (!this.#models.list.length) return;
+    if (!this.#models.get(this.state.model)) this.state.model = this.#models.first?.id ?? "";
+    this.#picker.show(this.state.model);
+    if (this.#schemaOf !== this.state.model) this.#showSchema(this.state.model);
+  }
+
+  /** @param {string} model */
+  async #showSchema(model) {
+    this.#schemaOf = model;
+    try {
+      const schema = await this.#models.parameters(model);
+      if (this.#schemaOf === model) this.settings.schema = schema;
+    } catch {
+      // What is wrong is told where the models are asked for; the next time that they are told, so is this.
+      this.#schemaOf = "";
+    }
+  }
+
+  #showEmpty() {
+    this.#part(".empty").hidden = this.state.turns.length > 0;
+  }
+
+  /** Notes whether the user sees the end, and wants to go on seeing it. */
+  #follow() {
+    const { scrollHeight, scrollTop, clientHeight } = this.#part(".scroller");
+    this.#isFollowing = scrollHeight - scrollTop - clientHeight < NEAR_END;
+  }
+
+  #scrollToEnd() {
+    const scroller = this.#part(".scroller");
+    scroller.scrollTop = scroller.scrollHeight;
+    this.#isFollowing = true;
+  }
+
+  #changed() {
+    if (this.#closed.signal.aborted) return;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /**
+   * @param {string} type
+   * @param {string} words
+   */
+  #tell(type, words) {
+    this.dispatchEvent(new Event(type));
+    this.dispatchEvent(new CustomEvent("announce", { detail: words }));
+  }
+
+  /** @param {string} selector @returns {HTMLElement} */
+  #part(selector) {
+    return /** @type {HTMLElement} */ (this.element.querySelector(selector));
+  }
+}

@@ -1,0 +1,133 @@
+// @ts-check
+/** One turn on the screen. */
+
+import { Markdown } from "./markdown.js";
+import { endingOf } from "./ending.js";
+import { clone } from "./templates.js";
+
+const ROLES = { user: "You", assistant: "Assistant", tool: "Tool" };
+
+/**
+ * Shows a turn, and dispatches what the user wants of it: "again", for another answer, and "edited", with the new text as
+ * `detail`.
+ */
+export class TurnView extends EventTarget {
+  #content;
+  #ending;
+  #tools;
+  /** @type {Markdown | undefined} */
+  #markdown;
+  #frame = 0;
+
+  /** @param {import("./state.js").Turn} turn */
+  constructor(turn) {
+    super();
+    this.turn = turn;
+    this.element = clone("turn-template");
+    this.element.classList.add(turn.role);
+    this.#content = this.#part(".content");
+    this.#ending = this.#part(".ending");
+    this.#tools = this.#part(".turn-tools");
+    /** Where others show more of a turn, such as its tool calls. */
+    this.extras = this.#part(".extras");
+    this.#part(".role").textContent = ROLES[turn.role];
+    this.#addTools();
+    this.#showContentAnew();
+    this.showNow();
+  }
+
+  /** @param {boolean} isRunning Whether the answer is still on its way. */
+  showRunning(isRunning) {
+    this.element.classList.toggle("running", isRunning);
+    this.element.setAttribute("aria-busy", String(isRunning));
+    this.#tools.hidden = isRunning;
+  }
+
+  /** Shows the turn as it is by now, with the next frame. */
+  show() {
+    this.#frame ||= requestAnimationFrame(() => this.showNow());
+  }
+
+  /** Shows the turn as it is by now. */
+  showNow() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    if (this.#markdown) this.#markdown.update(this.turn.content);
+    else this.#content.textContent = this.turn.content;
+    const parts = endingOf(this.turn);
+    this.#ending.replaceChildren(...parts);
+    this.#ending.hidden = !parts.length;
+    this.dispatchEvent(new Event("shown"));
+  }
+
+  #showContentAnew() {
+    const isMarkdown = this.turn.role === "assistant" && !this.turn.isRaw;
+    this.#content.replaceChildren();
+    this.#content.classList.toggle("plain", !isMarkdown);
+    this.#content.classList.toggle("raw", Boolean(this.turn.isRaw));
+    this.#markdown = isMarkdown ? new Markdown(this.#content) : undefined;
+  }
+
+  #addTools() {
+    if (this.turn.role === "assistant") this.#addTool("Regenerate", () => this.dispatchEvent(new Event("again")));
+    this.#addTool("Edit", () => this.#edit());
+    // Browsers have a clipboard for pages of this machine and for those of HTTPS only.
+    if (navigator.clipboard) this.#addTool("Copy", () => navigator.clipboard.writeText(this.turn.content));
+  }
+
+  /**
+   * @param {string} label
+   * @param {() => void} act
+   */
+  #addTool(label, act) {
+    this.#tools.append(button(label, "quiet", act));
+  }
+
+  /** Turns the text into a field until it is saved or left. */
+  #edit() {
+    const field = document.createElement("textarea");
+    field.value = this.turn.content;
+    field.setAttribute("aria-label", "Text of this turn");
+    const leave = () => {
+      this.#tools.hidden = false;
+      this.#showContentAnew();
+      this.showNow();
+      /** @type {HTMLElement} */ (this.#tools.firstElementChild).focus();
+    };
+    const save = () => {
+      leave();
+      this.dispatchEvent(new CustomEvent("edited", { detail: field.value }));
+    };
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") leave();
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save();
+      if (event.key === "Escape") event.stopPropagation();
+    });
+    const row = document.createElement("div");
+    row.className = "row end";
+    row.append(button("Cancel", "quiet", leave), button(this.turn.role === "user" ? "Send anew" : "Save", "", save));
+    this.#tools.hidden = true;
+    this.#markdown = undefined;
+    this.#content.replaceChildren(field, row);
+    field.focus();
+  }
+
+  /** @param {string} selector @returns {HTMLElement} */
+  #part(selector) {
+    return /** @type {HTMLElement} */ (this.element.querySelector(selector));
+  }
+}
+
+/**
+ * @param {string} label
+ * @param {string} className
+ * @param {() => void} act
+ */
+export function button(label, className, act) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = className;
+  element.textContent = label;
+  element.addEventListener("click", act);
+  return element;
+}

@@ -1,0 +1,100 @@
+// @ts-check
+/** Answers of Workers AI's route, piece by piece, whether they are streamed or come whole. */
+
+import { EventSourceParserStream } from "../vendor/eventsource-parser/stream.js";
+import { BridgeError, errorOf, isAbort } from "./bridge.js";
+
+/**
+ * What is known of an answer since the piece before.
+ *
+ * @typedef {object} Piece
+ * @property {string} [text] More of it.
+ * @property {{name: string, arguments: object}[]} [toolCalls] All calls.
+ * @property {Usage} [usage]
+ * @property {string} [finishReason] "stop", "length" or "tool_calls".
+ * @property {string} [servedModel] Who answers.
+ * @property {string} [requestId]
+ *
+ * @typedef {object} Usage
+ * @property {number} prompt_tokens
+ * @property {number} completion_tokens
+ * @property {{cached_tokens: number}} [prompt_tokens_details]
+ *
+ * @typedef {object} Request
+ * @property {string} account
+ * @property {string} model
+ * @property {Record<string, any>} body
+ */
+
+/** @param {Request} request @returns {string} The path that it is sent to. */
+export function runPath({ account, model }) {
+  return `/client/v4/accounts/${encodeURIComponent(account)}/ai/run/${model}`;
+}
+
+/**
+ * Asks for an answer.
+ *
+ * @param {import("./bridge.js").Bridge} bridge
+ * @param {Request} request
+ * @param {AbortSignal} signal Stops it, and frees what it holds in the engine.
+ * @returns {AsyncGenerator<Piece>}
+ * @throws {BridgeError} It fails, at once or on the way.
+ */
+export async function* answers(bridge, request, signal) {
+  const response = await post(bridge, runPath(request), request.body, signal);
+  const requestId = response.headers.get("cf-ai-req-id") ?? "";
+  yield { servedModel: response.headers.get("x-runstream-model") ?? request.model, requestId };
+  if (!request.body.stream) {
+    yield pieceOf((await response.json()).result);
+    return;
+  }
+  for await (const event of eventsOf(response)) {
+    if (event.errors) throw errorOf(event.errors[0], { requestId });
+    yield pieceOf(event);
+  }
+}
+
+/**
+ * Sends JSON.
+ *
+ * @param {import("./bridge.js").Bridge} bridge
+ * @param {string} path
+ * @param {object} body
+ * @param {AbortSignal} signal
+ */
+export function post(bridge, path, body, signal) {
+  const headers = { "Content-Type": "application/json" };
+  return bridge.fetch(path, { method: "POST", headers, body: JSON.stringify(body), signal });
+}
+
+/**
+ * The events of a stream, as the JSON that they hold.
+ *
+ * @param {Response} response
+ * @returns {AsyncGenerator<any>}
+ * @throws {BridgeError} It breaks off before `[DONE]`.
+ */
+export async function* eventsOf(response) {
+  const requestId = response.headers.get("cf-ai-req-id") ?? "";
+  const body = /** @type {ReadableStream<any>} */ (response.body);
+  const reader = body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) throw new Error("no last event");
+      if (value.data === "[DONE]") return;
+      yield JSON.parse(value.data);
+    }
+  } catch (error) {
+    if (isAbort(error)) throw error;
+    throw new BridgeError("The answer broke off before its end: the bridge or the connection to it failed.", { requestId });
+  } finally {
+    reader.cancel().catch(() => {});
+  }
+}
+
+/** @param {any} result An event, or the result of a whole answer. @returns {Piece} */
+function pieceOf({ response, tool_calls: toolCalls, usage, finish_reason: finishReason }) {
+  const text = typeof response === "string" ? response : JSON.stringify(response ?? undefined, null, 2);
+  return { text: text ?? "", toolCalls: toolCalls?.length ? toolCalls : undefined, usage, finishReason };
+}

@@ -1,0 +1,82 @@
+// @ts-check
+/** The bridge as pages ask it: with the token, and with failures as errors in words. */
+
+const KEY = "runstream.token";
+const UNAUTHENTICATED = 10001;
+const AUTHENTICATION_ERROR = 10000;
+
+/** What the bridge answers instead of a result, or that it does not answer. */
+export class BridgeError extends Error {
+  /**
+   * @param {string} message Words for the user.
+   * @param {{status?: number, code?: number, requestId?: string}} [more] What the answer's head and body say.
+   */
+  constructor(message, { status = 0, code = 0, requestId = "" } = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.requestId = requestId;
+  }
+
+  /** Whether a token, or another one, would help. */
+  get wantsToken() {
+    return this.status === 401 || this.code === UNAUTHENTICATED || this.code === AUTHENTICATION_ERROR;
+  }
+}
+
+/** @param {unknown} error @returns {boolean} Whether it is that the user has stopped what was asked. */
+export function isAbort(error) {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+/**
+ * What a failure of the bridge says.
+ *
+ * @param {{code?: number, message?: string} | undefined} entry One of `errors`.
+ * @param {{status?: number, requestId?: string}} head
+ */
+export function errorOf(entry, { status = 0, requestId = "" }) {
+  const message = entry?.message?.replace(` (${requestId})`, "") ?? `The bridge answered with status ${status}.`;
+  return new BridgeError(message, { status, code: entry?.code, requestId });
+}
+
+export class Bridge {
+  /** The token, kept until the tab is closed; empty for none. */
+  get token() {
+    return sessionStorage.getItem(KEY) ?? "";
+  }
+
+  set token(token) {
+    sessionStorage.setItem(KEY, token);
+  }
+
+  /**
+   * Asks.
+   *
+   * @param {string} path
+   * @param {RequestInit} [options]
+   * @returns {Promise<Response>} A good answer.
+   * @throws {BridgeError} There is none.
+   */
+  async fetch(path, options = {}) {
+    const headers = new Headers(options.headers);
+    if (this.token) headers.set("Authorization", `Bearer ${this.token}`);
+    const response = await fetch(path, { ...options, headers }).catch((error) => {
+      throw isAbort(error) ? error : new BridgeError("The bridge can't be reached: is it still running?");
+    });
+    if (!response.ok) throw await failure(response);
+    return response;
+  }
+
+  /** @param {string} path @returns {Promise<any>} The JSON that stands there. */
+  async json(path) {
+    return (await this.fetch(path)).json();
+  }
+}
+
+/** @param {Response} response */
+async function failure(response) {
+  const body = await response.json().catch(() => null);
+  const entry = body?.errors?.[0] ?? body?.error;
+  return errorOf(entry, { status: response.status, requestId: response.headers.get("cf-ai-req-id") ?? "" });
+}

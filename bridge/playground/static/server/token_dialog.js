@@ -1,0 +1,38 @@
+// @ts-check
+/** Asks for the token. */
+
+/** Dispatches "change" when there is another token. */
+export class TokenDialog extends EventTarget {
+  #bridge;
+  #dialog = /** @type {HTMLDialogElement} */ (document.getElementById("token-dialog"));
+  #input = /** @type {HTMLInputElement} */ (document.getElementById("token"));
+  #reason = /** @type {HTMLElement} */ (document.getElementById("token-reason"));
+
+  /** @param {import("./bridge.js").Bridge} bridge */
+  constructor(bridge) {
+    super();
+    this.#bridge = bridge;
+    document.getElementById("token-cancel")?.addEventListener("click", () => this.#dialog.close());
+    this.#dialog.addEventListener("submit", () => this.#take());
+  }
+
+  /**
+   * Opens.
+   *
+   * @param {import("./bridge.js").BridgeError} [error] Why: what the bridge has said to the request before.
+   */
+  open(error) {
+    const isWrong = error && this.#bridge.token;
+    this.#reason.textContent = isWrong ? `The bridge does not know this token: ${error.message}.` : "";
+    this.#reason.hidden = !isWrong;
+    this.#input.value = "";
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#input.focus();
+  }
+
+  #take() {
+    this.#bridge.token = this.#input.value.trim();
+    this.#input.value = "";
+    this.dispatchEvent(new Event("change"));
+  }
+}

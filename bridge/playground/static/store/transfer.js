@@ -1,0 +1,81 @@
+// @ts-check
+/** Conversations as a file, out and in. */
+
+import { newConversation } from "./conversations.js";
+
+const KIND = "runstream-conversations";
+const VERSION = 1;
+const MAX_BYTES = 5 * 2 ** 20;
+
+const ROLES = ["user", "assistant", "tool"];
+const MODES = ["chat", "raw"];
+
+/** @typedef {import("./conversations.js").Conversation} Conversation */
+
+/** @param {Conversation[]} conversations @returns {Blob} The file. */
+export function exported(conversations) {
+  const text = JSON.stringify({ kind: KIND, version: VERSION, conversations }, null, 1);
+  return new Blob([text], { type: "application/json" });
+}
+
+/**
+ * What a file has.
+ *
+ * @param {Blob} file
+ * @returns {Promise<Conversation[]>} With new ids: what is here already stays.
+ * @throws {Error} It is too large, or none of ours.
+ */
+export async function imported(file) {
+  if (file.size > MAX_BYTES) throw new Error("The file is larger than 5 MB, which is the most that can be imported.");
+  const text = await file.text();
+  const read = parsed(text);
+  if (read?.kind !== KIND) throw new Error("This is not a file of exported chats.");
+  if (read.version !== VERSION) throw new Error(`The file has version ${read.version}, this page reads ${VERSION}.`);
+  /** @type {Conversation[]} */
+  const conversations = read.conversations;
+  if (!isListOf(conversations, isConversation)) throw new Error("The file is damaged: a chat in it lacks a part.");
+  return conversations.map(({ updatedAt, panes }) => ({ ...newConversation(panes), updatedAt }));
+}
+
+/** @param {string} text @returns {any} */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param {any} value */
+function isConversation(value) {
+  return Number.isFinite(value?.updatedAt) && isListOf(value.panes, isPane) && value.panes.length > 0;
+}
+
+/** @param {any} value */
+function isPane(value) {
+  const { model, mode, stream, system, fields, turns } = value ?? {};
+  const areTexts = typeof model === "string" && typeof system === "string" && MODES.includes(mode);
+  return areTexts && typeof stream === "boolean" && isObject(fields) && isListOf(turns, isTurn);
+}
+
+/** @param {any} value */
+function isTurn(value) {
+  const { role, content, toolCalls = [], ending = {} } = value ?? {};
+  const isKnown = ROLES.includes(role) && typeof content === "string" && isObject(ending);
+  return isKnown && isListOf(toolCalls, (call) => typeof call?.name === "string" && isObject(call.arguments));
+}
+
+/** @param {any} value */
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * @template T
+ * @param {any} value
+ * @param {(entry: any) => boolean} isOne
+ * @returns {value is T[]}
+ */
+function isListOf(value, isOne) {
+  return Array.isArray(value) && value.every(isOne);
+}

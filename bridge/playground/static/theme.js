@@ -1,0 +1,17 @@
+// @ts-check
+/** The choice of light or dark; both pages have it, and this browser keeps it. */
+
+const KEY = "runstream.theme";
+
+/** @param {HTMLSelectElement} choice Its values are "", for the system's, "light" and "dark". */
+export function chooseTheme(choice) {
+  const apply = () => {
+    document.documentElement.dataset.theme = choice.value;
+  };
+  choice.value = localStorage.getItem(KEY) ?? "";
+  apply();
+  choice.addEventListener("change", () => {
+    localStorage.setItem(KEY, choice.value);
+    apply();
+  });
+}

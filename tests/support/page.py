@@ -1,0 +1,104 @@
+"""A page in a real browser, for asynchronous tests: what blocks happens in a thread. A plugin of pytest's."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.support.browser import chromium
+
+PATIENCE_S = 60.0
+
+
+class Page:
+    """What a user sees of a page, and does with it. Selectors are those of CSS; of several elements the last counts."""
+
+    def __init__(self, browser: webdriver.Chrome) -> None:
+        self.browser = browser
+
+    async def open(self, url: str, width: int = 1280, height: int = 800) -> None:
+        """Opens a page in a window of that size, with nothing kept from before."""
+
+        def steps() -> None:
+            self.browser.set_window_size(width, height)
+            self.browser.get(url)
+            self.browser.execute_script("localStorage.clear(); sessionStorage.clear()")
+            self.browser.get("about:blank")
+            self.browser.get(url)
+
+        await asyncio.to_thread(steps)
+
+    async def click(self, selector: str) -> None:
+        """Clicks on what is there, or comes."""
+        await self._until(lambda: self._find(selector).is_displayed())
+        await asyncio.to_thread(lambda: self._find(selector).click())
+
+    async def write(self, selector: str, text: str) -> None:
+        """Writes into a field instead of what is in it."""
+
+        def steps() -> None:
+            field = self._find(selector)
+            field.clear()
+            field.send_keys(text)
+
+        await self._until(lambda: self._find(selector).is_displayed())
+        await asyncio.to_thread(steps)
+
+    async def press(self, *keys: str) -> None:
+        """Presses keys, wherever the focus is."""
+        await asyncio.to_thread(lambda: ActionChains(self.browser).send_keys(*keys).perform())
+
+    async def texts(self, selector: str) -> list[str]:
+        """The texts of what is shown."""
+
+        def found() -> list[str]:
+            elements = self.browser.find_elements(By.CSS_SELECTOR, selector)
+            return [element.text for element in elements if element.is_displayed()]
+
+        return await asyncio.to_thread(found)
+
+    async def run(self, script: str, *arguments: object) -> Any:
+        """What a function body of JavaScript returns."""
+        return await asyncio.to_thread(self.browser.execute_script, script, *arguments)
+
+    async def until(self, selector: str, text: str = "") -> str:
+        """Waits until something is shown that has a text in it; returns all of its text."""
+        return str(await self._until(lambda: self._shown(selector, text)))
+
+    async def until_gone(self, selector: str) -> None:
+        """Waits until nothing of that kind is shown."""
+        await self._until(lambda: not self._is_displayed(selector))
+
+    async def _until(self, condition: Callable[[], object]) -> object:
+        ignored = (NoSuchElementException, StaleElementReferenceException)
+        wait = WebDriverWait(self.browser, PATIENCE_S, poll_frequency=0.05, ignored_exceptions=ignored)
+        return await asyncio.to_thread(lambda: wait.until(lambda _: condition()))
+
+    def _find(self, selector: str) -> WebElement:
+        elements = self.browser.find_elements(By.CSS_SELECTOR, selector)
+        if not elements:
+            raise NoSuchElementException(selector)
+        return elements[-1]
+
+    def _is_displayed(self, selector: str) -> bool:
+        elements = self.browser.find_elements(By.CSS_SELECTOR, selector)
+        return any(element.is_displayed() for element in elements)
+
+    def _shown(self, selector: str, text: str) -> str:
+        element = self._find(selector)
+        shown = element.text
+        return shown or "(empty)" if element.is_displayed() and text in shown else ""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page of a browser that the tests of a module share."""
+    with chromium(tmp_path_factory.mktemp("browser")) as browser:
+        yield Page(browser)
