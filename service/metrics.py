@@ -11,18 +11,25 @@ from service.engine_client.handle import EngineHandle
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
-class _Preemptions(Collector):
+class _EngineCounts(Collector):
     """Reads the engines' own counts whenever somebody asks."""
 
     def __init__(self) -> None:
         self.engines: dict[str, EngineHandle] = {}
 
     def collect(self) -> Iterator[CounterMetricFamily]:
+        engines = list(self.engines.items())
         text = "Times that a request gave its blocks to another and waited again."
-        family = CounterMetricFamily("runstream_num_preemptions", text, labels=["model"])
-        for model, engine in self.engines.items():
-            family.add_metric([model], engine.num_preemptions)
-        yield family
+        yield _family("num_preemptions", text, {model: engine.num_preemptions for model, engine in engines})
+        text = "Times that an engine's process was started again after it had died."
+        yield _family("engine_restarts", text, {model: engine.num_restarts for model, engine in engines})
+
+
+def _family(name: str, text: str, counts: dict[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(f"runstream_{name}", text, labels=["model"])
+    for model, count in counts.items():
+        family.add_metric([model], count)
+    return family
 
 
 class Metrics:
@@ -37,6 +44,9 @@ class Metrics:
         self._num_running = self._gauge("num_requests_running", "Requests that an engine is answering.")
         self._num_waiting = self._gauge("num_requests_waiting", "Requests that wait for an engine.")
         self._num_serving = self._gauge("num_engines_serving", "Engines of a model that serve; one for each device.")
+        self._kv_cache_usage = self._gauge(
+            "kv_cache_usage_perc", "Share of the KV cache's blocks that requests hold; 1 is all of them."
+        )
         self._prompt_tokens = self._counter("prompt_tokens", "Prompt tokens of requests that an engine took.")
         self._prefix_queries = self._counter("prefix_cache_queries", "Prompt tokens looked up in the prefix cache.")
         self._prefix_hits = self._counter("prefix_cache_hits", "Prompt tokens found in the prefix cache.")
@@ -46,8 +56,8 @@ class Metrics:
             "runstream_request_failure", "Calls that ended with an error.", ["reason"], registry=self.registry
         )
         self._time_to_first_token = self._histogram("time_to_first_token_seconds", "From the call to its first token.")
-        self._preemptions = _Preemptions()
-        self.registry.register(self._preemptions)
+        self._engine_counts = _EngineCounts()
+        self.registry.register(self._engine_counts)
         self._latency = self._histogram("e2e_request_latency_seconds", "From the call to the end of its completion.")
         self._batch_items = self._counter(
             "batch_items", 'Items of batches that got their result: "succeeded", or why they failed.', "outcome"
@@ -57,11 +67,12 @@ class Metrics:
         )
 
     def watch(self, model: str, engine: EngineHandle) -> None:
-        """Reads an engine's queue, preemptions and health whenever somebody asks."""
-        self._preemptions.engines[model] = engine
+        """Reads an engine's queue, KV cache, counts and health whenever somebody asks."""
+        self._engine_counts.engines[model] = engine
         self._num_running.labels(model).set_function(lambda: engine.num_running)
         self._num_waiting.labels(model).set_function(lambda: engine.num_waiting)
         self._num_serving.labels(model).set_function(lambda: engine.num_serving)
+        self._kv_cache_usage.labels(model).set_function(lambda: engine.kv_cache_usage)
 
     def watch_batches(self, num_waiting: Callable[[], int]) -> None:
         """Reads the number of items without a result whenever somebody asks."""

@@ -8,15 +8,15 @@ died five times within a minute.
 import asyncio
 import contextlib
 import logging
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 
 from service.engine_client.child import kill, spawn
 from service.engine_client.request import EngineOutput, EngineState, QueueBounds, Request, to_error
 from service.engine_client.restarts import Deaths
+from service.engine_client.stalls import SignsOfLife
 from service.engine_client.watchers import Watchers
-from service.engine_protocol.engine_config import EngineConfig, EngineInfo
+from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig, EngineInfo
 from service.engine_protocol.framing import HEADER, pack, unpack
 from service.engine_protocol.messages import (
     ENGINE_FAILED,
@@ -45,9 +45,10 @@ class EngineProcess:
         config: As given.
         max_num_seqs, engines_per_device: How many requests it runs at once, and itself; see `Replicas`.
         state, state_detail: Whether it takes requests, and why not or how far it is.
-        info: What the loaded engine can do; None before.
+        info: What the loaded engine can do; None while none is loaded.
         stats: What it has told last.
         free_bytes: What was free on the device if that was too little to load; else None.
+        num_restarts: How often its process was started again after it had died.
     """
 
     def __init__(
@@ -65,15 +66,14 @@ class EngineProcess:
         self.info: EngineInfo | None = None
         self.stats = StepResult()
         self.free_bytes: int | None = None
+        self.num_restarts = 0
         self._bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
-        self._stall_timeout_s = stall_timeout_s
+        self._signs = SignsOfLife(stall_timeout_s)
         self._requests: dict[str, Request] = {}
         self._watchers = Watchers()
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._deaths = Deaths()
-        self._last_sign_s = time.monotonic()
-        self._is_stalled = False
         self._num_past_preemptions = 0
 
     @property
@@ -97,6 +97,12 @@ class EngineProcess:
         return self._num_past_preemptions + self.stats.num_preemptions
 
     @property
+    def kv_cache_usage(self) -> float:
+        """The share of the KV cache's blocks that sequences hold, from 0 to 1."""
+        stats, info = self.stats, self.info  # in this order: the thread that serves metrics asks too
+        return 1 - stats.num_free_blocks * BLOCK_SIZE / info.num_kv_tokens if info else 0.0
+
+    @property
     def num_serving(self) -> int:
         """The number of engines that serve: 1 if it does, else 0."""
         return int(self.is_serving)
@@ -109,7 +115,7 @@ class EngineProcess:
     @property
     def is_serving(self) -> bool:
         """Tells if requests are taken and get on."""
-        return self.state is EngineState.READY and not self._is_stalled
+        return self.state is EngineState.READY and not self._signs.is_stalled
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Calls `callback` in the event loop whenever `state` or `is_serving` may have changed."""
@@ -120,7 +126,8 @@ class EngineProcess:
         self._deaths.clear()
         self.free_bytes = None
         self._set_state(EngineState.LOADING, "loading the checkpoint")
-        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(self._watch_for_stalls())]
+        watch = self._signs.watch(lambda: bool(self._requests), self._watchers.notify)
+        self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(watch)]
 
     async def stop(self, reason: str = "The server is shutting down.") -> None:
         """Ends the process, which frees its memory; requests that are left end with ModelNotReadyError."""
@@ -191,7 +198,7 @@ class EngineProcess:
         if not was_accepted:
             self._bounds.check(submit, self._requests.values())
         if not self._requests:
-            self._last_sign_s = time.monotonic()  # an idle engine's silence is no stall
+            self._signs.begin()
         request = self._requests[submit.id] = Request(submit)
         self._send(submit)
         return request
@@ -209,10 +216,11 @@ class EngineProcess:
                 await self._read_messages(process)
             finally:
                 self._num_past_preemptions += self.stats.num_preemptions
-                self.stats = StepResult()
+                self.info, self.stats = None, StepResult()
                 await kill(process)
             if self.state is EngineState.FAILED or not await self._recover_from_death():
                 return
+            self.num_restarts += 1
 
     async def _read_messages(self, process: asyncio.subprocess.Process) -> None:
         """Reads the process's messages until it ends."""
@@ -223,8 +231,7 @@ class EngineProcess:
             while True:
                 header = await process.stdout.readexactly(HEADER.size)
                 message = unpack(await process.stdout.readexactly(HEADER.unpack(header)[0]))
-                self._last_sign_s = time.monotonic()
-                self._is_stalled = False
+                self._signs.note()
                 self._handle(message)
                 self._watchers.notify()
 
@@ -233,7 +240,7 @@ class EngineProcess:
             case Loading():
                 self._set_state(EngineState.LOADING, str(message))
             case Ready(info):
-                self.info = info
+                self.stats, self.info = StepResult(num_free_blocks=info.num_kv_tokens // BLOCK_SIZE), info
                 self._set_state(EngineState.READY, "")
                 for request in self._requests.values():
                     self._send(request.submit)
@@ -274,16 +281,6 @@ class EngineProcess:
         self._watchers.notify()
         await asyncio.sleep(self._deaths.pause_s)
         return True
-
-    async def _watch_for_stalls(self) -> None:
-        """Sees when requests are there to run and no sign of life comes."""
-        while True:
-            await asyncio.sleep(self._stall_timeout_s / 4)
-            silence_s = time.monotonic() - self._last_sign_s
-            if self._requests and not self._is_stalled and silence_s > self._stall_timeout_s:
-                _log.error("the engine has given no sign of life for %.0f s", silence_s)
-                self._is_stalled = True
-                self._watchers.notify()
 
     def _not_ready(self) -> ModelNotReadyError:
         return ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")

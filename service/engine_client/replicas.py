@@ -93,6 +93,17 @@ class Replicas:
         return sum(engine.num_preemptions for engine in self.engines)
 
     @property
+    def num_restarts(self) -> int:
+        """The number of starts after a death in all of them."""
+        return sum(engine.num_restarts for engine in self.engines)
+
+    @property
+    def kv_cache_usage(self) -> float:
+        """The share of all blocks that sequences hold, from 0 to 1, in the engines that are ready."""
+        usages = [engine.kv_cache_usage for engine in self.engines if engine.state is EngineState.READY]
+        return sum(usages) / max(1, len(usages))
+
+    @property
     def num_recent_deaths(self) -> int:
         """The deaths within a minute of the process that dies most."""
         return max(engine.num_recent_deaths for engine in self.engines)

@@ -1,13 +1,15 @@
 """What Prometheus gets to read."""
 
 import asyncio
+import os
+import signal
 
 import grpc
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
 from tests.support.metric_samples import samples
-from tests.support.running_service import MODEL, ask
+from tests.support.running_service import MODEL, ask, config, run_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -69,3 +71,22 @@ async def test_gauges_tell_what_runs_now(running):
     after = await samples(running.service.metrics_port)
     assert during["runstream_num_requests_running", MODEL] == 1
     assert after["runstream_num_requests_running", MODEL] == after["runstream_num_requests_waiting", MODEL] == 0
+    assert 0 < during["runstream_kv_cache_usage_perc", MODEL] < 1
+    assert after["runstream_kv_cache_usage_perc", MODEL] == 0
+
+
+async def test_an_engine_that_dies_is_counted_once_it_is_started_again(catalog_file, unused_tcp_port_factory):
+    settings = config(catalog_file, metrics_port=unused_tcp_port_factory())
+    async with run_service(settings) as running:
+        port = running.service.metrics_port
+        before = await samples(port)
+        call = running.text_generation.RunStream(ask(max_tokens=20_000))
+        await call.read()
+        os.kill(running.engine_pid, signal.SIGKILL)
+        assert await call.code() is grpc.StatusCode.INTERNAL
+        await running.engine.wait_for(lambda: running.engine.num_restarts > 0)
+        await running.engine.wait_until_ready()
+        after = await samples(port)
+    assert before["runstream_engine_restarts_total", MODEL] == 0
+    assert after["runstream_engine_restarts_total", MODEL] == 1
+    assert after["runstream_kv_cache_usage_perc", MODEL] == 0, "of a new cache, which nobody has used"
