@@ -18,7 +18,7 @@ from bridge.app import build_app
 from bridge.auth.tokens import ACCOUNT, Token, hash_token, read_token_file
 from bridge.config import Config, is_loopback
 from bridge.http.access_log import configure_logging
-from bridge.http.addresses import bare_host, check_target, read_host_name, read_origin, unix_path
+from bridge.http.addresses import bare_host, check_page, check_target, read_host_name, read_origin, unix_path
 from bridge.http.unix_socket import ListenError
 from bridge.server import serve
 
@@ -29,12 +29,17 @@ def _host(context: click.Context, parameter: click.Parameter, value: str) -> str
     return bare_host(value)
 
 
-def _target(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    try:
-        check_target(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-    return value
+def _checked_by(check: Callable[[str], None]) -> Callable[[click.Context, click.Parameter, str], str]:
+    """Takes a value that this does not refuse."""
+
+    def take(context: click.Context, parameter: click.Parameter, value: str) -> str:
+        try:
+            check(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+        return value
+
+    return take
 
 
 def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, str], frozenset[str]]:
@@ -53,7 +58,10 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
 @option("--host", default=Config.host, callback=_host, help="Address to listen on, or unix:/path for a socket.")
 @option("--port", default=Config.port, type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
 @option(
-    "--service", default=Config.service, callback=_target, help="Model service: host:port, or unix:/path for a socket."
+    "--service",
+    default=Config.service,
+    callback=_checked_by(check_target),
+    help="Model service: host:port, or unix:/path for a socket.",
 )
 @option(
     "--service-ca",
@@ -61,6 +69,12 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     help="A PEM file with the certificates that the service's must come from; with it, the service is asked with TLS.",
 )
 @option("--service-token", default=Config.service_token, help="Bearer token that the service asks for.")
+@option(
+    "--service-metrics",
+    default=Config.service_metrics,
+    callback=_checked_by(check_page),
+    help="Where the service's metrics are, such as http://127.0.0.1:9464/metrics; the page /status shows them.",
+)
 @option(
     "--token-file", type=click.Path(path_type=Path), help="Who may use the bridge: account, SHA-256, name per line."
 )

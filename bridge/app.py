@@ -10,12 +10,14 @@ from bridge.auth.tokens import TOKENS, Token
 from bridge.config import CONFIG, Config
 from bridge.http.drain import DRAIN, Drain
 from bridge.http.metrics import METRICS, Metrics
+from bridge.http.recent_requests import RECENT_REQUESTS, RecentRequests
 from bridge.http.turns import LARGE
 from bridge.middleware.errors import add_request_id, answer_errors, name_server, observe, take_turns
 from bridge.middleware.origin import add_cors_headers, check_origin
 from bridge.openai.routes import add_routes as add_openai_routes
 from bridge.openapi import page as openapi
 from bridge.playground.routes import add_routes as add_playground_routes
+from bridge.playground.service_status import watch_service
 from bridge.upstream.channel import open_channel
 from bridge.upstream.client import SERVICE, ServiceClient
 from bridge.upstream.models import MODELS, Models
@@ -33,8 +35,8 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     app = web.Application(middlewares=[observe, answer_errors, check_origin, take_turns])
     app[CONFIG], app[TOKENS] = config, tokens
     app[METRICS], app[DRAIN] = Metrics(), Drain(config.shutdown_grace_s)
-    app[LARGE] = asyncio.Lock()
-    app.cleanup_ctx.append(_connect)
+    app[RECENT_REQUESTS], app[LARGE] = RecentRequests(), asyncio.Lock()
+    app.cleanup_ctx.extend([_connect, watch_service])
     app.on_response_prepare.extend([name_server, add_request_id, add_cors_headers])
     app.on_shutdown.append(app[DRAIN].finish)
     binding.add_routes(app.router)

@@ -17,6 +17,7 @@ class Config:
         service: The model service's gRPC target, such as "127.0.0.1:50051" or "unix:/run/runstream.sock".
         service_ca: A file of certificates that a service with TLS is trusted by; None for a service without TLS.
         service_token: What the bridge shows the service as its bearer token; empty for none.
+        service_metrics: Where the service's Prometheus metrics are read for the operator's page; empty for nowhere.
         token_file: Who may use the bridge, see `auth`; None lets everybody.
         allow_anonymous: Whether listening beyond loopback without tokens is meant.
         allowed_hosts: Host headers answered besides localhost and loopback addresses.
@@ -33,6 +34,7 @@ class Config:
     service: str = "127.0.0.1:50051"
     service_ca: Path | None = None
     service_token: str = ""
+    service_metrics: str = ""
     token_file: Path | None = None
     allow_anonymous: bool = False
     allowed_hosts: frozenset[str] = frozenset()

@@ -74,6 +74,8 @@ class Settings:
     def bridge_command(self) -> list[str]:
         """The command that starts the bridge."""
         options = ["--host", self.host, "--port", str(self.port), "--service", self.service_address]
+        if self.metrics_port:
+            options += ["--service-metrics", f"http://127.0.0.1:{self.metrics_port}/metrics"]
         if self.service_ca:
             options += ["--service-ca", str(self.service_ca)]
         return [sys.executable, "-m", "bridge", *options]

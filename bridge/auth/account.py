@@ -33,6 +33,18 @@ def identify(http_request: web.Request) -> None:
         access.account = LOCAL_ACCOUNT
 
 
+def visible_accounts(http_request: web.Request) -> frozenset[str] | None:
+    """The accounts that a request's token is for; None, for all, while nobody needs a token.
+
+    Raises:
+        GatewayError: It shows no good token, or two.
+    """
+    tokens, authorization = http_request.app[TOKENS], _authorization(http_request)
+    if not tokens:
+        return None
+    return frozenset(token.account for token in authenticate(tokens, authorization))
+
+
 def _authorization(http_request: web.Request) -> str | None:
     """The one Authorization header; of two, a proxy before this may have checked the other."""
     values = http_request.headers.getall("Authorization", [])

@@ -44,6 +44,8 @@ class Access:
         served_model: The model that answers.
         error: Why it has no answer, or not a whole one, without what the client wrote in its body.
         spelling: Where its body has what may be found fault with.
+        prompt_tokens, completion_tokens: What the service counted, of all choices together; they share their prompt.
+        finish_reasons: Why its completions ended.
         is_answered: Whether the last event of its stream is written. Clients leave as soon as they have that.
     """
 
@@ -55,6 +57,9 @@ class Access:
     served_model: str = ""
     error: str = ""
     spelling: Spelling = field(default_factory=dict)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish_reasons: set[str] = field(default_factory=set)
     is_answered: bool = False
 
 

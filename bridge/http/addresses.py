@@ -38,6 +38,21 @@ def check_target(target: str) -> None:
         raise ValueError(f"{target!r} is no address: give host:port, such as 127.0.0.1:50051, or unix:/path")
 
 
+def check_page(url: str) -> None:
+    """Checks that a page can be asked for; empty stands for none.
+
+    Raises:
+        ValueError: It can't; the text says what is expected.
+    """
+    try:
+        parts = urlsplit(url)
+        is_url = not url or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise ValueError(f"{url!r} is no address of a page: give one such as http://127.0.0.1:9464/metrics")
+
+
 def host_name(host: str) -> str:
     """A Host header in lower case without its port and an IPv6 address's brackets; empty if it is none."""
     try:

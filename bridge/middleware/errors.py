@@ -13,6 +13,7 @@ from bridge.http.access_log import ACCESS, Access, log
 from bridge.http.connection import PRODUCT
 from bridge.http.event_stream import STREAM
 from bridge.http.metrics import METRICS
+from bridge.http.recent_requests import RECENT_REQUESTS
 from bridge.http.turns import LARGE, TURN, Turn
 from bridge.log_text import clipped
 from bridge.middleware.faces import OPENAI, OPENAI_IN_ACCOUNT, Face, face_of
@@ -47,6 +48,8 @@ def _record(http_request: web.Request, access: Access, status: int) -> None:
     metrics = http_request.app[METRICS]
     metrics.requests.labels(route, status).inc()
     metrics.request_duration.labels(route).observe(duration_s)
+    if http_request.method == hdrs.METH_POST:  # what only looks, such as pages and health checks, would push these out
+        http_request.app[RECENT_REQUESTS].add(access, route, status, duration_s)
     log(access, http_request, status, duration_s)
 
 

@@ -5,31 +5,42 @@ from typing import Final
 from bridge.openapi.answers import JSON, V4_ERROR
 from bridge.openapi.operation import Operation
 from bridge.workers_ai.answer_schemas import COUNT, OBJECT, array_of, closed
-from bridge.workers_ai.schema import STRING, Schema
+from bridge.workers_ai.schema import STRING, Schema, described
 
 TAG: Final = "Operation"
 STATUS: Final = closed(status=STRING)
 BOOLEAN: Final[Schema] = {"type": "boolean"}
+MODEL: Final = closed(
+    id=STRING,
+    description=STRING,
+    state={"enum": ["loading", "ready", "weights_missing", "failed", "unloaded"]},
+    state_detail=STRING,
+    served_model=STRING,
+    max_prompt_tokens=COUNT,
+    max_completion_tokens=COUNT,
+    context_window=COUNT,
+    default_max_tokens=COUNT,
+    default_max_tokens_streamed=COUNT,
+    license=STRING,
+    can_call_tools=BOOLEAN,
+)
 MODELS: Final = closed(
     account=STRING,
     needs_token=BOOLEAN,
     grpc=closed(address=STRING, is_tls=BOOLEAN),
-    models=array_of(
-        closed(
-            id=STRING,
-            description=STRING,
-            state={"enum": ["loading", "ready", "weights_missing", "failed", "unloaded"]},
-            state_detail=STRING,
-            served_model=STRING,
-            max_prompt_tokens=COUNT,
-            max_completion_tokens=COUNT,
-            context_window=COUNT,
-            default_max_tokens=COUNT,
-            default_max_tokens_streamed=COUNT,
-            license=STRING,
-            can_call_tools=BOOLEAN,
-        )
+    models=array_of(MODEL),
+)
+
+STATUS_DATA: Final = closed(
+    time=described({"type": "number"}, "Seconds since 1970."),
+    models=closed(entries=array_of(MODEL), problem=STRING),
+    metrics=closed(
+        is_configured=described(BOOLEAN, "Whether the bridge knows where the service's metrics are."),
+        problem=STRING,
+        figures={"anyOf": [OBJECT, {"type": "null"}]},
     ),
+    bridge=OBJECT,
+    recent_requests=described(array_of(OBJECT), "Without what was asked and answered; those of the token's accounts."),
 )
 
 OPERATIONS: Final = (
@@ -88,5 +99,20 @@ OPERATIONS: Final = (
         tag=TAG,
         summary="Tells what each model takes, and whether it can answer now.",
         answers={JSON: MODELS},
+    ),
+    Operation(
+        path="/status",
+        name="statusPage",
+        tag=TAG,
+        summary="Shows the operator's page.",
+        answers={"text/html": STRING},
+        is_open=True,
+    ),
+    Operation(
+        path="/status/data",
+        name="statusData",
+        tag=TAG,
+        summary="Tells how service and bridge are doing, and which requests came last.",
+        answers={JSON: STATUS_DATA},
     ),
 )

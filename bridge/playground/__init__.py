@@ -1,4 +1,4 @@
-"""Pages for a browser: the playground, their files in `static/`, and what they ask beside the other routes.
+"""Pages for a browser: playground and operator's page, their files in `static/`, what they ask beside other routes.
 
-Imports upstream, auth, http and config; imported by app.
+Imports upstream, auth, http, errors and config; imported by app.
 """

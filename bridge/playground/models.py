@@ -30,12 +30,12 @@ async def tell_models(http_request: web.Request) -> web.Response:
             "account": account,
             "needs_token": bool(http_request.app[TOKENS]),
             "grpc": {"address": config.service, "is_tls": config.service_ca is not None},
-            "models": [_entry(model) for model in models],
+            "models": [to_entry(model) for model in models],
         }
     )
 
 
-def _entry(model: models_pb2.Model) -> dict[str, Any]:
+def to_entry(model: models_pb2.Model) -> dict[str, Any]:
     """The fields of the contract; the state as one word in lower case, such as "weights_missing"."""
     fields: dict[str, Any] = MessageToDict(
         model, preserving_proto_field_name=True, always_print_fields_with_no_presence=True

@@ -7,6 +7,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from bridge.playground.models import tell_models
+from bridge.playground.status import tell_status
 
 STATIC: Final = Path(__file__).with_name("static")
 
@@ -18,10 +19,14 @@ CONTENT_TYPES: Final = {
 }
 
 # A table of what there is, so that no name leads out of the folder.
-FILES: Final = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.suffix in CONTENT_TYPES}
+FILES: Final = {
+    path.relative_to(STATIC).as_posix(): path
+    for path in STATIC.rglob("*")
+    if path.suffix in CONTENT_TYPES and path.is_file()
+}
 
 # By path. They hold nothing, so they need no token; what they ask for does.
-PAGES: Final = {"/": "index.html"}
+PAGES: Final = {"/": "index.html", "/status": "status/status.html"}
 
 # Nothing inline, nothing evaluated, nothing from elsewhere: what a model says can't become code, nor call home.
 POLICY: Final = "; ".join(
@@ -53,6 +58,7 @@ def add_routes(router: web.UrlDispatcher) -> None:
     for path, name in PAGES.items():
         router.add_get(path, _page(name))
     router.add_get("/playground/models", tell_models)
+    router.add_get("/status/data", tell_status)
     router.add_get("/playground/{file:.+}", _file)
 
 

@@ -13,6 +13,7 @@ from bridge.http.access_log import ACCESS
 from bridge.http.drain import DRAIN
 from bridge.http.event_stream import EventStream
 from bridge.upstream.client import SERVICE, Metadata
+from bridge.upstream.finish_reasons import FINISH_REASONS
 from bridge.upstream.forced_calls import check_forced_call, is_call_forced
 from bridge.upstream.models import MODELS
 
@@ -29,6 +30,7 @@ async def generate(http_request: web.Request, request: pb.RunRequest) -> pb.RunR
     async with http_request.app[DRAIN].running():
         answer = await http_request.app[SERVICE].run(request, caller(http_request))
     http_request[ACCESS].served_model = answer.served_model
+    _note_end(http_request, answer)
     check_forced_call(request, answer, has_tool_calls=bool(answer.tool_calls))
     return answer
 
@@ -55,8 +57,17 @@ async def generate_stream(
             if is_forced:
                 part.text = ""
             if part.finish_reason:
+                _note_end(http_request, part)
                 check_forced_call(request, part, has_tool_calls=has_tool_calls)
             yield part
+
+
+def _note_end(http_request: web.Request, end: pb.RunResponse | pb.RunStreamResponse) -> None:
+    """Notes what is known once a completion has ended; the choices of one request share their prompt."""
+    access = http_request[ACCESS]
+    access.prompt_tokens = end.usage.prompt_tokens
+    access.completion_tokens += end.usage.completion_tokens
+    access.finish_reasons.add(FINISH_REASONS[end.finish_reason])
 
 
 def cache_salt(account: str, salt: str) -> str:

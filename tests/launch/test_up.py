@@ -146,6 +146,12 @@ def test_whatever_the_environment_says_the_service_listens_where_the_bridge_asks
     assert (service_told["host"], service_told["port"], service_told["metrics_port"]) == ("127.0.0.1", 2, 3)
     assert (bridge_told["service"], bridge_told["port"]) == ("127.0.0.1:2", 1)
     assert bridge_told["host"] == host.strip("[]")
+    assert bridge_told["service_metrics"] == "http://127.0.0.1:3/metrics"
+
+
+def test_without_a_port_of_the_metrics_the_bridge_is_told_of_none():
+    _, _, program, *options = settings("--metrics-port", "0").bridge_command()
+    assert bridge_main.make_context(program, options).params["service_metrics"] == ""
 
 
 @pytest.mark.parametrize(

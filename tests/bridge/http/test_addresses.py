@@ -104,3 +104,15 @@ def test_what_no_browser_sends_as_an_origin_is_refused(text):
     result = CliRunner().invoke(main, ["--allowed-origins", text])
     assert result.exit_code == 2
     assert f"{text!r} is no origin: give one such as https://app.example" in result.output
+
+
+@pytest.mark.parametrize("url", ["", "http://127.0.0.1:9464/metrics", "http://[::1]:9464/metrics", "https://gpu/m"])
+def test_the_address_of_the_services_metrics_is_that_of_a_page(url):
+    assert main.make_context("bridge", ["--service-metrics", url]).params["service_metrics"] == url
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:9464", "ftp://gpu/metrics", "http://", "http://gpu:0/", "http://gpu:x/"])
+def test_what_is_no_address_of_a_page_is_refused(url):
+    result = CliRunner().invoke(main, ["--service-metrics", url])
+    assert result.exit_code == 2
+    assert "is no address of a page: give one such as http://127.0.0.1:9464/metrics" in " ".join(result.output.split())

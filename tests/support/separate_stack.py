@@ -1,0 +1,84 @@
+"""Service and bridge as processes that a test ends and starts one by one."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.processes import read_until
+from tests.support.running_stack import ROOT, unused_ports
+from tests.support.service_process import children
+
+
+@dataclass
+class SeparateStack:
+    """A bridge and the service behind it.
+
+    Attributes:
+        port, service_port, metrics_port: Where they listen.
+        processes: Those that run, by name.
+    """
+
+    port: int
+    service_port: int
+    metrics_port: int
+    processes: dict[str, subprocess.Popen] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where the bridge answers, without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def engine_pid(self) -> int:
+        """The process of the service's one engine."""
+        (pid,) = [
+            pid
+            for pid in children(self.processes["service"].pid)
+            if "service.engine.process.worker" in Path(f"/proc/{pid}/cmdline").read_text()
+        ]
+        return pid
+
+    def start_service(self) -> None:
+        """Starts the service with the demo model, and returns once it listens."""
+        options = ("--port", self.service_port, "--metrics-port", self.metrics_port, "--models", "@runstream/demo")
+        self._start("service", "service listening", *options)
+
+    def start_bridge(self, **environment: str) -> None:
+        """Starts the bridge, and returns once it listens."""
+        options = ("--port", self.port, "--service", f"127.0.0.1:{self.service_port}")
+        metrics = ("--service-metrics", f"http://127.0.0.1:{self.metrics_port}/metrics")
+        self._start("bridge", "bridge listening", *options, *metrics, **environment)
+
+    def stop(self, name: str) -> None:
+        """Ends one of them, and returns once it has ended."""
+        process = self.processes.pop(name)
+        process.terminate()
+        process.communicate()
+
+    def _start(self, name: str, words: str, *options: object, **environment: str) -> None:
+        process = self.processes[name] = subprocess.Popen(
+            [sys.executable, "-m", name, *map(str, options)],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        read_until(words, process.stdout)
+
+
+@contextmanager
+def separate_stack() -> Iterator[SeparateStack]:
+    """None of the two is started yet; those that were are ended."""
+    port, service_port, metrics_port = unused_ports(3)
+    stack = SeparateStack(port, service_port, metrics_port)
+    try:
+        yield stack
+    finally:
+        for name in list(stack.processes):
+            stack.stop(name)
