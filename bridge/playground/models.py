@@ -29,7 +29,11 @@ async def tell_models(http_request: web.Request) -> web.Response:
         {
             "account": account,
             "needs_token": bool(http_request.app[TOKENS]),
-            "grpc": {"address": config.service, "is_tls": config.service_ca is not None},
+            "grpc": {
+                "address": config.service,
+                "is_tls": config.service_ca is not None,
+                "needs_token": bool(config.service_token),
+            },
             "models": [to_entry(model) for model in models],
         }
     )

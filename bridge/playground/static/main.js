@@ -25,6 +25,8 @@ const composer = new Composer(/** @type {HTMLFormElement} */ (byId("composer")))
 let conversation = all()[0] ?? newConversation([newState()]);
 /** @type {Pane[]} */
 let panes = [];
+/** @type {import("./code/code_dialog.js").CodeDialog | undefined} Loaded when it is opened first. */
+let code;
 
 /** @param {string} words Empty if all is well. */
 function tellProblem(words) {
@@ -44,6 +46,7 @@ function openPane(state, owner) {
   pane.addEventListener("announce", (event) => {
     byId("announcer").textContent = /** @type {CustomEvent} */ (event).detail;
   });
+  pane.addEventListener("code", (event) => showCode([/** @type {CustomEvent} */ (event).detail]));
   pane.addEventListener("refused", (event) => token.open(/** @type {CustomEvent} */ (event).detail));
   panes.push(pane);
   byId("panes").append(pane.element);
@@ -79,6 +82,17 @@ function showList(isShown) {
   byId("show-conversations").setAttribute("aria-expanded", String(isShown));
 }
 
+/** @param {import("./server/answers.js").Request[]} requests One for each pane, or that of a turn. */
+async function showCode(requests) {
+  try {
+    const { CodeDialog } = await import("./code/code_dialog.js");
+    code ??= new CodeDialog(models);
+    code.open(requests);
+  } catch {
+    tellProblem("The bridge can't be reached: is it still running?");
+  }
+}
+
 composer.addEventListener("send", (event) => {
   if (!panes.every((pane) => pane.check())) event.preventDefault();
   else panes.forEach((pane) => pane.send(/** @type {CustomEvent} */ (event).detail));
@@ -97,6 +111,9 @@ models.addEventListener("failure", (event) => {
 });
 token.addEventListener("change", () => models.refresh());
 
+byId("code").addEventListener("click", () => {
+  if (panes.every((pane) => pane.check())) showCode(panes.map((pane) => pane.requestWith(composer.text)));
+});
 byId("token-button").addEventListener("click", () => token.open());
 byId("show-conversations").addEventListener("click", () => {
   showList(!byId("conversations").classList.contains("open"));

@@ -28,7 +28,7 @@ async def test_each_model_is_told_with_its_state_as_a_word(bridge, service):
 async def test_without_tokens_the_account_is_local(bridge, service):
     answer = json.loads((await bridge.ask("GET", "/playground/models")).body)
     assert (answer["account"], answer["needs_token"]) == ("local", False)
-    assert answer["grpc"] == {"address": service.target, "is_tls": False}
+    assert answer["grpc"] == {"address": service.target, "is_tls": False, "needs_token": False}
 
 
 async def test_a_token_is_asked_for_and_its_account_told(start_bridge):

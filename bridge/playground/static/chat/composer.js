@@ -30,6 +30,11 @@ export class Composer extends EventTarget {
     this.#stop.addEventListener("click", () => this.dispatchEvent(new Event("stop")));
   }
 
+  /** What the user has written and not sent yet. */
+  get text() {
+    return this.#message.value;
+  }
+
   focus() {
     this.#message.focus();
   }

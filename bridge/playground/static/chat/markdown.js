@@ -38,6 +38,17 @@ const renderer = {
 };
 marked.use({ renderer });
 
+/**
+ * Code with its colours.
+ *
+ * @param {string} code
+ * @param {string} language
+ * @returns {DocumentFragment}
+ */
+export function colouredCode(code, language) {
+  return DOMPurify.sanitize(highlighted(code, language) ?? escaped(code), ALLOWED);
+}
+
 /** @param {string} text */
 function escaped(text) {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);

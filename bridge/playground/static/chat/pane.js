@@ -7,16 +7,20 @@ import { outcomeOf } from "./ending.js";
 import { Meter } from "./meter.js";
 import { ModelPicker } from "./model_picker.js";
 import { Settings } from "./settings.js";
-import { bodyOf } from "./state.js";
+import { askedOf, bodyOf } from "./state.js";
 import { clone } from "./templates.js";
 import { TurnView } from "./turn_view.js";
+
+/** What is asked in code where nothing has been said yet. */
+const EXAMPLE = "Where is New York?";
 
 /** From how near to the end on the view follows what is added, in pixels. */
 const NEAR_END = 60;
 
 /**
  * Dispatches "change" when its state has changed, "running" when an answer begins or ends, "announce" with words for a
- * screen reader as `detail`, and "refused" with the error as `detail` when the bridge wants another token.
+ * screen reader as `detail`, "code" with a request as `detail` when it is to be shown as code, and "refused" with the
+ * error as `detail` when the bridge wants another token.
  */
 export class Pane extends EventTarget {
   /** @type {TurnView[]} */
@@ -60,7 +64,20 @@ export class Pane extends EventTarget {
 
   /** The request for the next answer. */
   get request() {
-    return { account: this.#models.account, model: this.state.model, body: bodyOf(this.state) };
+    return this.#requestOf(this.state);
+  }
+
+  /**
+   * The request that would be sent with a text.
+   *
+   * @param {string} content If it is empty, the last one that could be sent again, or an example.
+   */
+  requestWith(content) {
+    const said = this.state.turns.slice(0, this.state.turns.findLastIndex(({ role }) => role !== "assistant") + 1);
+    const isSaid = content.trim() || !said.length;
+    /** @type {import("./state.js").Turn} */
+    const next = { role: "user", content: content.trim() ? content : EXAMPLE };
+    return this.#requestOf({ ...this.state, turns: isSaid ? [...this.state.turns, next] : said });
   }
 
   /** Ends what is on its way, and leaves the page. */
@@ -106,7 +123,7 @@ export class Pane extends EventTarget {
     const isRaw = state.mode === "raw";
     const running = (this.#running = new AbortController());
     /** @type {import("./state.js").Turn} */
-    const turn = { role: "assistant", content: "", model: state.model, ...(isRaw && { isRaw }), ending: { reason: "" } };
+    const turn = { role: "assistant", content: "", model: state.model, ...(isRaw && { isRaw }), asked: askedOf(state), ending: { reason: "" } };
     const view = this.#push(turn);
     view.showRunning(true);
     this.#tell("running", "The model is answering.");
@@ -169,10 +186,23 @@ export class Pane extends EventTarget {
     return view;
   }
 
+  /** @param {import("./state.js").PaneState} state */
+  #requestOf(state) {
+    return { account: this.#models.account, model: state.model, body: bodyOf(state) };
+  }
+
+  /** @param {import("./state.js").Turn} turn An answer. */
+  #showCode(turn) {
+    const { model = this.state.model, asked = askedOf(this.state) } = turn;
+    const turns = this.state.turns.slice(0, this.state.turns.indexOf(turn));
+    this.dispatchEvent(new CustomEvent("code", { detail: this.#requestOf({ ...asked, model, turns }) }));
+  }
+
   /** @param {import("./state.js").Turn} turn */
   #add(turn) {
     const view = new TurnView(turn);
     view.addEventListener("again", () => this.#again(turn));
+    view.addEventListener("code", () => this.#showCode(turn));
     view.addEventListener("edited", (event) => this.#edit(turn, /** @type {CustomEvent} */ (event).detail));
     view.addEventListener("shown", () => this.#isFollowing && this.#scrollToEnd());
     this.#views.push(view);

@@ -23,6 +23,9 @@
  * @property {{name: string, arguments: object}[]} [toolCalls]
  * @property {string} [name] The tool whose result a turn of the role "tool" is.
  * @property {Ending} [ending]
+ * @property {Asked} [asked] Of an answer: how it was asked for.
+ *
+ * @typedef {Omit<PaneState, "model" | "turns">} Asked
  *
  * @typedef {object} PaneState
  * @property {string} model Empty for the first that answers.
@@ -52,6 +55,11 @@ export function withoutTurns(state) {
 export function bodyOf({ mode, stream, system, fields, turns }) {
   const input = mode === "raw" ? { prompt: promptOf(turns), raw: true } : { messages: messagesOf(system, turns) };
   return { ...input, ...fields, stream };
+}
+
+/** @param {PaneState} state @returns {Asked} How the next answer is asked for, beside the model and the turns. */
+export function askedOf({ model, turns, ...asked }) {
+  return structuredClone(asked);
 }
 
 /** @param {Turn[]} turns */

@@ -8,8 +8,8 @@ import { clone } from "./templates.js";
 const ROLES = { user: "You", assistant: "Assistant", tool: "Tool" };
 
 /**
- * Shows a turn, and dispatches what the user wants of it: "again", for another answer, and "edited", with the new text as
- * `detail`.
+ * Shows a turn, and dispatches what the user wants of it: "again", for another answer, "code", for its request as code, and
+ * "edited", with the new text as `detail`.
  */
 export class TurnView extends EventTarget {
   #content;
@@ -71,6 +71,7 @@ export class TurnView extends EventTarget {
   #addTools() {
     if (this.turn.role === "assistant") this.#addTool("Regenerate", () => this.dispatchEvent(new Event("again")));
     this.#addTool("Edit", () => this.#edit());
+    if (this.turn.asked) this.#addTool("Code", () => this.dispatchEvent(new Event("code")));
     // Browsers have a clipboard for pages of this machine and for those of HTTPS only.
     if (navigator.clipboard) this.#addTool("Copy", () => navigator.clipboard.writeText(this.turn.content));
   }

@@ -28,7 +28,7 @@ export class Models extends EventTarget {
   list = [];
   account = "";
   /** Where the service answers gRPC, as the bridge reaches it. */
-  grpc = { address: "", is_tls: false };
+  grpc = { address: "", is_tls: false, needs_token: false };
   needsToken = false;
 
   #bridge;

@@ -53,16 +53,20 @@ function isConversation(value) {
 
 /** @param {any} value */
 function isPane(value) {
-  const { model, mode, stream, system, fields, turns } = value ?? {};
-  const areTexts = typeof model === "string" && typeof system === "string" && MODES.includes(mode);
-  return areTexts && typeof stream === "boolean" && isObject(fields) && isListOf(turns, isTurn);
+  return isAsked(value) && typeof value.model === "string" && isListOf(value.turns, isTurn);
+}
+
+/** @param {any} value */
+function isAsked(value) {
+  const { mode, stream, system, fields } = value ?? {};
+  return MODES.includes(mode) && typeof stream === "boolean" && typeof system === "string" && isObject(fields);
 }
 
 /** @param {any} value */
 function isTurn(value) {
   const { role, content, toolCalls = [], ending = {} } = value ?? {};
   const isKnown = ROLES.includes(role) && typeof content === "string" && isObject(ending);
-  return isKnown && isListOf(toolCalls, (call) => typeof call?.name === "string" && isObject(call.arguments));
+  return isKnown && (value.asked === undefined || isAsked(value.asked)) && isListOf(toolCalls, (call) => typeof call?.name === "string" && isObject(call.arguments));
 }
 
 /** @param {any} value */

@@ -1,0 +1,286 @@
+"""Requests as code: what the code says, read as its own language reads it, is the request."""
+
+import ast
+import inspect
+import json
+import subprocess
+
+import pytest
+from cloudflare.resources.ai import AIResource
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.resources import Completions
+from openai.resources.chat import Completions as ChatCompletions
+from runstream.v1 import text_generation_pb2 as pb
+
+from bridge.http.access_log import Access
+from bridge.openai.chat_request import parse_chat
+from bridge.openai.completion_request import parse_completion
+from bridge.workers_ai.schema import check_input
+from bridge.workers_ai.translation import to_run_input
+from scripts.real_clients import NODE, NODE_FOLDER
+from tests.support.equal_inputs import INPUTS, SAMPLING
+
+ORIGIN = "http://127.0.0.1:8080"
+MODEL = "@cf/meta/llama-3.1-8b-instruct"
+GRPC = {"address": "127.0.0.1:50051", "is_tls": False, "needs_token": False}
+REQUEST = {"origin": ORIGIN, "account": "local", "model": MODEL, "needsToken": False, "grpc": GRPC}
+RUN_URL = f"{ORIGIN}/client/v4/accounts/local/ai/run/{MODEL}"
+KINDS = ["curl", "python-requests", "python-cloudflare", "python-openai", "typescript", "worker", "grpcurl"]
+
+NASTY = [
+    "'",
+    '"',
+    "\\",
+    "\n",
+    "$HOME",
+    "`id`",
+    "$(id)",
+    "!!",
+    "*",
+    "${x}",
+    "%s",
+    "{",
+    "\u2028",
+    "\u202e",
+    "\ufeff",
+    "\x00",
+]
+TEXT = st.lists(st.sampled_from(NASTY) | st.text(st.characters(exclude_categories=[])), max_size=4).map("".join)
+NAME = st.sampled_from(["__proto__", "constructor", "class", "json", "a-b", "1", "é"]) | TEXT
+NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXT,
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(NAME, values, max_size=4),
+)
+BODIES = st.builds(
+    lambda prompt, more, stream: {**more, "prompt": prompt, **stream},
+    TEXT,
+    st.dictionaries(NAME, JSON, max_size=4),
+    st.sampled_from([{}, {"stream": True}]),
+)
+
+PARAMETERS = {"type": "object", "properties": {"__proto__": {"type": "string"}, "city": {"enum": ["Paris", "L'Île"]}}}
+FLAT = {"name": "weather", "description": "Tells the\nweather.", "parameters": PARAMETERS}
+NESTED = {"type": "function", "function": {"name": "time"}}
+CALLING = [
+    {"role": "user", "content": "How is the weather?"},
+    {"role": "assistant", "content": "", "tool_calls": [{"name": "weather", "arguments": {"city": "Paris"}}]},
+    {"role": "tool", "name": "weather", "content": '{"sky": "clear"}'},
+]
+ANSWERED = [
+    *CALLING[:1],
+    {
+        "role": "assistant",
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "time", "arguments": "{}"}}],
+    },
+    {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "12:"}, {"type": "text", "text": "00"}]},
+]
+TOOL_CHOICES = [
+    *("auto", "none", "required", "any"),
+    {"type": "function", "name": "weather"},
+    {"type": "function", "function": {"name": "time"}},
+    {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [NESTED]}},
+]
+WITH_TOOLS = st.fixed_dictionaries(
+    {"messages": st.sampled_from([CALLING, ANSWERED]), "tools": st.just([FLAT, NESTED])},
+    optional={"tool_choice": st.sampled_from(TOOL_CHOICES)},
+)
+FORMATS = [
+    {"type": "json_object"},
+    {"type": "json_object", "schema": {"required": ["city"]}},
+    {"type": "json_schema", "json_schema": PARAMETERS},
+    {"type": "json_schema", "schema": PARAMETERS},
+    {"type": "json_schema"},
+    {"type": "json_schema", "json_schema": True},
+]
+WITH_FORMAT = st.builds(
+    lambda given, response_format: {**given, "response_format": response_format}, INPUTS, st.sampled_from(FORMATS)
+)
+WITH_SCHEMA = st.builds(
+    lambda given, form: {**given, **form},
+    INPUTS,
+    st.sampled_from(
+        [{"guided_json": PARAMETERS}, {"guided_json": "{}"}, {"structured_outputs": {"json_object": True}}]
+    ),
+)
+SAMPLED = st.builds(lambda given, sampling: {**given, **sampling}, INPUTS, SAMPLING)
+NATIVE = SAMPLED | WITH_TOOLS | WITH_FORMAT | WITH_SCHEMA
+
+
+class Writer:
+    """Writes requests as code, in a process of Node.js that stays."""
+
+    def __init__(self, node: subprocess.Popen[str]) -> None:
+        self._node = node
+
+    def __call__(self, kind, body, **more):
+        """The code, and for JavaScript what it passes to its client."""
+        question = {"kind": kind, "request": {**REQUEST, "body": body, **more}}
+        assert self._node.stdin
+        assert self._node.stdout
+        print(json.dumps(question), file=self._node.stdin, flush=True)
+        answer = json.loads(self._node.stdout.readline(), parse_int=float)
+        return answer["code"], answer.get("asked")
+
+
+@pytest.fixture(scope="module")
+def write():
+    command = [str(NODE), "--no-warnings", "code_for.mjs"]
+    with subprocess.Popen(command, cwd=NODE_FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as node:
+        yield Writer(node)
+        node.communicate()
+
+
+def as_json(value):
+    """A value as JSON leaves it: halves of characters that meet become one, and numbers are those of JavaScript."""
+    return json.loads(json.dumps(value), parse_int=float)
+
+
+def words_of(code, program):
+    """What a shell passes to a program."""
+    script = f"{program}() {{ printf '%s\\0' \"$@\"; }}\n{code}"
+    done = subprocess.run(["bash", "-uc", script], capture_output=True, env={"RUNSTREAM_TOKEN": "s3cret"}, check=True)
+    return done.stdout.decode().split("\0")[:-1]
+
+
+def call_of(code, name):
+    """The arguments of a call in a script of Python: those without a name, and those with one."""
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    (call,) = [call for call in calls if ast.unparse(call.func).endswith(name)]
+    return [ast.literal_eval(each) for each in call.args], {
+        each.arg: ast.literal_eval(each.value) for each in call.keywords
+    }
+
+
+def merged(arguments):
+    """The body that an SDK makes of its arguments."""
+    return {**arguments.pop("extra_body", {}), **arguments}
+
+
+@given(body=BODIES)
+def test_a_shell_passes_curl_the_body(write, body):
+    code, _ = write("curl", body)
+    *flags, url, dash_d, data = words_of(code, "curl")
+    assert (flags, url, dash_d) == (["-N"] if "stream" in body else [], RUN_URL, "-d")
+    assert json.loads(data, parse_int=float) == as_json(body)
+
+
+@given(body=BODIES)
+def test_python_passes_requests_the_body(write, body):
+    code, _ = write("python-requests", body)
+    (url,), named = call_of(code, "post")
+    assert (url, as_json(named["json"])) == (RUN_URL, as_json(body))
+    assert named.get("stream", False) == ("stream" in body)
+
+
+@given(body=BODIES)
+def test_python_passes_cloudflares_sdk_the_body(write, body):
+    code, _ = write("python-cloudflare", body)
+    (model,), named = call_of(code, "run")
+    assert set(named) <= set(inspect.signature(AIResource.run).parameters)
+    assert (model, named.pop("account_id")) == (MODEL, "local")
+    assert as_json(merged(named)) == as_json(body)
+
+
+@pytest.mark.parametrize("kind", ["typescript", "worker"])
+@given(body=BODIES)
+def test_javascript_passes_the_body(write, kind, body):
+    _, (model, passed) = write(kind, body)
+    if kind == "typescript":
+        assert passed.pop("account_id") == "local"
+    assert (model, passed) == (MODEL, as_json(body))
+
+
+def same(request):
+    """A request whose texts of JSON are told by what they say, not by their white space."""
+    fields = {"sampling_params": {}, **json_format.MessageToDict(request, preserving_proto_field_name=True)}
+    texts = [fields.get("response_format", {}), *fields.get("tools", [])]
+    for message in fields.get("conversation", {}).get("messages", []):
+        texts += message.get("tool_calls", [])
+    for holder in texts:
+        for name in {"json_schema", "parameters_json", "arguments_json"} & set(holder):
+            holder[name] = json.loads(holder[name])
+    return fields
+
+
+def native(body):
+    """What the service is asked for by Workers AI's own route."""
+    return same(to_run_input(MODEL, check_input(body)).request)
+
+
+@given(body=NATIVE)
+def test_grpcurl_asks_for_what_the_route_asks_for(write, body):
+    code, _ = write("grpcurl", body)
+    plaintext, _, data, address, method = words_of(code, "grpcurl")
+    assert (plaintext, address) == ("-plaintext", "127.0.0.1:50051")
+    assert method == "runstream.v1.TextGenerationService/Run"
+    assert same(json_format.Parse(data, pb.RunRequest())) == native(body)
+
+
+@given(body=NATIVE.filter(lambda body: not (body.get("raw") and "tools" in body)))
+def test_openai_is_asked_for_what_the_route_asks_for(write, body):
+    code, _ = write("python-openai", body)
+    _, named = call_of(code, "create")
+    parse, create = (parse_completion, Completions) if "prompt" in named else (parse_chat, ChatCompletions)
+    assert set(named) <= set(inspect.signature(create.create).parameters)
+    asked = parse(json.dumps(merged(named)).encode(), Access("test")).request
+    if "max_tokens" not in body:
+        asked.sampling_params.ClearField("max_tokens")
+        asked.sampling_params.ClearField("max_tokens_is_default")
+    expected = native(body)
+    if "prompt" in expected and not expected["prompt"].get("raw"):
+        # To OpenAI a prompt that goes through the chat template is a message.
+        message = {"role": "user", "content": [{"text": expected.pop("prompt")["text"]}]}
+        expected["conversation"] = {"messages": [message]}
+    if expected.get("conversation", {}).get("raw"):
+        said = expected.pop("conversation")["messages"]
+        expected["prompt"] = {
+            "text": "".join(part["text"] for message in said for part in message["content"]),
+            "raw": True,
+        }
+    assert same(asked) == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_token_stands_nowhere_but_in_the_environment(write, kind):
+    grpc = {**GRPC, "needs_token": True}
+    code, _ = write(kind, {"prompt": "hi"}, needsToken=True, grpc=grpc)
+    assert ("RUNSTREAM_TOKEN" in code) == (kind != "worker")  # where the binding has it from
+    if kind in ("curl", "grpcurl"):
+        assert "Bearer s3cret" in " ".join(words_of(code, kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("raw", [False, True])
+def test_log_probabilities_are_asked_for_where_they_can_be(write, kind, raw):
+    code, _ = write(kind, {"prompt": "hi", "raw": raw}, topLogprobs=3)
+    if kind in ("python-cloudflare", "worker"):
+        assert "Workers AI's own route has no log probabilities" in code
+        assert "logprobs" not in code
+    else:
+        assert "logprobs" in code
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "note"),
+    [
+        ("grpcurl", {"prompt": "hi", "lora": "x", "options": {}}, "# RunRequest has no lora, options.\n"),
+        ("python-openai", {"prompt": "hi", "raw": True, "tools": [FLAT]}, "# This route has no tools.\n"),
+    ],
+)
+def test_what_can_t_be_said_is_named(write, kind, body, note):
+    assert write(kind, body)[0].startswith(note)
+
+
+def test_a_stream_over_grpc_has_the_limit_that_the_route_gives_it(write):
+    code, _ = write("grpcurl", {"prompt": "hi", "stream": True}, maxTokensStreamed=1800)
+    *_, data, _, method = words_of(code, "grpcurl")
+    assert json.loads(data)["sampling_params"] == {"max_tokens": 1800, "max_tokens_is_default": True}
+    assert method.endswith("/RunStream")
+
+
+def test_tls_is_trusted_by_a_file_of_certificates(write):
+    code, _ = write("grpcurl", {"prompt": "hi"}, grpc={**GRPC, "is_tls": True})
+    assert words_of(code, "grpcurl")[:2] == ["-cacert", "ca.pem"]
