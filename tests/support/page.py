@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -14,7 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.support.browser import chromium
 
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 
 
 class Page:
@@ -27,7 +27,9 @@ class Page:
         """Opens a page in a window of that size, with nothing kept from before."""
 
         def steps() -> None:
-            self.browser.set_window_size(width, height)
+            # A window can't be as narrow as a phone.
+            metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+            self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
             self.browser.get(url)
             self.browser.execute_script("localStorage.clear(); sessionStorage.clear()")
             self.browser.get("about:blank")
@@ -55,6 +57,11 @@ class Page:
         """Presses keys, wherever the focus is."""
         await asyncio.to_thread(lambda: ActionChains(self.browser).send_keys(*keys).perform())
 
+    async def chord(self, modifier: str, key: str) -> None:
+        """Presses a key while another is held."""
+        keys = ActionChains(self.browser).key_down(modifier).send_keys(key).key_up(modifier)
+        await asyncio.to_thread(keys.perform)
+
     async def texts(self, selector: str) -> list[str]:
         """The texts of what is shown."""
 
@@ -70,7 +77,11 @@ class Page:
 
     async def until(self, selector: str, text: str = "") -> str:
         """Waits until something is shown that has a text in it; returns all of its text."""
-        return str(await self._until(lambda: self._shown(selector, text)))
+        try:
+            return str(await self._until(lambda: self._shown(selector, text)))
+        except TimeoutException:
+            shown = await self.texts("body")
+            raise AssertionError(f"no {selector} with {text!r} on the page, but: {shown}") from None
 
     async def until_gone(self, selector: str) -> None:
         """Waits until nothing of that kind is shown."""

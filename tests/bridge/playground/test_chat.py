@@ -8,6 +8,7 @@ from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 from selenium.webdriver.common.keys import Keys
 
+from tests.support.bridge_process import bridge_process
 from tests.support.fake_service import DEMO, failure, last_part, part
 
 ANSWER = ".turn.assistant .content"
@@ -17,7 +18,6 @@ ENDING = ".turn.assistant .ending"
 @pytest.fixture
 async def chat(page, bridge, service):
     """The page, opened, with a model that answers."""
-    service.model.state, service.model.max_completion_tokens = models_pb2.MODEL_STATE_READY, 1_000
     await page.open(bridge.url)
     await page.until(".model-state", "Ready")
     await page.until(".fields", "temperature")
@@ -104,7 +104,7 @@ async def test_an_answer_can_be_given_anew(chat, service):
     await send(chat)
     await chat.until(ENDING, "cached")
     service.parts = [part("A city"), last_part()]
-    await chat.click(".turn.assistant .turn-tools button")
+    await chat.click(".turn.assistant .turn-tools button:first-child")
     await chat.until(ANSWER, "A city")
     assert len(await chat.texts(".turn")) == 2
     assert messages_of(service.requests[1]) == [("user", "where is new york?")]
@@ -113,9 +113,9 @@ async def test_an_answer_can_be_given_anew(chat, service):
 async def test_a_turn_that_is_edited_is_asked_anew_without_what_followed(chat, service):
     await send(chat)
     await chat.until(ENDING, "cached")
-    await chat.click(".turn.user .turn-tools button")
+    await chat.click(".turn.user .turn-tools button:first-child")
     await chat.write(".turn.user textarea", "where is paris?")
-    await chat.press(Keys.CONTROL, Keys.ENTER)
+    await chat.chord(Keys.CONTROL, Keys.ENTER)
     await chat.until(ENDING, "cached")
     assert messages_of(service.requests[1]) == [("user", "where is paris?")]
     assert await chat.texts(".turn.user .content") == ["where is paris?"]
@@ -183,16 +183,30 @@ async def test_an_answer_that_fails_on_the_way_keeps_what_has_come(chat, service
     await chat.until(ENDING, "The engine ended")
     assert await chat.texts(ANSWER) == ["New"]
     service.parts, service.status = [part("New"), part(" York"), last_part()], None
-    await chat.click(".turn.assistant .turn-tools button")
+    await chat.click(".turn.assistant .turn-tools button:first-child")
     await chat.until(ANSWER, "New York")
 
 
-async def test_a_bridge_that_ends_is_told(chat, bridge, service):
+async def test_a_bridge_that_stops_ends_the_answer_in_words(chat, bridge, service):
     service.gate.clear()
     await send(chat)
     await chat.until(ANSWER, "New")
     await bridge.runner.cleanup()
-    await chat.until(ENDING, "broke off")
+    await chat.until(ENDING, "The server is shutting down.")
+
+
+async def test_a_bridge_that_is_killed_in_the_midst_of_an_answer_is_told(page, service):
+    service.gate.clear()
+    async with bridge_process("--port", "0", "--service", service.target) as process:
+        line = await process.stdout.readline()
+        await page.open(line.decode().split()[-1])
+        await page.until(".model-state", "Ready")
+        await send(page)
+        await page.until(ANSWER, "New")
+        process.kill()
+        await page.until(ENDING, "The answer broke off before its end")
+    await send(page)
+    await page.until(".turn:nth-child(4) .ending", "The bridge can't be reached")
 
 
 async def test_who_stands_in_is_told_before_and_after(page, bridge, service):
@@ -211,7 +225,8 @@ async def test_a_model_that_is_being_loaded_says_how_far_it_is_and_becomes_ready
         1.5,
         4.5,
     ]
-    assert await page.run("return document.getElementById('message').disabled") is False
+    await send(page)
+    await page.until(ENDING, "cached")
     service.model.state, service.model.state_detail = models_pb2.MODEL_STATE_READY, ""
     await page.until(".model-state", "Ready")
 
@@ -219,7 +234,7 @@ async def test_a_model_that_is_being_loaded_says_how_far_it_is_and_becomes_ready
 async def test_missing_weights_say_what_fetches_them(page, bridge, service):
     detail = "its weights are missing: run python -m service pull @cf/a/b"
     missing = models_pb2.Model(id="@cf/a/b", state=models_pb2.MODEL_STATE_WEIGHTS_MISSING, state_detail=detail)
-    service.model.state, service.other_models = models_pb2.MODEL_STATE_READY, [missing]
+    service.other_models = [missing]
     await page.open(bridge.url)
     await page.until(".model-state", "Ready")
     await page.click('[name="model"] option[value="@cf/a/b"]')

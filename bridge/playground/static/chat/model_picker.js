@@ -48,28 +48,26 @@ export class ModelPicker extends EventTarget {
     this.#choice.value = id;
     const model = this.#models.get(id);
     if (!model) return;
-    this.#showState(model);
+    const isStandIn = model.served_model !== "" && model.served_model !== id;
+    this.#showState(model, isStandIn);
     this.#part(".model-limits").textContent = limitsOf(model);
     this.#part(".empty-text").textContent = model.description;
-    this.#showStandIn(model);
+    const words = `${model.served_model} answers instead: the weights of ${id} are not on this machine. These are not ${id}'s answers.`;
+    this.#tell(".stand-in", isStandIn ? [words] : []);
     const isInTrouble = model.state === "weights_missing" || model.state === "failed" || model.state === "unloaded";
     this.#tell(".model-trouble", isInTrouble && model.state_detail ? withCommand(model.state_detail) : []);
   }
 
-  /** @param {import("../server/models.js").Model} model */
-  #showState({ state, state_detail: detail }) {
+  /**
+   * @param {import("../server/models.js").Model} model
+   * @param {boolean} isStandIn Whether another answers for it.
+   */
+  #showState({ state, state_detail: detail }, isStandIn) {
     const badge = document.createElement("span");
-    badge.className = `badge ${state}`;
-    badge.textContent = STATES[state];
+    badge.className = `badge ${isStandIn ? "stand_in" : state}`;
+    badge.textContent = isStandIn ? "Stand-in" : STATES[state];
     const told = state === "loading" ? [badge, ...progressOf(detail)] : [badge];
     this.#tell(".model-state", told);
-  }
-
-  /** @param {import("../server/models.js").Model} model */
-  #showStandIn({ id, served_model: served }) {
-    const isOther = served !== "" && served !== id;
-    const words = `${served} answers instead: the weights of ${id} are not on this machine. These are not ${id}'s answers.`;
-    this.#tell(".stand-in", isOther ? [words] : []);
   }
 
   /**
@@ -101,9 +99,9 @@ function labelOf({ id, state, served_model: served }) {
 /** @param {import("../server/models.js").Model} model */
 function limitsOf(model) {
   const limits = [
-    `${count(model.context_window)} tokens of context`,
-    `up to ${count(model.max_completion_tokens)} of answer`,
-    ...(model.can_call_tools ? ["calls tools"] : []),
+    `${count(model.context_window)} tokens`,
+    `answers up to ${count(model.max_completion_tokens)}`,
+    ...(model.can_call_tools ? ["tools"] : []),
   ];
   return limits.join(" · ");
 }

@@ -100,9 +100,13 @@ export class TurnView extends EventTarget {
       this.dispatchEvent(new CustomEvent("edited", { detail: field.value }));
     };
     field.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") leave();
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save();
-      if (event.key === "Escape") event.stopPropagation();
+      const isSave = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+      if (!isSave && event.key !== "Escape") return;
+      // The key is not to press the button that has the focus next, nor to stop an answer.
+      event.preventDefault();
+      event.stopPropagation();
+      if (isSave) save();
+      else leave();
     });
     const row = document.createElement("div");
     row.className = "row end";

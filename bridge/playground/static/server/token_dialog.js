@@ -12,8 +12,20 @@ export class TokenDialog extends EventTarget {
   constructor(bridge) {
     super();
     this.#bridge = bridge;
-    document.getElementById("token-cancel")?.addEventListener("click", () => this.#dialog.close());
-    this.#dialog.addEventListener("submit", () => this.#take());
+    document.getElementById("token-cancel")?.addEventListener("click", () => this.#close());
+    this.#dialog.addEventListener("submit", (event) => {
+      // The policy of these pages lets no form be sent, not even to nowhere.
+      event.preventDefault();
+      this.#take();
+    });
+  }
+
+  /** Closes; Chromium then gives the focus back, but no caret, and what is typed is lost. */
+  #close() {
+    this.#dialog.close();
+    const focused = /** @type {HTMLElement} */ (document.activeElement);
+    focused.blur();
+    focused.focus();
   }
 
   /**
@@ -33,6 +45,7 @@ export class TokenDialog extends EventTarget {
   #take() {
     this.#bridge.token = this.#input.value.trim();
     this.#input.value = "";
+    this.#close();
     this.dispatchEvent(new Event("change"));
   }
 }

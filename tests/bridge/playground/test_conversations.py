@@ -1,0 +1,94 @@
+"""Conversations are kept in the browser, and go out and in as files."""
+
+import asyncio
+import json
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+TITLES = "#conversation-list .open"
+ENDING = ".turn.assistant .ending"
+
+
+@pytest.fixture
+async def chat(page, bridge, service):
+    """The page, with a conversation about New York."""
+    await page.open(bridge.url)
+    await page.until(".fields", "temperature")
+    await say(page, "where is new york?")
+    return page
+
+
+async def say(page, text):
+    await page.write("#message", text)
+    await page.press(Keys.ENTER)
+    await page.until(".turn.user:nth-last-child(2) .content", text)
+    await page.until(".turn.assistant:last-child .ending", "cached")
+
+
+async def test_a_conversation_outlives_a_reload(chat):
+    await chat.write('[name="temperature"]', "0.5")
+    await chat.press(Keys.TAB)
+    await chat.run("location.reload()")
+    await chat.until(ENDING, "tokens/s")
+    assert await chat.texts(".turn .content") == ["where is new york?", "New York"]
+    await chat.until(".fields", "temperature")
+    assert await chat.run("return document.querySelector('[name=temperature]').value") == "0.5"
+
+
+async def test_there_are_several_which_can_be_opened_and_deleted(chat):
+    await chat.click("#new-conversation")
+    await say(chat, "where is paris?")
+    assert await chat.texts(TITLES) == ["where is paris?", "where is new york?"]
+    await chat.click("#conversation-list li:last-child .open")
+    await chat.until(".turn.user .content", "where is new york?")
+    await chat.click('[aria-label="Delete where is new york?"]')
+    await chat.until(".empty")
+    assert await chat.texts(TITLES) == ["where is paris?"]
+
+
+async def test_they_go_out_as_a_file_and_come_in_again(chat, tmp_path):
+    downloads = {"behavior": "allow", "downloadPath": str(tmp_path), "eventsEnabled": False}
+    chat.browser.execute_cdp_cmd("Browser.setDownloadBehavior", downloads)
+    await chat.click("#export")
+    exported = tmp_path / "runstream-chats.json"
+    async with asyncio.timeout(60):
+        while not exported.exists():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+    assert json.loads(exported.read_text())["version"] == 1
+    await chat.click('[aria-label="Delete where is new york?"]')
+    await chat.until_gone(TITLES)
+    chat.browser.find_element(By.ID, "import-file").send_keys(str(exported))
+    assert await chat.until(TITLES) == "where is new york?"
+    await chat.click(TITLES)
+    await chat.until(".turn.assistant .content", "New York")
+
+
+WHOLE = {
+    "updatedAt": 1,
+    "panes": [{"model": "", "mode": "chat", "stream": True, "system": "", "fields": {}, "turns": []}],
+}
+KIND = "runstream-conversations"
+
+
+@pytest.mark.parametrize(
+    ("file", "complaint"),
+    [
+        ("no JSON", "not a file of exported chats"),
+        (json.dumps({"kind": "other"}), "not a file of exported chats"),
+        (json.dumps({"kind": KIND, "version": 2, "conversations": []}), "version 2"),
+        (json.dumps({"kind": KIND, "version": 1, "conversations": [{**WHOLE, "panes": []}]}), "damaged"),
+        (json.dumps({"kind": KIND, "version": 1, "conversations": [{**WHOLE, "updatedAt": "x"}]}), "damaged"),
+        (" " * (5 * 2**20 + 1), "larger than 5 MB"),
+    ],
+    ids=["no JSON", "another file", "a later version", "no pane", "no time", "too large"],
+)
+async def test_a_file_that_is_none_of_these_is_refused_in_words(page, bridge, tmp_path, file, complaint):
+    await page.open(bridge.url)
+    await page.until(".model-state")
+    path = tmp_path / "file.json"
+    path.write_text(file)
+    page.browser.find_element(By.ID, "import-file").send_keys(str(path))
+    await page.until("#problem", complaint)
+    assert await page.texts(TITLES) == []
