@@ -39,7 +39,7 @@ class Page:
 
     async def click(self, selector: str) -> None:
         """Clicks on what is there, or comes."""
-        await self._until(lambda: self._find(selector).is_displayed())
+        await self.until(selector)
         await asyncio.to_thread(lambda: self._find(selector).click())
 
     async def write(self, selector: str, text: str) -> None:
@@ -50,7 +50,7 @@ class Page:
             field.clear()
             field.send_keys(text)
 
-        await self._until(lambda: self._find(selector).is_displayed())
+        await self.until(selector)
         await asyncio.to_thread(steps)
 
     async def press(self, *keys: str) -> None:

@@ -247,9 +247,10 @@ async def test_all_that_the_schema_says_of_a_parameter_is_shown(chat, bridge):
     shown = dict(
         await chat.run(
             "return [...document.querySelectorAll('.field:has(.help)')].map((f) =>"
-            " [f.querySelector('label').textContent, f.querySelector('.help').textContent])"
+            " [f.querySelector('label').textContent, [f.querySelector('.help').textContent,"
+            " f.querySelector('.range').textContent]])"
         )
     )
     elsewhere = {"messages", "raw", "stream", "response_format", "tools", "tool_choice", "lora", "options"}
     assert set(shown) == set(properties) - elsewhere
-    assert shown["temperature"] == f"{properties['temperature']['description']} From 0 to 5, default 0.6."
+    assert shown["temperature"] == [properties["temperature"]["description"], "0 to 5, default 0.6"]

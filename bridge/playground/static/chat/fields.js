@@ -2,6 +2,7 @@
 /** Controls for single fields of a request, made from their JSON Schemas: what is left empty is not sent. */
 
 import { clone } from "./templates.js";
+import { button } from "./turn_view.js";
 
 /** Wider ranges are no good as sliders. */
 const MAX_STEPS = 20_000;
@@ -31,17 +32,16 @@ export class Field extends EventTarget {
     this.#control = controlFor(schema);
     this.#control.main.id = id;
     this.#control.main.name = name;
-    this.#control.main.setAttribute("aria-describedby", `${id}-help`);
-    this.#part(".input").append(...this.#control.elements);
+    this.#control.main.setAttribute("aria-describedby", `${id}-range ${id}-help`);
+    this.#unset = button("Reset", "quiet", () => this.#changed(undefined));
+    this.#unset.setAttribute("aria-label", `Reset ${name}`);
+    this.#unset.hidden = true;
+    this.#part(".input").append(...this.#control.elements, this.#unset);
     const label = /** @type {HTMLLabelElement} */ (this.#part("label"));
     label.textContent = name;
     label.htmlFor = id;
-    const help = this.#part(".help");
-    help.id = `${id}-help`;
-    help.textContent = [schema.description, rangeOf(schema)].filter(Boolean).join(" ");
-    this.#unset = /** @type {HTMLButtonElement} */ (this.#part(".unset"));
-    this.#unset.setAttribute("aria-label", `Reset ${name}`);
-    this.#unset.addEventListener("click", () => this.#changed(undefined));
+    this.#tell(".range", `${id}-range`, rangeOf(schema));
+    this.#tell(".help", `${id}-help`, schema.description ?? "");
     this.#control.onChange = () => this.#changed(this.#control.read());
   }
 
@@ -62,6 +62,17 @@ export class Field extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /**
+   * @param {string} selector
+   * @param {string} id
+   * @param {string} words
+   */
+  #tell(selector, id, words) {
+    const place = this.#part(selector);
+    place.id = id;
+    place.textContent = words;
+  }
+
   /** @param {string} selector @returns {HTMLElement} */
   #part(selector) {
     return /** @type {HTMLElement} */ (this.element.querySelector(selector));
@@ -70,9 +81,9 @@ export class Field extends EventTarget {
 
 /** @param {Schema} schema */
 function rangeOf({ minimum, maximum, default: preset }) {
-  const range = [minimum !== undefined && `from ${minimum}`, maximum !== undefined && `to ${maximum}`];
-  const told = [range.filter(Boolean).join(" "), preset !== undefined && `default ${preset}`].filter(Boolean).join(", ");
-  return told && `${told[0].toUpperCase()}${told.slice(1)}.`;
+  const isBounded = minimum !== undefined && maximum !== undefined;
+  const range = isBounded ? `${minimum} to ${maximum}` : minimum !== undefined && `from ${minimum}`;
+  return [range, preset !== undefined && `default ${preset}`].filter(Boolean).join(", ");
 }
 
 /**
