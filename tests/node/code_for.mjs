@@ -18,19 +18,10 @@ function ask(...value) {
   throw new Asked(value);
 }
 
-class Cloudflare {
-  ai = { run: ask };
-}
-
-class OpenAI {
-  completions = { create: ask };
-  chat = { completions: { create: ask } };
-}
-
 const run = {
   async typescript(code) {
     const plain = stripTypeScriptTypes(code).replaceAll(/^import .*\n/gm, "");
-    await new AsyncFunction("Cloudflare", "OpenAI", "EventSourceParserStream", plain)(Cloudflare, OpenAI);
+    await new AsyncFunction("fetch", plain)((url, { body }) => ask(url, JSON.parse(body)));
   },
   async worker(code) {
     const module = await import(`data:text/javascript,${encodeURIComponent(code)}`);

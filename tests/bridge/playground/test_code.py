@@ -19,7 +19,8 @@ from bridge.openai.chat_request import parse_chat
 from bridge.openai.completion_request import parse_completion
 from bridge.workers_ai.schema import check_input
 from bridge.workers_ai.translation import to_run_input
-from scripts.real_clients import NODE, NODE_FOLDER
+from scripts.real_clients import NODE, NODE_FOLDER, TYPESCRIPT_FOLDER, has_node_clients, has_typescript
+from tests.support.code_writer import code_writer
 from tests.support.equal_inputs import INPUTS, SAMPLING
 
 ORIGIN = "http://127.0.0.1:8080"
@@ -109,28 +110,10 @@ SAMPLED = st.builds(lambda given, sampling: {**given, **sampling}, INPUTS, SAMPL
 NATIVE = SAMPLED | WITH_TOOLS | WITH_FORMAT | WITH_SCHEMA
 
 
-class Writer:
-    """Writes requests as code, in a process of Node.js that stays."""
-
-    def __init__(self, node: subprocess.Popen[str]) -> None:
-        self._node = node
-
-    def __call__(self, kind, body, **more):
-        """The code, and for JavaScript what it passes to its client."""
-        question = {"kind": kind, "request": {**REQUEST, "body": body, **more}}
-        assert self._node.stdin
-        assert self._node.stdout
-        print(json.dumps(question), file=self._node.stdin, flush=True)
-        answer = json.loads(self._node.stdout.readline(), parse_int=float)
-        return answer["code"], answer.get("asked")
-
-
 @pytest.fixture(scope="module")
 def write():
-    command = [str(NODE), "--no-warnings", "code_for.mjs"]
-    with subprocess.Popen(command, cwd=NODE_FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as node:
-        yield Writer(node)
-        node.communicate()
+    with code_writer(REQUEST) as writer:
+        yield writer
 
 
 def as_json(value):
@@ -184,13 +167,11 @@ def test_python_passes_cloudflares_sdk_the_body(write, body):
     assert as_json(merged(named)) == as_json(body)
 
 
-@pytest.mark.parametrize("kind", ["typescript", "worker"])
+@pytest.mark.parametrize(("kind", "where"), [("typescript", RUN_URL), ("worker", MODEL)])
 @given(body=BODIES)
-def test_javascript_passes_the_body(write, kind, body):
-    _, (model, passed) = write(kind, body)
-    if kind == "typescript":
-        assert passed.pop("account_id") == "local"
-    assert (model, passed) == (MODEL, as_json(body))
+def test_javascript_passes_the_body(write, kind, where, body):
+    _, asked = write(kind, body)
+    assert asked == [where, as_json(body)]
 
 
 def same(request):
@@ -284,3 +265,26 @@ def test_a_stream_over_grpc_has_the_limit_that_the_route_gives_it(write):
 def test_tls_is_trusted_by_a_file_of_certificates(write):
     code, _ = write("grpcurl", {"prompt": "hi"}, grpc={**GRPC, "is_tls": True})
     assert words_of(code, "grpcurl")[:2] == ["-cacert", "ca.pem"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "hi", "min_p": 0.1},
+        {"prompt": "hi", "stream": True},
+        {"messages": CALLING, "tools": [FLAT], "stream": True},
+        {"messages": CALLING, "response_format": FORMATS[2]},
+    ],
+)
+def test_typescript_is_of_the_types_of_what_it_imports(write, body, tmp_path):
+    if not (has_node_clients() and has_typescript()):
+        pytest.skip("tests/node or clients/typescript is not as package-lock.json has it: run `make setup-dev`")
+    (tmp_path / "node_modules").symlink_to(NODE_FOLDER / "node_modules")
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "ask.ts").write_text(write("typescript", body, needsToken=True)[0])
+    packages = TYPESCRIPT_FOLDER / "node_modules"
+    flags = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext"]
+    types = ["--types", "node", "--typeRoots", packages / "@types"]
+    command = [NODE, packages / "typescript" / "bin" / "tsc", *flags, *types, "ask.ts"]
+    checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout) == (0, "")
