@@ -16,7 +16,7 @@ export function updateFailures(figures, history) {
   table.hidden = !reasons.length;
   byId("no-failures").hidden = reasons.length > 0;
   setText(byId("no-failures"), figures ? "None since the service started." : "Not known now.");
-  setText(/** @type {Element} */ (table.querySelector(".window")), `In the ${windowName(history)}`);
+  setText(/** @type {Element} */ (table.querySelector(".window")), windowName(history));
   const body = /** @type {Element} */ (table.querySelector("tbody"));
   setChildren(body, reasons, ([reason]) => reason, () => row(3, [1, 2]), (tableRow, [reason, total]) => {
     const recent = history.increase((sample) => sample.failures && (sample.failures[reason] ?? 0));

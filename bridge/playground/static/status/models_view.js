@@ -121,7 +121,7 @@ class ModelPanel {
     const all = TIMES.map(([name]) => figures[name] ?? NOTHING);
     const recent = TIMES.map(([name], place) => since(all[place], history.firstHistogram(this.id, name)));
     const isRecent = recent.some((histogram) => histogram.count > 0);
-    setText(this.timesCaption, isRecent ? `Calls of the ${windowName(history)}` : "Calls since the service started");
+    setText(this.timesCaption, isRecent ? windowName(history) : "Since the service started");
     const shown = TIMES.map(([, label], place) => ({ label, of: (isRecent ? recent : all)[place] }));
     setChildren(this.times, shown, (time) => time.label, () => row(5, [1, 2, 3, 4]), (tableRow, { label, of }) => {
       setCells(tableRow, [label, ...QUANTILES.map((q) => duration(quantile(of, q))), count(of.count)]);

@@ -18,15 +18,17 @@ export class Tile {
     this.label = label;
     this.format = format;
     this.highest = highest;
-    this.shown = "";
-    this.when = element("span", { class: "when" });
+    this.now = "";
+    this.most = "";
+    this.isPointedAt = false;
+    this.note = element("span", { class: "note" });
     this.value = element("span", { class: "value" });
     this.plot = new Plot(
-      (time, value) => this.#show(this.format(value), `${ago(this.plot.end - time)} ago`),
-      () => this.#show(this.shown, ""),
+      (time, value) => this.#show(this.format(value), `${ago(this.plot.end - time)} ago`, true),
+      () => this.#show(this.now, this.most, false),
     );
     this.root = element("div", { class: "tile", "data-figure": name });
-    this.root.append(element("span", { class: "label" }, label), this.value, this.when, this.plot.svg);
+    this.root.append(element("span", { class: "label" }, label), this.value, this.note, this.plot.svg);
   }
 
   /**
@@ -35,19 +37,22 @@ export class Tile {
    * @param {Series} series
    */
   update(text, series) {
-    if (!this.when.textContent) setText(this.value, text);
-    this.shown = text;
     const known = /** @type {number[]} */ (series.map(([, value]) => value).filter((value) => value !== null));
-    const most = known.length ? `, at most ${this.format(Math.max(...known))} in the last minutes` : "";
-    this.plot.draw(series, `${this.label}: now ${text}${most}`, this.highest);
+    this.now = text;
+    this.most = known.some(Boolean) ? `max ${this.format(Math.max(...known))}` : "";
+    if (!this.isPointedAt) this.#show(this.now, this.most, false);
+    const label = `${this.label}: now ${text}${this.most && `, ${this.most} in the last minutes`}`;
+    this.plot.draw(series, label, this.highest);
   }
 
   /**
    * @param {string} text
-   * @param {string} when
+   * @param {string} note
+   * @param {boolean} isPointedAt
    */
-  #show(text, when) {
+  #show(text, note, isPointedAt) {
     setText(this.value, text);
-    setText(this.when, when);
+    setText(this.note, note);
+    this.isPointedAt = isPointedAt;
   }
 }

@@ -5,5 +5,5 @@ import { ago } from "./formats.js";
 
 /** @param {import("./history.js").History} history */
 export function windowName(history) {
-  return `last ${ago(Math.max(2, history.spanS))}`;
+  return `Last ${ago(Math.max(2, history.spanS))}`;
 }
