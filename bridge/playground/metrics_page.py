@@ -1,6 +1,7 @@
 """The page of metrics that the service writes for Prometheus: asked for within limits, and read."""
 
 import math
+import os
 from typing import Any, Final
 
 import aiohttp
@@ -58,8 +59,10 @@ async def fetch_page(session: aiohttp.ClientSession, url: str) -> str:
             return page.decode()
     except TimeoutError:
         raise MetricsError(f"no whole answer within {TIMEOUT_S:g} s") from None
+    except aiohttp.ClientConnectorDNSError:
+        raise MetricsError("its host is not known") from None
     except aiohttp.ClientConnectorError as error:
-        raise MetricsError(error.os_error.strerror or "no connection") from None
+        raise MetricsError(os.strerror(error.os_error.errno) if error.os_error.errno else "no connection") from None
     except (aiohttp.ClientError, UnicodeDecodeError) as error:
         raise MetricsError(f"no page of metrics ({type(error).__name__})") from None
 

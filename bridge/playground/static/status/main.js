@@ -40,8 +40,7 @@ function show(data) {
     streamsOpen: own.streams_open,
     requests: own.requests.reduce((/** @type {number} */ total, /** @type {{count: number}} */ item) => total + item.count, 0),
   });
-  byId("token-form").hidden = true;
-  byId("figures").hidden = false;
+  showForm(false);
   modelsView.update(models.entries, history);
   updateFailures(metrics.figures, history);
   bridgeView.update(own, recent, history);
@@ -53,14 +52,21 @@ function show(data) {
   byId("live").className = models.problem ? "small off" : "small on";
 }
 
+/**
+ * Shows the form for the token, or what there is to see.
+ * @param {boolean} isAsking
+ */
+function showForm(isAsking) {
+  byId("token-form").hidden = !isAsking;
+  for (const id of ["figures", "live", "pause"]) byId(id).hidden = isAsking;
+}
+
 /** @param {unknown} error */
 function fail(error) {
   byId("live").className = "small off";
   if (error instanceof BridgeError && error.wantsToken) {
-    setText(byId("live"), "");
+    showForm(true);
     setText(byId("token-problem"), bridge.token ? "The bridge does not know this token." : "Its figures are shown to who has one.");
-    byId("figures").hidden = true;
-    byId("token-form").hidden = false;
     poll.isPaused = true;
     tell([], "");
     tokenInput.focus();

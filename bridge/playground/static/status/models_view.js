@@ -53,8 +53,8 @@ class ModelPanel {
     this.timesCaption = element("caption");
     this.counts = element("dl", { class: "counts" });
     const tiles = element("div", { class: "tiles" }, ...Object.values(this.tiles).map((tile) => tile.root));
-    this.figures = element("div", {}, tiles, element("div", { class: "model-foot" }, this.#timesTable(), this.counts));
-    this.figures.className = "panel-figures";
+    this.foot = element("div", { class: "model-foot" }, this.#timesTable(), this.counts);
+    this.figures = element("div", { class: "panel-figures" }, tiles, this.foot);
     this.root = element("article", { class: "panel", "aria-label": id }, head, this.figures);
   }
 
@@ -79,6 +79,7 @@ class ModelPanel {
     const figures = history.last?.models?.[this.id];
     this.figures.hidden = !history.samples.some((sample) => sample.models?.[this.id]);
     this.#updateTiles(figures, history);
+    this.foot.hidden = !figures;
     if (figures) this.#updateTimes(figures, history);
     if (figures) this.#updateCounts(figures, history);
   }
