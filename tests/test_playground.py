@@ -8,6 +8,7 @@ import signal
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from tests.support.accessibility import serious_violations
 from tests.support.running_service import MODEL
 from tests.support.whole_chain import run_whole_chain
 
@@ -85,6 +86,19 @@ async def test_all_of_the_page_is_small_and_comes_from_the_bridge(page, running_
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
     assert {url for url in asked if not url.startswith(running_stack.url)} <= {"about:blank"}
     assert [entry for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+async def test_axe_finds_nothing_serious(page, running_stack):
+    await page.open(running_stack.url)
+    await page.until(".fields", "temperature")
+    await page.click('[name="model"] option[value="@cf/meta/llama-3.1-8b-instruct"]')
+    await page.until(".stand-in", "answers instead")
+    await page.write("#message", "where is new york?")
+    await page.press(Keys.ENTER)
+    await page.until(ENDING, "cached")
+    for theme in ("light", "dark"):
+        await page.click(f'#theme option[value="{theme}"]')
+        assert serious_violations(page.browser) == []
 
 
 async def test_a_chat_by_keyboard_alone(page, running_stack):

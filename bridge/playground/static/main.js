@@ -28,10 +28,13 @@ let panes = [];
 /** @type {import("./code/code_dialog.js").CodeDialog | undefined} Loaded when it is opened first. */
 let code;
 
-/** @param {string} words Empty if all is well. */
-function tellProblem(words) {
-  byId("problem").textContent = words;
-  byId("problem").hidden = !words;
+/**
+ * @param {"unreachable" | "problem"} place For what is wrong with the bridge, or with what the user has asked of the page.
+ * @param {string} words Empty if all is well.
+ */
+function tell(place, words) {
+  if (byId(place).textContent !== words) byId(place).textContent = words;
+  byId(place).hidden = !words;
 }
 
 /**
@@ -59,6 +62,7 @@ function openConversation(opened) {
   conversation = opened;
   for (const state of conversation.panes) openPane(state, conversation);
   list.show(conversation.id);
+  tell("problem", "");
   showList(false);
   composer.focus();
 }
@@ -72,7 +76,7 @@ function keepConversation(changed) {
     keep(changed);
     list.show(conversation.id);
   } catch (error) {
-    tellProblem(/** @type {Error} */ (error).message);
+    tell("problem", /** @type {Error} */ (error).message);
   }
 }
 
@@ -89,7 +93,7 @@ async function showCode(requests) {
     code ??= new CodeDialog(models);
     code.open(requests);
   } catch {
-    tellProblem("The bridge can't be reached: is it still running?");
+    tell("problem", "The bridge can't be reached: is it still running?");
   }
 }
 
@@ -101,12 +105,12 @@ composer.addEventListener("stop", () => panes.forEach((pane) => pane.stop()));
 
 list.addEventListener("open", (event) => openConversation(/** @type {CustomEvent} */ (event).detail));
 list.addEventListener("new", () => openConversation(newConversation(conversation.panes.map(withoutTurns))));
-list.addEventListener("problem", (event) => tellProblem(/** @type {CustomEvent} */ (event).detail));
+list.addEventListener("problem", (event) => tell("problem", /** @type {CustomEvent} */ (event).detail));
 
-models.addEventListener("change", () => tellProblem(""));
+models.addEventListener("change", () => tell("unreachable", ""));
 models.addEventListener("failure", (event) => {
   const error = /** @type {CustomEvent<import("./server/bridge.js").BridgeError>} */ (event).detail;
-  tellProblem(error.message);
+  tell("unreachable", error.message);
   if (error.wantsToken) token.open(error);
 });
 token.addEventListener("change", () => models.refresh());

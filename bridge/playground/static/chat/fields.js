@@ -1,8 +1,8 @@
 // @ts-check
 /** Controls for single fields of a request, made from their JSON Schemas: what is left empty is not sent. */
 
+import { button } from "./button.js";
 import { clone } from "./templates.js";
-import { button } from "./turn_view.js";
 
 /** Wider ranges are no good as sliders. */
 const MAX_STEPS = 20_000;

@@ -2,20 +2,16 @@
 /** A conversation with one model and its settings. A page may show several; they share nothing but what they are given. */
 
 import { answers } from "../server/answers.js";
-import { BridgeError, isAbort } from "../server/bridge.js";
+import { fill } from "./answering.js";
 import { outcomeOf } from "./ending.js";
-import { Meter } from "./meter.js";
 import { ModelPicker } from "./model_picker.js";
 import { Settings } from "./settings.js";
 import { askedOf, bodyOf } from "./state.js";
 import { clone } from "./templates.js";
-import { TurnView } from "./turn_view.js";
+import { Transcript } from "./transcript.js";
 
 /** What is asked in code where nothing has been said yet. */
 const EXAMPLE = "Where is New York?";
-
-/** From how near to the end on the view follows what is added, in pixels. */
-const NEAR_END = 60;
 
 /**
  * Dispatches "change" when its state has changed, "running" when an answer begins or ends, "announce" with words for a
@@ -23,16 +19,14 @@ const NEAR_END = 60;
  * error as `detail` when the bridge wants another token.
  */
 export class Pane extends EventTarget {
-  /** @type {TurnView[]} */
-  #views = [];
   /** @type {AbortController | undefined} */
   #running;
   #closed = new AbortController();
   #bridge;
   #models;
   #picker;
+  #transcript;
   #schemaOf = "";
-  #isFollowing = true;
 
   /**
    * @param {import("../server/bridge.js").Bridge} bridge
@@ -50,11 +44,11 @@ export class Pane extends EventTarget {
     this.settings = new Settings(/** @type {HTMLFormElement} */ (this.#part(".settings")), state);
     this.settings.addEventListener("change", () => this.#changed());
     this.#part('[name="settings"]').addEventListener("click", () => this.showSettings(Boolean(this.#part(".settings").hidden)));
-    this.#part(".scroller").addEventListener("scroll", () => this.#follow());
     models.addEventListener("change", () => this.#showModels(), { signal: this.#closed.signal });
-    state.turns.forEach((turn) => this.#add(turn));
+    this.#transcript = new Transcript(this.#part(".scroller"));
+    this.#transcript.addEventListener("wish", (event) => this.#grant(/** @type {CustomEvent} */ (event).detail));
+    state.turns.forEach((turn) => this.#transcript.add(turn));
     this.#showModels();
-    this.#showEmpty();
   }
 
   /** Whether an answer is on its way. */
@@ -120,17 +114,23 @@ export class Pane extends EventTarget {
   /** Asks for an answer to what has been said. */
   async answer() {
     const { request, state } = this;
-    const isRaw = state.mode === "raw";
     const running = (this.#running = new AbortController());
-    /** @type {import("./state.js").Turn} */
-    const turn = { role: "assistant", content: "", model: state.model, ...(isRaw && { isRaw }), asked: askedOf(state), ending: { reason: "" } };
+    /** @type {import("./answering.js").Answer} */
+    const turn = {
+      role: "assistant",
+      content: "",
+      model: state.model,
+      ...(state.mode === "raw" && { isRaw: true }),
+      asked: askedOf(state),
+      ending: { reason: "" },
+    };
     const view = this.#push(turn);
     view.showRunning(true);
     this.#tell("running", "The model is answering.");
     try {
-      await this.#read(request, turn, view, running.signal);
-    } catch (error) {
-      this.#fail(turn, error);
+      const pieces = answers(this.#bridge, request, running.signal);
+      const error = await fill(turn, pieces, request.body.stream, () => view.show());
+      if (error?.wantsToken) this.dispatchEvent(new CustomEvent("refused", { detail: error }));
     } finally {
       this.#running = undefined;
       view.showRunning(false);
@@ -140,49 +140,11 @@ export class Pane extends EventTarget {
     }
   }
 
-  /**
-   * @param {import("../server/answers.js").Request} request
-   * @param {import("./state.js").Turn} turn
-   * @param {TurnView} view
-   * @param {AbortSignal} signal
-   */
-  async #read(request, turn, view, signal) {
-    const meter = new Meter();
-    const ending = /** @type {import("./state.js").Ending} */ (turn.ending);
-    for await (const piece of answers(this.#bridge, request, signal)) {
-      if (piece.text || piece.toolCalls) meter.count();
-      turn.content += piece.text ?? "";
-      if (piece.toolCalls) turn.toolCalls = piece.toolCalls;
-      if (piece.servedModel) Object.assign(turn, { servedModel: piece.servedModel });
-      if (piece.requestId) ending.requestId = piece.requestId;
-      if (piece.finishReason) ending.reason = /** @type {import("./state.js").Ending["reason"]} */ (piece.finishReason);
-      Object.assign(ending, meter.figures(piece.usage, request.body.stream));
-      view.show();
-    }
-  }
-
-  /**
-   * @param {import("./state.js").Turn} turn
-   * @param {unknown} error
-   */
-  #fail(turn, error) {
-    if (isAbort(error)) {
-      turn.ending = { ...turn.ending, reason: "stopped" };
-      return;
-    }
-    if (!(error instanceof BridgeError)) throw error;
-    const requestId = error.requestId || turn.ending?.requestId;
-    turn.ending = { ...turn.ending, reason: "failed", error: error.message, requestId };
-    if (error.wantsToken) this.dispatchEvent(new CustomEvent("refused", { detail: error }));
-  }
-
   /** @param {import("./state.js").Turn} turn */
   #push(turn) {
     this.state.turns.push(turn);
-    const view = this.#add(turn);
-    this.#showEmpty();
+    const view = this.#transcript.add(turn);
     this.#changed();
-    this.#scrollToEnd();
     return view;
   }
 
@@ -198,16 +160,11 @@ export class Pane extends EventTarget {
     this.dispatchEvent(new CustomEvent("code", { detail: this.#requestOf({ ...asked, model, turns }) }));
   }
 
-  /** @param {import("./state.js").Turn} turn */
-  #add(turn) {
-    const view = new TurnView(turn);
-    view.addEventListener("again", () => this.#again(turn));
-    view.addEventListener("code", () => this.#showCode(turn));
-    view.addEventListener("edited", (event) => this.#edit(turn, /** @type {CustomEvent} */ (event).detail));
-    view.addEventListener("shown", () => this.#isFollowing && this.#scrollToEnd());
-    this.#views.push(view);
-    this.#part(".turns").append(view.element);
-    return view;
+  /** @param {{turn: import("./state.js").Turn, wish: string, detail: any}} wished */
+  #grant({ turn, wish, detail }) {
+    if (wish === "again") this.#again(turn);
+    if (wish === "code") this.#showCode(turn);
+    if (wish === "edited") this.#edit(turn, detail);
   }
 
   /** @param {import("./state.js").Turn} turn An answer, to be given again. */
@@ -225,7 +182,7 @@ export class Pane extends EventTarget {
     if (this.isRunning) return;
     turn.content = content;
     const index = this.state.turns.indexOf(turn);
-    this.#views[index].showNow();
+    this.#transcript.showAnew(turn);
     this.#changed();
     if (turn.role !== "user" || !this.check()) return;
     this.#cutTo(index + 1);
@@ -235,7 +192,7 @@ export class Pane extends EventTarget {
   /** @param {number} length How many turns stay. */
   #cutTo(length) {
     this.state.turns.length = length;
-    for (const view of this.#views.splice(length)) view.element.remove();
+    this.#transcript.cutTo(length);
   }
 
   /** @param {string} id */
@@ -262,22 +219,6 @@ export class Pane extends EventTarget {
       // What is wrong is told where the models are asked for; the next time that they are told, so is this.
       this.#schemaOf = "";
     }
-  }
-
-  #showEmpty() {
-    this.#part(".empty").hidden = this.state.turns.length > 0;
-  }
-
-  /** Notes whether the user sees the end, and wants to go on seeing it. */
-  #follow() {
-    const { scrollHeight, scrollTop, clientHeight } = this.#part(".scroller");
-    this.#isFollowing = scrollHeight - scrollTop - clientHeight < NEAR_END;
-  }
-
-  #scrollToEnd() {
-    const scroller = this.#part(".scroller");
-    scroller.scrollTop = scroller.scrollHeight;
-    this.#isFollowing = true;
   }
 
   #changed() {

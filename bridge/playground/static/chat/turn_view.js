@@ -1,8 +1,9 @@
 // @ts-check
 /** One turn on the screen. */
 
-import { Markdown } from "./markdown.js";
+import { button } from "./button.js";
 import { endingOf } from "./ending.js";
+import { Markdown } from "./markdown.js";
 import { clone } from "./templates.js";
 
 const ROLES = { user: "You", assistant: "Assistant", tool: "Tool" };
@@ -121,18 +122,4 @@ export class TurnView extends EventTarget {
   #part(selector) {
     return /** @type {HTMLElement} */ (this.element.querySelector(selector));
   }
-}
-
-/**
- * @param {string} label
- * @param {string} className
- * @param {() => void} act
- */
-export function button(label, className, act) {
-  const element = document.createElement("button");
-  element.type = "button";
-  element.className = className;
-  element.textContent = label;
-  element.addEventListener("click", act);
-  return element;
 }

@@ -11,7 +11,7 @@ import { BridgeError, errorOf, isAbort } from "./bridge.js";
  * @property {string} [text] More of it.
  * @property {{name: string, arguments: object}[]} [toolCalls] All calls.
  * @property {Usage} [usage]
- * @property {string} [finishReason] "stop", "length" or "tool_calls".
+ * @property {"stop" | "length" | "tool_calls"} [finishReason]
  * @property {string} [servedModel] Who answers.
  * @property {string} [requestId]
  *

@@ -1,7 +1,7 @@
 // @ts-check
 /** The list of conversations, and their ways in and out as files. */
 
-import { button } from "../chat/turn_view.js";
+import { button } from "../chat/button.js";
 import { all, keep, remove, titleOf } from "./conversations.js";
 import { exported, imported } from "./transfer.js";
 

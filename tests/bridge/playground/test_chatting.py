@@ -9,7 +9,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from selenium.webdriver.common.keys import Keys
 
 from tests.support.bridge_process import bridge_process
-from tests.support.fake_service import DEMO, failure, last_part, part
+from tests.support.fake_service import DEMO, failure, last_part, part, running
 
 ANSWER = ".turn.assistant .content"
 ENDING = ".turn.assistant .ending"
@@ -229,6 +229,16 @@ async def test_a_model_that_is_being_loaded_says_how_far_it_is_and_becomes_ready
     await page.until(ENDING, "cached")
     service.model.state, service.model.state_detail = models_pb2.MODEL_STATE_READY, ""
     await page.until(".model-state", "Ready")
+
+
+async def test_a_service_that_is_not_there_is_told_until_it_comes(page, start_bridge, service, tmp_path):
+    socket = f"unix:{tmp_path}/service.sock"
+    bridge = await start_bridge(service=socket)
+    await page.open(bridge.url)
+    await page.until("#unreachable[role=alert]", "service")
+    async with running(service, socket):
+        await page.until(".model-state", "Ready")
+        await page.until_gone("#unreachable")
 
 
 async def test_missing_weights_say_what_fetches_them(page, bridge, service):
