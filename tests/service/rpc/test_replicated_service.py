@@ -71,9 +71,11 @@ async def test_killing_one_engine_in_mid_stream_leaves_the_other_and_the_service
     assert " on cpu: " in model.state_detail, "that it is started again, or how far it is with its weights"
     values = await samples(both.service.metrics_port)
     assert values["runstream_num_engines_serving", MODEL] == 1
+    assert 0 < values["runstream_kv_cache_usage_perc", MODEL] < 1, "of the engine that serves"
     assert (await stream).text == undisturbed
     await victim.wait_until_ready()
     assert (await told(both)).state_detail == ""
+    assert (await samples(both.service.metrics_port))["runstream_engine_restarts_total", MODEL] == 1
 
 
 async def test_unloading_a_model_ends_all_its_engines(both):
