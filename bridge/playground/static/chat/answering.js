@@ -34,8 +34,9 @@ export async function fill(answer, pieces, isStreamed, show) {
  * @param {Answer} answer
  * @param {import("../server/answers.js").Piece} piece
  */
-function take(answer, { text = "", toolCalls, servedModel, requestId, finishReason }) {
+function take(answer, { text = "", tokens = [], toolCalls, servedModel, requestId, finishReason }) {
   answer.content += text;
+  answer.tokens?.push(...tokens);
   if (toolCalls) answer.toolCalls = toolCalls;
   if (servedModel) answer.servedModel = servedModel;
   if (requestId) answer.ending.requestId = requestId;

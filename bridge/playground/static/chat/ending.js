@@ -20,8 +20,9 @@ export function endingOf({ ending, model, servedModel }) {
 }
 
 /** @param {import("./state.js").Turn} turn An answer that has ended. @returns {string} How, in a sentence. */
-export function outcomeOf({ ending }) {
+export function outcomeOf({ ending, toolCalls }) {
   if (ending?.reason === "failed") return `The answer failed: ${ending.error}`;
+  if (toolCalls) return `The model calls ${toolCalls.map(({ name }) => name).join(", ")}. Type in what it answers.`;
   return ending?.reason === "stopped" || ending?.reason === "length" ? REASONS[ending.reason] : "The answer is complete.";
 }
 

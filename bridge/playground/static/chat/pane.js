@@ -1,12 +1,13 @@
 // @ts-check
 /** A conversation with one model and its settings. A page may show several; they share nothing but what they are given. */
 
-import { answers } from "../server/answers.js";
+import { MoreSettings } from "../editors/more_settings.js";
+import { ask } from "../server/asking.js";
 import { fill } from "./answering.js";
 import { outcomeOf } from "./ending.js";
 import { ModelPicker } from "./model_picker.js";
 import { Settings } from "./settings.js";
-import { askedOf, bodyOf } from "./state.js";
+import { askedOf, bodyOf, topLogprobsOf } from "./state.js";
 import { clone } from "./templates.js";
 import { Transcript } from "./transcript.js";
 
@@ -26,6 +27,7 @@ export class Pane extends EventTarget {
   #models;
   #picker;
   #transcript;
+  #more;
   #schemaOf = "";
 
   /**
@@ -43,6 +45,7 @@ export class Pane extends EventTarget {
     this.#picker.addEventListener("change", () => this.#choose(this.#picker.model));
     this.settings = new Settings(/** @type {HTMLFormElement} */ (this.#part(".settings")), state);
     this.settings.addEventListener("change", () => this.#changed());
+    this.#more = new MoreSettings(this.#part(".more-settings"), state);
     this.#part('[name="settings"]').addEventListener("click", () => this.showSettings(Boolean(this.#part(".settings").hidden)));
     models.addEventListener("change", () => this.#showModels(), { signal: this.#closed.signal });
     this.#transcript = new Transcript(this.#part(".scroller"));
@@ -121,16 +124,17 @@ export class Pane extends EventTarget {
       content: "",
       model: state.model,
       ...(state.mode === "raw" && { isRaw: true }),
+      ...(request.topLogprobs !== undefined && { tokens: [] }),
       asked: askedOf(state),
       ending: { reason: "" },
     };
     const view = this.#push(turn);
     view.showRunning(true);
+    this.#tellFailure(undefined);
     this.#tell("running", "The model is answering.");
     try {
-      const pieces = answers(this.#bridge, request, running.signal);
-      const error = await fill(turn, pieces, request.body.stream, () => view.show());
-      if (error?.wantsToken) this.dispatchEvent(new CustomEvent("refused", { detail: error }));
+      const pieces = ask(this.#bridge, request, running.signal);
+      this.#tellFailure(await fill(turn, pieces, request.body.stream, () => view.show()));
     } finally {
       this.#running = undefined;
       view.showRunning(false);
@@ -138,6 +142,12 @@ export class Pane extends EventTarget {
       this.#changed();
       this.#tell("running", outcomeOf(turn));
     }
+  }
+
+  /** @param {import("../server/bridge.js").BridgeError | undefined} error What the bridge has said; undefined if nothing went wrong. */
+  #tellFailure(error) {
+    this.#more.tell(error?.message ?? "");
+    if (error?.wantsToken) this.dispatchEvent(new CustomEvent("refused", { detail: error }));
   }
 
   /** @param {import("./state.js").Turn} turn */
@@ -148,9 +158,11 @@ export class Pane extends EventTarget {
     return view;
   }
 
-  /** @param {import("./state.js").PaneState} state */
+  /** @param {import("./state.js").PaneState} state @returns {import("../server/answers.js").Request} */
   #requestOf(state) {
-    return { account: this.#models.account, model: state.model, body: bodyOf(state) };
+    const topLogprobs = topLogprobsOf(state);
+    const request = { account: this.#models.account, model: state.model, body: bodyOf(state) };
+    return topLogprobs === undefined ? request : { ...request, topLogprobs };
   }
 
   /** @param {import("./state.js").Turn} turn An answer. */
@@ -165,6 +177,15 @@ export class Pane extends EventTarget {
     if (wish === "again") this.#again(turn);
     if (wish === "code") this.#showCode(turn);
     if (wish === "edited") this.#edit(turn, detail);
+    if (wish === "stop") this.stop();
+    if (wish === "results") this.#tellResults(detail);
+  }
+
+  /** @param {import("../turns/tool_calls.js").Result[]} results What the tools answer that the last turn has called. */
+  #tellResults(results) {
+    if (this.isRunning || !this.check()) return;
+    for (const { name, content } of results) this.#push({ role: "tool", name, content });
+    this.answer();
   }
 
   /** @param {import("./state.js").Turn} turn An answer, to be given again. */

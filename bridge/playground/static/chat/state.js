@@ -14,13 +14,23 @@
  * @property {string} [error]
  * @property {string} [requestId]
  *
+ * @typedef {object} ToolCall
+ * @property {string} name
+ * @property {object | string} arguments A text if they are no JSON.
+ *
+ * @typedef {object} Token
+ * @property {string} text
+ * @property {number} logprob Natural logarithm of its probability.
+ * @property {{text: string, logprob: number}[]} top The likeliest in its place, the first of them first.
+ *
  * @typedef {object} Turn
  * @property {"user" | "assistant" | "tool"} role
  * @property {string} content
  * @property {string} [model] Who was asked.
  * @property {string} [servedModel] Who answered.
  * @property {boolean} [isRaw] Whether it is of a raw prompt, which goes through no chat template.
- * @property {{name: string, arguments: object}[]} [toolCalls]
+ * @property {Token[]} [tokens] Of an answer: what it consists of, if log probabilities were asked for.
+ * @property {ToolCall[]} [toolCalls]
  * @property {string} [name] The tool whose result a turn of the role "tool" is.
  * @property {Ending} [ending]
  * @property {Asked} [asked] Of an answer: how it was asked for.
@@ -32,9 +42,13 @@
  * @property {"chat" | "raw"} mode
  * @property {boolean} stream
  * @property {string} system The system prompt; empty for none.
+ * @property {number} [topLogprobs] Of how many tokens at each place log probabilities are asked for; undefined for none.
  * @property {Record<string, unknown>} fields Fields of the request that are set, beside those above.
  * @property {Turn[]} turns
  */
+
+/** Text completions tell of fewer likely tokens than chat completions. */
+const MAX_TOP_OF_RAW = 5;
 
 /** @returns {PaneState} */
 export function newState() {
@@ -52,9 +66,24 @@ export function withoutTurns(state) {
  * @param {PaneState} state
  * @returns {Record<string, any>}
  */
-export function bodyOf({ mode, stream, system, fields, turns }) {
-  const input = mode === "raw" ? { prompt: promptOf(turns), raw: true } : { messages: messagesOf(system, turns) };
-  return { ...input, ...fields, stream };
+export function bodyOf({ mode, stream, system, fields, turns, topLogprobs }) {
+  const { tools, tool_choice: choice, ...others } = fields;
+  const calling = { ...(tools !== undefined && { tools }), ...(choice !== undefined && { tool_choice: choice }) };
+  // Tools stand in a conversation's template, and a raw prompt has none.
+  const input =
+    mode === "raw" ? { prompt: promptOf(turns), raw: true } : { messages: messagesOf(system, turns), ...calling };
+  // Of Workers AI's route JSON comes whole; OpenAI's, which tells log probabilities, streams it.
+  const isStreamed = stream && (fields.response_format === undefined || topLogprobs !== undefined);
+  return { ...input, ...others, stream: isStreamed };
+}
+
+/**
+ * Of how many tokens log probabilities are asked for, as the route of the input takes it.
+ *
+ * @param {PaneState} state
+ */
+export function topLogprobsOf({ mode, topLogprobs }) {
+  return topLogprobs !== undefined && mode === "raw" ? Math.min(topLogprobs, MAX_TOP_OF_RAW) : topLogprobs;
 }
 
 /** @param {PaneState} state @returns {Asked} How the next answer is asked for, beside the model and the turns. */

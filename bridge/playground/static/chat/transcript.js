@@ -9,7 +9,7 @@ const NEAR_END = 60;
 /** @typedef {import("./state.js").Turn} Turn */
 
 /** What the user can want of a turn. */
-const WISHES = ["again", "code", "edited"];
+const WISHES = ["again", "stop", "code", "edited", "results"];
 
 /** Dispatches "wish" with the turn, the event of its view and that one's `detail` as `detail`. */
 export class Transcript extends EventTarget {

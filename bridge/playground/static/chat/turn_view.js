@@ -1,23 +1,26 @@
 // @ts-check
 /** One turn on the screen. */
 
+import { bodyFor } from "../turns/body.js";
+import { ToolCalls } from "../turns/tool_calls.js";
 import { button } from "./button.js";
 import { endingOf } from "./ending.js";
-import { Markdown } from "./markdown.js";
 import { clone } from "./templates.js";
 
 const ROLES = { user: "You", assistant: "Assistant", tool: "Tool" };
 
 /**
- * Shows a turn, and dispatches what the user wants of it: "again", for another answer, "code", for its request as code, and
- * "edited", with the new text as `detail`.
+ * Shows a turn, and dispatches what the user wants of it: "again", for another answer, "stop", "code", for its request as
+ * code, "edited", with the new text as `detail`, and "results", with those of the tools that it calls.
  */
 export class TurnView extends EventTarget {
   #content;
   #ending;
   #tools;
-  /** @type {Markdown | undefined} */
-  #markdown;
+  /** @type {import("../turns/body.js").Body | undefined} */
+  #body;
+  /** @type {ToolCalls | undefined} */
+  #calls;
   #frame = 0;
 
   /** @param {import("./state.js").Turn} turn */
@@ -31,8 +34,9 @@ export class TurnView extends EventTarget {
     this.#tools = this.#part(".turn-tools");
     /** Where others show more of a turn, such as its tool calls. */
     this.extras = this.#part(".extras");
-    this.#part(".role").textContent = ROLES[turn.role];
+    this.#part(".role").textContent = turn.name ? `${ROLES[turn.role]} ${turn.name}` : ROLES[turn.role];
     this.#addTools();
+    this.#part(".stop").addEventListener("click", () => this.dispatchEvent(new Event("stop")));
     this.#showContentAnew();
     this.showNow();
   }
@@ -53,8 +57,8 @@ export class TurnView extends EventTarget {
   showNow() {
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
-    if (this.#markdown) this.#markdown.update(this.turn.content);
-    else this.#content.textContent = this.turn.content;
+    this.#body?.update(this.turn);
+    this.#showCalls();
     const parts = endingOf(this.turn);
     this.#ending.replaceChildren(...parts);
     this.#ending.hidden = !parts.length;
@@ -62,11 +66,18 @@ export class TurnView extends EventTarget {
   }
 
   #showContentAnew() {
-    const isMarkdown = this.turn.role === "assistant" && !this.turn.isRaw;
     this.#content.replaceChildren();
-    this.#content.classList.toggle("plain", !isMarkdown);
-    this.#content.classList.toggle("raw", Boolean(this.turn.isRaw));
-    this.#markdown = isMarkdown ? new Markdown(this.#content) : undefined;
+    this.#body = bodyFor(this.turn, this.#content);
+    this.#content.className = ["content", ...this.#body.classes].join(" ");
+  }
+
+  #showCalls() {
+    const { toolCalls } = this.turn;
+    if (!toolCalls || this.#calls) return;
+    this.#calls = new ToolCalls(toolCalls, this.extras);
+    this.#calls.addEventListener("results", (event) => {
+      this.dispatchEvent(new CustomEvent("results", { detail: /** @type {CustomEvent} */ (event).detail }));
+    });
   }
 
   #addTools() {
@@ -113,7 +124,7 @@ export class TurnView extends EventTarget {
     row.className = "row end";
     row.append(button("Cancel", "quiet", leave), button(this.turn.role === "user" ? "Send anew" : "Save", "", save));
     this.#tools.hidden = true;
-    this.#markdown = undefined;
+    this.#body = undefined;
     this.#content.replaceChildren(field, row);
     field.focus();
   }

@@ -9,7 +9,8 @@ import { BridgeError, errorOf, isAbort } from "./bridge.js";
  *
  * @typedef {object} Piece
  * @property {string} [text] More of it.
- * @property {{name: string, arguments: object}[]} [toolCalls] All calls.
+ * @property {import("../chat/state.js").ToolCall[]} [toolCalls] All calls.
+ * @property {import("../chat/state.js").Token[]} [tokens] More of them, if log probabilities were asked for.
  * @property {Usage} [usage]
  * @property {"stop" | "length" | "tool_calls"} [finishReason]
  * @property {string} [servedModel] Who answers.
@@ -24,6 +25,7 @@ import { BridgeError, errorOf, isAbort } from "./bridge.js";
  * @property {string} account
  * @property {string} model
  * @property {Record<string, any>} body
+ * @property {number} [topLogprobs] Asks OpenAI's route, for log probabilities and so many likely tokens at each place.
  */
 
 /** @param {Request} request @returns {string} The path that it is sent to. */

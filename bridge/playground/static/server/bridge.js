@@ -4,6 +4,7 @@
 const KEY = "runstream.token";
 const UNAUTHENTICATED = 10001;
 const AUTHENTICATION_ERROR = 10000;
+const UNREACHABLE = "The bridge can't be reached: is it still running?";
 
 /** What the bridge answers instead of a result, or that it does not answer. */
 export class BridgeError extends Error {
@@ -40,6 +41,20 @@ export function errorOf(entry, { status = 0, requestId = "" }) {
   return new BridgeError(message, { status, code: entry?.code, requestId });
 }
 
+/**
+ * A module that is fetched when it is needed first.
+ *
+ * @template T
+ * @param {Promise<T>} module What `import` returns.
+ * @returns {Promise<T>}
+ * @throws {BridgeError} The bridge does not answer.
+ */
+export function loaded(module) {
+  return module.catch(() => {
+    throw new BridgeError(UNREACHABLE);
+  });
+}
+
 export class Bridge {
   /** The token, kept until the tab is closed; empty for none. */
   get token() {
@@ -62,7 +77,7 @@ export class Bridge {
     const headers = new Headers(options.headers);
     if (this.token) headers.set("Authorization", `Bearer ${this.token}`);
     const response = await fetch(path, { ...options, headers }).catch((error) => {
-      throw isAbort(error) ? error : new BridgeError("The bridge can't be reached: is it still running?");
+      throw isAbort(error) ? error : new BridgeError(UNREACHABLE);
     });
     if (!response.ok) throw await failure(response);
     return response;

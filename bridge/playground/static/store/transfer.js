@@ -58,15 +58,37 @@ function isPane(value) {
 
 /** @param {any} value */
 function isAsked(value) {
-  const { mode, stream, system, fields } = value ?? {};
-  return MODES.includes(mode) && typeof stream === "boolean" && typeof system === "string" && isObject(fields);
+  const { mode, stream, system, fields, topLogprobs } = value ?? {};
+  if (!isObject(fields) || !isCalling(fields) || !["number", "undefined"].includes(typeof topLogprobs)) return false;
+  return MODES.includes(mode) && typeof stream === "boolean" && typeof system === "string";
+}
+
+/** @param {any} fields */
+function isCalling({ tools = [], tool_choice: choice = "" }) {
+  return isListOf(tools, isObject) && (typeof choice === "string" || typeof choice?.function?.name === "string");
 }
 
 /** @param {any} value */
 function isTurn(value) {
-  const { role, content, toolCalls = [], ending = {} } = value ?? {};
+  const { role, content, toolCalls = [], tokens = [], ending = {} } = value ?? {};
   const isKnown = ROLES.includes(role) && typeof content === "string" && isObject(ending);
-  return isKnown && (value.asked === undefined || isAsked(value.asked)) && isListOf(toolCalls, (call) => typeof call?.name === "string" && isObject(call.arguments));
+  const isAnswer = isListOf(toolCalls, isCall) && isListOf(tokens, isToken);
+  return isKnown && isAnswer && (value.asked === undefined || isAsked(value.asked));
+}
+
+/** @param {any} value */
+function isCall(value) {
+  return typeof value?.name === "string" && (isObject(value.arguments) || typeof value.arguments === "string");
+}
+
+/** @param {any} value */
+function isToken(value) {
+  return isLikely(value) && isListOf(value.top, isLikely);
+}
+
+/** @param {any} value */
+function isLikely(value) {
+  return typeof value?.text === "string" && Number.isFinite(value.logprob);
 }
 
 /** @param {any} value */
