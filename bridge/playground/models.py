@@ -9,6 +9,7 @@ from runstream.v1 import models_pb2
 from bridge.auth.account import identify
 from bridge.auth.tokens import TOKENS
 from bridge.config import CONFIG
+from bridge.http.access_log import ACCESS
 from bridge.http.json_text import json_response
 from bridge.upstream.client import SERVICE
 
@@ -22,12 +23,12 @@ async def tell_models(http_request: web.Request) -> web.Response:
         GatewayError: The request may not act for an account.
         AiError: The service can't say.
     """
-    account = identify(http_request)
+    identify(http_request)
     models = await http_request.app[SERVICE].list_models()
     config = http_request.app[CONFIG]
     return json_response(
         {
-            "account": account,
+            "account": http_request[ACCESS].account,
             "needs_token": bool(http_request.app[TOKENS]),
             "grpc": {
                 "address": config.service,

@@ -284,7 +284,7 @@ def test_typescript_is_of_the_types_of_what_it_imports(write, body, tmp_path):
     (tmp_path / "ask.ts").write_text(write("typescript", body, needsToken=True)[0])
     packages = TYPESCRIPT_FOLDER / "node_modules"
     flags = ["--noEmit", "--strict", "--target", "esnext", "--module", "nodenext"]
-    types = ["--types", "node", "--typeRoots", packages / "@types"]
-    command = [NODE, packages / "typescript" / "bin" / "tsc", *flags, *types, "ask.ts"]
+    types = ["--types", "node", "--typeRoots", str(packages / "@types")]
+    command = [str(NODE), str(packages / "typescript" / "bin" / "tsc"), *flags, *types, "ask.ts"]
     checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert (checked.returncode, checked.stdout) == (0, "")
