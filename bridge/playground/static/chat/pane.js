@@ -7,12 +7,9 @@ import { fill } from "./answering.js";
 import { outcomeOf } from "./ending.js";
 import { ModelPicker } from "./model_picker.js";
 import { Settings } from "./settings.js";
-import { askedOf, bodyOf, topLogprobsOf } from "./state.js";
+import { askedOf, before, bodyOf, topLogprobsOf, withNext } from "./state.js";
 import { clone } from "./templates.js";
 import { Transcript } from "./transcript.js";
-
-/** What is asked in code where nothing has been said yet. */
-const EXAMPLE = "Where is New York?";
 
 /**
  * Dispatches "change" when its state has changed, "running" when an answer begins or ends, "announce" with words for a
@@ -70,11 +67,7 @@ export class Pane extends EventTarget {
    * @param {string} content If it is empty, the last one that could be sent again, or an example.
    */
   requestWith(content) {
-    const said = this.state.turns.slice(0, this.state.turns.findLastIndex(({ role }) => role !== "assistant") + 1);
-    const isSaid = content.trim() || !said.length;
-    /** @type {import("./state.js").Turn} */
-    const next = { role: "user", content: content.trim() ? content : EXAMPLE };
-    return this.#requestOf({ ...this.state, turns: isSaid ? [...this.state.turns, next] : said });
+    return this.#requestOf(withNext(this.state, content));
   }
 
   /** Ends what is on its way, and leaves the page. */
@@ -167,9 +160,8 @@ export class Pane extends EventTarget {
 
   /** @param {import("./state.js").Turn} turn An answer. */
   #showCode(turn) {
-    const { model = this.state.model, asked = askedOf(this.state) } = turn;
-    const turns = this.state.turns.slice(0, this.state.turns.indexOf(turn));
-    this.dispatchEvent(new CustomEvent("code", { detail: this.#requestOf({ ...asked, model, turns }) }));
+    const detail = this.#requestOf(before(this.state, turn));
+    this.dispatchEvent(new CustomEvent("code", { detail }));
   }
 
   /** @param {{turn: import("./state.js").Turn, wish: string, detail: any}} wished */

@@ -50,6 +50,9 @@
 /** Text completions tell of fewer likely tokens than chat completions. */
 const MAX_TOP_OF_RAW = 5;
 
+/** What is asked in code where nothing has been said yet. */
+const EXAMPLE = "Where is New York?";
+
 /** @returns {PaneState} */
 export function newState() {
   return { model: "", mode: "chat", stream: true, system: "", fields: {}, turns: [] };
@@ -89,6 +92,31 @@ export function topLogprobsOf({ mode, topLogprobs }) {
 /** @param {PaneState} state @returns {Asked} How the next answer is asked for, beside the model and the turns. */
 export function askedOf({ model, turns, ...asked }) {
   return structuredClone(asked);
+}
+
+/**
+ * The state with which the next answer is asked for.
+ *
+ * @param {PaneState} state
+ * @param {string} content What the user says next. If it is empty, what was said last is asked again, or an example.
+ * @returns {PaneState}
+ */
+export function withNext(state, content) {
+  const said = state.turns.slice(0, state.turns.findLastIndex(({ role }) => role !== "assistant") + 1);
+  if (!content.trim() && said.length) return { ...state, turns: said };
+  return { ...state, turns: [...state.turns, { role: "user", content: content.trim() ? content : EXAMPLE }] };
+}
+
+/**
+ * The state with which an answer was asked for.
+ *
+ * @param {PaneState} state
+ * @param {Turn} turn The answer, one of the turns.
+ * @returns {PaneState}
+ */
+export function before(state, turn) {
+  const { asked = state, model = state.model } = turn;
+  return { ...asked, model, turns: state.turns.slice(0, state.turns.indexOf(turn)) };
 }
 
 /** @param {Turn[]} turns */
