@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from scripts.real_clients import NODE, NODE_FOLDER
+from tests.support.missing_tools import skip_or_fail
 from tests.support.node_scripts import RunNode
 
 TIMEOUT_S = 100
@@ -59,7 +60,7 @@ class Place:
 def curl(place: Place, code: str) -> str:
     """By bash; skips the test where there is no curl."""
     if not shutil.which("curl"):
-        pytest.skip("curl is not installed: copied commands are NOT tested")
+        skip_or_fail("curl is not installed: copied commands are NOT tested")
     return place.output("bash", place.file("ask.sh", code))
 
 
@@ -81,9 +82,7 @@ def worker(place: Place, code: str) -> str:
 
 
 def grpcurl(place: Place, code: str) -> str:
-    """By bash; skips the test where there is no grpcurl."""
-    if not shutil.which("grpcurl"):
-        pytest.skip("grpcurl is not installed: its command is NOT run as copied, only its request with buf curl")
+    """By bash, where there is grpcurl."""
     return place.output("bash", place.file("ask.sh", code))
 
 
@@ -107,6 +106,12 @@ RUN: dict[str, Callable[[Place, str], str]] = {
     "buf curl": buf_curl,
 }
 
+
+# In no registry that tests install from, so nothing may demand it.
+NO_GRPCURL = pytest.mark.skipif(
+    not shutil.which("grpcurl"), reason="grpcurl is not installed: its request is sent by buf, its command is NOT run"
+)
+EACH_KIND = [pytest.param(kind, marks=NO_GRPCURL if kind == "grpcurl" else ()) for kind in RUN]
 
 CODE_OF = {"buf curl": "grpcurl"}
 """Whose code is run, where it is another's."""

@@ -22,6 +22,7 @@ from bridge.workers_ai.translation import to_run_input
 from scripts.real_clients import NODE, NODE_FOLDER, TYPESCRIPT_FOLDER, has_node_clients, has_typescript
 from tests.support.code_writer import code_writer
 from tests.support.equal_inputs import INPUTS, SAMPLING
+from tests.support.missing_tools import skip_or_fail
 
 ORIGIN = "http://127.0.0.1:8080"
 MODEL = "@cf/meta/llama-3.1-8b-instruct"
@@ -278,7 +279,7 @@ def test_tls_is_trusted_by_a_file_of_certificates(write):
 )
 def test_typescript_is_of_the_types_of_what_it_imports(write, body, tmp_path):
     if not (has_node_clients() and has_typescript()):
-        pytest.skip("tests/node or clients/typescript is not as package-lock.json has it: run `make setup-dev`")
+        skip_or_fail("tests/node or clients/typescript is not as package-lock.json has it: run `make setup-dev`")
     (tmp_path / "node_modules").symlink_to(NODE_FOLDER / "node_modules")
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "ask.ts").write_text(write("typescript", body, needsToken=True)[0])

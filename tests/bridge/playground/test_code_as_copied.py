@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 
 from bridge.auth.tokens import Token, hash_token
 from tests.support.code_writer import code_writer
-from tests.support.copied_code import CODE_OF, RUN, Place, text_of
+from tests.support.copied_code import CODE_OF, EACH_KIND, RUN, Place, text_of
 from tests.support.fake_service import DEMO
 from tests.support.running_stack import run_stack
 
@@ -97,7 +97,7 @@ async def copied(request, page):
     return Copied(await copy_all(page), answer, stack.url, token)
 
 
-@pytest.mark.parametrize("kind", RUN)
+@pytest.mark.parametrize("kind", EACH_KIND)
 def test_it_gets_the_answer_that_the_page_got(copied, kind, node, tmp_path):
     place = Place(tmp_path, copied.url, copied.token, node)
     answer = text_of(kind, place.run(kind, copied.codes[kind]))
@@ -122,7 +122,7 @@ def write(running_stack):
         yield writer
 
 
-@pytest.mark.parametrize("kind", RUN)
+@pytest.mark.parametrize("kind", EACH_KIND)
 @pytest.mark.parametrize("body", [CALL, FORM], ids=["tools", "json"])
 def test_calls_and_values_are_printed_whole(running_stack, write, kind, body, node, tmp_path):
     code, _ = write(CODE_OF.get(kind, kind), body)
@@ -131,7 +131,7 @@ def test_calls_and_values_are_printed_whole(running_stack, write, kind, body, no
     assert ("weather" in printed) == ("tools" in body)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in RUN if kind not in ("python-cloudflare", "worker")])
+@pytest.mark.parametrize("kind", ["curl", "python-requests", "python-openai", "typescript", "buf curl"])
 @pytest.mark.parametrize("body", [QUESTION, RAW], ids=["chat", "raw"])
 def test_log_probabilities_are_printed_too(running_stack, write, kind, body, node, tmp_path):
     code, _ = write(CODE_OF.get(kind, kind), {**body, "stream": True}, topLogprobs=2)

@@ -6,6 +6,7 @@ import pytest
 
 from bridge.playground.routes import STATIC
 from scripts.real_clients import NODE, PLAYGROUND_FOLDER, TYPESCRIPT_FOLDER, has_typescript
+from tests.support.missing_tools import skip_or_fail
 
 SCRIPTS = [path for path in STATIC.rglob("*.js") if "vendor" not in path.parts]
 MAX_LINES = 300
@@ -15,7 +16,7 @@ each_script = pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.rel
 
 def test_the_types_that_their_comments_tell_fit_together():
     if not has_typescript():
-        pytest.skip("clients/typescript/node_modules is not as package-lock.json has it: run `make setup-dev`")
+        skip_or_fail("clients/typescript/node_modules is not as package-lock.json has it: run `make setup-dev`")
     compiler = TYPESCRIPT_FOLDER / "node_modules" / "typescript" / "bin" / "tsc"
     checked = subprocess.run(
         [NODE, compiler, "-p", PLAYGROUND_FOLDER / "jsconfig.json"], capture_output=True, text=True

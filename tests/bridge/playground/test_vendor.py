@@ -1,14 +1,13 @@
 """What the pages use of npm packages is what those packages have, with their licences."""
 
-import pytest
-
 from scripts.real_clients import has_playground_packages
 from scripts.vendor import VENDOR, vendored
+from tests.support.missing_tools import skip_or_fail
 
 
 def test_each_vendored_file_is_as_published():
     if not has_playground_packages():
-        pytest.skip("bridge/playground/node_modules is not as package-lock.json has it: run `make setup-dev`")
+        skip_or_fail("bridge/playground/node_modules is not as package-lock.json has it: run `make setup-dev`")
     unlike = [
         str(target.relative_to(VENDOR))
         for target, source in vendored().items()
