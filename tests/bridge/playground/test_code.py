@@ -245,6 +245,12 @@ def test_log_probabilities_are_asked_for_where_they_can_be(write, kind, raw):
         assert "logprobs" in code
 
 
+@pytest.mark.parametrize("kind", ["python-cloudflare", "worker"])
+def test_without_log_probabilities_json_is_not_streamed(write, kind):
+    code, _ = write(kind, {"prompt": "hi", "response_format": FORMATS[0], "stream": True}, topLogprobs=3)
+    assert "stream" not in code
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "note"),
     [

@@ -25,6 +25,17 @@ export function endpointOf(request) {
   return { url: `${openAiBase(request)}/${path}`, body };
 }
 
+/**
+ * What Workers AI's own route is asked by those that know no other: with log probabilities JSON is streamed, but not there.
+ *
+ * @param {Request} request
+ * @returns {Record<string, any>}
+ */
+export function nativeBody({ body, topLogprobs }) {
+  const { stream, ...whole } = body;
+  return topLogprobs !== undefined && body.response_format ? whole : body;
+}
+
 /** @param {Request} request @returns {string} The base address of OpenAI's routes. */
 export function openAiBase({ origin, account }) {
   return `${origin}/client/v4/accounts/${encodeURIComponent(account)}/ai/v1`;

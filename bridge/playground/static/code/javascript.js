@@ -1,7 +1,7 @@
 // @ts-check
 /** The request as a script of TypeScript, and as a Worker. */
 
-import { endpointOf, isText, noteOfLogprobs } from "./endpoint.js";
+import { endpointOf, isText, nativeBody, noteOfLogprobs } from "./endpoint.js";
 import { JAVASCRIPT, literal, quoted } from "./literals.js";
 
 /** @typedef {import("./endpoint.js").Request} Request */
@@ -23,7 +23,8 @@ ${body.stream ? eventsOf(request) : answerOf(request)}`;
 
 /** @param {Request} request */
 export function worker(request) {
-  const { model, body } = request;
+  const { model } = request;
+  const body = nativeBody(request);
   const run = `env.AI.run(${quoted(model)}, ${literal(body, JAVASCRIPT, "    ", 40 + model.length)})`;
   const answer = body.stream
     ? `const stream = await ${run};\n    return new Response(stream, { headers: { "content-type": "text/event-stream" } });`

@@ -1,7 +1,7 @@
 // @ts-check
 /** The request as a script of Python. */
 
-import { endpointOf, isText, noteOf, noteOfLogprobs, openAiBase } from "./endpoint.js";
+import { endpointOf, isText, nativeBody, noteOf, noteOfLogprobs, openAiBase } from "./endpoint.js";
 import { Code, pythonCall } from "./literals.js";
 import { openAiRequest } from "./openai_body.js";
 
@@ -41,7 +41,8 @@ ${lines(request, 'b"data: {"', 'b"data: "', ".decode()")}`;
 
 /** @param {Request} request */
 export function pythonCloudflare(request) {
-  const { origin, account, model, body, needsToken } = request;
+  const { origin, account, model, needsToken } = request;
+  const body = nativeBody(request);
   const client = pythonCall("client = Cloudflare", [], { base_url: `${origin}/client/v4`, api_token: tokenOf(needsToken) });
   const head = body.stream ? "client.ai.with_streaming_response.run" : "client.ai.run";
   const run = pythonCall(head, [model], { account_id: account, ...argumentsOf(body, CLOUDFLARE_ARGUMENTS) });
