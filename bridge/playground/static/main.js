@@ -107,11 +107,16 @@ list.addEventListener("open", (event) => openConversation(/** @type {CustomEvent
 list.addEventListener("new", () => openConversation(newConversation(conversation.panes.map(withoutTurns))));
 list.addEventListener("problem", (event) => tell("problem", /** @type {CustomEvent} */ (event).detail));
 
-models.addEventListener("change", () => tell("unreachable", ""));
+models.addEventListener("change", () => {
+  tell("unreachable", "");
+  byId("token-button").hidden = !models.needsToken;
+});
 models.addEventListener("failure", (event) => {
   const error = /** @type {CustomEvent<import("./server/bridge.js").BridgeError>} */ (event).detail;
   tell("unreachable", error.message);
-  if (error.wantsToken) token.open(error);
+  if (!error.wantsToken) return;
+  byId("token-button").hidden = false;
+  token.open(error);
 });
 token.addEventListener("change", () => models.refresh());
 

@@ -172,7 +172,8 @@ async def test_markdown_becomes_elements_and_code_has_colours(chat, service):
 async def test_an_error_of_the_service_is_told_with_the_request_s_id(chat, service):
     service.parts, service.status = [], failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", "full")
     await send(chat)
-    ending = await chat.until(ENDING, "Capacity temporarily exceeded")
+    ending = await chat.until(ENDING, "Request id:")
+    assert ending.startswith("Capacity temporarily exceeded, please try again.")
     assert service.metadata["x-runstream-request-id"] in ending
 
 

@@ -26,6 +26,7 @@ async def test_a_bridge_that_needs_a_token_asks_for_it_and_lets_its_account_in(l
     await show_token(locked, SECRET)
     await locked.until(".model-state", "Ready")
     await locked.until_gone("#token-dialog")
+    await locked.until("#token-button")
     await locked.write("#message", "hello")
     await locked.click("#send")
     await locked.until(".turn.assistant .ending", "cached")

@@ -12,7 +12,8 @@ export function endingOf({ ending, model, servedModel }) {
   const { reason, error, requestId } = ending;
   const isFailed = reason === "failed";
   return [
-    ...(isFailed ? [part("failure", requestId ? `${error} Request id: ${requestId}` : `${error}`)] : []),
+    ...(isFailed ? [part("failure", `${error}`)] : []),
+    ...(isFailed && requestId ? [part("request-id", `Request id: ${requestId}`)] : []),
     ...(reason === "length" || reason === "stopped" ? [part("cut", REASONS[reason])] : []),
     ...(servedModel && servedModel !== model ? [part("served", `Answered by ${servedModel}`)] : []),
     ...figuresOf(ending).map((text) => part("figure", text)),
@@ -31,7 +32,7 @@ function figuresOf({ firstTokenMs, tokensPerSecond, completionTokens, promptToke
   return [
     firstTokenMs !== undefined && `first token ${Math.round(firstTokenMs)} ms`,
     tokensPerSecond !== undefined && `${tokensPerSecond.toFixed(tokensPerSecond < 10 ? 1 : 0)} tokens/s`,
-    completionTokens !== undefined && `${count(completionTokens)} tokens`,
+    completionTokens !== undefined && (completionTokens === 1 ? "1 token" : `${count(completionTokens)} tokens`),
     promptTokens !== undefined && `prompt ${count(promptTokens)}, of it ${count(cachedTokens ?? 0)} cached`,
   ].filter((text) => text !== false);
 }

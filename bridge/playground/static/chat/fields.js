@@ -126,15 +126,18 @@ function numberFor({ type, minimum, maximum, default: preset }) {
     write: (value) => {
       box.value = value === undefined ? "" : String(value);
       slider.value = String(value ?? preset ?? maximum);
+      slider.classList.toggle("unset", value === undefined && preset === undefined);
     },
     onChange: () => {},
   };
   box.addEventListener("input", () => {
     slider.value = box.value || String(preset ?? maximum);
+    slider.classList.remove("unset");
     control.onChange();
   });
   slider.addEventListener("input", () => {
     box.value = slider.value;
+    slider.classList.remove("unset");
     control.onChange();
   });
   control.write(undefined);

@@ -4,6 +4,8 @@
 const KEY = "runstream.token";
 const UNAUTHENTICATED = 10001;
 const AUTHENTICATION_ERROR = 10000;
+/** What Cloudflare's messages begin with says nothing to a reader. */
+const PREFIX = /^(AiError: )+/;
 const UNREACHABLE = "The bridge can't be reached: is it still running?";
 
 /** What the bridge answers instead of a result, or that it does not answer. */
@@ -37,8 +39,8 @@ export function isAbort(error) {
  * @param {{status?: number, requestId?: string}} head
  */
 export function errorOf(entry, { status = 0, requestId = "" }) {
-  const message = entry?.message?.replace(` (${requestId})`, "") ?? `The bridge answered with status ${status}.`;
-  return new BridgeError(message, { status, code: entry?.code, requestId });
+  const message = entry?.message?.replace(` (${requestId})`, "").replace(PREFIX, "");
+  return new BridgeError(message || `The bridge answered with status ${status}.`, { status, code: entry?.code, requestId });
 }
 
 /**
