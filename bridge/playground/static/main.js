@@ -2,7 +2,7 @@
 /** The playground: puts its parts together. Each of them knows only what it is given here. */
 
 import { Composer } from "./chat/composer.js";
-import { Pane } from "./chat/pane.js";
+import { Panes } from "./chat/panes.js";
 import { newState, withoutTurns } from "./chat/state.js";
 import { Bridge } from "./server/bridge.js";
 import { Models } from "./server/models.js";
@@ -11,20 +11,16 @@ import { ConversationList } from "./store/conversation_list.js";
 import { all, keep, newConversation } from "./store/conversations.js";
 import { chooseTheme } from "./theme.js";
 
-/** Below this width the settings would hide the conversation. */
-const ROOM_FOR_SETTINGS = matchMedia("(min-width: 1024px)");
-
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 const bridge = new Bridge();
 const models = new Models(bridge);
 const token = new TokenDialog(bridge);
 const list = new ConversationList(byId("conversations"));
+const panes = new Panes(byId("panes"), bridge, models);
 const composer = new Composer(/** @type {HTMLFormElement} */ (byId("composer")));
 
 let conversation = all()[0] ?? newConversation([newState()]);
-/** @type {Pane[]} */
-let panes = [];
 /** @type {import("./code/code_dialog.js").CodeDialog | undefined} Loaded when it is opened first. */
 let code;
 
@@ -37,47 +33,44 @@ function tell(place, words) {
   byId(place).hidden = !words;
 }
 
-/**
- * @param {import("./chat/state.js").PaneState} state
- * @param {import("./store/conversations.js").Conversation} owner The conversation that it is of.
- */
-function openPane(state, owner) {
-  const pane = new Pane(bridge, models, state);
-  pane.showSettings(ROOM_FOR_SETTINGS.matches && panes.length === 0);
-  pane.addEventListener("change", () => keepConversation(owner));
-  pane.addEventListener("running", () => composer.showRunning(panes.some(({ isRunning }) => isRunning)));
-  pane.addEventListener("announce", (event) => {
-    byId("announcer").textContent = /** @type {CustomEvent} */ (event).detail;
-  });
-  pane.addEventListener("code", (event) => showCode([/** @type {CustomEvent} */ (event).detail]));
-  pane.addEventListener("refused", (event) => token.open(/** @type {CustomEvent} */ (event).detail));
-  panes.push(pane);
-  byId("panes").append(pane.element);
-}
-
 /** @param {import("./store/conversations.js").Conversation} opened */
 function openConversation(opened) {
-  for (const pane of panes) pane.close();
-  panes = [];
+  // The one before is kept once more.
+  panes.close();
   conversation = opened;
-  for (const state of conversation.panes) openPane(state, conversation);
+  panes.show(conversation.panes);
+  byId("compare").setAttribute("aria-pressed", String(conversation.panes.length > 1));
   list.show(conversation.id);
   tell("problem", "");
   showList(false);
   composer.focus();
 }
 
-/** @param {import("./store/conversations.js").Conversation} changed */
-function keepConversation(changed) {
+function keepConversation() {
   // One in which nothing was said is not worth keeping.
-  if (!changed.panes.some(({ turns }) => turns.length)) return;
-  changed.updatedAt = Date.now();
+  if (!conversation.panes.some(({ turns }) => turns.length)) return;
+  conversation.updatedAt = Date.now();
   try {
-    keep(changed);
+    keep(conversation);
     list.show(conversation.id);
   } catch (error) {
     tell("problem", /** @type {Error} */ (error).message);
   }
+}
+
+/** Puts a copy of the pane beside it, where a model or a setting can be another, or takes the copy away. */
+function compare() {
+  const states = conversation.panes;
+  if (states.length > 1) states.length = 1;
+  else states.push(structuredClone(states[0]));
+  openConversation(conversation);
+  keepConversation();
+  byId("compare").focus();
+}
+
+function showRunning() {
+  composer.showRunning(panes.areRunning);
+  /** @type {HTMLButtonElement} */ (byId("compare")).disabled = panes.areRunning;
 }
 
 /** @param {boolean} isShown Where there is little room, whether the list covers the rest. */
@@ -98,10 +91,20 @@ async function showCode(requests) {
 }
 
 composer.addEventListener("send", (event) => {
-  if (!panes.every((pane) => pane.check())) event.preventDefault();
-  else panes.forEach((pane) => pane.send(/** @type {CustomEvent} */ (event).detail));
+  if (!panes.check()) event.preventDefault();
+  else panes.send(/** @type {CustomEvent} */ (event).detail);
 });
-composer.addEventListener("stop", () => panes.forEach((pane) => pane.stop()));
+composer.addEventListener("stop", () => panes.stop());
+
+panes.addEventListener("change", () => keepConversation());
+panes.addEventListener("running", () => showRunning());
+panes.addEventListener("announce", (event) => {
+  byId("announcer").textContent = /** @type {CustomEvent} */ (event).detail;
+});
+panes.addEventListener("code", (event) => showCode([/** @type {CustomEvent} */ (event).detail]));
+// Where they were typed in is gone then.
+panes.addEventListener("told", () => composer.focus());
+panes.addEventListener("refused", (event) => token.open(/** @type {CustomEvent} */ (event).detail));
 
 list.addEventListener("open", (event) => openConversation(/** @type {CustomEvent} */ (event).detail));
 list.addEventListener("new", () => openConversation(newConversation(conversation.panes.map(withoutTurns))));
@@ -121,8 +124,9 @@ models.addEventListener("failure", (event) => {
 token.addEventListener("change", () => models.refresh());
 
 byId("code").addEventListener("click", () => {
-  if (panes.every((pane) => pane.check())) showCode(panes.map((pane) => pane.requestWith(composer.text)));
+  if (panes.check()) showCode(panes.requestsWith(composer.text));
 });
+byId("compare").addEventListener("click", () => compare());
 byId("token-button").addEventListener("click", () => token.open());
 byId("show-conversations").addEventListener("click", () => {
   showList(!byId("conversations").classList.contains("open"));

@@ -13,8 +13,8 @@ import { Transcript } from "./transcript.js";
 
 /**
  * Dispatches "change" when its state has changed, "running" when an answer begins or ends, "announce" with words for a
- * screen reader as `detail`, "code" with a request as `detail` when it is to be shown as code, and "refused" with the
- * error as `detail` when the bridge wants another token.
+ * screen reader as `detail`, "code" with a request as `detail` when it is to be shown as code, "told" when results of tools
+ * have been sent, and "refused" with the error as `detail` when the bridge wants another token.
  */
 export class Pane extends EventTarget {
   /** @type {AbortController | undefined} */
@@ -177,6 +177,7 @@ export class Pane extends EventTarget {
   #tellResults(results) {
     if (this.isRunning || !this.check()) return;
     for (const { name, content } of results) this.#push({ role: "tool", name, content });
+    this.dispatchEvent(new Event("told"));
     this.answer();
   }
 
