@@ -73,6 +73,16 @@ async def test_of_a_turn_it_is_what_was_sent_whatever_the_settings_are_now(chat,
     assert "temperature" not in body
 
 
+async def test_of_two_side_by_side_either_can_be_shown(chat):
+    await chat.click("#compare")
+    await chat.click('.pane:nth-child(2) [name="settings"]')
+    await chat.write('.pane:nth-child(2) [name="system"]', "Be brief")
+    await chat.click("#code")
+    assert contents(await body_shown(chat)) == ["Where is New York?"]
+    await chat.click('#code-of option[value="1"]')
+    await chat.until(CODE, "Be brief")
+
+
 async def test_keys_alone_choose_copy_and_close_and_do_not_stop_an_answer(chat, service):
     service.gate.clear()
     await chat.write("#message", "one")
