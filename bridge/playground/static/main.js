@@ -95,6 +95,8 @@ composer.addEventListener("send", (event) => {
   else panes.send(/** @type {CustomEvent} */ (event).detail);
 });
 composer.addEventListener("stop", () => panes.stop());
+// A browser may keep a page that was left for a minute, with its requests.
+addEventListener("pagehide", () => panes.stop());
 
 panes.addEventListener("change", () => keepConversation());
 panes.addEventListener("running", () => showRunning());
