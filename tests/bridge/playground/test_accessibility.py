@@ -7,6 +7,7 @@ import pytest
 from runstream.v1 import text_generation_pb2 as pb
 from selenium.webdriver.common.keys import Keys
 
+from bridge.auth.tokens import Token, hash_token
 from tests.support.accessibility import serious_violations
 from tests.support.fake_service import last_part, part
 
@@ -60,10 +61,6 @@ async def answer_in_json(page, service):
     await send(page)
 
 
-async def ask_for_token(page, _service):
-    await page.click("#token-button")
-
-
 async def show_code(page, _service):
     await page.click("#code")
     await page.until("#code-text")
@@ -101,7 +98,6 @@ STATES = {
     "a tool call": call,
     "tokens": colour,
     "JSON": answer_in_json,
-    "the token": ask_for_token,
     "code": show_code,
     "a schema": edit_schema,
     "tools": partial(edit_tools, view="list"),
@@ -110,12 +106,26 @@ STATES = {
 }
 
 
+async def assert_accessible(page):
+    """Asks axe-core in both themes."""
+    for theme in ("light", "dark"):
+        await page.run("document.documentElement.dataset.theme = arguments[0]", theme)
+        assert serious_violations(page.browser) == []
+
+
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
 async def test_axe_finds_nothing_serious(chat, service, state):
     await state(chat, service)
-    for theme in ("light", "dark"):
-        await chat.run("document.documentElement.dataset.theme = arguments[0]", theme)
-        assert serious_violations(chat.browser) == []
+    await assert_accessible(chat)
+
+
+async def test_axe_finds_nothing_serious_where_a_token_is_asked_for(page, start_bridge):
+    bridge = await start_bridge(tokens=(Token("acc", hash_token("secret"), "test"),))
+    await page.open(bridge.url)
+    await page.write("#token", "wrong")
+    await page.press(Keys.ENTER)
+    await page.until("#token-reason", "token")
+    await assert_accessible(page)
 
 
 async def tab_to(page, condition, key=Keys.TAB):
