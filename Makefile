@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix proto vendor demo-model bench test-gpu bench-gpu stress parity clean setup setup-dev
+.PHONY: help run test check fix proto vendor demo-model bench test-gpu bench-gpu stress parity screenshot clean setup setup-dev
 
 PYTHON_IN_VENV := .venv/bin/python
 
@@ -53,6 +53,9 @@ bench-gpu: setup-dev ## measure everything on a GPU, beside what the card allows
 
 parity: setup-dev ## compare a server with Runstream: BASE=https://api.cloudflare.com ACCOUNT=… TOKEN=… MODEL=…
 	@$(PYTHON_IN_VENV) -m tests.conformance.parity
+
+screenshot: setup-dev ## take the picture of the playground that the README shows
+	@RUNSTREAM_SCREENSHOT=docs/playground.png $(PYTHON_IN_VENV) -m pytest -n 0 -k picture tests/test_playground.py
 
 clean: ## remove the environment and all caches
 	rm -rf .venv clients/go/build clients/cpp/build clients/java/build clients/typescript/build clients/typescript/dist \

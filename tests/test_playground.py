@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -137,3 +138,18 @@ async def test_a_phone_s_width_is_enough_in_both_themes(page, running_stack, the
     await page.until_gone("#conversations")
     await page.click('[name="settings"]')
     await page.until(".settings", "temperature")
+
+
+async def test_the_picture_in_the_readme_is_taken_of_a_chat(page, running_stack, tmp_path):
+    """`make screenshot` says by a variable where it goes."""
+    picture = Path(os.environ.get("RUNSTREAM_SCREENSHOT") or tmp_path / "playground.png")
+    await page.open(running_stack.url, width=1200, height=700)
+    await page.until(".fields", "temperature")
+    await page.click('#theme option[value="light"]')
+    await page.write('[name="seed"]', "1")
+    for number, text in enumerate(["Where is New York?", "Where is Paris?"], 1):
+        await page.write("#message", text)
+        await page.press(Keys.ENTER)
+        await page.until(f".turn:nth-child({2 * number}) .ending", "cached")
+    await page.run("document.querySelector('.settings').scrollTop = 0")
+    assert page.browser.save_screenshot(str(picture))
