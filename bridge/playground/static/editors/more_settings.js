@@ -21,7 +21,7 @@ export class MoreSettings {
 
   /** @param {string} message What the bridge has said to the last request; empty if it has taken it. */
   tell(message) {
-    this.#format.tell(/^AiError: JSON Mode|'\/response_format\b/.test(message) ? message : "");
+    this.#format.tell(/JSON Mode|'\/response_format\b/.test(message) ? message : "");
     this.#tools.tell(/'\/tool(s|_choice)\b/.test(message) ? message : "");
   }
 }
