@@ -14,7 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.support.browser import chromium
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Page:
