@@ -96,13 +96,23 @@ async def test_what_the_bridge_says_of_a_schema_stands_where_it_is_set_and_edite
     await use_schema(chat, '{"type": "objekt"}')
     ending = await send(chat)
     assert words in ending
-    told = await chat.until(".setting .problem", words)
+    told = await chat.until('.setting:has([name="format"]) .problem', words)
     assert told in ending
     await chat.click('[name="edit-schema"]')
     assert await chat.until("dialog[open] .problem", words) == told
     await chat.click("dialog[open] .examples button")
     await chat.click(USE)
     await chat.until_gone(".setting .problem")
+
+
+async def test_what_the_bridge_says_of_tools_stands_where_they_are_set(chat, service):
+    service.status = failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", "'/tools/0/parameters' is no schema")
+    await chat.click('[name="edit-tools"]')
+    await chat.click("dialog[open] .examples button")
+    await chat.click(USE)
+    ending = await send(chat)
+    assert await chat.until('.setting:has([name="edit-tools"]) .problem', "/tools/0/parameters") in ending
+    assert len(await chat.texts(".setting .problem")) == 1
 
 
 async def test_tools_are_listed_and_sent_with_the_one_that_must_be_called(chat, service):

@@ -123,7 +123,7 @@ export class Pane extends EventTarget {
     };
     const view = this.#push(turn);
     view.showRunning(true);
-    this.#tellFailure(undefined);
+    this.#tellFailure();
     this.#tell("running", "The model is answering.");
     try {
       const pieces = ask(this.#bridge, request, running.signal);
@@ -137,7 +137,7 @@ export class Pane extends EventTarget {
     }
   }
 
-  /** @param {import("../server/bridge.js").BridgeError | undefined} error What the bridge has said; undefined if nothing went wrong. */
+  /** @param {import("../server/bridge.js").BridgeError} [error] What the bridge has said, if something went wrong. */
   #tellFailure(error) {
     this.#more.tell(error?.message ?? "");
     if (error?.wantsToken) this.dispatchEvent(new CustomEvent("refused", { detail: error }));

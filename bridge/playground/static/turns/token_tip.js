@@ -47,7 +47,8 @@ export class TokenTip {
 function rowOf({ text, logprob }, className) {
   const row = document.createElement("div");
   row.className = `tip-row ${className}`;
-  const [name, bar, share] = [document.createElement("code"), document.createElement("span"), document.createElement("span")];
+  const name = document.createElement("code");
+  const [bar, share] = [document.createElement("span"), document.createElement("span")];
   name.textContent = visible(text);
   bar.className = "bar";
   bar.style.setProperty("--share", String(Math.exp(logprob)));
