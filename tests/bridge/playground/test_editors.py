@@ -106,7 +106,8 @@ async def test_what_the_bridge_says_of_a_schema_stands_where_it_is_set_and_edite
 
 
 async def test_what_the_bridge_says_of_tools_stands_where_they_are_set(chat, service):
-    service.status = failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", "'/tools/0/parameters' is no schema")
+    words = "'/tools/0/parameters' is no schema"
+    service.parts, service.status = [], failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", words)
     await chat.click('[name="edit-tools"]')
     await chat.click("dialog[open] .examples button")
     await chat.click(USE)
