@@ -1,5 +1,7 @@
 """The pages, the files that they are made of, and the data that they alone ask for."""
 
+import functools
+import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -50,6 +52,7 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     # Browsers ask each time whether a file has changed, by its ETag: a page and its modules are of one version.
     "Cache-Control": "no-cache",
+    "Vary": "Accept-Encoding",
 }
 
 
@@ -62,20 +65,34 @@ def add_routes(router: web.UrlDispatcher) -> None:
     router.add_get("/playground/{file:.+}", _file)
 
 
-def _page(name: str) -> Callable[[web.Request], Awaitable[web.FileResponse]]:
-    async def answer(_http_request: web.Request) -> web.FileResponse:
-        return _answer(name)
+def _page(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(http_request: web.Request) -> web.Response:
+        return _answer(http_request, name)
 
     return answer
 
 
-async def _file(http_request: web.Request) -> web.FileResponse:
+async def _file(http_request: web.Request) -> web.Response:
     name = http_request.match_info["file"]
     if name not in FILES:
         raise web.HTTPNotFound
-    return _answer(name)
+    return _answer(http_request, name)
 
 
-def _answer(name: str) -> web.FileResponse:
-    path = FILES[name]
-    return web.FileResponse(path, headers={**HEADERS, hdrs.CONTENT_TYPE: CONTENT_TYPES[path.suffix]})
+def _answer(http_request: web.Request, name: str) -> web.Response:
+    """A file, compressed for who takes that; for a browser that has it, only that it is still the same."""
+    body, tag = _read(name)
+    headers = {**HEADERS, hdrs.CONTENT_TYPE: CONTENT_TYPES[FILES[name].suffix]}
+    is_known = any(known.value in (tag, "*") for known in http_request.if_none_match or ())
+    response = web.Response(status=304, headers=headers) if is_known else web.Response(body=body, headers=headers)
+    response.etag = tag
+    # aiohttp's FileResponse compresses the 304 as well, which has no body, and the connection is lost.
+    if not is_known:
+        response.enable_compression()
+    return response
+
+
+@functools.cache
+def _read(name: str) -> tuple[bytes, str]:
+    body = FILES[name].read_bytes()
+    return body, hashlib.sha256(body).hexdigest()

@@ -1,5 +1,6 @@
 """The pages and their files: what they allow a browser to do, and that nothing else of the disk can be asked for."""
 
+import aiohttp
 import pytest
 from yarl import URL
 
@@ -32,3 +33,14 @@ async def test_each_file_is_served_with_its_type_and_asked_for_again_by_its_tag(
 async def test_what_is_no_file_of_the_pages_is_not_there(bridge, path):
     async with bridge.http.get(URL(bridge.url + path, encoded=True)) as answer:
         assert (answer.status, (await answer.json())["errors"][0]["code"]) == (400, 7000)
+
+
+async def test_all_files_together_are_light_on_the_way(bridge):
+    """Those of `/status` and what is only loaded on use included; a test in a browser counts what `/` loads at once."""
+    num_bytes = 0
+    async with aiohttp.ClientSession(auto_decompress=False, headers={"Accept-Encoding": "gzip"}) as http:
+        for name in FILES:
+            async with http.get(f"{bridge.url}/playground/{name}") as answer:
+                assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+                num_bytes += len(await answer.read())
+    assert 50_000 < num_bytes <= 300_000
