@@ -104,7 +104,11 @@ def figures_of(families: list[Metric]) -> Json:
 
 
 def histogram(samples: list[Sample]) -> Json:
-    """A histogram: `count`, `sum`, and `buckets` of upper bound (None for the last, which has none) and the count."""
+    """A histogram: `count`, `sum`, and `buckets` of upper bound (None for the last, which has none) and the count.
+
+    What is no number is left out, as JSON has none for it.
+    """
+    samples = [sample for sample in samples if math.isfinite(sample.value) and sample.labels.get("le") != "NaN"]
     values = {sample.name.rpartition("_")[2]: sample.value for sample in samples if "le" not in sample.labels}
     bounds = [(float(sample.labels["le"]), sample.value) for sample in samples if "le" in sample.labels]
     buckets = [[bound if math.isfinite(bound) else None, count] for bound, count in sorted(bounds)]

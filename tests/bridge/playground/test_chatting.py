@@ -265,3 +265,14 @@ async def test_all_that_the_schema_says_of_a_parameter_is_shown(chat, bridge):
     elsewhere = {"messages", "raw", "stream", "response_format", "tools", "tool_choice", "lora", "options"}
     assert set(shown) == set(properties) - elsewhere
     assert shown["temperature"] == [properties["temperature"]["description"], "0 to 5, default 0.6"]
+
+
+@pytest.mark.parametrize("answer", [">" * 20_000, "- " * 5_000 + "a"], ids=["quotes", "lists"])
+async def test_an_answer_nested_by_the_thousands_is_shown_as_it_is(chat, service, answer):
+    service.parts = [part(answer), last_part()]
+    await send(chat)
+    await chat.until(ENDING, "cached")
+    assert await chat.run(f"return document.querySelector('{ANSWER}').textContent") == answer
+    await chat.run("location.reload()")
+    await chat.until(".model-state", "Ready")
+    assert await chat.run(f"return document.querySelector('{ANSWER}').textContent") == answer

@@ -154,6 +154,12 @@ def test_a_shell_passes_curl_the_body(write, body):
     assert json.loads(data, parse_int=float) == as_json(body)
 
 
+def test_a_number_that_is_none_of_javascripts_goes_as_null_as_it_does_from_the_page(write):
+    code, _ = write("python-requests", {"prompt": "hi", "seed": 10**400})
+    _, named = call_of(code, "requests.post")
+    assert named["json"] == {"prompt": "hi", "seed": None}
+
+
 @given(body=BODIES)
 def test_python_passes_requests_the_body(write, body):
     code, _ = write("python-requests", body)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -65,11 +66,23 @@ async def test_they_go_out_as_a_file_and_come_in_again(chat, tmp_path):
     await chat.until(".turn.assistant .content", "New York")
 
 
-WHOLE = {
+WHOLE: dict[str, Any] = {
     "updatedAt": 1,
     "panes": [{"model": "", "mode": "chat", "stream": True, "system": "", "fields": {}, "turns": []}],
 }
 KIND = "runstream-conversations"
+
+
+def with_pane(**parts):
+    return {**WHOLE, "panes": [{**WHOLE["panes"][0], **parts}]}
+
+
+def with_turn(**parts):
+    return with_pane(turns=[{"role": "user", "content": "hello", **parts}])
+
+
+def exported(conversation):
+    return json.dumps({"kind": KIND, "version": 1, "conversations": [conversation]})
 
 
 @pytest.mark.parametrize(
@@ -80,9 +93,12 @@ KIND = "runstream-conversations"
         (json.dumps({"kind": KIND, "version": 2, "conversations": []}), "version 2"),
         (json.dumps({"kind": KIND, "version": 1, "conversations": [{**WHOLE, "panes": []}]}), "damaged"),
         (json.dumps({"kind": KIND, "version": 1, "conversations": [{**WHOLE, "updatedAt": "x"}]}), "damaged"),
+        (exported(with_turn(ending={"tokensPerSecond": "x"})), "damaged"),
+        (exported(with_turn(name={"toString": 1})), "damaged"),
+        (exported(with_pane(fields={"tools": [{"name": {"toString": 1}}]})), "damaged"),
         (" " * (5 * 2**20 + 1), "larger than 5 MB"),
     ],
-    ids=["no JSON", "another file", "a later version", "no pane", "no time", "too large"],
+    ids=["no JSON", "another file", "a later version", "no pane", "no time", "speed", "name", "tool", "too large"],
 )
 async def test_a_file_that_is_none_of_these_is_refused_in_words(page, bridge, tmp_path, file, complaint):
     await page.open(bridge.url)
@@ -92,3 +108,19 @@ async def test_a_file_that_is_none_of_these_is_refused_in_words(page, bridge, tm
     page.browser.find_element(By.ID, "import-file").send_keys(str(path))
     await page.until("#problem", complaint)
     assert await page.texts(TITLES) == []
+
+
+async def test_one_from_the_future_does_not_stay_the_latest(chat, tmp_path):
+    path = tmp_path / "file.json"
+    path.write_text(exported({**with_turn(), "updatedAt": 1e15}))
+    chat.browser.find_element(By.ID, "import-file").send_keys(str(path))
+    await chat.until("#conversation-list li:first-child .open", "hello")
+    await say(chat, "where is rome?")
+    assert await chat.texts(TITLES) == ["where is new york?", "hello"]
+
+
+@pytest.mark.parametrize("kept", ["{", "null", "5", '{"id": "x", "updatedAt": 1}'])
+async def test_what_is_kept_and_cannot_be_read_is_left_out(chat, kept):
+    await chat.run("localStorage.setItem('runstream.conversation.x', arguments[0]); location.reload()", kept)
+    await chat.until(".model-state", "Ready")
+    assert await chat.texts(TITLES) == ["where is new york?"]

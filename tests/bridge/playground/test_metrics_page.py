@@ -43,6 +43,17 @@ async def test_numbers_that_json_does_not_have_are_left_out():
     assert await read_page(page) == {"models": {}, "failures": {}, "batch_items_waiting": 0}
 
 
+async def test_a_histogram_of_numbers_that_json_does_not_have_is_empty():
+    name = "runstream_time_to_first_token_seconds"
+    samples = (
+        f'{name}_bucket{{model="m",le="NaN"}} 1',
+        f'{name}_sum{{model="m"}} NaN',
+        f'{name}_count{{model="m"}} +Inf',
+    )
+    figures = await read_page("\n".join((f"# TYPE {name} histogram", *samples, "")))
+    assert figures["models"] == {"m": {"time_to_first_token_seconds": histogram([])}}
+
+
 def test_no_metrics_are_no_figures():
     assert figures_of([]) == {"models": {}, "failures": {}, "batch_items_waiting": 0}
     assert histogram([]) == {"count": 0, "sum": 0, "buckets": []}

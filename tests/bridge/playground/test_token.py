@@ -56,3 +56,20 @@ async def test_the_token_outlives_a_reload_but_is_not_kept(locked):
     await locked.run("location.reload()")
     await locked.until(".model-state", "Ready")
     assert SECRET not in await locked.run("return JSON.stringify(localStorage)")
+
+
+async def test_a_token_may_have_any_characters(page, start_bridge):
+    bridge = await start_bridge(tokens=(Token("acc", hash_token("Schlüssel ✓"), "test"),))
+    await page.open(bridge.url)
+    await page.until("#token-dialog")
+    await show_token(page, "Schlüssel ✓")
+    await page.until(".model-state", "Ready")
+
+
+async def test_what_is_sent_without_a_token_waits_for_it(locked):
+    await locked.click("#token-cancel")
+    await locked.write("#message", "hello")
+    await locked.click("#send")
+    await locked.until("#token-dialog")
+    assert await locked.run("return document.querySelector('#message').value") == "hello"
+    assert await locked.texts(".turn") == []

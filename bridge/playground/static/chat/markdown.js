@@ -54,6 +54,28 @@ function escaped(text) {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
+/** @param {string} text @returns {{raw: string}[]} The tokens of its blocks. */
+function blocksOf(text) {
+  try {
+    return marked.lexer(text);
+  } catch {
+    // Nested by the thousands: the stack is too small.
+    return [{ raw: text }];
+  }
+}
+
+/** @param {any} block @returns {DocumentFragment} */
+function fragmentOf(block) {
+  try {
+    if (block.type) return DOMPurify.sanitize(marked.parser([block]), ALLOWED);
+  } catch {
+    // As above.
+  }
+  const plain = document.createDocumentFragment();
+  plain.append(block.raw);
+  return plain;
+}
+
 /** Shows Markdown in an element. Blocks that have not changed since the last time stay, with what is selected in them. */
 export class Markdown {
   #element;
@@ -67,12 +89,12 @@ export class Markdown {
 
   /** @param {string} text All of it, as far as it is known. */
   update(text) {
-    const tokens = marked.lexer(text);
+    const tokens = blocksOf(text);
     const same = this.#blocks.findIndex(({ raw }, index) => raw !== tokens[index]?.raw);
     const kept = same < 0 ? this.#blocks.length : same;
     for (const { nodes } of this.#blocks.splice(kept)) nodes.forEach((node) => node.parentNode?.removeChild(node));
     for (const token of tokens.slice(kept)) {
-      const fragment = DOMPurify.sanitize(marked.parser([token]), ALLOWED);
+      const fragment = fragmentOf(token);
       this.#blocks.push({ raw: token.raw, nodes: [...fragment.childNodes] });
       this.#element.append(fragment);
     }

@@ -84,8 +84,12 @@ export class Pane extends EventTarget {
     this.#part('[name="settings"]').setAttribute("aria-expanded", String(isShown));
   }
 
-  /** @returns {boolean} Whether the settings are in their ranges; if not, the first that is not is pointed at. */
+  /** @returns {boolean} Whether something can be sent: the models are known, and the settings are in their ranges. */
   check() {
+    if (!this.#models.list.length) {
+      this.#models.refresh();
+      return false;
+    }
     const form = /** @type {HTMLFormElement} */ (this.#part(".settings"));
     if (form.matches(":invalid")) this.showSettings(true);
     return form.reportValidity();

@@ -7,6 +7,9 @@ import { button } from "./button.js";
 import { endingOf } from "./ending.js";
 import { clone } from "./templates.js";
 
+/** How long the page rests after showing a turn, in units of the time that it took. */
+const REST = 3;
+
 const ROLES = { user: "You", assistant: "Assistant", tool: "Tool" };
 
 /**
@@ -22,6 +25,8 @@ export class TurnView extends EventTarget {
   /** @type {ToolCalls | undefined} */
   #calls;
   #frame = 0;
+  #timer = 0;
+  #restMs = 0;
 
   /** @param {import("./state.js").Turn} turn */
   constructor(turn) {
@@ -48,21 +53,26 @@ export class TurnView extends EventTarget {
     this.#tools.hidden = isRunning;
   }
 
-  /** Shows the turn as it is by now, with the next frame. */
+  /** Shows the turn as it is by now, with the next frame, or later if that takes long. */
   show() {
-    this.#frame ||= requestAnimationFrame(() => this.showNow());
+    this.#timer ||= setTimeout(() => {
+      this.#frame ||= requestAnimationFrame(() => this.showNow());
+    }, this.#restMs);
   }
 
   /** Shows the turn as it is by now. */
   showNow() {
+    clearTimeout(this.#timer);
     cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
+    this.#timer = this.#frame = 0;
+    const begunAt = performance.now();
     this.#body?.update(this.turn);
     this.#showCalls();
     const parts = endingOf(this.turn);
     this.#ending.replaceChildren(...parts);
     this.#ending.hidden = !parts.length;
     this.dispatchEvent(new Event("shown"));
+    this.#restMs = REST * (performance.now() - begunAt);
   }
 
   #showContentAnew() {

@@ -112,7 +112,9 @@ function onOneLine(value, syntax) {
     const entries = Object.entries(value).map(([name, entry]) => `${syntax.key(name)}: ${onOneLine(entry, syntax)}`);
     return entries.length ? `{${syntax.space}${entries.join(", ")}${syntax.space}}` : "{}";
   }
-  return syntax.words[String(value)] ?? String(value);
+  // What is too large for a number goes out as null.
+  const text = JSON.stringify(value);
+  return syntax.words[text] ?? text;
 }
 
 /**

@@ -77,7 +77,7 @@ export class Bridge {
    */
   async fetch(path, options = {}) {
     const headers = new Headers(options.headers);
-    if (this.token) headers.set("Authorization", `Bearer ${this.token}`);
+    if (this.token) headers.set("Authorization", inBytes(`Bearer ${this.token}`));
     const response = await fetch(path, { ...options, headers }).catch((error) => {
       throw isAbort(error) ? error : new BridgeError(UNREACHABLE);
     });
@@ -89,6 +89,11 @@ export class Bridge {
   async json(path) {
     return (await this.fetch(path)).json();
   }
+}
+
+/** @param {string} text @returns {string} Its UTF-8, a character for each byte, which is all that headers take. */
+function inBytes(text) {
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
 }
 
 /** @param {Response} response */

@@ -2,8 +2,8 @@
 /** The list of conversations, and their ways in and out as files. */
 
 import { button } from "../chat/button.js";
+import { loaded } from "../server/bridge.js";
 import { all, keep, remove, titleOf } from "./conversations.js";
-import { exported, imported } from "./transfer.js";
 
 /**
  * Dispatches "open" with a conversation as `detail`, "new" when a new one is wanted, also after the one that is open has
@@ -19,7 +19,7 @@ export class ConversationList extends EventTarget {
     this.#element = element;
     const file = /** @type {HTMLInputElement} */ (this.#part("#import-file"));
     this.#part("#new-conversation").addEventListener("click", () => this.dispatchEvent(new Event("new")));
-    this.#part("#export").addEventListener("click", () => download(exported(all()), "runstream-chats.json"));
+    this.#part("#export").addEventListener("click", () => this.#export());
     this.#part("#import").addEventListener("click", () => file.click());
     file.addEventListener("change", () => this.#import(file));
   }
@@ -51,15 +51,30 @@ export class ConversationList extends EventTarget {
     this.#part("#new-conversation").focus();
   }
 
+  async #export() {
+    try {
+      const { exported } = await loaded(import("./transfer.js"));
+      download(exported(all()), "runstream-chats.json");
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** @param {any} error */
+  #fail({ message }) {
+    this.dispatchEvent(new CustomEvent("problem", { detail: message }));
+  }
+
   /** @param {HTMLInputElement} input */
   async #import(input) {
     const [file] = input.files ?? [];
     input.value = "";
     if (!file) return;
     try {
+      const { imported } = await loaded(import("./transfer.js"));
       for (const conversation of await imported(file)) keep(conversation);
     } catch (error) {
-      this.dispatchEvent(new CustomEvent("problem", { detail: /** @type {Error} */ (error).message }));
+      this.#fail(error);
     }
     this.show(this.#open);
   }

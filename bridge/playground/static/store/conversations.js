@@ -1,6 +1,8 @@
 // @ts-check
 /** Conversations, kept in this browser: each under a key of its own, so that writing one writes no other. */
 
+import { valueOf } from "../editors/json_text.js";
+
 const PREFIX = "runstream.conversation.";
 const MAX_TITLE = 60;
 
@@ -23,10 +25,10 @@ export function titleOf({ panes }) {
   return first?.content.trim().slice(0, MAX_TITLE) || "New chat";
 }
 
-/** @returns {Conversation[]} All of them, the latest first. */
+/** @returns {Conversation[]} All of them that can be read, the latest first. */
 export function all() {
   const keys = Object.keys(localStorage).filter((key) => key.startsWith(PREFIX));
-  const kept = keys.map((key) => JSON.parse(localStorage.getItem(key) ?? "null"));
+  const kept = keys.map((key) => valueOf(localStorage.getItem(key) ?? "")).filter((read) => Array.isArray(read?.panes));
   return kept.sort((one, other) => other.updatedAt - one.updatedAt);
 }
 
