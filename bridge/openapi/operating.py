@@ -27,7 +27,7 @@ MODEL: Final = closed(
 MODELS: Final = closed(
     account=STRING,
     needs_token=BOOLEAN,
-    grpc=closed(address=STRING, is_tls=BOOLEAN),
+    grpc=closed(address=STRING, is_tls=BOOLEAN, needs_token=BOOLEAN),
     models=array_of(MODEL),
 )
 
