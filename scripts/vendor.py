@@ -22,10 +22,8 @@ LANGUAGES: Final = ("bash", "go", "java", "javascript", "json", "python", "rust"
 # What is copied, by folder of the vendored files: the package, and its files.
 COPIED: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "dompurify": ("dompurify", ("dist/purify.min.js", "LICENSE")),
-    "eventsource-parser": (
-        "eventsource-parser",
-        ("dist/stream.js", "dist/parse.js", "dist/errors.js", "LICENSE"),
-    ),
+    # Of version 3: the files of version 4 have all comments of the source, and are three times as large.
+    "eventsource-parser": ("eventsource-parser", ("dist/stream.js", "dist/index.js", "LICENSE")),
     "highlight.js": ("@highlightjs/cdn-assets", ("es/core.min.js", "LICENSE")),
     "highlight.js/languages": (
         "@highlightjs/cdn-assets",

@@ -8,8 +8,11 @@ import { Bridge } from "./server/bridge.js";
 import { Models } from "./server/models.js";
 import { TokenDialog } from "./server/token_dialog.js";
 import { ConversationList } from "./store/conversation_list.js";
-import { all, keep, newConversation } from "./store/conversations.js";
+import { all, keep, newConversation, onChangeElsewhere, wasDeleted } from "./store/conversations.js";
+import { browserShelf } from "./store/shelf.js";
 import { chooseTheme } from "./theme.js";
+
+const DELETED = "This chat was deleted in another tab.";
 
 const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
@@ -49,6 +52,10 @@ function openConversation(opened) {
 function keepConversation() {
   // One in which nothing was said is not worth keeping.
   if (!conversation.panes.some(({ turns }) => turns.length)) return;
+  if (wasDeleted(conversation.id)) {
+    tell("problem", DELETED);
+    return;
+  }
   conversation.updatedAt = Date.now();
   try {
     keep(conversation);
@@ -58,11 +65,27 @@ function keepConversation() {
   }
 }
 
-/** Puts a copy of the pane beside it, where a model or a setting can be another, or takes the copy away. */
+/** Shows what other tabs have made of the conversations. */
+function followOtherTabs() {
+  if (!wasDeleted(conversation.id)) {
+    list.show(conversation.id);
+    return;
+  }
+  openConversation(newConversation(conversation.panes.map(withoutTurns)));
+  tell("problem", DELETED);
+}
+
+/**
+ * Puts a copy of the pane beside it, where a model or a setting can be another, or puts the copy aside. What was said in it
+ * comes back with it.
+ */
 function compare() {
-  const states = conversation.panes;
-  if (states.length > 1) states.length = 1;
-  else states.push(structuredClone(states[0]));
+  const { panes: states, aside } = conversation;
+  if (states.length > 1) [conversation.aside] = states.splice(1);
+  else {
+    states.push(aside?.turns.length ? aside : structuredClone(states[0]));
+    delete conversation.aside;
+  }
   openConversation(conversation);
   keepConversation();
   byId("compare").focus();
@@ -95,8 +118,8 @@ composer.addEventListener("send", (event) => {
   else panes.send(/** @type {CustomEvent} */ (event).detail);
 });
 composer.addEventListener("stop", () => panes.stop());
-// A browser may keep a page that was left for a minute, with its requests.
-addEventListener("pagehide", () => panes.stop());
+// A browser may keep a page that was left for a minute, with its requests, or break them off before it hides the page.
+for (const type of ["beforeunload", "pagehide"]) addEventListener(type, () => panes.stop());
 
 panes.addEventListener("change", () => keepConversation());
 panes.addEventListener("running", () => showRunning());
@@ -133,6 +156,8 @@ byId("token-button").addEventListener("click", () => token.open());
 byId("show-conversations").addEventListener("click", () => {
   showList(!byId("conversations").classList.contains("open"));
 });
+onChangeElsewhere(() => followOtherTabs());
+byId("not-kept").hidden = browserShelf.isThere;
 chooseTheme(/** @type {HTMLSelectElement} */ (byId("theme")));
 
 openConversation(conversation);

@@ -1,6 +1,8 @@
 // @ts-check
 /** The choice of light or dark; both pages have it, and this browser keeps it. */
 
+import { browserShelf } from "./store/shelf.js";
+
 const KEY = "runstream.theme";
 
 /** @param {HTMLSelectElement} choice Its values are "", for the system's, "light" and "dark". */
@@ -8,10 +10,10 @@ export function chooseTheme(choice) {
   const apply = () => {
     document.documentElement.dataset.theme = choice.value;
   };
-  choice.value = localStorage.getItem(KEY) ?? "";
+  choice.value = browserShelf.get(KEY);
   apply();
   choice.addEventListener("change", () => {
-    localStorage.setItem(KEY, choice.value);
+    browserShelf.set(KEY, choice.value);
     apply();
   });
 }

@@ -42,8 +42,12 @@ async def test_a_streamed_answer_grows(chat, service):
     assert await chat.texts(ANSWER) == ["New York"]
 
 
-async def test_speed_and_counts_are_told(chat):
+async def test_speed_and_counts_are_told(chat, service):
+    # Where all comes at once there is no speed.
+    service.gate.clear()
     await send(chat)
+    await chat.until(ANSWER, "New")
+    service.gate.set()
     ending = await chat.until(ENDING, "cached")
     assert "first token" in ending
     assert "tokens/s" in ending
@@ -208,6 +212,64 @@ async def test_a_bridge_that_is_killed_in_the_midst_of_an_answer_is_told(page, s
         await page.until(ENDING, "The answer broke off before its end")
     await send(page)
     await page.until(".turn:nth-child(4) .ending", "The bridge can't be reached")
+
+
+async def test_a_page_that_is_loaded_anew_in_the_midst_of_an_answer_has_stopped_it(chat, service):
+    service.gate.clear()
+    await send(chat)
+    await chat.until(ANSWER, "New")
+    await chat.run("location.reload()")
+    await service.cancelled.wait()
+    await chat.until(ENDING, "Stopped.")
+    assert await chat.texts(ANSWER) == ["New"]
+
+
+CUT = {
+    "text": """new Response('{"result": {"response": "New')""",
+    "connection": "new Response(new ReadableStream({ start: (body) => body.error(new TypeError('network error')) }))",
+}
+
+
+@pytest.mark.parametrize("cut", CUT)
+@pytest.mark.parametrize("has_logprobs", [False, True])
+async def test_a_whole_answer_that_is_cut_is_told(chat, cut, has_logprobs):
+    await chat.run(
+        "const real = fetch;"
+        f"window.fetch = async (path, asked) => (asked?.method === 'POST' ? {CUT[cut]} : real(path, asked))"
+    )
+    await chat.click('[name="stream"]')
+    if has_logprobs:
+        await chat.click('[name="logprobs"]')
+    await send(chat)
+    await chat.until(f"{ENDING} .failure", "The answer broke off before its end")
+    await chat.until("#send")
+
+
+async def test_a_model_s_id_may_have_any_characters(page, bridge, service):
+    service.model.id = service.model.served_model = "@cf/me/a b?c#d%20e/f/é"
+    await page.open(bridge.url)
+    await page.until(".model-state", "Ready")
+    await page.until(".fields", "temperature")
+    await send(page)
+    await page.until(ENDING, "cached")
+    assert service.request.model == "@cf/me/a b?c#d%20e/f/é"
+
+
+async def test_a_model_that_is_there_no_longer_is_told_with_the_one_that_is_chosen_instead(chat, service):
+    other = models_pb2.Model(id="@cf/a/b", state=models_pb2.MODEL_STATE_READY, served_model="@cf/a/b")
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+    service.other_models = [other]
+    await chat.run(look)
+    await chat.click('[name="model"] option[value="@cf/a/b"]')
+    service.other_models = []
+    await chat.run(look)
+    told = await chat.until(".model-gone[role=alert]", "@cf/a/b")
+    assert told == f"This server does not have @cf/a/b. {DEMO} is chosen instead."
+    assert await chat.run("return document.querySelector('[name=model]').value") == DEMO
+    service.other_models = [other]
+    await chat.run(look)
+    await chat.click('[name="model"] option[value="@cf/a/b"]')
+    await chat.until_gone(".model-gone")
 
 
 async def test_who_stands_in_is_told_before_and_after(page, bridge, service):

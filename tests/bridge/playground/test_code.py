@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import re
 import subprocess
 
 import pytest
@@ -58,6 +59,12 @@ def call_of(code, name):
     }
 
 
+def sendable(value):
+    """A value as an SDK can send it: without halves of characters."""
+    text = json.dumps(as_json(value), ensure_ascii=False)
+    return as_json(json.loads(re.sub("[\ud800-\udfff]", "\ufffd", text)))
+
+
 def merged(arguments):
     """The body that an SDK makes of its arguments."""
     return {**arguments.pop("extra_body", {}), **arguments}
@@ -91,7 +98,21 @@ def test_python_passes_cloudflares_sdk_the_body(write, body):
     (model,), named = call_of(code, "run")
     assert set(named) <= set(inspect.signature(AIResource.run).parameters)
     assert (model, named.pop("account_id")) == (MODEL, "local")
-    assert as_json(merged(named)) == as_json(body)
+    assert as_json(merged(named)) == sendable(body)
+
+
+@pytest.mark.parametrize("kind", ["python-cloudflare", "python-openai"])
+def test_half_a_character_which_an_sdk_can_t_send_is_replaced_and_noted(write, kind):
+    code, _ = write(kind, {"prompt": "\\ud800 \ud83d\ude00 \ud800"})
+    assert code.startswith("# Half a character can't be sent: \\ufffd stands for each.\n")
+    assert "\\\\ud800 😀 \\ufffd" in code
+    assert "Half" not in write(kind, {"prompt": "\\ud800 \ud83d\ude00"})[0]
+
+
+@pytest.mark.parametrize("kind", ["curl", "python-requests", "typescript"])
+def test_a_model_s_id_stands_in_the_address_as_addresses_have_it(write, kind):
+    code, _ = write(kind, {"prompt": "hi"}, model="@cf/me/a b?c#d%20e\nf/é")
+    assert f"{ORIGIN}/client/v4/accounts/local/ai/run/@cf/me/a%20b%3Fc%23d%2520e%0Af/%C3%A9" in code
 
 
 @pytest.mark.parametrize(("kind", "where"), [("typescript", RUN_URL), ("worker", MODEL)])

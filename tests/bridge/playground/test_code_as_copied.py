@@ -137,3 +137,9 @@ def test_log_probabilities_are_printed_too(running_stack, write, kind, body, nod
     code, _ = write(CODE_OF.get(kind, kind), {**body, "stream": True}, topLogprobs=2)
     printed = Place(tmp_path, running_stack.url, "", node).run(kind, code)
     assert "logprob" in printed
+
+
+@pytest.mark.parametrize("kind", ["python-cloudflare", "python-openai"])
+def test_half_a_character_keeps_no_sdk_from_sending(running_stack, write, kind, node, tmp_path):
+    code, _ = write(kind, {"prompt": "\ud800 Where is New York?", "temperature": 0})
+    assert Place(tmp_path, running_stack.url, "", node).run(kind, code).strip()

@@ -1,10 +1,13 @@
 """Two panes beside each other: one message for both, and models, settings, stops and figures of their own."""
 
+import json
+
 import pytest
 from runstream.v1 import models_pb2
+from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.support.fake_service import DEMO
+from tests.support.fake_service import DEMO, last_part, part
 
 OTHER = "@cf/a/b"
 FIRST, SECOND = ".pane:nth-child(1)", ".pane:nth-child(2)"
@@ -91,6 +94,38 @@ async def test_both_are_kept_and_one_can_be_taken_away(compared):
     await compared.until_gone(SECOND)
     assert await compared.run(pressed) == "false"
     assert await compared.texts(".turn.assistant .content") == ["New York"]
+
+
+async def test_what_was_said_in_the_one_that_is_taken_away_comes_back_with_it(compared, service):
+    await send(compared)
+    for pane in (FIRST, SECOND):
+        await compared.until(f"{pane} .ending", "cached")
+    service.parts = [part("A city"), last_part()]
+    await compared.click(f"{SECOND} .turn.assistant .turn-tools button:first-child")
+    await compared.until(f"{SECOND} .turn.assistant .content", "A city")
+    await compared.until(f"{SECOND} .ending", "cached")
+    await compared.click("#compare")
+    await compared.until_gone(SECOND)
+    await compared.run("location.reload()")
+    await compared.until(f"{FIRST} .model-state", "Ready")
+    await compared.click("#compare")
+    await compared.until(f"{SECOND} .turn.assistant .content", "A city")
+    assert await compared.run(f"return document.querySelector('{SECOND} [name=model]').value") == OTHER
+
+
+async def test_it_goes_out_and_in_with_its_chat(page, bridge, tmp_path):
+    pane = {"model": "", "mode": "chat", "stream": True, "system": "", "fields": {}}
+    panes = [{**pane, "turns": [{"role": "user", "content": text}]} for text in ("one", "two")]
+    chat = {"updatedAt": 1, "panes": panes[:1], "aside": panes[1]}
+    file = tmp_path / "chats.json"
+    file.write_text(json.dumps({"kind": "runstream-conversations", "version": 1, "conversations": [chat]}))
+    await page.open(bridge.url)
+    await page.until(".model-state", "Ready")
+    page.browser.find_element(By.ID, "import-file").send_keys(str(file))
+    await page.click("#conversation-list .open")
+    await page.until(".turn.user .content", "one")
+    await page.click("#compare")
+    await page.until(f"{SECOND} .turn.user .content", "two")
 
 
 @pytest.mark.parametrize(("width", "is_stacked"), [(690, True), (1100, False)])

@@ -32,7 +32,7 @@ async def test_a_conversation_outlives_a_reload(chat):
     await chat.write('[name="temperature"]', "0.5")
     await chat.press(Keys.TAB)
     await chat.run("location.reload()")
-    await chat.until(ENDING, "tokens/s")
+    await chat.until(ENDING, "cached")
     assert await chat.texts(".turn .content") == ["where is new york?", "New York"]
     await chat.until(".fields", "temperature")
     assert await chat.run("return document.querySelector('[name=temperature]').value") == "0.5"
@@ -95,10 +95,22 @@ def exported(conversation):
         (json.dumps({"kind": KIND, "version": 1, "conversations": [{**WHOLE, "updatedAt": "x"}]}), "damaged"),
         (exported(with_turn(ending={"tokensPerSecond": "x"})), "damaged"),
         (exported(with_turn(name={"toString": 1})), "damaged"),
+        (exported({**WHOLE, "aside": {}}), "damaged"),
         (exported(with_pane(fields={"tools": [{"name": {"toString": 1}}]})), "damaged"),
         (" " * (5 * 2**20 + 1), "larger than 5 MB"),
     ],
-    ids=["no JSON", "another file", "a later version", "no pane", "no time", "speed", "name", "tool", "too large"],
+    ids=[
+        "no JSON",
+        "another file",
+        "a later version",
+        "no pane",
+        "no time",
+        "speed",
+        "name",
+        "aside",
+        "tool",
+        "too large",
+    ],
 )
 async def test_a_file_that_is_none_of_these_is_refused_in_words(page, bridge, tmp_path, file, complaint):
     await page.open(bridge.url)
@@ -117,6 +129,44 @@ async def test_one_from_the_future_does_not_stay_the_latest(chat, tmp_path):
     await chat.until("#conversation-list li:first-child .open", "hello")
     await say(chat, "where is rome?")
     assert await chat.texts(TITLES) == ["where is new york?", "hello"]
+
+
+async def test_one_that_another_tab_deletes_is_left_and_stays_deleted(chat, bridge):
+    first = chat.browser.current_window_handle
+    chat.browser.switch_to.new_window("tab")
+    try:
+        await asyncio.to_thread(chat.browser.get, bridge.url)
+        await chat.click('[aria-label="Delete where is new york?"]')
+        await chat.until_gone(TITLES)
+    finally:
+        chat.browser.close()
+        chat.browser.switch_to.window(first)
+    await chat.until("#problem", "deleted in another tab")
+    await chat.until(".empty")
+    await say(chat, "where is paris?")
+    assert await chat.texts(TITLES) == ["where is paris?"]
+
+
+async def test_one_that_is_deleted_unheard_is_not_written_again(chat):
+    # The tab that does it is not told by an event.
+    await chat.run("Object.keys(localStorage).forEach((key) => localStorage.removeItem(key))")
+    await say(chat, "where is paris?")
+    await chat.until("#problem", "deleted in another tab")
+    assert await chat.run("return Object.keys(localStorage)") == []
+    await chat.click("#new-conversation")
+    assert await chat.texts(TITLES) == []
+
+
+async def test_a_browser_without_room_says_so_and_shows_what_it_could_not_keep_until_the_page_is_left(chat):
+    await chat.run(
+        "for (let size = 2 ** 23; size >= 1; size /= 2) {"
+        " try { localStorage.setItem(`filled-${size}`, 'x'.repeat(size)); } catch { continue; } }"
+    )
+    await chat.click("#new-conversation")
+    await say(chat, "where is paris?")
+    await chat.until("#problem", "keeps no more chats")
+    await chat.click("#new-conversation")
+    assert await chat.texts(TITLES) == ["where is paris?", "where is new york?"]
 
 
 @pytest.mark.parametrize("kept", ["{", "null", "5", '{"id": "x", "updatedAt": 1}'])

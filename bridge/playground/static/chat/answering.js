@@ -1,7 +1,7 @@
 // @ts-check
 /** How a turn becomes an answer: piece by piece, to its end or to its failure. */
 
-import { BridgeError, isAbort } from "../server/bridge.js";
+import { BridgeError } from "../server/bridge.js";
 import { Meter } from "./meter.js";
 
 /** @typedef {import("./state.js").Turn & {ending: import("./state.js").Ending}} Answer */
@@ -11,11 +11,12 @@ import { Meter } from "./meter.js";
  *
  * @param {Answer} answer
  * @param {AsyncIterable<import("../server/answers.js").Piece>} pieces
+ * @param {AbortSignal} signal What stops it.
  * @param {boolean} isStreamed
  * @param {() => void} show Called after each piece.
  * @returns {Promise<BridgeError | undefined>} Why it failed, if it did; what has come by then stays.
  */
-export async function fill(answer, pieces, isStreamed, show) {
+export async function fill(answer, pieces, signal, isStreamed, show) {
   const meter = new Meter();
   try {
     for await (const piece of pieces) {
@@ -25,7 +26,7 @@ export async function fill(answer, pieces, isStreamed, show) {
       show();
     }
   } catch (error) {
-    return fail(answer, error);
+    return fail(answer, error, signal.aborted);
   }
   return undefined;
 }
@@ -46,9 +47,10 @@ function take(answer, { text = "", tokens = [], toolCalls, servedModel, requestI
 /**
  * @param {Answer} answer
  * @param {unknown} error
+ * @param {boolean} isStopped Whether the user wanted no more of it, by leaving the page too.
  */
-function fail({ ending }, error) {
-  if (isAbort(error)) {
+function fail({ ending }, error, isStopped) {
+  if (isStopped) {
     ending.reason = "stopped";
     return undefined;
   }

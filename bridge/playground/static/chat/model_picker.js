@@ -31,7 +31,10 @@ export class ModelPicker extends EventTarget {
     this.#pane = pane;
     this.#models = models;
     this.#choice = /** @type {HTMLSelectElement} */ (pane.querySelector('select[name="model"]'));
-    this.#choice.addEventListener("change", () => this.dispatchEvent(new Event("change")));
+    this.#choice.addEventListener("change", () => {
+      this.#tell(".model-gone", []);
+      this.dispatchEvent(new Event("change"));
+    });
   }
 
   /** The id of the one that is chosen. */
@@ -56,6 +59,16 @@ export class ModelPicker extends EventTarget {
     this.#tell(".stand-in", isStandIn ? [words] : []);
     const isInTrouble = model.state === "weights_missing" || model.state === "failed" || model.state === "unloaded";
     this.#tell(".model-trouble", isInTrouble && model.state_detail ? withCommand(model.state_detail) : []);
+  }
+
+  /**
+   * Says that a model is not there, until the user has chosen one.
+   *
+   * @param {string} gone
+   * @param {string} next The one in its place; empty for none.
+   */
+  tellReplaced(gone, next) {
+    this.#tell(".model-gone", [`This server does not have ${gone}.${next && ` ${next} is chosen instead.`}`]);
   }
 
   /**

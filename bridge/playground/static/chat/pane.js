@@ -131,7 +131,7 @@ export class Pane extends EventTarget {
     this.#tell("running", "The model is answering.");
     try {
       const pieces = ask(this.#bridge, request, running.signal);
-      this.#tellFailure(await fill(turn, pieces, request.body.stream, () => view.show()));
+      this.#tellFailure(await fill(turn, pieces, running.signal, request.body.stream, () => view.show()));
     } finally {
       this.#running = undefined;
       view.showRunning(false);
@@ -222,9 +222,16 @@ export class Pane extends EventTarget {
 
   #showModels() {
     if (!this.#models.list.length) return;
-    if (!this.#models.get(this.state.model)) this.state.model = this.#models.first?.id ?? "";
+    if (!this.#models.get(this.state.model)) this.#replaceModel();
     this.#picker.show(this.state.model);
     if (this.#schemaOf !== this.state.model) this.#showSchema(this.state.model);
+  }
+
+  /** Goes on with another model where the one that was chosen is not there. */
+  #replaceModel() {
+    const { model } = this.state;
+    this.state.model = this.#models.first?.id ?? "";
+    if (model) this.#picker.tellReplaced(model, this.state.model);
   }
 
   /** @param {string} model */

@@ -2,6 +2,7 @@
 /** Shows a request as code, to be copied. */
 
 import { colouredCode } from "../chat/markdown.js";
+import { browserShelf } from "../store/shelf.js";
 import { KINDS, codeFor } from "./code.js";
 
 const KEY = "runstream.code";
@@ -22,7 +23,7 @@ export class CodeDialog {
   /** @param {import("../server/models.js").Models} models */
   constructor(models) {
     this.#models = models;
-    const kept = localStorage.getItem(KEY);
+    const kept = browserShelf.get(KEY);
     const chosen = KINDS.some(({ id }) => id === kept) ? kept : KINDS[0].id;
     this.#kinds.append(...KINDS.map((kind) => choiceOf(kind, kind.id === chosen)));
     this.#kinds.addEventListener("change", () => this.#show());
@@ -61,7 +62,7 @@ export class CodeDialog {
     this.#text.replaceChildren(colouredCode(this.#code, language));
     this.#text.scrollTo(0, 0);
     this.#tell("Copy", "");
-    localStorage.setItem(KEY, id);
+    browserShelf.set(KEY, id);
   }
 
   async #copyCode() {

@@ -48,8 +48,8 @@ export function pythonCloudflare(request) {
   const run = pythonCall(head, [model], { account_id: account, ...argumentsOf(body, CLOUDFLARE_ARGUMENTS) });
   const begin = `${noteOfLogprobs("#", request)}${importsOf({ json: body.stream && isText(request), os: needsToken })}`;
   const setUp = `${begin}from cloudflare import Cloudflare\n\n${client}\n`;
-  if (!body.stream) return `${setUp}result = ${run}\nprint(result${isText(request) ? '["response"]' : ""})\n`;
-  return `${setUp}with ${run} as response:\n${lines(request, '"data: {"', '"data: "', "")}`;
+  if (!body.stream) return sendable(`${setUp}result = ${run}\nprint(result${isText(request) ? '["response"]' : ""})\n`);
+  return sendable(`${setUp}with ${run} as response:\n${lines(request, '"data: {"', '"data: "', "")}`);
 }
 
 /** @param {Request} request */
@@ -62,11 +62,22 @@ export function pythonOpenAi(request) {
   const isChat = path === "chat/completions";
   if (!body.stream) {
     const text = isChat ? "choices[0].message.content" : "choices[0].text";
-    return `${setUp}completion = ${ask}\nprint(completion.${isText(request) ? text : "choices[0].to_json()"})\n`;
+    return sendable(`${setUp}completion = ${ask}\nprint(completion.${isText(request) ? text : "choices[0].to_json()"})\n`);
   }
   const text = isChat ? 'choices[0].delta.content or ""' : "choices[0].text";
   const print = isText(request) ? `print(chunk.${text}, end="", flush=True)` : "print(chunk.choices[0].to_json())";
-  return `${setUp}stream = ${ask}\nfor chunk in stream:\n    ${print}\n`;
+  return sendable(`${setUp}stream = ${ask}\nfor chunk in stream:\n    ${print}\n`);
+}
+
+/**
+ * What an SDK can send: it writes UTF-8, which has no half of a character (a lone surrogate).
+ *
+ * @param {string} code
+ * @returns {string} With U+FFFD instead, and a note of that.
+ */
+function sendable(code) {
+  const sent = code.replace(/\\(ud[89a-f]..|.)/g, (escape, what) => (what.length > 1 ? "\\ufffd" : escape));
+  return sent === code ? code : `# Half a character can't be sent: \\ufffd stands for each.\n${sent}`;
 }
 
 /** @param {boolean} needsToken */

@@ -2,7 +2,7 @@
 /** Answers of Workers AI's route, piece by piece, whether they are streamed or come whole. */
 
 import { EventSourceParserStream } from "../vendor/eventsource-parser/stream.js";
-import { BridgeError, errorOf, isAbort } from "./bridge.js";
+import { brokenOff, errorOf, idOf, isAbort, jsonOf } from "./bridge.js";
 
 /**
  * What is known of an answer since the piece before.
@@ -30,7 +30,12 @@ import { BridgeError, errorOf, isAbort } from "./bridge.js";
 
 /** @param {Request} request @returns {string} The path that it is sent to. */
 export function runPath({ account, model }) {
-  return `/client/v4/accounts/${encodeURIComponent(account)}/ai/run/${model}`;
+  return `/client/v4/accounts/${encodeURIComponent(account)}/ai/run/${model.split("/").map(segmentOf).join("/")}`;
+}
+
+/** @param {string} part Of a model's id. @returns {string} As paths take it; "@" means nothing there. */
+function segmentOf(part) {
+  return encodeURIComponent(part).replaceAll("%40", "@");
 }
 
 /**
@@ -40,14 +45,14 @@ export function runPath({ account, model }) {
  * @param {Request} request
  * @param {AbortSignal} signal Stops it, and frees what it holds in the engine.
  * @returns {AsyncGenerator<Piece>}
- * @throws {BridgeError} It fails, at once or on the way.
+ * @throws {import("./bridge.js").BridgeError} It fails, at once or on the way.
  */
 export async function* answers(bridge, request, signal) {
   const response = await post(bridge, runPath(request), request.body, signal);
-  const requestId = response.headers.get("cf-ai-req-id") ?? "";
+  const requestId = idOf(response);
   yield { servedModel: response.headers.get("x-runstream-model") ?? request.model, requestId };
   if (!request.body.stream) {
-    yield pieceOf((await response.json()).result);
+    yield pieceOf((await jsonOf(response)).result);
     return;
   }
   for await (const event of eventsOf(response)) {
@@ -74,10 +79,9 @@ export function post(bridge, path, body, signal) {
  *
  * @param {Response} response
  * @returns {AsyncGenerator<any>}
- * @throws {BridgeError} It breaks off before `[DONE]`.
+ * @throws {import("./bridge.js").BridgeError} It breaks off before `[DONE]`.
  */
 export async function* eventsOf(response) {
-  const requestId = response.headers.get("cf-ai-req-id") ?? "";
   const body = /** @type {ReadableStream<any>} */ (response.body);
   const reader = body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
   try {
@@ -88,8 +92,7 @@ export async function* eventsOf(response) {
       yield JSON.parse(value.data);
     }
   } catch (error) {
-    if (isAbort(error)) throw error;
-    throw new BridgeError("The answer broke off before its end: the bridge or the connection to it failed.", { requestId });
+    throw isAbort(error) ? error : brokenOff(response);
   } finally {
     reader.cancel().catch(() => {});
   }

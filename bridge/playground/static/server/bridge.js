@@ -1,11 +1,14 @@
 // @ts-check
 /** The bridge as pages ask it: with the token, and with failures as errors in words. */
 
+import { tabShelf } from "../store/shelf.js";
+
 const KEY = "runstream.token";
 const UNAUTHENTICATED = 10001;
 const AUTHENTICATION_ERROR = 10000;
 /** What Cloudflare's messages begin with says nothing to a reader. */
 const PREFIX = /^(AiError: )+/;
+const BROKEN_OFF = "The answer broke off before its end: the bridge or the connection to it failed.";
 const UNREACHABLE = "The bridge can't be reached: is it still running?";
 
 /** What the bridge answers instead of a result, or that it does not answer. */
@@ -43,6 +46,31 @@ export function errorOf(entry, { status = 0, requestId = "" }) {
   return new BridgeError(message || `The bridge answered with status ${status}.`, { status, code: entry?.code, requestId });
 }
 
+/** @param {Response} response @returns {BridgeError} That it ended too early. */
+export function brokenOff(response) {
+  return new BridgeError(BROKEN_OFF, { requestId: idOf(response) });
+}
+
+/** @param {Response} response @returns {string} The request's id. */
+export function idOf(response) {
+  return response.headers.get("cf-ai-req-id") ?? "";
+}
+
+/**
+ * The JSON of an answer that comes whole.
+ *
+ * @param {Response} response
+ * @returns {Promise<any>}
+ * @throws {BridgeError} It breaks off.
+ */
+export async function jsonOf(response) {
+  try {
+    return await response.json();
+  } catch (error) {
+    throw isAbort(error) ? error : brokenOff(response);
+  }
+}
+
 /**
  * A module that is fetched when it is needed first.
  *
@@ -60,11 +88,11 @@ export function loaded(module) {
 export class Bridge {
   /** The token, kept until the tab is closed; empty for none. */
   get token() {
-    return sessionStorage.getItem(KEY) ?? "";
+    return tabShelf.get(KEY);
   }
 
   set token(token) {
-    sessionStorage.setItem(KEY, token);
+    tabShelf.set(KEY, token);
   }
 
   /**
@@ -87,7 +115,7 @@ export class Bridge {
 
   /** @param {string} path @returns {Promise<any>} The JSON that stands there. */
   async json(path) {
-    return (await this.fetch(path)).json();
+    return jsonOf(await this.fetch(path));
   }
 }
 
@@ -100,5 +128,5 @@ function inBytes(text) {
 async function failure(response) {
   const body = await response.json().catch(() => null);
   const entry = body?.errors?.[0] ?? body?.error;
-  return errorOf(entry, { status: response.status, requestId: response.headers.get("cf-ai-req-id") ?? "" });
+  return errorOf(entry, { status: response.status, requestId: idOf(response) });
 }

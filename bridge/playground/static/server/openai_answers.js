@@ -3,7 +3,7 @@
 
 import { openAiRequest } from "../code/openai_body.js";
 import { eventsOf, post } from "./answers.js";
-import { errorOf } from "./bridge.js";
+import { errorOf, idOf, jsonOf } from "./bridge.js";
 import { tokensOf } from "./logprobs.js";
 
 /**
@@ -19,11 +19,11 @@ export async function* openAiAnswers(bridge, request, signal) {
   const base = `/client/v4/accounts/${encodeURIComponent(request.account)}/ai/v1`;
   const asked = { ...body, ...(body.stream && { stream_options: { include_usage: true } }) };
   const response = await post(bridge, `${base}/${path}`, asked, signal);
-  const requestId = response.headers.get("cf-ai-req-id") ?? "";
+  const requestId = idOf(response);
   yield { servedModel: response.headers.get("x-runstream-model") ?? request.model, requestId };
   const reader = new Reader();
   if (!body.stream) {
-    yield reader.piece(await response.json());
+    yield reader.piece(await jsonOf(response));
     return;
   }
   for await (const event of eventsOf(response)) {

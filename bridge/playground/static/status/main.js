@@ -1,7 +1,8 @@
 // @ts-check
 /** The operator's page: asks for the data while it is looked at, and shows it. */
 
-import { Bridge, BridgeError } from "../server/bridge.js";
+import { Bridge, BridgeError, jsonOf } from "../server/bridge.js";
+import { browserShelf } from "../store/shelf.js";
 import { chooseTheme } from "../theme.js";
 import { BridgeView } from "./bridge_view.js";
 import { byId, element, setChildren, setText } from "./elements.js";
@@ -24,7 +25,7 @@ const poll = new Poll(ask, INTERVAL_MS);
 async function ask() {
   try {
     const response = await bridge.fetch("/status/data", { signal: AbortSignal.timeout(TIMEOUT_MS) });
-    show(await response.json());
+    show(await jsonOf(response));
   } catch (error) {
     fail(error);
   }
@@ -105,5 +106,6 @@ byId("pause").addEventListener("click", () => {
   poll.run();
 });
 
+byId("not-kept").hidden = browserShelf.isThere;
 chooseTheme(/** @type {HTMLSelectElement} */ (byId("theme")));
 poll.run();

@@ -12,7 +12,8 @@ const WORDS = ["reason", "error", "requestId"];
 
 /** @param {any} value @returns {boolean} */
 export function isConversation(value) {
-  return Number.isFinite(value?.updatedAt) && isListOf(value.panes, isPane) && value.panes.length > 0;
+  const { updatedAt, panes, aside } = value ?? {};
+  return Number.isFinite(updatedAt) && isListOf(panes, isPane) && panes.length > 0 && (aside === undefined || isPane(aside));
 }
 
 /** @param {any} value */

@@ -33,5 +33,9 @@ export async function imported(file) {
   /** @type {Conversation[]} */
   const conversations = read.conversations;
   if (!isListOf(conversations, isConversation)) throw new Error("The file is damaged: a chat in it lacks a part.");
-  return conversations.map(({ updatedAt, panes }) => ({ ...newConversation(panes), updatedAt: Math.min(updatedAt, Date.now()) }));
+  return conversations.map(({ updatedAt, panes, aside }) => ({
+    ...newConversation(panes),
+    ...(aside && { aside }),
+    updatedAt: Math.min(updatedAt, Date.now()),
+  }));
 }
