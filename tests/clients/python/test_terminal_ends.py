@@ -1,13 +1,19 @@
 """How `runstream` ends where it is ended from outside, or started without what it writes to."""
 
 import asyncio
+import io
 import os
 import signal
 import subprocess
 
 import pytest
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
+from runstream.terminal.line_input import TypedLines
 
-from tests.support.terminals import COMMAND, READY, terminal
+from tests.support.terminals import COLUMNS, COMMAND, READY, ROWS, terminal
 
 SHOWN, HIDDEN = "\x1b[?25h", "\x1b[?25l"
 # Waits for a byte before it lets the command load what it needs.
@@ -111,6 +117,28 @@ async def test_sigterm_at_the_prompt_leaves_the_terminal_as_it_was(fake, tmp_pat
         assert await screen.end() == 143
     assert "\x1b[?2004l" in screen.screen.rpartition(READY)[2]
     assert "Traceback" not in screen.screen
+
+
+class EndedWhileDrawn(io.StringIO):
+    """A terminal whose process is ended by SIGTERM once its prompt stands there for the first time."""
+
+    was_ended = False
+
+    def flush(self):
+        """Ends it."""
+        if READY in self.getvalue() and not self.was_ended:
+            self.was_ended = True
+            raise SystemExit(143)
+
+
+def test_an_end_while_the_prompt_is_drawn_leaves_the_terminal_as_it_was():
+    screen = EndedWhileDrawn()
+    output = Vt100_Output(screen, get_size=lambda: Size(ROWS, COLUMNS))
+    with asyncio.Runner() as runner, create_pipe_input() as keys, create_app_session(keys, output):
+        lines = TypedLines(runner, is_kept=False)
+        with pytest.raises(SystemExit):
+            lines.read()
+    assert "\x1b[?2004l" in screen.getvalue().rpartition(READY)[2]
 
 
 async def test_sigterm_while_a_batch_is_awaited_leaves_the_cursor_shown(fake, tmp_path):

@@ -69,6 +69,9 @@ class TypedLines:
                 continue
             except EOFError:
                 return None
+            finally:
+                # prompt_toolkit itself does not, if the process is ended while the prompt is drawn for the first time.
+                self._session.app.renderer.reset()
 
     def _tell_what_is_lost(self) -> None:
         """Tells it between two lines: while one is edited, the screen is the editor's."""
