@@ -9,12 +9,15 @@ from selenium import webdriver
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.support.browser import chromium
 
 PATIENCE_S = 60.0
+ANSWER = ".turn.assistant .content"
+ENDING = ".turn.assistant .ending"
 
 
 class Page:
@@ -113,3 +116,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """A page of a browser that the tests of a module share."""
     with chromium(tmp_path_factory.mktemp("browser")) as browser:
         yield Page(browser)
+
+
+async def send(page: Page, text: str = "where is new york?") -> None:
+    """Types a message, and sends it by Enter."""
+    await page.write("#message", text)
+    await page.press(Keys.ENTER)

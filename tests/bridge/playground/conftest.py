@@ -1,4 +1,4 @@
-"""What these tests share: the fake service with a model as the pages expect it, and a page of metrics on a socket."""
+"""What these tests share: the fake service with a model as pages expect it, its page of metrics, and a chat."""
 
 from collections.abc import AsyncIterator
 
@@ -7,6 +7,8 @@ from runstream.v1 import models_pb2
 
 from tests.support.fake_metrics import FakeMetrics, running_metrics
 from tests.support.fake_service import DEMO, FakeService
+from tests.support.page import Page
+from tests.support.running_bridge import Bridge
 
 
 @pytest.fixture
@@ -31,3 +33,12 @@ async def metrics() -> AsyncIterator[FakeMetrics]:
     """The fake service's page of metrics."""
     async with running_metrics() as fake:
         yield fake
+
+
+@pytest.fixture
+async def chat(page: Page, bridge: Bridge, service: FakeService) -> Page:
+    """The page, opened, with a model that answers."""
+    await page.open(bridge.url)
+    await page.until(".model-state", "Ready")
+    await page.until(".fields", "temperature")
+    return page
