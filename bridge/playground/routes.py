@@ -80,15 +80,18 @@ async def _file(http_request: web.Request) -> web.Response:
 
 
 def _answer(http_request: web.Request, name: str) -> web.Response:
-    """A file, compressed for who takes that; for a browser that has it, only that it is still the same."""
+    """A file, compressed for who takes that; for a browser that has it, only that it is still the same.
+
+    Not by aiohttp's FileResponse: asked to compress, it sends a body with 304, and the connection is lost.
+    """
     body, tag = _read(name)
     headers = {**HEADERS, hdrs.CONTENT_TYPE: CONTENT_TYPES[FILES[name].suffix]}
-    is_known = any(known.value in (tag, "*") for known in http_request.if_none_match or ())
-    response = web.Response(status=304, headers=headers) if is_known else web.Response(body=body, headers=headers)
-    response.etag = tag
-    # aiohttp's FileResponse compresses the 304 as well, which has no body, and the connection is lost.
-    if not is_known:
+    if any(known.value in (tag, "*") for known in http_request.if_none_match or ()):
+        response = web.Response(status=304, headers=headers)
+    else:
+        response = web.Response(body=body, headers=headers)
         response.enable_compression()
+    response.etag = tag
     return response
 
 
