@@ -219,6 +219,8 @@ async def test_a_cancel_after_three_parts_frees_the_engine(programs, real):
     assert await real.metric("num_requests_running", MODEL) == 0
 
 
+# Of security the limit knows nothing, and writing 16 MiB takes its time in each language.
+@pytest.mark.parametrize("real", ["TLS and a token"], indirect=True, scope="session")
 @pytest.mark.asyncio(loop_scope="session")
 async def test_a_question_of_more_than_16_mib_is_refused(programs, real):
     request = pb.RunRequest(model=MODEL, prompt=pb.Prompt(text="x" * LARGEST_MESSAGE))

@@ -53,7 +53,7 @@ def test_ctrl_c_while_it_loads_ends_quietly():
         (">&-", ("models",), "standard output is closed"),
         ("<&-", ("run",), "standard input is empty"),
         ("<&- >&-", ("chat",), "standard output is closed"),
-        ("<&-", ("run", "--target", "127.0.0.1:1", "a"), "start the service"),
+        ("<&-", ("run", "--url", "http://127.0.0.1:1", "-m", "m", "a"), "start the service"),
         (">/dev/full", ("--help",), "No space left on device"),
     ],
 )
