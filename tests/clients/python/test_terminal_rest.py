@@ -33,12 +33,14 @@ async def asked(body, arguments, status=200):
         (STREAM, b'data: {"usage":{"prompt_tokens":1e999}}\n\n', "its 'prompt_tokens' is of the wrong type"),
         (WHOLE, b'{"result":5}', "its 'result' is of the wrong type"),
         (WHOLE, b'{"result":{"response":"a","finish_reason":5}}', "its 'finish_reason' is of the wrong type"),
+        (WHOLE, b"{}", "its answer has no 'response'"),
+        (WHOLE, b'{"result":{"response":null,"tool_calls":[]}}', "its answer has no 'response'"),
         (WHOLE, b"[" * 100_000, "it sends no JSON"),
         (WHOLE, b"\xff", "it sends no JSON"),
         (MODELS, b'{"result":[5]}', "its 'result' has other than objects"),
         (MODELS, b'{"result":[{"name":{}}]}', "its 'name' is of the wrong type"),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 async def test_an_answer_that_is_not_workers_ai_s_is_told_in_one_line(arguments, body, what):
     done = await asked(body, arguments)
@@ -72,3 +74,40 @@ async def test_a_port_of_grpc_is_told_in_one_line(fake):
 async def test_a_number_in_a_stream_is_text():
     done = await asked(b'data: {"response":"6 * 7 = "}\n\ndata: {"response":42}\n\ndata: [DONE]\n\n', STREAM)
     assert (done.returncode, done.stdout) == (0, "6 * 7 = 42\n")
+
+
+def events(*texts):
+    """A stream of events with these data."""
+    return "".join(f"data: {text}\n\n" for text in (*texts, "[DONE]")).encode()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        events('{"response":"one "}', '{"response":"two","usage":{"prompt_tokens":1}}', '{"response":"","usage":{}}'),
+        events('{"response":"one ","usage":{"prompt_tokens":1}}', '{"response":"two","usage":{"prompt_tokens":1}}'),
+        events('{"response":"one ","finish_reason":"stop"}', '{"response":"two","finish_reason":"stop"}'),
+    ],
+    ids=["usage with text", "usage in each", "reason in each"],
+)
+async def test_no_text_of_a_stream_is_lost(body):
+    done = await asked(body, STREAM)
+    assert (done.returncode, done.stdout) == (0, "one two\n")
+
+
+async def test_a_reason_that_was_told_stays_when_usage_follows_alone():
+    told = events('{"response":"a","finish_reason":"length"}', '{"response":"","usage":{"completion_tokens":7}}')
+    done = await asked(told, STREAM)
+    assert (done.returncode, done.stdout) == (5, "a\n")
+    assert "the answer was cut after 7 tokens" in done.stderr
+
+
+async def test_an_answer_of_calls_alone_has_no_text():
+    done = await asked(b'{"result":{"response":null,"tool_calls":[{"name":"f","arguments":{}}]}}', WHOLE)
+    assert (done.returncode, done.stdout) == (0, "\n")
+
+
+async def test_a_null_that_a_schema_asked_for_is_an_answer(tmp_path):
+    (tmp_path / "schema.json").write_text('{"type": "null"}')
+    done = await asked(b'{"result":{"response":null}}', (*WHOLE, "--schema", str(tmp_path / "schema.json")))
+    assert (done.returncode, done.stdout) == (0, "null\n")

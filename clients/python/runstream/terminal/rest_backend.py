@@ -65,26 +65,25 @@ class RestBackend:
         """The whole answer as one piece."""
         async with self._ask("POST", _path(model), body(question)) as response:
             result = _entry(_parsed(await _read(response)), "result", dict)
-            answer = result.get("response")
-            text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+            text = _answer(result, may_be_null=question.get("response_format") is not None)
             return Piece(text, _entry(result, "finish_reason", str) or "stop", _counted(result))
 
     async def stream(self, model: str, question: Question) -> AsyncGenerator[Piece, None]:
         """The answer as it is generated."""
         async with self._ask("POST", _path(model), {**body(question), "stream": True}) as response:
-            last = None
+            finish_reason, usage = "", dict[str, int]()
             async for line in response.content:
                 name, _, value = line.strip().partition(b":")
                 if name != b"data":
                     continue
                 if value.strip() == b"[DONE]":
-                    yield last or Piece("", "stop", {})
+                    yield Piece("", finish_reason or "stop", usage)
                     return
-                piece = _piece(_parsed(value))
-                if piece.finish_reason:
-                    last = piece
-                else:
-                    yield piece
+                event = _event(value)
+                finish_reason = _entry(event, "finish_reason", str) or finish_reason
+                usage = _counted(event) or usage
+                if text := _text(event):
+                    yield Piece(text)
         raise errors.UnreachableError("the answer ended before it was whole")
 
     async def models(self) -> list[ListedModel]:
@@ -199,14 +198,24 @@ def _failure(response: aiohttp.ClientResponse, answer: bytes) -> errors.Runstrea
     return kind(message, retry_after_s=float(wait) if wait.isdecimal() else None)
 
 
-def _piece(event: Mapping[str, Any]) -> Piece:
+def _answer(result: Mapping[str, Any], *, may_be_null: bool) -> str:
+    """The text of a whole answer. JSON mode has a value there, which null can be."""
+    answer = result.get("response")
+    if answer is None and _entry(result, "tool_calls", list):
+        return ""
+    if answer is None and not (may_be_null and "response" in result):
+        raise _MalformedError("its answer has no 'response'")
+    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+
+
+def _event(data: bytes) -> Mapping[str, Any]:
+    """An event of a stream; raises the failure that it tells."""
+    event = _parsed(data)
     fault = _fault(event)
     if fault is not None:
         code, message = fault
         raise _BY_CODE.get(code, errors.InternalError)(message)
-    usage = _counted(event)
-    finish_reason = _entry(event, "finish_reason", str) or ("stop" if usage else "")
-    return Piece(_text(event), finish_reason, usage)
+    return event
 
 
 def _text(event: Mapping[str, Any]) -> str:
