@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from runstream.fields import json_text, list_of, set_field, shown
 from runstream.spelling import check_names
+from runstream.tools import check_function_type
 from runstream.v1 import text_generation_pb2 as pb
 
 
@@ -120,6 +121,7 @@ def _tool_call(call: Any, where: str) -> pb.ToolCall:
         return _made_call(call.id, call.name, call.arguments_json, where)
     if not isinstance(call, Mapping):
         raise TypeError(f"{where} is of type {type(call).__name__}: give a dict or a runstream.ToolCall")
+    check_function_type(call, where)
     function: Any = call
     keys = {"id", "type", "name", "arguments"}
     if "function" in call:

@@ -73,6 +73,17 @@ def schema_json(schema: Any, where: str) -> str:
     raise TypeError(f"{where} is of type {type(schema).__name__}: give a pydantic model, a dict or JSON")
 
 
+def check_function_type(value: Mapping[str, Any], where: str) -> None:
+    """Refuses a tool, a choice or a call that says another type than that of functions.
+
+    Raises:
+        TypeError: It does.
+    """
+    kind = value.get("type")
+    if kind not in (None, "function"):
+        raise TypeError(f"{where}.type is {shown(kind)}: models here call functions only")
+
+
 def to_tool(tool: ToolLike, where: str) -> pb.Tool:
     """Translates a tool to the contract's.
 
@@ -87,12 +98,13 @@ def to_tool(tool: ToolLike, where: str) -> pb.Tool:
         return _tool(tool.name, tool.description, tool.parameters, where)
     if not isinstance(tool, Mapping):
         raise TypeError(f"{where} is of type {type(tool).__name__}: give a pydantic model, a dict or a runstream.Tool")
-    function = tool
+    check_function_type(tool, where)
+    function, keys = tool, {"type", "name", "description", "parameters"}
     if isinstance(tool.get("function"), Mapping):
         check_names(tool, ("type", "function"), where)
-        function = tool["function"]
+        function, keys = tool["function"], keys - {"type"}
     # OpenAI's `strict` asks for what a call that must be made always has here; of others it is not promised.
-    check_names(function, ("type", "name", "description", "parameters"), where)
+    check_names(function, keys, where)
     return _tool(function.get("name"), function.get("description"), function.get("parameters"), where)
 
 
@@ -134,6 +146,7 @@ def to_tool_choice(choice: ToolChoiceLike) -> pb.ToolChoice:
     if isinstance(choice, Mapping):
         function: Any = choice
         keys, where = {"type", "name"}, "tool_choice"
+        check_function_type(choice, where)
         if "function" in choice:
             check_names(choice, ("type", "function"), where)
             function, keys, where = choice["function"], {"name"}, "tool_choice.function"

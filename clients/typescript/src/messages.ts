@@ -10,7 +10,8 @@ import {
   ToolCallSchema,
   type ToolCall as ContractToolCall,
 } from "./stubs/runstream/v1/text_generation_pb.js";
-import { isObject, list, object, optional, shown, text } from "./values.js";
+import { checkFunctionType } from "./tools.js";
+import { isObject, list, optional, shown, text } from "./values.js";
 
 /** A call that the model makes. */
 export interface ToolCall {
@@ -58,8 +59,8 @@ export function toMessage(value: unknown, where: string): ContractMessage {
   if (message.role === undefined) {
     throw new TypeError(`${where} has no role: give "user", "system", "assistant" or "tool"`);
   }
-  const name = (camel: keyof Message, snake: keyof Message) => (message[camel] === undefined ? snake : camel);
-  const [callsName, idName] = [name("toolCalls", "tool_calls"), name("toolCallId", "tool_call_id")];
+  const callsName = spelling(message, "toolCalls", "tool_calls", where);
+  const idName = spelling(message, "toolCallId", "tool_call_id", where);
   const calls = optional(list(toToolCall))(message[callsName], `${where}.${callsName}`);
   const content = optional(texts)(message.content, `${where}.content`);
   if (!content && !calls?.length) throw new TypeError(`${where} has neither content nor toolCalls: give "" for no text`);
@@ -72,6 +73,18 @@ export function toMessage(value: unknown, where: string): ContractMessage {
   });
 }
 
+/** By which of its two names a message has a value; throws a TypeError if it has one by each. */
+function spelling<Name extends keyof Message>(
+  message: Record<keyof Message, unknown>,
+  camel: Name,
+  snake: Name,
+  where: string,
+): Name {
+  if ((message[camel] ?? null) === null) return snake;
+  if ((message[snake] ?? null) === null) return camel;
+  throw new TypeError(`${where} has ${camel} and ${snake}, which mean the same: give one of them`);
+}
+
 function texts(content: unknown, where: string): string[] {
   return typeof content === "string" ? [text(content, where)] : list(toText)(content, where);
 }
@@ -81,18 +94,22 @@ function toText(part: unknown, where: string): string {
   if (!isObject(part) || (part["type"] ?? "text") !== "text" || typeof part["text"] !== "string") {
     throw new TypeError(`${where} is no text but ${shown(part)}: models here take text only`);
   }
+  checkNames(part, ["type", "text"], where);
   return text(part["text"], `${where}.text`);
 }
 
 function toToolCall(value: unknown, where: string): ContractToolCall {
   checkNames(value, ["id", "type", "function", "name", "argumentsJson"], where);
   const call = value as Record<string, unknown>;
+  checkFunctionType(call["type"], where);
   const id = optional(text)(call["id"], `${where}.id`) ?? "";
   if (call["function"] === undefined) {
     const argumentsJson = optional(text)(call["argumentsJson"], `${where}.argumentsJson`) ?? "";
     return create(ToolCallSchema, { id, name: text(call["name"], `${where}.name`), argumentsJson });
   }
-  const { name, arguments: written } = object(call["function"], `${where}.function`);
+  checkNames(value, ["id", "type", "function"], where);
+  checkNames(call["function"], ["name", "arguments"], `${where}.function`);
+  const { name, arguments: written } = call["function"] as Record<string, unknown>;
   const argumentsJson = optional(text)(written, `${where}.function.arguments`) ?? "";
   return create(ToolCallSchema, { id, name: text(name, `${where}.function.name`), argumentsJson });
 }

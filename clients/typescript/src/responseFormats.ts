@@ -47,11 +47,23 @@ export function toResponseFormat(form: unknown, where: string): Message {
 function fromOpenAi(form: JsonSchema, where: string): Message | undefined {
   const { type, json_schema: described } = form;
   if (type !== "text" && type !== "json_object" && type !== "json_schema") return undefined;
-  checkNames(form, ["type", "json_schema"], where);
+  checkNames(form, type === "json_schema" ? ["type", "json_schema"] : ["type"], where);
   if (type === "text") return create(ResponseFormatSchema);
   if (type === "json_object") return made({ case: "jsonObject", value: {} });
-  const schema = (described as { schema?: unknown } | undefined)?.schema ?? described;
-  return made({ case: "jsonSchema", value: schemaJson(schema, `${where}.json_schema`) });
+  return made({ case: "jsonSchema", value: describedJson(described, `${where}.json_schema`) });
+}
+
+function describedJson(described: unknown, where: string): string {
+  // No keyword of JSON Schema is called `schema` or `name`: what has one of them is OpenAI's envelope around a schema.
+  if (isTypedSchema(described) || !isObject(described) || !("schema" in described || isText(described["name"]))) {
+    return schemaJson(described, where);
+  }
+  checkNames(described, ["name", "description", "schema", "strict"], where);
+  return schemaJson(described["schema"], `${where}.schema`);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 type Init = Exclude<NonNullable<Parameters<typeof create<typeof ResponseFormatSchema>>[1]>["format"], undefined>;

@@ -39,8 +39,8 @@ const MODES = new Map<unknown, ToolChoiceMode>([
 
 /** A tool of the contract; throws a TypeError if it has a key or a value that no tool has. */
 export function toTool(value: unknown, where: string): ContractTool {
-  const { type = "function", function: inner, ...plain } = object(value, where);
-  if (type !== "function") throw new TypeError(`${where}.type is ${shown(type)}: models here call functions only`);
+  const { type, function: inner, ...plain } = object(value, where);
+  checkFunctionType(type, where);
   if (inner !== undefined) checkNames(value, ["type", "function"], where);
   const own = inner === undefined ? plain : object(inner, `${where}.function`);
   checkNames(own, ["name", "description", "parameters"], where);
@@ -52,12 +52,26 @@ export function toTool(value: unknown, where: string): ContractTool {
   });
 }
 
+/** Throws a TypeError for the type of a tool, a choice or a call that is given, and not that of functions. */
+export function checkFunctionType(type: unknown, where: string): void {
+  if ((type ?? "function") === "function") return;
+  throw new TypeError(`${where}.type is ${shown(type)}: models here call functions only`);
+}
+
 /** A choice of the contract; throws a TypeError if it is none. */
 export function toToolChoice(choice: unknown, where: string): ContractToolChoice {
   const mode = MODES.get(choice);
   if (mode !== undefined) return create(ToolChoiceSchema, { choice: { case: "mode", value: mode } });
-  const inner = isObject(choice) ? choice["function"] : undefined;
-  const name = isObject(inner) ? inner["name"] : choice;
+  const name = isObject(choice) ? nameInChoice(choice, where) : choice;
   if (typeof name === "string") return create(ToolChoiceSchema, { choice: { case: "name", value: text(name, where) } });
   throw new TypeError(`${where} is ${shown(choice)}: give "auto", "none", "required" or the name of a tool`);
+}
+
+function nameInChoice(choice: Record<string, unknown>, where: string): unknown {
+  checkFunctionType(choice["type"], where);
+  checkNames(choice, ["type", "function"], where);
+  const inner = choice["function"];
+  if (!isObject(inner)) return undefined;
+  checkNames(inner, ["name"], `${where}.function`);
+  return inner["name"];
 }

@@ -129,6 +129,26 @@ def test_inputs_become_those_of_the_contract():
             {"messages": [{"role": "assistant", "tool_calls": [{"function": 3}]}]},
             r"\[0\].function is of type int",
         ),
+        (
+            {"prompt": "p", "tools": [{"type": "web_search", "name": "f"}]},
+            r"tools\[0\].type is 'web_search': models here",
+        ),
+        ({"prompt": "p", "tools": [{"type": "custom", "function": {"name": "f"}}]}, r"tools\[0\].type is 'custom'"),
+        ({"prompt": "p", "tools": [{"function": {"type": "function", "name": "f"}}]}, r"tools\[0\] takes no 'type'"),
+        ({"prompt": "p", "tool_choice": {"type": "custom", "name": "f"}}, "tool_choice.type is 'custom'"),
+        ({"prompt": "p", "tool_choice": {"type": 5, "function": {"name": "f"}}}, "tool_choice.type is 5"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"type": "custom", "name": "f"}]}]},
+            r"tool_calls\[0\].type is 'custom'",
+        ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"type": [], "function": {"name": "f"}}]}]},
+            r"tool_calls\[0\].type is \[\]",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "cache_control": {}}]}]},
+            r"content\[0\] takes no 'cache_control'",
+        ),
         ({"messages": [{"role": "user", "content": 3}]}, r"\[0\].content is of type int"),
         ({"messages": "hello"}, "give a list of them"),
         ({"messages": [{"content": "hello"}]}, r"messages\[0\] has no role"),

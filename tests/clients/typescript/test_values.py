@@ -163,6 +163,69 @@ def test_a_message_that_says_nothing_is_refused(ask, message):
     assert ask(f"return {error};") == 'messages[0] has neither content nor toolCalls: give "" for no text'
 
 
+NAMED = '{ name: "f" }'
+CALL = 'role: "assistant", tool_calls: [{ function: { name: "f", arguments: "{}" }'
+IGNORED = [
+    ("responseFormat", '{ type: "json_object", json_schema: {} }', 'responseFormat takes no "json_schema"'),
+    ("responseFormat", '{ type: "text", json_schema: {} }', 'responseFormat takes no "json_schema"'),
+    (
+        "responseFormat",
+        '{ type: "json_schema", json_schema: { name: "n", shema: {} } }',
+        'responseFormat.json_schema takes no "shema"',
+    ),
+    (
+        "responseFormat",
+        '{ type: "json_schema", json_schema: { schema: {}, srict: true } }',
+        'responseFormat.json_schema takes no "srict"',
+    ),
+    (
+        "toolChoice",
+        f'{{ type: "nope", function: {NAMED} }}',
+        'toolChoice.type is "nope": models here call functions only',
+    ),
+    ("toolChoice", f'{{ type: "function", function: {NAMED}, name: "g" }}', 'toolChoice takes no "name"'),
+    ("toolChoice", '{ function: { name: "f", strict: true } }', 'toolChoice.function takes no "strict"'),
+    ("messages", f'[{{ {CALL}, name: "g" }}] }}]', 'messages[0].tool_calls[0] takes no "name"'),
+    ("messages", f'[{{ {CALL}, argumentsJson: "" }}] }}]', 'messages[0].tool_calls[0] takes no "argumentsJson"'),
+    ("messages", f'[{{ {CALL}, type: "custom" }}] }}]', 'messages[0].tool_calls[0].type is "custom"'),
+    (
+        "messages",
+        '[{ role: "assistant", tool_calls: [{ function: { name: "f", args: "{}" } }] }]',
+        'messages[0].tool_calls[0].function takes no "args"',
+    ),
+    ("messages", f"[{{ {CALL} }}], toolCalls: [] }}]", "messages[0] has toolCalls and tool_calls, which mean the same"),
+    (
+        "messages",
+        '[{ role: "tool", content: "", toolCallId: "", tool_call_id: "1" }]',
+        "messages[0] has toolCallId and tool_call_id, which mean the same",
+    ),
+    (
+        "messages",
+        '[{ role: "user", content: [{ type: "text", text: "a", cache_control: {} }] }]',
+        'messages[0].content[0] takes no "cache_control"',
+    ),
+]
+
+
+def test_what_would_be_ignored_is_refused(ask):
+    made = ", ".join(run(field, value).replace("client.run", "() => rs.makeRequest") for field, value, _ in IGNORED)
+    told = ask(
+        f"const told = []; for (const make of [{made}]) told.push((await name(make)).message ?? ''); return told;"
+    )
+    assert [message[: len(words)] for message, (*_, words) in zip(told, IGNORED, strict=True)] == [
+        words for *_, words in IGNORED
+    ]
+
+
+@pytest.mark.parametrize("described", ['{ name: "n", strict: true, schema }', "{ schema }", "schema"])
+def test_a_form_may_have_openai_s_envelope_or_none(ask, described):
+    form = f'{{ type: "json_schema", json_schema: {described} }}'
+    assert ask(
+        'const schema = { type: "object" };'
+        f'return rs.makeRequest({{ model: "m", prompt: "p", responseFormat: {form} }}).responseFormat.format.value;'
+    ) == '{"type":"object"}'  # fmt: skip
+
+
 async def test_what_a_field_can_hold_is_sent(ask_fake, fake):
     await ask_fake(
         'await client.run({ model: "m", promptTokenIds: new Int32Array([1, 2]), badWords: new Set(["a"]),'
@@ -180,7 +243,8 @@ async def test_what_a_field_can_hold_is_sent(ask_fake, fake):
 
 async def test_a_message_may_have_what_openai_leaves_empty(ask_fake, fake):
     call = '{ id: "1", type: "function", function: { name: "f", arguments: "{}" } }'
-    message = f'{{ role: "assistant", content: null, tool_calls: [{call}], tool_call_id: null, name: null }}'
+    empty = "tool_call_id: null, toolCalls: null, toolCallId: null, name: null"
+    message = f'{{ role: "assistant", content: null, tool_calls: [{call}], {empty} }}'
     await ask_fake(f'await client.run({{ model: "m", messages: [{message}] }});')
     (sent,) = fake.request.conversation.messages
     assert sent == pb.Message(role="assistant", tool_calls=[pb.ToolCall(id="1", name="f", arguments_json="{}")])
