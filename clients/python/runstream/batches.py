@@ -5,6 +5,7 @@ import math
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from runstream.batch import Batch, BatchItemLike, BatchResult, make_items, to_batch, to_batch_result
@@ -31,33 +32,52 @@ def _create_request(
 
 
 class _Limit:
-    """The end of a wait.
+    """The end of a wait for a batch.
 
     Args:
         timeout_s: In how many seconds it is; None for never.
     """
 
-    def __init__(self, timeout_s: float | None) -> None:
+    def __init__(self, batch_id: str, timeout_s: float | None) -> None:
         check_seconds(timeout_s, "timeout_s", may_be_zero=True)
+        self._batch_id = batch_id
         self._ends_at = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        self._seen: Batch | None = None
 
     def left_s(self) -> float:
         """The seconds until then, not below 0."""
         return max(0.0, self._ends_at - time.monotonic())
 
-    def settings(self, settings: CallSettings) -> CallSettings:
-        """Those of a question that ends with the wait. One at the end, of a wait of no time, is asked as any other."""
+    @contextmanager
+    def look(self, settings: CallSettings) -> Iterator[CallSettings]:
+        """Settings of a look that ends with the wait. One at the end, of a wait of no time, is as any other.
+
+        Raises:
+            DeadlineExceededError: The wait, or another limit of the look, is over.
+        """
         left_s = self.left_s()
-        if not 0 < left_s < math.inf:
-            return settings
-        return settings.changed(left_s if settings.timeout_s is None else min(settings.timeout_s, left_s))
+        is_last = 0 < left_s < (math.inf if settings.timeout_s is None else settings.timeout_s)
+        try:
+            yield settings.changed(left_s) if is_last else settings
+        except DeadlineExceededError as error:
+            if is_last:
+                raise self._error() from error
+            raise
 
     def check(self, batch: Batch) -> None:
-        """Raises DeadlineExceededError once it is over."""
+        """Raises DeadlineExceededError once it is over.
+
+        Args:
+            batch: How far it was at the last look.
+        """
+        self._seen = batch
         if not self.left_s():
-            raise DeadlineExceededError(
-                f"batch {batch.id} has {batch.num_ended} of {batch.num_items} results, and goes on: wait longer"
-            )
+            raise self._error()
+
+    def _error(self) -> DeadlineExceededError:
+        seen = self._seen
+        progress = f"has {seen.num_ended} of {seen.num_items} results" if seen else "has not been seen in that time"
+        return DeadlineExceededError(f"batch {self._batch_id} {progress}, and goes on: wait longer")
 
 
 class Batches:
@@ -136,10 +156,11 @@ class Batches:
             TypeError: `timeout_s` or `poll_s` is no number.
             ValueError: One of them is below 0 or more than 31 years.
         """
-        limit = _Limit(timeout_s)
+        limit = _Limit(batch_id, timeout_s)
         check_seconds(poll_s, "poll_s", may_be_zero=True)
         while True:
-            batch = self._get(batch_id, limit.settings(self._settings))
+            with limit.look(self._settings) as settings:
+                batch = self._get(batch_id, settings)
             if progress is not None:
                 progress(batch)
             if batch.has_ended:
@@ -206,10 +227,11 @@ class AsyncBatches:
         timeout_s: float | None = None,
     ) -> Batch:
         """Waits until every item has its result: see `Batches.wait`."""
-        limit = _Limit(timeout_s)
+        limit = _Limit(batch_id, timeout_s)
         check_seconds(poll_s, "poll_s", may_be_zero=True)
         while True:
-            batch = await self._get(batch_id, limit.settings(self._settings))
+            with limit.look(self._settings) as settings:
+                batch = await self._get(batch_id, settings)
             if progress is not None:
                 progress(batch)
             if batch.has_ended:

@@ -101,6 +101,50 @@ async def test_a_question_ends_with_the_wait_or_before(timeout_s, limit_s):
         assert limit_s / 2 < telling.time_left_s <= limit_s + 1, "gRPC sends whole seconds, rounded up"
 
 
+class Silent(FakeService):
+    """Answers as many questions for a batch as it is told to, and no other."""
+
+    num_answers = 0
+
+    async def GetBatch(self, request, context):  # noqa: N802
+        """Answers, or never."""
+        if not self.num_answers:
+            await asyncio.Event().wait()
+        self.num_answers -= 1
+        return await super().GetBatch(request, context)
+
+
+async def wait_for(client, timeout_s):
+    """Waits by either client for the fake's batch."""
+    if isinstance(client, AsyncClient):
+        async with client:
+            return await client.batches.wait("batch-1", poll_s=0, timeout_s=timeout_s)
+    with client:
+        return await asyncio.to_thread(lambda: client.batches.wait("batch-1", poll_s=0, timeout_s=timeout_s))
+
+
+async def told_of(client, silent, num_answers, timeout_s):
+    """The error of a wait, where the service answers so many looks."""
+    silent.num_answers = num_answers
+    with pytest.raises(DeadlineExceededError) as told:
+        await wait_for(client, timeout_s)
+    return told.value
+
+
+@pytest.mark.parametrize("client_of", [Client, AsyncClient])
+async def test_a_wait_that_ends_inside_a_look_tells_how_far_the_batch_was(client_of):
+    silent = Silent()
+    silent.batch.num_items = 3
+    async with running(silent):
+        seen = await told_of(client_of(silent.target), silent, 1, 2)
+        unseen = await told_of(client_of(silent.target), silent, 0, 0.1)
+        of_client = await told_of(client_of(silent.target, timeout_s=0.1), silent, 0, 60)
+    assert str(seen) == "batch batch-1 has 0 of 3 results, and goes on: wait longer"
+    assert str(unseen) == "batch batch-1 has not been seen in that time, and goes on: wait longer"
+    assert isinstance(seen.__cause__, DeadlineExceededError)
+    assert "goes on" not in str(of_client)
+
+
 async def test_waiting_sleeps_no_longer_than_it_may(fake):
     async with AsyncClient(fake.target) as client:
         with pytest.raises(DeadlineExceededError):
