@@ -14,6 +14,7 @@ CLIENTS = {
     "clients/java/build.gradle": r"^version = '([\d.]+)'",
     "clients/java/README.md": r"^implementation 'dev\.runstream:runstream-client:([\d.]+)'",
     "clients/typescript/package.json": r'^  "version": "([\d.]+)"',
+    "clients/worker/package.json": r'^  "version": "([\d.]+)"',
     "clients/typescript/package-lock.json": r'^  "version": "([\d.]+)"',
 }
 PROJECTS = ("pyproject.toml", "clients/python/pyproject.toml")

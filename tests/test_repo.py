@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scripts.check_contract import differences
-from scripts.check_versions import problems
+from scripts.check_versions import CLIENTS, problems
 from tests.support.repository import FILES, ROOT, SOURCES
 
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
@@ -87,6 +87,12 @@ def test_tests_mirror_the_tree(name):
 
 def test_each_version_is_the_same_everywhere():
     assert problems() == []
+
+
+def test_the_version_of_each_package_of_npm_for_users_is_checked():
+    packages = {str(path.relative_to(ROOT)) for path in FILES if path.match("clients/*/package.json")}
+    assert len(packages) >= 2
+    assert packages <= CLIENTS.keys()
 
 
 def test_a_stale_a_missing_and_a_left_over_stub_are_all_found(tmp_path):
