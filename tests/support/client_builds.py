@@ -57,7 +57,7 @@ class Toolchain:
 
     Attributes:
         tools: Paths, and commands of the PATH, that must be there.
-        packages: The packages of Debian 12 that have them.
+        packages: The packages of Debian 12 that have them; empty where there are none.
         build: Builds the programs into a folder, which is there; None where nothing is built.
         programs: The programs that are then in it.
     """
@@ -176,8 +176,8 @@ TOOLCHAINS = {
         _build_cpp,
         _cpp,
     ),
-    "python": Toolchain((), "python3", None, _python),
-    "typescript": Toolchain((), "python3", _build_typescript, _typescript),
+    "python": Toolchain((), "", None, _python),
+    "typescript": Toolchain((), "", _build_typescript, _typescript),
     "java": Toolchain(
         ("javac", "protoc", "grpc_java_plugin", _TCNATIVE, *(f"/usr/share/java/{name}.jar" for name in _JARS)),
         "default-jdk-headless libgrpc-java libprotobuf-java libnetty-java libperfmark-java libjsr305-java "

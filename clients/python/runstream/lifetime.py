@@ -11,11 +11,6 @@ class Lifetime:
     def __init__(self) -> None:
         self._is_closed = False
 
-    @property
-    def is_closed(self) -> bool:
-        """Tells whether the client is closed."""
-        return self._is_closed
-
     def close(self) -> None:
         """Ends it."""
         self._is_closed = True

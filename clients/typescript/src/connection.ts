@@ -10,7 +10,7 @@ import { checked, flag, isObject, shown, text } from "./values.js";
 export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** What calls of a closed client end with. */
 export const CLOSED = "the client was closed: make another one";
-export const DEFAULT_TARGET = "127.0.0.1:50051";
+const DEFAULT_TARGET = "127.0.0.1:50051";
 
 /** Where the service is and how it is reached. */
 export interface ConnectionOptions {

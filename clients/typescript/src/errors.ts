@@ -27,7 +27,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./stubs/google/rpc/error_details_pb.js";
 
-export const DOMAIN = "runstream";
+const DOMAIN = "runstream";
 export const REQUEST_ID_HEADER = "x-runstream-request-id";
 
 /** What an error tells besides its message. */
@@ -175,7 +175,7 @@ const NO_TLS = new Set(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_T
 type ErrorClass = new (message: string, fields?: ErrorFields) => RunstreamError;
 
 /** The class of each reason. */
-export const BY_REASON: ReadonlyMap<string, ErrorClass> = new Map(
+const BY_REASON: ReadonlyMap<string, ErrorClass> = new Map(
   [
     InvalidRequestError,
     ContextWindowExceededError,

@@ -117,7 +117,7 @@ const OTHERS = {
 /** The names of what makes a prompt. */
 export const PROMPT_NAMES = ["model", ...Object.keys(PROMPT)];
 /** The names of all that a request has. */
-export const REQUEST_NAMES = [...PROMPT_NAMES, ...Object.keys(SAMPLING), ...Object.keys(OTHERS)];
+const REQUEST_NAMES = [...PROMPT_NAMES, ...Object.keys(SAMPLING), ...Object.keys(OTHERS)];
 
 /**
  * A request of the contract, for the stubs or for a batch.
