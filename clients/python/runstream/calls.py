@@ -15,6 +15,7 @@ from grpc import aio
 from runstream.connection import MAX_MESSAGE_BYTES
 from runstream.errors import REQUEST_ID_KEY, CallCancelledError, MessageTooLargeError, from_rpc
 from runstream.lifetime import Lifetime
+from runstream.loops import Loop
 from runstream.seconds import check_seconds
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -246,7 +247,7 @@ class AsyncResponses(Generic[ResponseT]):
         self._call.cancel()
 
     def __aiter__(self) -> AsyncIterator[ResponseT]:
-        return _Loop(self)
+        return Loop(self)
 
     async def __anext__(self) -> ResponseT:
         if self._is_left:
@@ -263,19 +264,3 @@ class AsyncResponses(Generic[ResponseT]):
             if self._is_left:
                 raise StopAsyncIteration from None
             raise CallCancelledError("the client was closed during the call") from None
-
-
-class _Loop(Generic[ResponseT]):
-    """An iterator for one loop. Unlike a generator, it can cancel the call at once when the loop is left."""
-
-    def __init__(self, responses: AsyncResponses[ResponseT]) -> None:
-        self._responses = responses
-
-    def __aiter__(self) -> AsyncIterator[ResponseT]:
-        return self
-
-    async def __anext__(self) -> ResponseT:
-        return await anext(self._responses)
-
-    def __del__(self) -> None:
-        self._responses.cancel()

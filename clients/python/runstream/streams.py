@@ -6,6 +6,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from runstream.calls import AsyncResponses, Responses
 from runstream.errors import CallCancelledError
+from runstream.loops import Loop
 from runstream.results import Joined, Part, RunResult, to_part, to_result
 from runstream.v1 import text_generation_pb2 as pb
 
@@ -96,7 +97,7 @@ class AsyncStream(Generic[T]):
         return self._joined.text
 
     def __aiter__(self) -> AsyncIterator[Part]:
-        return _Parts(self)
+        return Loop(self)
 
     async def __anext__(self) -> Part:
         return _add(self._joined, await anext(self._responses))
@@ -129,23 +130,6 @@ class AsyncStream(Generic[T]):
 
     def __del__(self) -> None:
         self.cancel()
-
-
-class _Parts:
-    """An iterator for one loop. Unlike a generator, it can cancel the call at once when the loop is left."""
-
-    # The loop may be all that has the stream, which is cancelled once nobody has it.
-    def __init__(self, stream: AsyncStream[Any]) -> None:
-        self._stream = stream
-
-    def __aiter__(self) -> AsyncIterator[Part]:
-        return self
-
-    async def __anext__(self) -> Part:
-        return await anext(self._stream)
-
-    def __del__(self) -> None:
-        self._stream.cancel()
 
 
 def _add(joined: Joined, response: pb.RunStreamResponse) -> Part:
