@@ -23,7 +23,7 @@ from runstream.terminal.batch_lines import BatchLines
 from runstream.terminal.bounded_input import read_file
 from runstream.terminal.failures import FAILED, UNAVAILABLE, Failure, described, exit_code, failures
 from runstream.terminal.grpc_backend import GrpcBackend, counted
-from runstream.terminal.options import UNICODE, Connection, connection, connection_options, default_model
+from runstream.terminal.options import Connection, connection, connection_options, default_model, model_option
 from runstream.terminal.output import write
 
 # A fixed name space: the same file has the same id on every machine.
@@ -40,9 +40,7 @@ POLL_S: Final = 0.5
     metavar="FILE",
     help='Where results go, "-" for stdout. Default: FILE with .results.jsonl at its end.',
 )
-@click.option(
-    "-m", "--model", type=UNICODE, envvar="RUNSTREAM_MODEL", show_envvar=True, help="Default: the first that is ready."
-)
+@model_option
 @click.option("--new", "is_new", is_flag=True, help="Ask again what was asked before.")
 @connection_options
 def batch(file: Path, output: Path | None, model: str | None, is_new: bool, **options: Any) -> None:  # fmt: skip

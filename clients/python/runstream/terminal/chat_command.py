@@ -14,14 +14,12 @@ from runstream.terminal.conversation import ChatCommands, Conversation
 from runstream.terminal.failures import Failure, failures
 from runstream.terminal.line_input import LineInput, PipedLines, TypedLines
 from runstream.terminal.markdown import MarkdownAnswer
-from runstream.terminal.options import UNICODE, Connection, connection, connection_options, default_model
+from runstream.terminal.options import UNICODE, Connection, connection, connection_options, default_model, model_option
 from runstream.terminal.sampling_options import sampling, sampling_options
 
 
 @click.command()
-@click.option(
-    "-m", "--model", type=UNICODE, envvar="RUNSTREAM_MODEL", show_envvar=True, help="Default: the first that is ready."
-)
+@model_option
 @click.option("-s", "--system", type=UNICODE, default="", help="What the model is told first.")
 @click.option("--plain", is_flag=True, help="Text as it comes, without rendering Markdown.")
 @click.option("--no-history", is_flag=True, help="Keep nothing of what is typed for the next time.")

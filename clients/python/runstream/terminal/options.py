@@ -1,6 +1,5 @@
 """The options by which every command reaches the service."""
 
-import math
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +15,7 @@ from click.core import ParameterSource
 from runstream.async_client import AsyncClient
 from runstream.client import DEFAULT_ACCOUNT, DEFAULT_TARGET, DEFAULT_TIMEOUT_S
 from runstream.connection import MAX_MESSAGE_BYTES, check_token, grpc_target, is_loopback
-from runstream.seconds import MAX_SECONDS
+from runstream.seconds import check_seconds
 from runstream.terminal.backend import Backend
 from runstream.terminal.bounded_input import read_file
 from runstream.terminal.failures import REFUSED, Failure, failures
@@ -89,23 +88,17 @@ class Connection:
             await made.close()
 
 
-class _Seconds(click.FloatRange):
-    """A time that has an end. Neither inf nor nan is one, and far beyond years a deadline is past."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0, min_open=True, max=MAX_SECONDS)
+class _Seconds(click.types.FloatParamType):
+    """A time that a call can have."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """The seconds."""
-        # A range holds nan, which is neither below nor above anything.
-        return float(super().convert(math.inf if math.isnan(_number(value)) else value, param, ctx))
-
-
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except ValueError:
-        return 0.0
+        seconds = float(super().convert(value, param, ctx))
+        try:
+            check_seconds(seconds, "it")
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return seconds
 
 
 class _Unicode(click.types.StringParamType):
@@ -123,6 +116,12 @@ class _Unicode(click.types.StringParamType):
 
 UNICODE: Final = _Unicode()
 """The type of what goes to the service."""
+
+
+def model_option(command: CommandT) -> CommandT:
+    """Gives a command the option -m; `default_model` finds one where it is not given."""
+    return click.option("-m", "--model", type=UNICODE, envvar="RUNSTREAM_MODEL", show_envvar=True,
+                        help="Default: the first that is ready.")(command)  # fmt: skip
 
 
 def connection_options(command: CommandT) -> CommandT:

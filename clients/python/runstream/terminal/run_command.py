@@ -12,7 +12,7 @@ import click
 from runstream.terminal.backend import Backend, Piece, Question
 from runstream.terminal.bounded_input import read_file, read_stdin
 from runstream.terminal.failures import CUT, Failure
-from runstream.terminal.options import UNICODE, Connection, connection, connection_options, default_model
+from runstream.terminal.options import UNICODE, Connection, connection, connection_options, default_model, model_option
 from runstream.terminal.output import write
 from runstream.terminal.sampling_options import sampling, sampling_options
 
@@ -21,9 +21,7 @@ MAX_SCHEMA_BYTES: Final = 1024 * 1024
 
 @click.command()
 @click.argument("prompt", type=UNICODE, required=False)
-@click.option(
-    "-m", "--model", type=UNICODE, envvar="RUNSTREAM_MODEL", show_envvar=True, help="Default: the first that is ready."
-)
+@model_option
 @click.option("-s", "--system", type=UNICODE, help="What the model is told before the prompt.")
 @click.option("--raw", is_flag=True, help="The prompt as it is, without the model's chat template.")
 @click.option("--schema", type=click.Path(path_type=Path), metavar="FILE", help="The JSON Schema of the answer.")
