@@ -78,8 +78,9 @@ class Engine:
         priority: Priority = Priority.ONLINE,
         cache_salt: str = "",
         grammar: GrammarMatcher | None = None,
+        account: str = "",
     ) -> None:
-        """Puts a request behind the waiting ones of its priority.
+        """Puts a request behind the waiting ones of its priority and account.
 
         Args:
             grammar: A matcher of its own, at the start of its text, for the form that the completion must have.
@@ -95,6 +96,7 @@ class Engine:
             params,
             priority=priority,
             cache_salt=cache_salt,
+            account=account,
             grammar=grammar,
         )
         self._sequences[request_id] = sequence

@@ -47,6 +47,7 @@ class Submit:
         priority: Whether it gives way to others.
         cache_salt: Whose cached prefixes it may share: those of requests with the same salt.
         grammar: The form that the completion must have; None if any will do.
+        account: Who has sent it; accounts run in turn.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Submit:
     priority: Priority = Priority.ONLINE
     cache_salt: str = ""
     grammar: GrammarSpec | None = None
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,13 @@ class Worker:
     def _submit(self, command: Submit, grammar: GrammarMatcher | None, result: StepResult) -> None:
         try:
             self._engine.submit(
-                command.id, command.prompt_token_ids, command.params, command.priority, command.cache_salt, grammar
+                command.id,
+                command.prompt_token_ids,
+                command.params,
+                command.priority,
+                command.cache_salt,
+                grammar,
+                command.account,
             )
         except ValueError as error:
             _log.exception("request %s can't run", command.id)

@@ -4,6 +4,9 @@ A step has a budget of tokens. Every running sequence that decodes gets one of t
 prefills, a long prompt in chunks. A sequence is admitted when there are blocks for all its tokens so far; the blocks of
 the longest beginning that the prefix cache knows are shared, and only the rest is computed.
 
+Accounts are admitted in turn: the next is one that has the fewest running sequences, so none keeps another out. The
+sequences of one account run first come, first served.
+
 When a running sequence needs a block and none is free, the newest one is preempted: it gives back its blocks, waits in
 front and is admitted again when there is room. What it had computed is cached, so unless its blocks were taken for
 something else meanwhile, it goes on where it was.
@@ -18,11 +21,11 @@ order, so whoever takes a block next writes to it in a later one.
 """
 
 import bisect
-from collections import deque
 from dataclasses import dataclass, field
 from operator import attrgetter
 
 from service.engine.scheduling.block_pool import BlockPool
+from service.engine.scheduling.fair_queue import FairQueue
 from service.engine.scheduling.sequence import Sequence, SequenceStatus
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 from service.engine_protocol.sampling_params import Priority
@@ -89,7 +92,7 @@ class _Step:
 
 
 class Scheduler:
-    """First come, first served within a priority, within a budget of sequences, tokens and blocks.
+    """Admits the accounts of a priority in turn, within a budget of sequences, tokens and blocks.
 
     Args:
         block_pool: The blocks of the KV cache.
@@ -98,7 +101,7 @@ class Scheduler:
 
     Attributes:
         block_pool: As given.
-        waiting: The sequences of each priority that wait, next first.
+        waiting: The sequences of each priority that wait.
         running: The sequences that run: online ones before those of PRIORITY_BATCH, each kind oldest first.
         num_preemptions: How many times a sequence was preempted.
     """
@@ -110,7 +113,7 @@ class Scheduler:
                 "or not every running sequence gets a token in every step"
             )
         self.block_pool = block_pool
-        self.waiting: dict[Priority, deque[Sequence]] = {priority: deque() for priority in Priority}
+        self.waiting = {priority: FairQueue() for priority in Priority}
         self.running: list[Sequence] = []
         self.num_preemptions = 0
         self._max_num_seqs = max_num_seqs
@@ -127,7 +130,7 @@ class Scheduler:
         return bool(self.running or self.num_waiting)
 
     def add(self, sequence: Sequence) -> None:
-        """Puts a sequence behind the waiting ones. Its prompt and max_tokens must fit the whole pool."""
+        """Puts a sequence behind the waiting ones of its account. Its prompt and max_tokens must fit the whole pool."""
         self.waiting[sequence.priority].append(sequence)
 
     def schedule(self, is_ahead: bool = False) -> list[ScheduledSequence]:
@@ -224,8 +227,11 @@ class Scheduler:
         if any(self.waiting[other] for other in Priority if other < priority):
             return
         queue = self.waiting[priority]
-        while queue and step.budget and (shared := self._find_room(queue[0])) is not None:
-            sequence = queue.popleft()
+        while queue and step.budget:
+            sequence = queue.next(running for running in self.running if running.priority is priority)
+            if (shared := self._find_room(sequence)) is None:
+                return
+            queue.pop(sequence)
             self._admit(sequence, shared)
             step.add(sequence)
 
@@ -263,7 +269,7 @@ class Scheduler:
         self.running.remove(sequence)
         self._free(sequence)
         sequence.status = SequenceStatus.WAITING
-        self.waiting[sequence.priority].appendleft(sequence)
+        self.waiting[sequence.priority].put_back(sequence)
         self.num_preemptions += 1
 
     def _free(self, sequence: Sequence) -> None:

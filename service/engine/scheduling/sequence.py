@@ -71,6 +71,7 @@ class Sequence:
         params: How its tokens are sampled.
         priority: Whether it gives way to others.
         cache_salt: Only sequences of the same salt share blocks.
+        account: Who has sent it; accounts run in turn.
         num_computed_tokens: How many of its tokens have their keys and values in the KV cache, or will have when the
             steps in flight are done.
         num_sampling: How many tokens the steps in flight sample for it. They follow `token_ids`, and only the device
@@ -90,6 +91,7 @@ class Sequence:
     params: SamplingParams
     priority: Priority = Priority.ONLINE
     cache_salt: str = ""
+    account: str = ""
     status: SequenceStatus = SequenceStatus.WAITING
     num_computed_tokens: int = 0
     num_sampling: int = 0

@@ -15,11 +15,16 @@ _FRESH = itertools.count(1000)
 
 
 def make_sequence(
-    num_prompt_tokens: int, max_tokens: int = 1000, priority: Priority = Priority.ONLINE, salt: str = ""
+    num_prompt_tokens: int,
+    max_tokens: int = 1000,
+    priority: Priority = Priority.ONLINE,
+    salt: str = "",
+    account: str = "",
 ) -> Sequence:
     """A sequence that shares no prefix with any other."""
     prompt = [next(_FRESH) for _ in range(num_prompt_tokens)]
-    return Sequence("id", prompt, num_prompt_tokens, SamplingParams(max_tokens), priority=priority, cache_salt=salt)
+    params = SamplingParams(max_tokens)
+    return Sequence("id", prompt, num_prompt_tokens, params, priority=priority, cache_salt=salt, account=account)
 
 
 def like(sequence: Sequence, num_more_tokens: int = 0, salt: str = "") -> Sequence:
@@ -70,6 +75,18 @@ def test_requests_are_admitted_in_the_order_of_their_arrival() -> None:
     scheduler.add(small)
     assert len(scheduler.schedule()) == 1
     assert list(scheduler.waiting[Priority.ONLINE]) == [large, small]
+
+
+def test_an_account_that_floods_gives_every_other_place_to_another() -> None:
+    scheduler = make_scheduler(max_num_seqs=2)
+    flood = [make_sequence(1, max_tokens=2, account="flood") for _ in range(6)]
+    for sequence in flood:
+        scheduler.add(sequence)
+    play(scheduler)
+    other = make_sequence(1, account="other")
+    scheduler.add(other)
+    scheduler.finish(flood[0])
+    assert list(play(scheduler)) == [flood[1], other]
 
 
 def test_no_more_sequences_run_than_may() -> None:
