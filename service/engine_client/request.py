@@ -119,25 +119,37 @@ class QueueBounds:
     def check(self, submit: Submit, requests: Iterable[Request]) -> None:
         """Refuses a request that would wait behind too many.
 
-        Those that give way to it don't count, so that no flood of them keeps it out.
+        Those that give way to it don't count, so that no flood of them keeps it out. An account
+        that has no more than its equal share is refused only at twice the bounds: others may have used them up.
 
         Raises:
             QueueFullError: As many of `requests`, or tokens of their prompts, go before it as may wait.
         """
         before = [request for request in requests if request.submit.priority <= submit.priority]
-        if len(before) >= self.max_num_seqs + self.max_waiting:
+        own = [request for request in before if request.submit.account == submit.account]
+        num_accounts = len({submit.account, *(request.submit.account for request in before)})
+        if _is_over(self.max_num_seqs + self.max_waiting, len(before) + 1, len(own) + 1, num_accounts):
             raise QueueFullError(
                 f"{self.max_waiting} requests are waiting already, the most that may (max_waiting). Try again shortly.",
                 max_waiting=self.max_waiting,
             )
-        num_waiting = sum(len(request.submit.prompt_token_ids) for request in before if not request.has_started)
-        num_more = len(submit.prompt_token_ids)
-        if num_waiting and num_waiting + num_more > self.max_waiting_tokens:
+        num_waiting, num_more = _num_waiting_tokens(before), len(submit.prompt_token_ids)
+        num_own = _num_waiting_tokens(own) + num_more
+        if num_waiting and _is_over(self.max_waiting_tokens, num_waiting + num_more, num_own, num_accounts):
             raise QueueFullError(
                 f"Prompts of {num_waiting} tokens are waiting already; with {num_more} more they would be over the "
                 f"most that may, {self.max_waiting_tokens} (max_waiting_tokens). Try again shortly.",
                 max_waiting_tokens=self.max_waiting_tokens,
             )
+
+
+def _num_waiting_tokens(requests: Iterable[Request]) -> int:
+    return sum(len(request.submit.prompt_token_ids) for request in requests if not request.has_started)
+
+
+def _is_over(most: int, total: int, own: int, num_accounts: int) -> bool:
+    """Tells if too much waits: over the bound, or twice that while an account has no more than its equal share."""
+    return total > (2 * most if own <= most // num_accounts else most)
 
 
 def to_error(failure: Failure, submit: Submit) -> RunstreamError:

@@ -10,8 +10,8 @@ from service.errors import QueueFullError
 BOUNDS = QueueBounds(max_num_seqs=2, max_waiting=3, max_waiting_tokens=100)
 
 
-def submit(num_prompt_tokens: int = 1, priority: Priority = Priority.ONLINE) -> Submit:
-    return Submit("id", [7] * num_prompt_tokens, SamplingParams(5), priority)
+def submit(num_prompt_tokens: int = 1, priority: Priority = Priority.ONLINE, account: str = "") -> Submit:
+    return Submit("id", [7] * num_prompt_tokens, SamplingParams(5), priority, account=account)
 
 
 def requests(*submits: Submit, has_started: bool = False) -> list[Request]:
@@ -52,3 +52,22 @@ def test_batch_requests_do_not_keep_online_ones_out() -> None:
 def test_online_requests_keep_batch_ones_out() -> None:
     with pytest.raises(QueueFullError):
         BOUNDS.check(submit(priority=Priority.BATCH), requests(*[submit()] * 5))
+
+
+def test_an_account_that_floods_keeps_no_other_out() -> None:
+    flood = requests(*[submit(20, account="flood")] * 5)
+    with pytest.raises(QueueFullError):
+        BOUNDS.check(submit(account="flood"), flood)
+    BOUNDS.check(submit(50, account="other"), flood)
+    with pytest.raises(QueueFullError, match="max_waiting_tokens"):
+        BOUNDS.check(submit(51, account="other"), flood)
+    with pytest.raises(QueueFullError, match="max_waiting"):
+        BOUNDS.check(submit(account="other"), flood + requests(*[submit(account="other")] * 2))
+
+
+def test_many_accounts_together_wait_up_to_twice_the_bound() -> None:
+    bounds = QueueBounds(max_num_seqs=2, max_waiting=8, max_waiting_tokens=1000)
+    full = requests(*[submit(account="flood")] * 18, submit(account="one"))
+    bounds.check(submit(account="two"), full)
+    with pytest.raises(QueueFullError):
+        bounds.check(submit(account="three"), [*full, *requests(submit(account="two"))])
