@@ -4,7 +4,7 @@
 import { Composer } from "./chat/composer.js";
 import { Panes } from "./chat/panes.js";
 import { newState, withoutTurns } from "./chat/state.js";
-import { Bridge } from "./server/bridge.js";
+import { Bridge, BridgeError, loaded } from "./server/bridge.js";
 import { Models } from "./server/models.js";
 import { TokenDialog } from "./server/token_dialog.js";
 import { ConversationList } from "./store/conversation_list.js";
@@ -105,11 +105,12 @@ function showList(isShown) {
 /** @param {import("./server/answers.js").Request[]} requests One for each pane, or that of a turn. */
 async function showCode(requests) {
   try {
-    const { CodeDialog } = await import("./code/code_dialog.js");
+    const { CodeDialog } = await loaded(import("./code/code_dialog.js"));
     code ??= new CodeDialog(models);
     code.open(requests);
-  } catch {
-    tell("problem", "The bridge can't be reached: is it still running?");
+  } catch (error) {
+    if (!(error instanceof BridgeError)) throw error;
+    tell("problem", error.message);
   }
 }
 

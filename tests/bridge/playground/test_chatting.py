@@ -107,6 +107,28 @@ async def test_a_turn_that_is_edited_is_asked_anew_without_what_followed(chat, s
     assert await chat.texts(".turn.user .content") == ["where is paris?"]
 
 
+async def test_while_an_answer_runs_no_other_turn_can_be_changed_and_what_is_being_typed_stays(chat, service):
+    await send(chat)
+    await chat.until(ENDING, "cached")
+    await chat.click(".turn.user .turn-tools button:first-child")
+    await chat.write(".turn.user textarea", "where is paris?")
+    service.gate.clear()
+    await send(chat, "two")
+    await chat.until(".turn:nth-child(4) .content", "New")
+    disabled = "return [...document.querySelectorAll('.turn:not(.running) :disabled')].map((b) => b.textContent)"
+    assert await chat.run(disabled) == ["Edit", "Send anew", "Regenerate", "Edit", "Edit"]
+    await chat.run("document.querySelector('.turn.user textarea').focus()")
+    await chat.chord(Keys.CONTROL, Keys.ENTER)
+    assert await chat.run("return document.querySelector('.turn.user textarea').value") == "where is paris?"
+    service.gate.set()
+    await chat.until(".turn:nth-child(4) .ending", "cached")
+    assert await chat.run(disabled) == []
+    await chat.chord(Keys.CONTROL, Keys.ENTER)
+    await chat.until(".turn.user .content", "where is paris?")
+    await chat.until(ENDING, "cached")
+    assert messages_of(service.requests[2]) == [("user", "where is paris?")]
+
+
 async def test_a_raw_prompt_goes_to_the_model_as_it_is(chat, service):
     await chat.click('[name="mode"][value="raw"]')
     await send(chat, "New")

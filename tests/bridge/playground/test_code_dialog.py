@@ -147,3 +147,13 @@ async def test_that_it_can_t_be_loaded_is_told(chat, bridge):
     await bridge.runner.cleanup()
     await chat.click("#code")
     await chat.until("#problem", "can't be reached")
+
+
+async def test_a_fault_of_the_page_s_own_is_not_told_as_one_of_the_bridge(chat):
+    await chat.run(
+        "document.getElementById('code-text').remove();"
+        "addEventListener('unhandledrejection', ({ reason }) => { document.body.dataset.fault = reason.name; })"
+    )
+    await chat.click("#code")
+    await chat.until("body[data-fault=TypeError]")
+    assert await chat.texts("#problem") == []

@@ -131,6 +131,21 @@ async def test_the_answer_can_be_read_as_text(chat, service):
     assert await chat.texts(".tokens") == ["**New**"]
 
 
+async def test_an_answer_that_is_edited_is_shown_as_it_is_sent_without_the_tokens_that_it_was(chat, service):
+    await send(chat)
+    for text, tokens in (("New York!?\n", 5), ("A city", 0)):
+        await chat.click(".turn.assistant .turn-tools button:nth-child(2)")
+        assert await chat.run("return document.querySelector('.turn.assistant textarea').value") == "New York!?\n"
+        await chat.write(".turn.assistant textarea", text)
+        await chat.click(".turn.assistant .content .changing")
+        assert len(await chat.texts(TOKEN)) == tokens
+    await chat.until(".turn.assistant .content", "A city")
+    await chat.write("#message", "and paris?")
+    await chat.press(Keys.ENTER)
+    await chat.until(".turn:nth-child(4) .ending", "cached")
+    assert service.requests[1].conversation.messages[1].content[0].text == "A city"
+
+
 async def test_a_raw_prompt_has_them_as_well(chat, service):
     await chat.write('[name="top-logprobs"]', "20")
     await chat.click('[name="mode"][value="raw"]')

@@ -11,10 +11,10 @@ import { Meter } from "./meter.js";
  *
  * @param {Answer} answer
  * @param {AsyncIterable<import("../server/answers.js").Piece>} pieces
- * @param {AbortSignal} signal What stops it.
+ * @param {AbortSignal} signal What stops it; whoever does says so in its ending.
  * @param {boolean} isStreamed
  * @param {() => void} show Called after each piece.
- * @returns {Promise<BridgeError | undefined>} Why it failed, if it did; what has come by then stays.
+ * @returns {Promise<BridgeError | undefined>} Why it failed, if it did and was not stopped; what has come by then stays.
  */
 export async function fill(answer, pieces, signal, isStreamed, show) {
   const meter = new Meter();
@@ -50,10 +50,7 @@ function take(answer, { text = "", tokens = [], toolCalls, servedModel, requestI
  * @param {boolean} isStopped Whether the user wanted no more of it, by leaving the page too.
  */
 function fail({ ending }, error, isStopped) {
-  if (isStopped) {
-    ending.reason = "stopped";
-    return undefined;
-  }
+  if (isStopped) return undefined;
   if (!(error instanceof BridgeError)) throw error;
   ending.reason = "failed";
   ending.error = error.message;

@@ -1,6 +1,7 @@
 // @ts-check
 /** Controls for single fields of a request, made from their JSON Schemas: what is left empty is not sent. */
 
+import { valueOf } from "../editors/json_text.js";
 import { button } from "./button.js";
 import { clone } from "./templates.js";
 
@@ -15,7 +16,10 @@ export function isSimple({ type }) {
   return type === "number" || type === "integer" || type === "boolean";
 }
 
-/** A field with its label, range, default and control. Dispatches "change" when the user has set it. */
+/**
+ * A field with its label, range, default and control. Dispatches "change" when the user has reset it; when he has set it,
+ * its control does, as others of a form.
+ */
 export class Field extends EventTarget {
   #unset;
   #control;
@@ -33,7 +37,7 @@ export class Field extends EventTarget {
     this.#control.main.id = id;
     this.#control.main.name = name;
     this.#control.main.setAttribute("aria-describedby", `${id}-range ${id}-help`);
-    this.#unset = button("Reset", "quiet", () => this.#changed(undefined));
+    this.#unset = button("Reset", "quiet", () => this.#reset());
     this.#unset.setAttribute("aria-label", `Reset ${name}`);
     this.#unset.hidden = true;
     this.#part(".input").append(...this.#control.elements, this.#unset);
@@ -42,7 +46,7 @@ export class Field extends EventTarget {
     label.htmlFor = id;
     this.#tell(".range", `${id}-range`, rangeOf(schema));
     this.#tell(".help", `${id}-help`, schema.description ?? "");
-    this.#control.onChange = () => this.#changed(this.#control.read());
+    this.#control.onInput = () => this.#show(this.#control.read());
   }
 
   /** Its value; undefined if it is not set, or not what the schema wants. */
@@ -55,11 +59,15 @@ export class Field extends EventTarget {
     this.#unset.hidden = value === undefined;
   }
 
-  /** @param {unknown} value */
-  #changed(value) {
+  #reset() {
+    this.#show(undefined);
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** @param {unknown} value What is in the control by now. */
+  #show(value) {
     if (value === undefined && !this.#control.main.matches(":invalid")) this.#control.write(undefined);
     this.#unset.hidden = value === undefined;
-    this.dispatchEvent(new Event("change"));
   }
 
   /**
@@ -92,7 +100,7 @@ function rangeOf({ minimum, maximum, default: preset }) {
  * @property {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} main The one that the label is for.
  * @property {() => any} read
  * @property {(value: any) => void} write
- * @property {() => void} onChange Called when the user has changed it.
+ * @property {() => void} onInput Called with each key or step, while the user sets it.
  */
 
 /** @param {Schema} schema @returns {Control} */
@@ -128,17 +136,17 @@ function numberFor({ type, minimum, maximum, default: preset }) {
       slider.value = String(value ?? preset ?? maximum);
       slider.classList.toggle("unset", value === undefined && preset === undefined);
     },
-    onChange: () => {},
+    onInput: () => {},
   };
   box.addEventListener("input", () => {
     slider.value = box.value || String(preset ?? maximum);
     slider.classList.remove("unset");
-    control.onChange();
+    control.onInput();
   });
   slider.addEventListener("input", () => {
     box.value = slider.value;
     slider.classList.remove("unset");
-    control.onChange();
+    control.onInput();
   });
   control.write(undefined);
   return control;
@@ -160,9 +168,9 @@ function switchFor({ default: preset }) {
     write: (value) => {
       choice.value = value === undefined ? "" : String(value);
     },
-    onChange: () => {},
+    onInput: () => {},
   };
-  choice.addEventListener("change", () => control.onChange());
+  choice.addEventListener("input", () => control.onInput());
   return control;
 }
 
@@ -177,27 +185,18 @@ function jsonFor() {
   const control = {
     elements: [text],
     main: text,
-    read: () => parsed(text.value),
+    read: () => valueOf(text.value),
     write: (value) => {
       text.value = value === undefined ? "" : JSON.stringify(value);
       text.setCustomValidity("");
     },
-    onChange: () => {},
+    onInput: () => {},
   };
   text.addEventListener("input", () => {
-    const isWrong = text.value.trim() !== "" && parsed(text.value) === undefined;
+    const isWrong = text.value.trim() !== "" && valueOf(text.value) === undefined;
     text.setCustomValidity(isWrong ? "This is not JSON: texts stand in quotes, lists in brackets." : "");
     text.setAttribute("aria-invalid", String(isWrong));
-    control.onChange();
+    control.onInput();
   });
   return control;
-}
-
-/** @param {string} text @returns {any} Undefined if it is no JSON. */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -17,7 +17,7 @@ import { Transcript } from "./transcript.js";
  * have been sent, and "refused" with the error as `detail` when the bridge wants another token.
  */
 export class Pane extends EventTarget {
-  /** @type {AbortController | undefined} */
+  /** @type {{answer: import("./answering.js").Answer, controller: AbortController} | undefined} */
   #running;
   #closed = new AbortController();
   #bridge;
@@ -108,13 +108,16 @@ export class Pane extends EventTarget {
 
   /** Ends the answer that is on its way; the engine then stops computing it. */
   stop() {
-    this.#running?.abort();
+    if (!this.#running) return;
+    const { answer, controller } = this.#running;
+    // Whoever leaves the conversation keeps it at once.
+    answer.ending.reason ||= "stopped";
+    controller.abort();
   }
 
   /** Asks for an answer to what has been said. */
   async answer() {
     const { request, state } = this;
-    const running = (this.#running = new AbortController());
     /** @type {import("./answering.js").Answer} */
     const turn = {
       role: "assistant",
@@ -125,16 +128,19 @@ export class Pane extends EventTarget {
       asked: askedOf(state),
       ending: { reason: "" },
     };
+    const controller = new AbortController();
+    const { signal } = controller;
+    this.#running = { answer: turn, controller };
     const view = this.#push(turn);
-    view.showRunning(true);
+    this.#transcript.showRunning(view, true);
     this.#tellFailure();
     this.#tell("running", "The model is answering.");
     try {
-      const pieces = ask(this.#bridge, request, running.signal);
-      this.#tellFailure(await fill(turn, pieces, running.signal, request.body.stream, () => view.show()));
+      const pieces = ask(this.#bridge, request, signal);
+      this.#tellFailure(await fill(turn, pieces, signal, request.body.stream, () => view.show()));
     } finally {
       this.#running = undefined;
-      view.showRunning(false);
+      this.#transcript.showRunning(view, false);
       view.showNow();
       this.#changed();
       this.#tell("running", outcomeOf(turn));
@@ -198,7 +204,11 @@ export class Pane extends EventTarget {
    */
   #edit(turn, content) {
     if (this.isRunning) return;
-    turn.content = content;
+    if (turn.content !== content) {
+      turn.content = content;
+      // They are those of the text before.
+      delete turn.tokens;
+    }
     const index = this.state.turns.indexOf(turn);
     this.#transcript.showAnew(turn);
     this.#changed();

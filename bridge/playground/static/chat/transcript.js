@@ -42,9 +42,18 @@ export class Transcript extends EventTarget {
     return view;
   }
 
-  /** @param {Turn} turn Shown as it is by now. */
+  /** @param {Turn} turn Its text was changed. */
   showAnew(turn) {
-    this.#views.find((view) => view.turn === turn)?.showNow();
+    this.#views.find((view) => view.turn === turn)?.showAnew();
+  }
+
+  /**
+   * @param {TurnView} view Of an answer.
+   * @param {boolean} isRunning Whether it is on its way: meanwhile no turn can be changed.
+   */
+  showRunning(view, isRunning) {
+    view.showRunning(isRunning);
+    for (const each of this.#views) each.showLocked(isRunning);
   }
 
   /** @param {number} length How many turns stay. */

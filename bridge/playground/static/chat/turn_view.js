@@ -42,8 +42,7 @@ export class TurnView extends EventTarget {
     this.#part(".role").textContent = turn.name ? `${ROLES[turn.role]} ${turn.name}` : ROLES[turn.role];
     this.#addTools();
     this.#part(".stop").addEventListener("click", () => this.dispatchEvent(new Event("stop")));
-    this.#showContentAnew();
-    this.showNow();
+    this.showAnew();
   }
 
   /** @param {boolean} isRunning Whether the answer is still on its way. */
@@ -51,6 +50,13 @@ export class TurnView extends EventTarget {
     this.element.classList.toggle("running", isRunning);
     this.element.setAttribute("aria-busy", String(isRunning));
     this.#tools.hidden = isRunning;
+  }
+
+  /** @param {boolean} isLocked Whether the turn can't be changed now: what would change it can be seen, and not pressed. */
+  showLocked(isLocked) {
+    for (const changing of this.element.querySelectorAll(".changing")) {
+      /** @type {HTMLButtonElement} */ (changing).disabled = isLocked;
+    }
   }
 
   /** Shows the turn as it is by now, with the next frame, or later if that takes long. */
@@ -75,10 +81,12 @@ export class TurnView extends EventTarget {
     this.#restMs = REST * (performance.now() - begunAt);
   }
 
-  #showContentAnew() {
+  /** Shows the turn as it is by now, after its text was changed. */
+  showAnew() {
     this.#content.replaceChildren();
     this.#body = bodyFor(this.turn, this.#content);
     this.#content.className = ["content", ...this.#body.classes].join(" ");
+    this.showNow();
   }
 
   #showCalls() {
@@ -91,19 +99,20 @@ export class TurnView extends EventTarget {
   }
 
   #addTools() {
-    if (this.turn.role === "assistant") this.#addTool("Regenerate", () => this.dispatchEvent(new Event("again")));
-    this.#addTool("Edit", () => this.#edit());
-    if (this.turn.asked) this.#addTool("Code", () => this.dispatchEvent(new Event("code")));
+    if (this.turn.role === "assistant") this.#addTool("Regenerate", "changing", () => this.dispatchEvent(new Event("again")));
+    this.#addTool("Edit", "changing", () => this.#edit());
+    if (this.turn.asked) this.#addTool("Code", "", () => this.dispatchEvent(new Event("code")));
     // Browsers have a clipboard for pages of this machine and for those of HTTPS only.
-    if (navigator.clipboard) this.#addTool("Copy", () => navigator.clipboard.writeText(this.turn.content));
+    if (navigator.clipboard) this.#addTool("Copy", "", () => navigator.clipboard.writeText(this.turn.content));
   }
 
   /**
    * @param {string} label
+   * @param {"changing" | ""} effect On the turn.
    * @param {() => void} act
    */
-  #addTool(label, act) {
-    this.#tools.append(button(label, "quiet", act));
+  #addTool(label, effect, act) {
+    this.#tools.append(button(label, `quiet ${effect}`, act));
   }
 
   /** Turns the text into a field until it is saved or left. */
@@ -113,26 +122,26 @@ export class TurnView extends EventTarget {
     field.setAttribute("aria-label", "Text of this turn");
     const leave = () => {
       this.#tools.hidden = false;
-      this.#showContentAnew();
-      this.showNow();
-      /** @type {HTMLElement} */ (this.#tools.firstElementChild).focus();
+      this.showAnew();
+      /** @type {HTMLElement | null} */ (this.#tools.querySelector("button:enabled"))?.focus();
     };
     const save = () => {
       leave();
       this.dispatchEvent(new CustomEvent("edited", { detail: field.value }));
     };
+    const saving = button(this.turn.role === "user" ? "Send anew" : "Save", "changing", save);
     field.addEventListener("keydown", (event) => {
       const isSave = event.key === "Enter" && (event.ctrlKey || event.metaKey);
       if (!isSave && event.key !== "Escape") return;
       // The key is not to press the button that has the focus next, nor to stop an answer.
       event.preventDefault();
       event.stopPropagation();
-      if (isSave) save();
+      if (isSave) saving.click();
       else leave();
     });
     const row = document.createElement("div");
     row.className = "row end";
-    row.append(button("Cancel", "quiet", leave), button(this.turn.role === "user" ? "Send anew" : "Save", "", save));
+    row.append(button("Cancel", "quiet", leave), saving);
     this.#tools.hidden = true;
     this.#body = undefined;
     this.#content.replaceChildren(field, row);

@@ -7,13 +7,14 @@ import { newConversation } from "./conversations.js";
 
 const KIND = "runstream-conversations";
 const VERSION = 1;
-const MAX_BYTES = 5 * 2 ** 20;
+/** More than a browser keeps for a site, so that what goes out can come in. */
+const MAX_BYTES = 32 * 2 ** 20;
 
 /** @typedef {import("./conversations.js").Conversation} Conversation */
 
 /** @param {Conversation[]} conversations @returns {Blob} The file. */
 export function exported(conversations) {
-  const text = JSON.stringify({ kind: KIND, version: VERSION, conversations }, null, 1);
+  const text = JSON.stringify({ kind: KIND, version: VERSION, conversations });
   return new Blob([text], { type: "application/json" });
 }
 
@@ -25,7 +26,7 @@ export function exported(conversations) {
  * @throws {Error} It is too large, or none of ours.
  */
 export async function imported(file) {
-  if (file.size > MAX_BYTES) throw new Error("The file is larger than 5 MB, which is the most that can be imported.");
+  if (file.size > MAX_BYTES) throw new Error("The file is larger than 32 MB, which is the most that can be imported.");
   const text = await file.text();
   const read = valueOf(text);
   if (read?.kind !== KIND) throw new Error("This is not a file of exported chats.");
