@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from runstream.v1 import text_generation_pb2 as pb
 
+from service.engine_client.moments import Moments
 from service.engine_protocol.messages import Submit
 from service.engine_protocol.sampling_params import SamplingParams
 from service.errors import InvalidRequestError
@@ -68,15 +69,16 @@ class TextGenerator:
         model = answering.model
         async with self._models.using(model, PRIORITIES[request.priority]) as loaded:
             submit = await self._to_submit(request, request_id, answering, loaded, form)
+            moments = Moments()
             completion = Completion(
-                RequestInfo(request_id, model.entry.id, len(submit.prompt_token_ids), started_at),
+                RequestInfo(request_id, model.entry.id, len(submit.prompt_token_ids), started_at, moments),
                 loaded.chat.vocabulary,
                 _stops(request, submit.params),
                 [tool.name for tool in callable_tools(request)],
                 self._metrics,
             )
             said: list[pb.RunStreamResponse] = []
-            async with aclosing(model.engine.generate(submit)) as outputs:
+            async with aclosing(model.engine.generate(submit, moments)) as outputs:
                 async for output in outputs:
                     if output.prompt_logprobs:
                         logprobs = output.prompt_logprobs

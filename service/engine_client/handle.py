@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
+from service.engine_client.moments import Moments
 from service.engine_client.request import EngineOutput, EngineState
 from service.engine_protocol.engine_config import EngineConfig, EngineInfo
 from service.engine_protocol.messages import Submit
@@ -61,4 +62,4 @@ class EngineHandle(Protocol):
 
     async def wait_until_ready(self) -> EngineInfo: ...
 
-    def generate(self, submit: Submit) -> AsyncGenerator[EngineOutput, None]: ...
+    def generate(self, submit: Submit, moments: Moments | None = ...) -> AsyncGenerator[EngineOutput, None]: ...

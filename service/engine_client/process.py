@@ -8,10 +8,12 @@ died five times within a minute.
 import asyncio
 import contextlib
 import logging
+import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 
 from service.engine_client.child import kill, spawn
+from service.engine_client.moments import Moments
 from service.engine_client.request import EngineOutput, EngineState, QueueBounds, Request, to_error
 from service.engine_client.restarts import Deaths
 from service.engine_client.stalls import SignsOfLife
@@ -154,11 +156,14 @@ class EngineProcess:
         """Waits until `predicate` has held; it is asked after each message and each change of state, none left out."""
         await self._watchers.wait_for(predicate)
 
-    async def generate(self, submit: Submit, *, was_accepted: bool = False) -> AsyncGenerator[EngineOutput, None]:
+    async def generate(
+        self, submit: Submit, moments: Moments | None = None, *, was_accepted: bool = False
+    ) -> AsyncGenerator[EngineOutput, None]:
         """Generates a completion; closing the generator before its end aborts the request.
 
         Args:
             submit: The request.
+            moments: Gets its times.
             was_accepted: Whether it has waited for another engine already, so that no bound refuses it any more.
 
         Yields:
@@ -170,7 +175,7 @@ class EngineProcess:
             UnsatisfiableFormatError: The grammar can't be met.
             EngineFailedError: The engine failed while the request was running.
         """
-        request = self._submit(submit, was_accepted)
+        request = self._submit(submit, moments or Moments(), was_accepted)
         try:
             while True:
                 await request.news.wait()
@@ -192,14 +197,16 @@ class EngineProcess:
             if not request.has_started:
                 request.fail(self._not_ready())
 
-    def _submit(self, submit: Submit, was_accepted: bool) -> Request:
+    def _submit(self, submit: Submit, moments: Moments, was_accepted: bool) -> Request:
         if self.state is not EngineState.READY:
             raise self._not_ready()
         if not was_accepted:
             self._bounds.check(submit, self._requests.values())
         if not self._requests:
             self._signs.begin()
-        request = self._requests[submit.id] = Request(submit)
+        if moments.submitted_at is None:
+            moments.submitted_at = time.perf_counter()
+        request = self._requests[submit.id] = Request(submit, moments=moments)
         self._send(submit)
         return request
 
@@ -247,10 +254,10 @@ class EngineProcess:
             case LoadFailed(reason, self.free_bytes):
                 self._set_state(EngineState.FAILED, reason)
                 self._fail_all(self._not_ready())
-            case Started(ids):
+            case Started(ids, is_compiling):
                 for request_id in ids:
                     if started := self._requests.get(request_id):
-                        started.has_started = True
+                        started.start(is_compiling=is_compiling)
             case StepResult():
                 self._handle_result(message)
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
+from service.engine_client.moments import Moments
 from service.engine_client.prefix_affinity import PrefixAffinity
 from service.engine_client.process import EngineProcess
 from service.engine_client.request import EngineOutput, EngineState
@@ -149,15 +150,16 @@ class Replicas:
             device=", ".join(info.device for info in infos),
         )
 
-    async def generate(self, submit: Submit) -> AsyncGenerator[EngineOutput, None]:
+    async def generate(self, submit: Submit, moments: Moments | None = None) -> AsyncGenerator[EngineOutput, None]:
         """Generates a completion with one of the engines; see `EngineProcess.generate`."""
         full: set[int] = set()
+        moments = moments or Moments()
         was_accepted = False
         while True:
             place = self._choose(submit, full)
             engine, has_begun = self.engines[place], False
             try:
-                async with aclosing(engine.generate(submit, was_accepted=was_accepted)) as outputs:
+                async with aclosing(engine.generate(submit, moments, was_accepted=was_accepted)) as outputs:
                     async for output in outputs:
                         has_begun = True
                         yield output

@@ -2,9 +2,11 @@
 
 import asyncio
 import enum
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from service.engine_client.moments import Moments
 from service.engine_protocol.messages import Failure, FailureCause, StepOutput, Submit
 from service.engine_protocol.sampling_params import FinishReason, TokenLogprobs
 from service.errors import (
@@ -51,6 +53,7 @@ class Request:
     Attributes:
         submit: What the engine was told.
         has_started: Whether the engine has begun it, so that it may be what the engine dies of.
+        moments: When what has happened to it.
         token_ids, logprobs: The tokens that came since `pop_output`, and their log probabilities if asked for.
         prompt_logprobs: Those of the prompt's tokens, until they are taken.
         num_cached_tokens: How many of the prompt's tokens came from the prefix cache; known with the first token.
@@ -60,6 +63,7 @@ class Request:
 
     submit: Submit
     has_started: bool = False
+    moments: Moments = field(default_factory=Moments)
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[TokenLogprobs] = field(default_factory=list)
     prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
@@ -73,10 +77,20 @@ class Request:
         """Tells if its one end has come."""
         return self.finish_reason is not None or self.error is not None
 
+    def start(self, *, is_compiling: bool) -> None:
+        """Notes that the engine has begun it: with its grammar, or with its first step."""
+        self.has_started = True
+        if not is_compiling and self.moments.started_at is None:
+            self.moments.started_at = time.perf_counter()
+
     def grow(self, output: StepOutput) -> None:
         """Takes the engine's next token, unless it has ended."""
         if self.has_ended:
             return
+        if self.moments.first_token_at is None:
+            self.moments.first_token_at = time.perf_counter()
+        if output.finish_reason is not None:
+            self.moments.ended_at = time.perf_counter()
         self.token_ids.append(output.token_id)
         if output.logprobs is not None:
             self.logprobs.append(output.logprobs)
@@ -88,6 +102,7 @@ class Request:
     def fail(self, error: RunstreamError) -> None:
         """Ends it with an error, unless it has ended."""
         if not self.has_ended:
+            self.moments.ended_at = time.perf_counter()
             self.error = error
             self.news.set()
 

@@ -112,9 +112,15 @@ class Started:
     """From the engine, before the step: requests that run for the first time.
 
     Should the step kill the process, these are the requests that must not be tried again.
+
+    Attributes:
+        ids: Their ids.
+        is_compiling: Whether it is no step that they begin with, but the compiling of their grammars. Their first step
+            is told as well.
     """
 
     ids: list[str]
+    is_compiling: bool = False
 
 
 @dataclass(frozen=True, slots=True)

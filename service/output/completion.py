@@ -3,10 +3,11 @@
 import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runstream.v1 import text_generation_pb2 as pb
 
+from service.engine_client.moments import Moments
 from service.engine_client.request import EngineOutput
 from service.engine_protocol.sampling_params import FinishReason, TokenLogprobs
 from service.metrics import Metrics
@@ -26,12 +27,14 @@ class RequestInfo:
         served_model: The model that answers.
         num_prompt_tokens: For the usage.
         started_at: When the call came in, by `time.perf_counter`.
+        moments: When the engine did what, as far as it has come.
     """
 
     id: str
     served_model: str
     num_prompt_tokens: int
     started_at: float
+    moments: Moments = field(default_factory=Moments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,7 +127,7 @@ class Worker:
                 result.aborted.append(command.id)
 
     def _compile(self, command: Submit, spec: GrammarSpec) -> None:
-        self._start([command.id])
+        send(self._results, Started([command.id], is_compiling=True))
         grammar = self._compiling[command.id] = self._compiler.compile(spec)
         grammar.add_done_callback(lambda grammar: self._commands.put(Compiled(command, grammar)))
 
