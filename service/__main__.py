@@ -9,6 +9,7 @@ import asyncio
 import functools
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -205,6 +206,14 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     help="A PEM file with a certificate, with which gRPC speaks TLS only. It is read again once it is renewed.",
 )
 @_optional("--tls-key", default=None, type=click.Path(path_type=Path), help="A PEM file with its private key.")
+# For benchmarks and tests of everything around an engine; the command speaks engine_protocol on its pipes.
+@_option(
+    "--engine-command",
+    default="",
+    hidden=True,
+    callback=lambda context, parameter, value: tuple(shlex.split(value)),
+    help="Starts this in place of an engine's process.",
+)
 @_optional("--token", help="What callers send as authorization: Bearer TOKEN. Better in its variable.")
 @_optional("--token-file", default=None, type=click.Path(path_type=Path), help="A file that holds the token.")
 @_option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without a token.")

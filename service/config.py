@@ -45,6 +45,7 @@ class ServiceConfig:
         unload_idle_s: After how long without a request a model is unloaded; 0 for never.
         memory_budget_mib: What the models take together at most, on each device; 0 for what is free there.
         tls_cert, tls_key: The files of the certificate with which gRPC speaks TLS, and of its key; None for plain text.
+        engine_command: The command that starts an engine's process; empty for the engine's own.
         token: What callers must send as `authorization: Bearer <token>`; empty for no check.
     """
 
@@ -76,6 +77,7 @@ class ServiceConfig:
     memory_budget_mib: int
     tls_cert: Path | None
     tls_key: Path | None
+    engine_command: tuple[str, ...] = ()
     token: str
 
     def __post_init__(self) -> None:

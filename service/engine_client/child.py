@@ -5,14 +5,16 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from typing import Final
+
+ENGINE_COMMAND: Final = (sys.executable, "-m", "service.engine.process.worker")
 
 
-async def spawn() -> asyncio.subprocess.Process:
+async def spawn(command: Sequence[str]) -> asyncio.subprocess.Process:
     """Starts an engine's process, which waits for its config."""
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "service.engine.process.worker",
+        *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C in a terminal is for the service, which then drains

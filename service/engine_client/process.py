@@ -10,9 +10,9 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 
-from service.engine_client.child import kill, spawn
+from service.engine_client.child import ENGINE_COMMAND, kill, spawn
 from service.engine_client.moments import Moments
 from service.engine_client.request import EngineOutput, EngineState, QueueBounds, Request, to_error
 from service.engine_client.restarts import Deaths
@@ -42,6 +42,7 @@ class EngineProcess:
         config: What the engine loads, and its bounds.
         max_waiting, max_waiting_tokens: See `QueueBounds`.
         stall_timeout_s: After how long without a sign of life, with requests to run, it counts as not serving.
+        command: The command that starts it.
 
     Attributes:
         config: As given.
@@ -59,6 +60,7 @@ class EngineProcess:
         max_waiting: int = 1024,
         max_waiting_tokens: int = 1 << 20,
         stall_timeout_s: float = 30.0,
+        command: Sequence[str] = ENGINE_COMMAND,
     ) -> None:
         self.config = config
         self.max_num_seqs = config.max_num_seqs
@@ -69,6 +71,7 @@ class EngineProcess:
         self.stats = StepResult()
         self.free_bytes: int | None = None
         self.num_restarts = 0
+        self._command = command
         self._bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
         self._signs = SignsOfLife(stall_timeout_s)
         self._requests: dict[str, Request] = {}
@@ -217,7 +220,7 @@ class EngineProcess:
 
     async def _supervise(self) -> None:
         while True:
-            process = self._process = await spawn()
+            process = self._process = await spawn(self._command)
             self._watchers.notify()
             try:
                 await self._read_messages(process)

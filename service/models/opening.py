@@ -8,6 +8,7 @@ from service.checkpoints.need import Budget
 from service.checkpoints.quantization import best_stored
 from service.config import ConfigError, ServiceConfig
 from service.devices import CPU_BOUNDS
+from service.engine_client.child import ENGINE_COMMAND
 from service.engine_client.handle import EngineHandle
 from service.engine_client.process import EngineProcess
 from service.engine_client.replicas import Replicas
@@ -48,7 +49,13 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
 
 def _open_model(config: ServiceConfig, entry: CatalogModel) -> LoadableModel:
     engines = [
-        EngineProcess(engine_config, config.max_waiting, config.max_waiting_tokens, config.stall_timeout_s)
+        EngineProcess(
+            engine_config,
+            config.max_waiting,
+            config.max_waiting_tokens,
+            config.stall_timeout_s,
+            config.engine_command or ENGINE_COMMAND,
+        )
         for engine_config in engine_configs(config, entry)
     ]
     engine: EngineHandle = engines[0] if len(engines) == 1 else Replicas(engines)
