@@ -1,8 +1,7 @@
 """The edge's handle on an engine in its own process.
 
 The process is spawned, spoken to over two pipes and watched. When it dies, the requests that ran end with an error, the
-ones that still waited go to the next process, and that one is started at once, then after growing pauses, until it has
-died five times within a minute.
+ones that still waited go to the next process: started at once, then after growing pauses, five times within a minute.
 """
 
 import asyncio
@@ -19,7 +18,7 @@ from service.engine_client.restarts import Deaths
 from service.engine_client.stalls import SignsOfLife
 from service.engine_client.watchers import Watchers
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig, EngineInfo
-from service.engine_protocol.framing import HEADER, pack, unpack
+from service.engine_protocol.framing import pack, receive_from
 from service.engine_protocol.messages import (
     ENGINE_FAILED,
     Abort,
@@ -239,8 +238,7 @@ class EngineProcess:
         process.stdin.write(pack(self.config))
         with contextlib.suppress(asyncio.IncompleteReadError):
             while True:
-                header = await process.stdout.readexactly(HEADER.size)
-                message = unpack(await process.stdout.readexactly(HEADER.unpack(header)[0]))
+                message = await receive_from(process.stdout)
                 self._signs.note()
                 self._handle(message)
                 self._watchers.notify()
@@ -279,8 +277,7 @@ class EngineProcess:
             if request.has_started:
                 request.fail(EngineFailedError(ENGINE_FAILED))
         self._deaths.record()
-        num_deaths = self._deaths.num_recent
-        code = self._process.returncode if self._process else None
+        num_deaths, code = self._deaths.num_recent, self._process.returncode if self._process else None
         _log.error("the engine process ended with status %s, time %d within a minute", code, num_deaths)
         if self._deaths.are_too_many:
             self._set_state(EngineState.FAILED, f"the engine ended {num_deaths} times within a minute; see the log")

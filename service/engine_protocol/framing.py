@@ -4,6 +4,7 @@ A frame is the length of its payload, 4 bytes, most significant first, and the p
 this program, and the pipes are nobody else's.
 """
 
+import asyncio
 import pickle
 import struct
 from typing import Any, BinaryIO
@@ -34,3 +35,13 @@ def receive(pipe: BinaryIO) -> Any | None:
     if len(header) < HEADER.size:
         return None
     return unpack(pipe.read(HEADER.unpack(header)[0]))
+
+
+async def receive_from(reader: asyncio.StreamReader) -> Any:
+    """Reads one message from a stream.
+
+    Raises:
+        asyncio.IncompleteReadError: The input ends.
+    """
+    header = await reader.readexactly(HEADER.size)
+    return unpack(await reader.readexactly(HEADER.unpack(header)[0]))
