@@ -40,8 +40,15 @@ ALTER TABLE batches ADD COLUMN digest BLOB;
 CREATE UNIQUE INDEX batches_by_request ON batches (account, request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX batches_by_age ON batches (account, created_at, id);
 """
+_TURNS = """
+ALTER TABLE items ADD COLUMN model TEXT NOT NULL DEFAULT '';
+ALTER TABLE items ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+UPDATE items SET turn = number, model = (SELECT model FROM batches WHERE batches.number = batch) WHERE is_done = 0;
+DROP INDEX waiting_items;
+CREATE INDEX waiting_items ON items (model, turn, number) WHERE is_done = 0;
+"""
 # The first makes version 1, and each later one the next version of the one before: a new file goes through all.
-_STEPS = (FIRST_SCHEMA, _REQUEST_IDS_AND_CANCELS)
+_STEPS = (FIRST_SCHEMA, _REQUEST_IDS_AND_CANCELS, _TURNS)
 
 
 def open_file(path: Path) -> sqlite3.Connection:

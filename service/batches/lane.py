@@ -1,4 +1,4 @@
-"""The order in which a model answers the items of batches: a few at a time, oldest first, behind online requests."""
+"""The items of batches that a model answers: a few at a time, the accounts in turn, behind online requests."""
 
 import asyncio
 import logging
@@ -63,7 +63,6 @@ class Lane:
         self._clock = clock
         self._on_end = on_end
         self._longest_pause_s = longest_pause_s
-        self._after_number = 0
         self._returned: list[WaitingItem] = []
         self._suspects: deque[WaitingItem] = deque()
         self._running: dict[asyncio.Task[None], WaitingItem] = {}
@@ -111,9 +110,8 @@ class Lane:
             self._start(item)
         if num_free > len(again):
             names, num_new = self._names(), num_free - len(again)
-            new = await self._store(lambda store: store.waiting(names, self._after_number, num_new))
-            for item in new:
-                self._after_number = item.number
+            begun = [item.number for item in (*self._running.values(), *self._returned, *self._suspects)]
+            for item in await self._store(lambda store: store.waiting(names, begun, num_new)):
                 self._start(item)
 
     def _put_off(self) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import functools
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from service.batches.file import open_file
 from service.batches.records import BatchRecord, Cursor, NewBatch, WaitingItem
+from service.batches.turns import Turns
 from service.errors import BatchNotFoundError, InvalidRequestError, QueueFullError
 
 MAX_WAITING_ITEMS = 100_000
@@ -40,6 +41,7 @@ class BatchStore:
     def __init__(self, path: Path, ttl_s: float) -> None:
         self._ttl_s = ttl_s
         self._db = open_file(path)
+        self._turns = Turns(self._db)
         self.num_waiting: int = self._db.execute("SELECT count(*) FROM items WHERE is_done = 0").fetchone()[0]
 
     def close(self) -> None:
@@ -68,10 +70,16 @@ class BatchStore:
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (batch_id, new.account, new.model, len(new.items), now, new.request_id or None, new.digest),
             ).lastrowid
+            turn = self._turns.next(new.account, new.model)
             self._db.executemany(
-                "INSERT INTO items (batch, item_index, external_reference, request) VALUES (?, ?, ?, ?)",
-                [(number, index, item.external_reference, item.request) for index, item in enumerate(new.items)],
+                "INSERT INTO items (batch, item_index, external_reference, request, model, turn) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (number, index, item.external_reference, item.request, new.model, turn + index)
+                    for index, item in enumerate(new.items)
+                ],
             )
+        self._turns.took(new.account, new.model, turn + len(new.items) - 1)
         self.num_waiting += len(new.items)
         return self.get(new.account, batch_id, now)
 
@@ -156,16 +164,27 @@ class BatchStore:
         with self._transaction():
             return self._db.execute("DELETE FROM batches WHERE ended_at <= ?", (now - self._ttl_s,)).rowcount
 
-    def waiting(self, models: Sequence[str], after_number: int, limit: int) -> list[WaitingItem]:
-        """The first items after a number that ask one of some models and have no result, oldest first."""
-        marks = ", ".join("?" * len(models))
-        rows = self._db.execute(
-            f"SELECT {_WAITING} "  # noqa: S608 - names of our own and marks
-            "FROM items INDEXED BY waiting_items CROSS JOIN batches ON batches.number = batch "
-            f"WHERE is_done = 0 AND items.number > ? AND model IN ({marks}) ORDER BY items.number LIMIT ?",
-            (after_number, *models, limit),
-        )
-        return [WaitingItem(*row) for row in rows]
+    def waiting(self, models: Sequence[str], begun: Collection[int], limit: int) -> list[WaitingItem]:
+        """The next items that ask one of some models and have no result, the accounts in turn, oldest first.
+
+        Args:
+            models: The models.
+            begun: The numbers of items that are left out.
+            limit: How many at most.
+        """
+        marks = ", ".join("?" * len(begun))
+        found = [
+            (turn, WaitingItem(*row))
+            for model in models
+            for turn, *row in self._db.execute(
+                f"SELECT turn, {_WAITING} "  # noqa: S608 - names of our own and marks
+                "FROM items INDEXED BY waiting_items CROSS JOIN batches ON batches.number = batch "
+                f"WHERE items.model = ? AND is_done = 0 AND items.number NOT IN ({marks}) "
+                "ORDER BY turn, items.number LIMIT ?",
+                (model, *begun, limit),
+            )
+        ]
+        return [item for _, item in sorted(found)[:limit]]
 
     def begin(self, item: WaitingItem) -> bool:
         """Notes that an item is being started; False if it has a result or its batch is gone."""

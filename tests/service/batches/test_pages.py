@@ -68,7 +68,7 @@ def test_an_account_sees_its_own_and_none_that_has_expired(store):
     mine, other = stored(store, now=1.0), stored(store, now=1.0, account="other")
     assert pages(store, 10) == [[mine]]
     assert pages(store, 10, account="other") == [[other]]
-    (item, _) = store.waiting(["model"], 0, 10)
+    (item, _) = store.waiting(["model"], (), 10)
     store.finish(item, b"result", 2.0, has_succeeded=True)
     assert pages(store, 10, now=102.0) == [[]]
 

@@ -30,14 +30,14 @@ def store(path):
     opened.close()
 
 
-def stored(store, num_items=2, model="model"):
-    """The id of a new batch of an account "acc"."""
-    return store.create(NewBatch("acc", model, [NewItem(None, b"request")] * num_items), now=1.0).id
+def stored(store, num_items=2, model="model", account="acc"):
+    """The id of a new batch."""
+    return store.create(NewBatch(account, model, [NewItem(None, b"request")] * num_items), now=1.0).id
 
 
 def finish_all(store, now, model="model"):
     """Gives every item that waits a result."""
-    for item in store.waiting([model], 0, 100):
+    for item in store.waiting([model], (), 100):
         assert store.finish(item, b"result", now, has_succeeded=item.index % 2 == 0)
 
 
@@ -72,7 +72,7 @@ def test_what_a_process_that_was_killed_has_stored_is_there(path):
     )
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     store = BatchStore(path, TTL_S)
-    (item,) = store.waiting(["model"], 0, 10)
+    (item,) = store.waiting(["model"], (), 10)
     assert (item.batch_id, item.external_reference, item.request) == (killed.stdout.strip(), "é", b"request")
     store.close()
 
@@ -93,7 +93,7 @@ def test_a_file_that_is_no_database_of_ours_is_refused_with_the_flag(path, conte
 def test_a_batch_goes_from_queued_over_running_to_done(store):
     batch_id = stored(store, 2)
     assert store.get("acc", batch_id, 1.0)[2:] == (2, 0, 0, 0, 0, 1.0, None)
-    first, second = store.waiting(["model"], 0, 10)
+    first, second = store.waiting(["model"], (), 10)
     assert store.begin(second)
     store.finish(second, b"b", 2.0, has_succeeded=False)
     assert store.get("acc", batch_id, 1.0)[2:] == (2, 0, 1, 1, 0, 1.0, None)
@@ -104,7 +104,7 @@ def test_a_batch_goes_from_queued_over_running_to_done(store):
 
 def test_an_item_keeps_its_first_result_and_is_counted_once(store):
     batch_id = stored(store, 2)
-    item, _ = store.waiting(["model"], 0, 10)
+    item, _ = store.waiting(["model"], (), 10)
     assert store.finish(item, b"first", 2.0, has_succeeded=True)
     assert not store.finish(item, b"second", 3.0, has_succeeded=False)
     assert store.results(batch_id, 0, 1000) == [(0, b"first")]
@@ -119,11 +119,35 @@ def test_what_is_answered_is_not_kept_as_a_question(store):
 
 def test_items_wait_in_their_order_each_for_its_model(store):
     ids = [stored(store, 2, model) for model in ("one", "other", "one")]
-    waiting = store.waiting(["one", "alias"], 0, 3)
+    waiting = store.waiting(["one", "alias"], (), 3)
     assert [(item.batch_id, item.index) for item in waiting] == [(ids[0], 0), (ids[0], 1), (ids[2], 0)]
-    (left,) = store.waiting(["one", "alias"], waiting[-1].number, 3)
+    (left,) = store.waiting(["one", "alias"], [item.number for item in waiting], 3)
     assert (left.batch_id, left.index) == (ids[2], 1)
     assert store.num_waiting == 6
+
+
+def test_accounts_take_turns_however_many_items_one_has(store):
+    flood, other = stored(store, 5, account="flood"), stored(store, 2, account="other")
+    waiting = store.waiting(["model"], (), 5)
+    assert [item.batch_id for item in waiting] == [flood, other, flood, other, flood]
+
+
+def test_an_account_that_comes_later_joins_the_turn_that_is_being_answered(store):
+    flood = stored(store, 5, account="flood")
+    begun = store.waiting(["model"], (), 2)
+    store.finish(begun[0], b"", 2.0, has_succeeded=True)
+    other = stored(store, 3, account="other")
+    waiting = store.waiting(["model"], [begun[1].number], 4)
+    assert [item.batch_id for item in waiting] == [other, flood, other, flood]
+
+
+def test_turns_go_on_in_the_next_process(store, path):
+    flood = stored(store, 3, account="flood")
+    store.close()
+    reopened = BatchStore(path, TTL_S)
+    more, other = stored(reopened, 1, account="flood"), stored(reopened, 2, account="other")
+    assert [item.batch_id for item in reopened.waiting(["model"], (), 9)] == [flood, other, flood, other, flood, more]
+    reopened.close()
 
 
 def test_a_page_of_results_has_one_at_least_and_stops_at_its_size(store):
@@ -148,24 +172,24 @@ def test_a_batch_expires_when_it_has_been_done_for_its_time(store):
 
 def test_a_deleted_batch_takes_its_items_with_it_and_no_result_any_more(store):
     batch_id = stored(store, 3)
-    item, *_ = store.waiting(["model"], 0, 10)
+    item, *_ = store.waiting(["model"], (), 10)
     store.finish(item, b"result", 2.0, has_succeeded=True)
-    later, *_ = store.waiting(["model"], 0, 10)
+    later, *_ = store.waiting(["model"], (), 10)
     assert store.num_waiting == 2
     store.delete("acc", batch_id, 2.0)
     assert not store.begin(later)
     assert not store.finish(later, b"result", 2.0, has_succeeded=True)
     assert store.num_waiting == 0
-    assert store.waiting(["model"], 0, 10) == []
+    assert store.waiting(["model"], (), 10) == []
 
 
 def test_a_cancelled_batch_has_ended_with_failures_for_what_had_no_result(store):
     batch_id = stored(store, 3)
-    item, *_ = store.waiting(["model"], 0, 10)
+    item, *_ = store.waiting(["model"], (), 10)
     store.finish(item, b"result", 2.0, has_succeeded=True)
     record, num_cancelled = store.cancel("acc", batch_id, 3.0, lambda item: b"%d" % item.index)
     assert record[2:] == (3, 1, 2, 0, 1, 1.0, 3.0)
-    assert (num_cancelled, store.num_waiting, store.waiting(["model"], 0, 10)) == (2, 0, [])
+    assert (num_cancelled, store.num_waiting, store.waiting(["model"], (), 10)) == (2, 0, [])
     assert store.results(batch_id, 0, 1000) == [(0, b"result"), (1, b"1"), (2, b"2")]
     assert store.cancel("acc", batch_id, 4.0, lambda _: b"") == (record, 0)
 
@@ -216,7 +240,7 @@ def test_a_file_of_the_first_version_is_brought_to_the_newest(path):
     new = store.create(NewBatch("acc", "model", [NewItem(None, b"")], "id"), 2.0)
     assert [record.id for record in store.page("acc", None, 10, 2.0)] == [new.id, "old"]
     assert store.cancel("acc", "old", 3.0, lambda _: b"")[1] == 1
-    assert store._db.execute("PRAGMA user_version").fetchone() == (2,)
+    assert store._db.execute("PRAGMA user_version").fetchone() == (3,)
     store.close()
     BatchStore(path, TTL_S).close()
 

@@ -21,7 +21,7 @@ class Life:
     def act(self, action, chosen):
         """Does one thing, with the batch or item that a number chooses."""
         self.now += 1.0
-        store, waiting = self.store, self.store.waiting(["model"], 0, 100)
+        store, waiting = self.store, self.store.waiting(["model"], (), 100)
         if action in ("create", "again"):
             new = NewBatch("acc", "model", [NewItem(None, b"")] * (1 + chosen % 3), "id" * (action == "again"), b"same")
             self.ids.append(store.create(new, self.now).id)
