@@ -5,6 +5,11 @@ import signal
 if __name__ == "__main__":  # an interrupt while the rest is imported would end in a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+import os
+
+# gRPC reads it when it is imported. It would write a line for each handshake that fails, as often as others want.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
 import asyncio
 import getpass
 import sys
@@ -16,11 +21,12 @@ import click
 
 from bridge.app import build_app
 from bridge.auth.tokens import ACCOUNT, Token, hash_token, read_token_file
-from bridge.config import Config, is_loopback
+from bridge.config import Config
 from bridge.http.access_log import configure_logging
 from bridge.http.addresses import bare_host, check_page, check_target, read_host_name, read_origin, unix_path
 from bridge.http.unix_socket import ListenError
 from bridge.server import serve
+from transport.addresses import check_target_of_token, is_loopback
 
 option = partial(click.option, show_default=True, show_envvar=True)
 
@@ -68,6 +74,12 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     type=click.Path(path_type=Path),
     help="A PEM file with the certificates that the service's must come from; with it, the service is asked with TLS.",
 )
+@option(
+    "--service-cert",
+    type=click.Path(path_type=Path),
+    help="A PEM file with the certificate that the bridge shows the service, for one with --tls-client-ca.",
+)
+@option("--service-key", type=click.Path(path_type=Path), help="A PEM file with its private key.")
 @option("--service-token", default=Config.service_token, help="Bearer token that the service asks for.")
 @option(
     "--service-metrics",
@@ -79,6 +91,11 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     "--token-file", type=click.Path(path_type=Path), help="Who may use the bridge: account, SHA-256, name per line."
 )
 @option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without tokens.")
+@option(
+    "--allow-plaintext-token",
+    is_flag=True,
+    help="Take and send tokens without TLS beyond loopback: a proxy has it, or nobody else can read on the way.",
+)
 @option(
     "--allowed-hosts",
     default="",
@@ -130,6 +147,8 @@ def _serve(config: Config) -> None:
             f"{config.host} is reached from other machines: give --token-file, or --allow-anonymous if that is meant"
         )
     try:
+        if config.service_token and not (config.service_ca or config.allow_plaintext_token):
+            check_target_of_token(config.service)
         tokens = read_token_file(config.token_file) if config.token_file else ()
         asyncio.run(serve(build_app(config, tokens), config))
     except (ListenError, OSError, ValueError) as error:

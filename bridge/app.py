@@ -1,6 +1,7 @@
 """The bridge's application: its routes and what they share."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -18,7 +19,7 @@ from bridge.openai.routes import add_routes as add_openai_routes
 from bridge.openapi import page as openapi
 from bridge.playground.routes import add_routes as add_playground_routes
 from bridge.playground.service_status import watch_service
-from bridge.upstream.channel import open_channel
+from bridge.upstream.channel import ServiceChannel
 from bridge.upstream.client import SERVICE, ServiceClient
 from bridge.upstream.models import MODELS, Models
 from bridge.workers_ai import binding, model_search, token_check
@@ -55,9 +56,10 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
 
 
 async def _connect(app: web.Application) -> AsyncIterator[None]:
-    """Opens the one channel to the service, for as long as the application lives."""
+    """Opens the one way to the service, for as long as the application lives."""
     config = app[CONFIG]
-    async with open_channel(config.service, config.service_ca) as channel:
+    channel = ServiceChannel(config.service, config.service_files, grace_s=config.deadline_s)
+    async with contextlib.aclosing(channel):
         app[SERVICE] = ServiceClient(channel, config.deadline_s, config.service_token)
         app[MODELS] = Models(app[SERVICE])
         yield

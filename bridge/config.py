@@ -1,10 +1,11 @@
 """What can be configured. The flags of `python -m bridge` take their defaults from here."""
 
-import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
+
+from transport.certificates import CertificateFiles, client_files
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,12 @@ class Config:
         port: The port to listen on; 0 takes a free one. A socket has none.
         service: The model service's gRPC target, such as "127.0.0.1:50051" or "unix:/run/runstream.sock".
         service_ca: A file of certificates that a service with TLS is trusted by; None for a service without TLS.
+        service_cert, service_key: The files of the certificate that the bridge shows the service; None for none.
         service_token: What the bridge shows the service as its bearer token; empty for none.
         service_metrics: Where the service's Prometheus metrics are read for the operator's page; empty for nowhere.
         token_file: Who may use the bridge, see `auth`; None lets everybody.
         allow_anonymous: Whether listening beyond loopback without tokens is meant.
+        allow_plaintext_token: Whether tokens may be sent in clear text beyond loopback, to the bridge and by it.
         allowed_hosts: Host headers answered besides localhost and loopback addresses.
         allowed_origins: Origins of web pages answered besides the bridge's own.
         deadline_s: The most seconds that a call of the service may take, and that a large request waits for its turn.
@@ -33,10 +36,13 @@ class Config:
     port: int = 8080
     service: str = "127.0.0.1:50051"
     service_ca: Path | None = None
+    service_cert: Path | None = None
+    service_key: Path | None = None
     service_token: str = ""
     service_metrics: str = ""
     token_file: Path | None = None
     allow_anonymous: bool = False
+    allow_plaintext_token: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()
     deadline_s: float = 120.0
@@ -45,13 +51,14 @@ class Config:
     shutdown_grace_s: float = 5.0
     log_level: str = "INFO"
 
+    @property
+    def service_files(self) -> CertificateFiles | None:
+        """The files by which the service is asked with TLS; None for plain text.
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`, a name or an address without port and brackets."""
-    try:
-        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        Raises:
+            CertificateError: One of them is missing.
+        """
+        return client_files(self.service_ca, self.service_cert, self.service_key)
 
 
 CONFIG = web.AppKey("config", Config)

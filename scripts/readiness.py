@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from bridge.upstream.channel import open_channel
 from scripts.progress import ProgressLine
+from transport.certificates import CertificateFiles
 
 POLL_S = 0.1
 TRY_S = 1.0
@@ -20,16 +21,16 @@ TRY_S = 1.0
 REFUSED: Final = "Connection refused"
 
 
-async def service_is_serving(address: str, ca: Path | None, tell: Callable[[str], None]) -> None:
+async def service_is_serving(address: str, files: CertificateFiles | None, tell: Callable[[str], None]) -> None:
     """Returns once the service's health is SERVING; it may take as long as the weights take to load.
 
     Args:
         address: Its host and port.
-        ca: What its certificate must come from; None if it has no TLS.
+        files: Those of TLS, as the bridge has them; None if it has no TLS.
         tell: Gets why the service can't be asked though it listens, each reason once.
     """
     told = set()
-    async with open_channel(address, ca) as channel:
+    async with open_channel(address, files.read() if files else None) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         while True:
             try:
@@ -37,20 +38,20 @@ async def service_is_serving(address: str, ca: Path | None, tell: Callable[[str]
                 if answer.status == health_pb2.HealthCheckResponse.SERVING:
                     return
             except grpc.aio.AioRpcError as error:
-                trouble = _trouble(error, address, ca)
+                trouble = _trouble(error, address, files)
                 if trouble and trouble not in told:
                     told.add(trouble)
                     tell(trouble)
             await asyncio.sleep(POLL_S)
 
 
-def _trouble(error: grpc.aio.AioRpcError, address: str, ca: Path | None) -> str:
+def _trouble(error: grpc.aio.AioRpcError, address: str, files: CertificateFiles | None) -> str:
     """What a failed try tells the user; empty for what passes by itself."""
     details = error.details() or ""
     if error.code() is not grpc.StatusCode.UNAVAILABLE or REFUSED in details:
         return ""
     host = address.rpartition(":")[0]
-    advice = f"; its certificate must name {host} and come from {ca}" if ca else ""
+    advice = f"; its certificate must name {host} and come from {files.ca.path}" if files and files.ca else ""
     return f"the service can't be asked{advice}: {details}"
 
 

@@ -23,6 +23,7 @@ from scripts.parent import parent_has_ended
 from scripts.patient_output import PatientOutput
 from scripts.progress import ProgressLine
 from scripts.readiness import bridge_is_ready, service_is_serving, show_while
+from transport.certificates import CertificateError, client_files
 
 DEMO_MODEL = "@runstream/demo"
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to reach what listens everywhere
@@ -42,6 +43,8 @@ class Settings:
     models: tuple[str, ...]
     stand_in: str
     service_ca: Path | None
+    service_cert: Path | None
+    service_key: Path | None
     end_with_parent: bool
 
     @property
@@ -76,8 +79,9 @@ class Settings:
         options = ["--host", self.host, "--port", str(self.port), "--service", self.service_address]
         if self.metrics_port:
             options += ["--service-metrics", f"http://127.0.0.1:{self.metrics_port}/metrics"]
-        if self.service_ca:
-            options += ["--service-ca", str(self.service_ca)]
+        for flag, file in (("ca", self.service_ca), ("cert", self.service_cert), ("key", self.service_key)):
+            if file:
+                options += [f"--service-{flag}", str(file)]
         return [sys.executable, "-m", "bridge", *options]
 
 
@@ -106,7 +110,8 @@ async def greet_when_ready(settings: Settings, progress: ProgressLine) -> None:
 
     started_at = time.monotonic()
     loading = f"loading {', '.join(settings.models)}"
-    await show_while(loading, service_is_serving(settings.service_address, settings.service_ca, tell), progress)
+    files = client_files(settings.service_ca, settings.service_cert, settings.service_key)
+    await show_while(loading, service_is_serving(settings.service_address, files, tell), progress)
     await show_while("waiting for the bridge", bridge_is_ready(settings.bridge_url, settings.bridge_socket), progress)
     print(f"Ready in {time.monotonic() - started_at:.1f} s.")
     print(greeting(settings.bridge_url, settings.service_address, settings.bridge_socket), flush=True)
@@ -208,6 +213,20 @@ async def up(settings: Settings) -> int:
     show_envvar=True,
     help="The certificates that the service's must come from, for a service with RUNSTREAM_SERVICE_TLS_CERT.",
 )
+@click.option(
+    "--service-cert",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="RUNSTREAM_BRIDGE_SERVICE_CERT",
+    show_envvar=True,
+    help="The certificate to show it, for a service with RUNSTREAM_SERVICE_TLS_CLIENT_CA.",
+)
+@click.option(
+    "--service-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="RUNSTREAM_BRIDGE_SERVICE_KEY",
+    show_envvar=True,
+    help="Its private key.",
+)
 @click.option("--end-with-parent", is_flag=True, help="End when the process that started this one does: make.")
 def main(**options: object) -> None:
     """Starts the gRPC service and the Workers AI bridge before it, and ends both on Ctrl-C.
@@ -218,6 +237,10 @@ def main(**options: object) -> None:
     settings = Settings(**options)  # type: ignore[arg-type]
     if bool(os.environ.get("RUNSTREAM_SERVICE_TLS_CERT")) != bool(settings.service_ca):
         raise click.ClickException("RUNSTREAM_SERVICE_TLS_CERT and --service-ca belong together: set both, or neither")
+    try:
+        client_files(settings.service_ca, settings.service_cert, settings.service_key)
+    except CertificateError as error:
+        raise click.ClickException(str(error)) from None
     if not settings.bridge_socket:
         check_port(settings.host, settings.port, "--port")
     check_port("127.0.0.1", settings.service_port, "--service-port")

@@ -5,10 +5,14 @@ import signal
 if __name__ == "__main__":  # an interrupt while the rest is imported, for seconds, would end in a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+import os
+
+# gRPC reads it when it is imported. It would write a line for each handshake that fails, as often as others want.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
 import asyncio
 import functools
 import logging
-import os
 import shlex
 import sys
 from collections.abc import Iterable
@@ -19,7 +23,7 @@ import click
 
 from service.catalog import DTYPES, CatalogError
 from service.commands import local
-from service.config import ConfigError, ServiceConfig, check_exposure, read_token
+from service.config import ConfigError, ServiceConfig, check_exposure, check_plaintext, read_token
 from service.devices import DeviceError, parse_devices
 from service.engine_protocol.acceleration import Acceleration
 from service.errors import RunstreamError
@@ -214,12 +218,25 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     callback=lambda context, parameter, value: tuple(shlex.split(value)),
     help="Starts this in place of an engine's process.",
 )
+@_optional(
+    "--tls-client-ca",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="A PEM file with the certificates that those of callers must come from: mutual TLS. Read again, too.",
+)
 @_optional("--token", help="What callers send as authorization: Bearer TOKEN. Better in its variable.")
 @_optional("--token-file", default=None, type=click.Path(path_type=Path), help="A file that holds the token.")
 @_option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without a token.")
+@_option("--allow-plaintext-token", is_flag=True, help="Listen beyond loopback with a token and without TLS.")
 @click.pass_context
 def main(
-    context: click.Context, /, token: str, token_file: Path | None, allow_anonymous: bool, **settings: Any
+    context: click.Context,
+    /,
+    token: str,
+    token_file: Path | None,
+    allow_anonymous: bool,
+    allow_plaintext_token: bool,
+    **settings: Any,
 ) -> None:
     """Answers text generation over gRPC with models on this machine."""
     if context.invoked_subcommand is not None:
@@ -230,8 +247,12 @@ def main(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         token = read_token(token_file) if token_file else token
-        check_exposure(settings["host"], token, allow_anonymous)
-        asyncio.run(serve(ServiceConfig(token=token, **settings), functools.partial(print, flush=True)))
+        config = ServiceConfig(token=token, **settings)
+        if not config.tls_client_ca:
+            check_exposure(config.host, token, allow_anonymous)
+        if token:
+            check_plaintext(config.host, config.tls_cert is not None, allow_plaintext_token)
+        asyncio.run(serve(config, functools.partial(print, flush=True)))
     except (CatalogError, ConfigError) as error:
         sys.exit(f"error: {error}")
     except RunstreamError as error:

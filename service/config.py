@@ -1,12 +1,13 @@
 """What the service is told at its start."""
 
-import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from service.devices import CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
 from service.engine_protocol.acceleration import Acceleration, AccelerationError, check_accelerations
+from transport.addresses import is_loopback
+from transport.certificates import CertificateError, CertificateFiles, PemFile, identity_of
 
 UNIX = "unix:"
 
@@ -46,6 +47,7 @@ class ServiceConfig:
         memory_budget_mib: What the models take together at most, on each device; 0 for what is free there.
         tls_cert, tls_key: The files of the certificate with which gRPC speaks TLS, and of its key; None for plain text.
         engine_command: The command that starts an engine's process; empty for the engine's own.
+        tls_client_ca: The file of the certificates that those of callers must come from; None if callers need none.
         token: What callers must send as `authorization: Bearer <token>`; empty for no check.
     """
 
@@ -78,13 +80,13 @@ class ServiceConfig:
     tls_cert: Path | None
     tls_key: Path | None
     engine_command: tuple[str, ...] = ()
+    tls_client_ca: Path | None
     token: str
 
     def __post_init__(self) -> None:
         if not self.models_to_load:
             raise ConfigError("--models is empty: name at least one model to load")
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise ConfigError("--tls-cert and --tls-key belong together: give both, or neither")
+        _ = self.tls_files
         try:
             check_accelerations(self.accelerations, self.tensor_parallel)
         except AccelerationError as error:
@@ -108,6 +110,22 @@ class ServiceConfig:
             return None
         path = self.host.removeprefix(UNIX)
         return Path(path.removeprefix("//") if path.startswith("///") else path)
+
+    @property
+    def tls_files(self) -> CertificateFiles | None:
+        """The files with which gRPC speaks TLS; None for plain text.
+
+        Raises:
+            ConfigError: One of them is missing.
+        """
+        try:
+            identity = identity_of(self.tls_cert, self.tls_key, "--tls")
+        except CertificateError as error:
+            raise ConfigError(str(error)) from None
+        ca = PemFile("--tls-client-ca", self.tls_client_ca) if self.tls_client_ca else None
+        if identity is None and ca is not None:
+            raise ConfigError("--tls-client-ca is for TLS: give --tls-cert and --tls-key, too")
+        return CertificateFiles(identity, ca) if identity else None
 
     @property
     def is_on_cuda(self) -> bool:
@@ -151,11 +169,31 @@ def check_exposure(host: str, token: str, allow_anonymous: bool) -> None:
     Raises:
         ConfigError: It would.
     """
-    if token or allow_anonymous or host.startswith(UNIX) or _is_loopback(host):
+    if token or allow_anonymous or is_own(host):
         return
     raise ConfigError(
-        f"--host {host} lets other machines in without a token: set --token-file, or --allow-anonymous if that is meant"
+        f"--host {host} lets other machines in without a token: set --token-file or --tls-client-ca, or "
+        "--allow-anonymous if that is meant"
     )
+
+
+def check_plaintext(host: str, has_tls: bool, allow_plaintext_token: bool) -> None:
+    """Refuses to have tokens sent where others can read them.
+
+    Raises:
+        ConfigError: They would.
+    """
+    if has_tls or allow_plaintext_token or is_own(host):
+        return
+    raise ConfigError(
+        f"--host {host} has tokens sent in clear text: set --tls-cert and --tls-key, or --allow-plaintext-token if a "
+        "proxy before it has TLS or nobody else can read on the way"
+    )
+
+
+def is_own(host: str) -> bool:
+    """Whether only this machine reaches a host to listen on."""
+    return host.startswith(UNIX) or is_loopback(host)
 
 
 def read_token(path: Path) -> str:
@@ -175,12 +213,3 @@ def read_token(path: Path) -> str:
     if not (token.isascii() and token.isprintable()):
         raise ConfigError(f"--token-file {path} holds more than a token: it should be one line of ASCII")
     return token
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -35,7 +35,7 @@ from service.rpc.ports import address, check_port, listen_on_socket
 from service.rpc.reflection import Reflection
 from service.rpc.request_message import RequestMessages
 from service.rpc.text_generation import TextGenerationServicer
-from service.rpc.tls import CertificateFiles
+from service.rpc.tls import server_credentials
 
 MAX_MESSAGE_BYTES = 16 << 20
 
@@ -160,9 +160,8 @@ class Service:
             self._ends.callback(stop)
 
     def _add_port(self, where: str) -> int:
-        cert, key = self._config.tls_cert, self._config.tls_key
-        if cert and key:
-            return self._server.add_secure_port(where, CertificateFiles(cert, key).credentials())
+        if files := self._config.tls_files:
+            return self._server.add_secure_port(where, server_credentials(files))
         return self._server.add_insecure_port(where)
 
 
@@ -185,7 +184,7 @@ async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
             starting.result()
             if config.stand_in:
                 report(_banner(config.stand_in))
-            with_tls = " with TLS" if config.tls_cert else ""
+            with_tls = (" with mutual TLS" if config.tls_client_ca else " with TLS") if config.tls_cert else ""
             report(f"service listening on {address(config.host, service.port)}{with_tls}")
             drain_timeout_s = config.drain_timeout_s if await stopping is signal.SIGTERM else 0.0
             report(f"draining for up to {drain_timeout_s:g} s ..." if drain_timeout_s else "stopping ...")

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from bridge.config import CONFIG, is_loopback
+from bridge.config import CONFIG
 from bridge.errors import GatewayError
 from bridge.http.addresses import host_name
 from bridge.workers_ai import binding
+from transport.addresses import is_loopback
 
 # Orchestrators probe these by an address that nobody knows beforehand; they tell nothing that a page could want.
 PROBES = frozenset({"/healthz", "/readyz"})

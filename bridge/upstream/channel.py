@@ -1,10 +1,11 @@
 """The channel to the model service: its options, and whom it trusts."""
 
-import ssl
-from pathlib import Path
+import asyncio
 from typing import Final
 
 import grpc
+
+from transport.certificates import CertificateFiles, Pem
 
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 
@@ -25,26 +26,51 @@ OPTIONS: Final = (
 )
 
 
-def open_channel(target: str, ca: Path | None) -> grpc.aio.Channel:
+class ServiceChannel:
+    """The channel to the service. Once the files of TLS are renewed another takes its place, for new calls.
+
+    Args:
+        target: The service's gRPC target.
+        files: The files of TLS; None for plain text.
+        grace_s: How many seconds calls may go on over a channel that was replaced.
+
+    Raises:
+        CertificateError: The files can't be used.
+    """
+
+    def __init__(self, target: str, files: CertificateFiles | None, grace_s: float) -> None:
+        self._target = target
+        self._files = files
+        self._grace_s = grace_s
+        self._channel = open_channel(target, files.read() if files else None)
+        self._replaced: set[asyncio.Task[None]] = set()
+
+    def current(self) -> grpc.aio.Channel:
+        """The channel to make a call over."""
+        renewed = self._files.renewed() if self._files else None
+        if renewed is not None:
+            closing = asyncio.get_running_loop().create_task(self._channel.close(self._grace_s))
+            self._replaced.add(closing)
+            closing.add_done_callback(self._replaced.discard)
+            self._channel = open_channel(self._target, renewed)
+        return self._channel
+
+    async def aclose(self) -> None:
+        """Ends all calls."""
+        for closing in self._replaced:
+            closing.cancel()
+        await asyncio.gather(*self._replaced, return_exceptions=True)
+        await self._channel.close()
+
+
+def open_channel(target: str, pem: Pem | None) -> grpc.aio.Channel:
     """Opens a channel, which the caller closes.
 
     Args:
         target: The service's gRPC target.
-        ca: A PEM file with the certificates that the service's must come from; None for plain text.
-
-    Raises:
-        ValueError: The file holds no certificate.
+        pem: What the service's certificate must come from, and what is shown to it; None for plain text.
     """
-    if ca is None:
+    if pem is None:
         return grpc.aio.insecure_channel(target, options=OPTIONS)
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(_read(ca)), options=OPTIONS)
-
-
-def _read(ca: Path) -> bytes:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=ca)
-        return ca.read_bytes()
-    except ssl.SSLError:
-        raise ValueError(f"--service-ca {ca} holds no certificate in PEM") from None
-    except OSError as error:
-        raise ValueError(f"--service-ca {ca} can't be read: {error.strerror}") from None
+    credentials = grpc.ssl_channel_credentials(pem.ca, pem.key, pem.chain)
+    return grpc.aio.secure_channel(target, credentials, options=OPTIONS)

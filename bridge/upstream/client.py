@@ -12,6 +12,7 @@ from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_g
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.log_text import clipped
+from bridge.upstream.channel import ServiceChannel
 from bridge.upstream.rpc_errors import UNREACHABLE, from_rpc
 
 logger = logging.getLogger(__name__)
@@ -25,22 +26,28 @@ class ServiceClient:
     """Calls the model service and raises its failures as `AiError`.
 
     Args:
-        channel: The channel to the service, which the caller opens and closes.
+        channel: The way to the service, which the caller opens and closes.
         deadline_s: The most seconds that a call may take.
         token: What the bridge shows as its bearer token; empty for none.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, deadline_s: float, token: str = "") -> None:
-        self._text_generation = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
-        self._models = models_pb2_grpc.ModelServiceStub(channel)
-        self._batches = batches_pb2_grpc.BatchServiceStub(channel)
-        self._health = health_pb2_grpc.HealthStub(channel)
+    def __init__(self, channel: ServiceChannel, deadline_s: float, token: str = "") -> None:
+        self._channel = channel
+        self._stubs = _Stubs(channel.current())
         self._deadline_s = deadline_s
         self._credentials: Metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
+    @property
+    def _service(self) -> "_Stubs":
+        """Where to call: over the channel of today's certificates."""
+        channel = self._channel.current()
+        if channel is not self._stubs.channel:
+            self._stubs = _Stubs(channel)
+        return self._stubs
+
     async def run(self, request: pb.RunRequest, caller: Metadata) -> pb.RunResponse:
         """Asks for a whole answer; `caller` is the metadata that says for whom."""
-        call = self._text_generation.Run(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        call = self._service.text_generation.Run(request, timeout=self._deadline_s, metadata=self._credentials + caller)
         with _rpc_errors(request.model):
             try:
                 return await call
@@ -49,7 +56,9 @@ class ServiceClient:
 
     async def run_stream(self, request: pb.RunRequest, caller: Metadata) -> AsyncGenerator[pb.RunStreamResponse]:
         """Asks for an answer in parts. Closing the iterator cancels the call; gRPC does not by itself."""
-        call = self._text_generation.RunStream(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        call = self._service.text_generation.RunStream(
+            request, timeout=self._deadline_s, metadata=self._credentials + caller
+        )
         with _rpc_errors(request.model):
             try:
                 async for part in call:
@@ -60,7 +69,7 @@ class ServiceClient:
     async def get_model(self, model_id: str) -> models_pb2.Model:
         """Asks what the service knows about a model."""
         request = models_pb2.GetModelRequest(model=model_id)
-        call = self._models.GetModel(request, timeout=self._deadline_s, metadata=self._credentials)
+        call = self._service.models.GetModel(request, timeout=self._deadline_s, metadata=self._credentials)
         with _rpc_errors(model_id):
             try:
                 return (await call).model
@@ -79,7 +88,7 @@ class ServiceClient:
             request.page_token = page.next_page_token
 
     async def _list_models(self, request: models_pb2.ListModelsRequest) -> models_pb2.ListModelsResponse:
-        call = self._models.ListModels(request, timeout=self._deadline_s, metadata=self._credentials)
+        call = self._service.models.ListModels(request, timeout=self._deadline_s, metadata=self._credentials)
         with _rpc_errors(""):
             try:
                 return await call
@@ -88,7 +97,7 @@ class ServiceClient:
 
     async def create_batch(self, request: batches_pb2.CreateBatchRequest, caller: Metadata) -> batches_pb2.Batch:
         """Has a batch taken."""
-        call = self._batches.CreateBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        call = self._service.batches.CreateBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
         with _rpc_errors(request.model):
             try:
                 return (await call).batch
@@ -97,7 +106,7 @@ class ServiceClient:
 
     async def get_batch(self, request: batches_pb2.GetBatchRequest, caller: Metadata) -> batches_pb2.Batch:
         """Asks how far a batch is."""
-        call = self._batches.GetBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        call = self._service.batches.GetBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
         with _rpc_errors(""):
             try:
                 return (await call).batch
@@ -108,7 +117,9 @@ class ServiceClient:
         self, request: batches_pb2.StreamBatchResultsRequest, model_id: str, caller: Metadata
     ) -> AsyncGenerator[batches_pb2.StreamBatchResultsResponse]:
         """Asks for the results of a batch."""
-        call = self._batches.StreamBatchResults(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        call = self._service.batches.StreamBatchResults(
+            request, timeout=self._deadline_s, metadata=self._credentials + caller
+        )
         with _rpc_errors(model_id):
             try:
                 async for page in call:
@@ -118,7 +129,7 @@ class ServiceClient:
 
     async def unreadiness(self) -> str:
         """Why the service can't answer now; empty if it can."""
-        call = self._health.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)
+        call = self._service.health.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)
         try:
             status = (await call).status
         except grpc.aio.AioRpcError as error:
@@ -129,6 +140,17 @@ class ServiceClient:
         if status == health_pb2.HealthCheckResponse.SERVING:
             return ""
         return f"The model service says {health_pb2.HealthCheckResponse.ServingStatus.Name(status)}."
+
+
+class _Stubs:
+    """The service's calls over one channel."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
+        self.text_generation = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
+        self.models = models_pb2_grpc.ModelServiceStub(channel)
+        self.batches = batches_pb2_grpc.BatchServiceStub(channel)
+        self.health = health_pb2_grpc.HealthStub(channel)
 
 
 @contextmanager

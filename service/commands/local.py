@@ -20,7 +20,7 @@ from service.devices import parse_devices
 from service.errors import RunstreamError
 
 _FOLDER_TOKENS = 1024  # a folder has no limits of its own, and a question and its answer are short
-_UNUSED_SETTINGS = ("token", "token_file", "allow_anonymous")
+_UNUSED_SETTINGS = ("token", "token_file", "allow_anonymous", "allow_plaintext_token")
 
 _model = click.argument("model_id", metavar="MODEL")
 _catalog = click.option(

@@ -1,6 +1,8 @@
 """What `python -m service` tells a service that runs: to load a model, or to unload one."""
 
+import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ from runstream.v1 import models_pb2, models_pb2_grpc
 
 from service.config import ConfigError
 from service.rpc.ports import check_target
-from service.rpc.tls import read_certificates
+from transport.addresses import ClearTextError, check_target_of_token
+from transport.certificates import CertificateError, client_files
 
 
 def _target(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -39,51 +42,63 @@ _token = click.option(
     default="",
     help="The service's token. Better in its variable.",
 )
-_ca = click.option(
-    "--service-ca",
-    "ca",
-    envvar="RUNSTREAM_SERVICE_CA",
-    show_envvar=True,
-    type=click.Path(path_type=Path),
-    help="A PEM file with the certificates that the service's must come from; with it, the service is asked with TLS.",
+_file = functools.partial(click.option, show_envvar=True, type=click.Path(path_type=Path))
+_tls = (
+    _file(
+        "--service-ca",
+        "ca",
+        envvar="RUNSTREAM_SERVICE_CA",
+        help="A PEM file with the certificates that the service's must come from; with it, it is asked with TLS.",
+    ),
+    _file(
+        "--service-cert", "cert", envvar="RUNSTREAM_SERVICE_CERT", help="A PEM file with the certificate to show it."
+    ),
+    _file("--service-key", "key", envvar="RUNSTREAM_SERVICE_KEY", help="A PEM file with its private key."),
+    click.option("--allow-plaintext-token", is_flag=True, help="Send the token without TLS to another machine."),
 )
 
 
+def _asks_a_service(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options that tell which service, and how it is asked."""
+    for option in reversed((_model, _service, *_tls, _token)):
+        command = option(command)
+    return command
+
+
 @click.command(short_help="Has a service that runs load a model.")
-@_model
-@_service
-@_ca
-@_token
-def load(model_id: str, target: str, ca: Path | None, token: str) -> None:
+@_asks_a_service
+def load(model_id: str, target: str, token: str, **tls: Any) -> None:
     """Has a service that runs load MODEL of its catalog, and waits for that."""
-    with _open(target, ca) as channel:
+    with _open(target, token, **tls) as channel:
         stub = models_pb2_grpc.ModelServiceStub(channel)
         _tell(_ask(stub.LoadModel, models_pb2.LoadModelRequest(model=model_id), target, token))
 
 
 @click.command(short_help="Has a service that runs unload a model.")
-@_model
-@_service
-@_ca
-@_token
-def unload(model_id: str, target: str, ca: Path | None, token: str) -> None:
+@_asks_a_service
+def unload(model_id: str, target: str, token: str, **tls: Any) -> None:
     """Has a service that runs unload MODEL, once the requests that it answers have ended or had 30 seconds.
 
     Whether the next request loads it again is up to the service's --load.
     """
-    with _open(target, ca) as channel:
+    with _open(target, token, **tls) as channel:
         stub = models_pb2_grpc.ModelServiceStub(channel)
         _tell(_ask(stub.UnloadModel, models_pb2.UnloadModelRequest(model=model_id), target, token))
 
 
-def _open(target: str, ca: Path | None) -> grpc.Channel:
-    if ca is None:
-        return grpc.insecure_channel(target)
+def _open(
+    target: str, token: str, ca: Path | None, cert: Path | None, key: Path | None, allow_plaintext_token: bool
+) -> grpc.Channel:
     try:
-        roots = read_certificates("--service-ca", ca)
-    except ConfigError as error:
+        files = client_files(ca, cert, key)
+        pem = files.read() if files else None
+        if token and not (files or allow_plaintext_token):
+            check_target_of_token(target)
+    except (CertificateError, ClearTextError) as error:
         sys.exit(f"error: {error}")
-    return grpc.secure_channel(target, grpc.ssl_channel_credentials(roots))
+    if pem is None:
+        return grpc.insecure_channel(target)
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(pem.ca, pem.key, pem.chain))
 
 
 def _ask(call: Any, request: Any, target: str, token: str) -> models_pb2.Model:

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 
 from bridge.__main__ import main
 from bridge.auth.tokens import Token, hash_token
-from bridge.config import is_loopback
 from tests.support.bridge_process import bridge_process
 from tests.support.fake_service import DEMO
 from tests.support.running_bridge import PROMPT
@@ -73,11 +72,6 @@ async def test_a_proxy_in_the_environment_is_not_for_the_service(service):
     ):
         url = f"{await url_of(process)}/client/v4/accounts/acc/ai/run/{DEMO}"
         assert (await http.post(url, json=PROMPT)).status == 200
-
-
-@pytest.mark.parametrize("host", ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1"])
-def test_loopback_needs_no_token(host):
-    assert is_loopback(host)
 
 
 def test_help_names_every_flags_environment_variable():

@@ -9,6 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from scripts.readiness import bridge_is_ready, service_is_serving
 from tests.support.certificates import write_certificates
 from tests.support.fake_service import FakeService, running
+from transport.certificates import client_files
 
 STATES = health_pb2.HealthCheckResponse
 
@@ -47,7 +48,8 @@ async def test_a_certificate_that_does_not_name_the_address_is_told(tmp_path):
     pair = (files.key.read_bytes(), files.cert.read_bytes())
     fake = FakeService()
     async with running(fake, credentials=grpc.ssl_server_credentials([pair])):
-        waiting = asyncio.create_task(service_is_serving(fake.target, files.ca, told.put_nowait))
+        trusted = client_files(files.ca, None, None)
+        waiting = asyncio.create_task(service_is_serving(fake.target, trusted, told.put_nowait))
         trouble = await told.get()
         waiting.cancel()
         await asyncio.wait([waiting])

@@ -55,5 +55,18 @@ if __name__ == "__main__":
     service, bridge, port, service_port, *flags = sys.argv[1:]
     ends = "--end-with-parent" in flags
     host = os.environ.get("FAKE_HOST", "127.0.0.1")
-    parts = FakeParts(host, int(port), int(service_port), 0, ("a-model",), "a-model", None, ends, service, bridge)
+    parts = FakeParts(
+        host=host,
+        port=int(port),
+        service_port=int(service_port),
+        metrics_port=0,
+        models=("a-model",),
+        stand_in="a-model",
+        service_ca=None,
+        service_cert=None,
+        service_key=None,
+        end_with_parent=ends,
+        service_program=service,
+        bridge_program=bridge,
+    )
     sys.exit(run(parts))

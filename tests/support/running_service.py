@@ -142,6 +142,7 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "memory_budget_mib": 0,
         "tls_cert": None,
         "tls_key": None,
+        "tls_client_ca": None,
         "token": "",
     }
     return ServiceConfig(**(settings | changes))

@@ -4,7 +4,7 @@ import grpc
 import pytest
 from runstream.v1 import models_pb2, models_pb2_grpc
 
-from service.config import ConfigError, check_exposure, read_token
+from service.config import ConfigError, check_exposure, check_plaintext, read_token
 from service.metrics import Metrics
 from service.rpc.auth import BearerToken
 from service.rpc.models import ModelServicer
@@ -69,10 +69,22 @@ def test_loopback_needs_no_token(host):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org", ""])
 def test_beyond_loopback_needs_a_token_or_a_clear_wish(host):
-    with pytest.raises(ConfigError, match="--token-file, or --allow-anonymous"):
+    with pytest.raises(ConfigError, match="set --token-file or --tls-client-ca, or --allow-anonymous"):
         check_exposure(host, token="", allow_anonymous=False)
     check_exposure(host, token="right", allow_anonymous=False)
     check_exposure(host, token="", allow_anonymous=True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "unix:/run/a.sock"])
+def test_on_loopback_a_token_needs_no_tls(host):
+    check_plaintext(host, has_tls=False, allow_plaintext_token=False)
+
+
+def test_beyond_loopback_a_token_needs_tls_or_a_clear_wish():
+    with pytest.raises(ConfigError, match="--tls-cert and --tls-key, or --allow-plaintext-token"):
+        check_plaintext("0.0.0.0", has_tls=False, allow_plaintext_token=False)
+    check_plaintext("0.0.0.0", has_tls=True, allow_plaintext_token=False)
+    check_plaintext("0.0.0.0", has_tls=False, allow_plaintext_token=True)
 
 
 def test_a_token_file_holds_the_token_and_may_end_with_a_line_break(tmp_path):
