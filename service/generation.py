@@ -71,7 +71,14 @@ class TextGenerator:
             submit = await self._to_submit(request, request_id, answering, loaded, form)
             moments = Moments()
             completion = Completion(
-                RequestInfo(request_id, model.entry.id, len(submit.prompt_token_ids), started_at, moments),
+                RequestInfo(
+                    request_id,
+                    model.entry.id,
+                    len(submit.prompt_token_ids),
+                    submit.params.max_tokens,
+                    started_at,
+                    moments,
+                ),
                 loaded.chat.vocabulary,
                 _stops(request, submit.params),
                 [tool.name for tool in callable_tools(request)],

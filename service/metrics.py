@@ -1,34 +1,114 @@
 """What Prometheus reads. Names and meanings are vLLM's with `runstream_` in front: its dashboards carry over."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.engine_client.handle import EngineHandle
+from service.engine_client.moments import Moments
+from service.engine_client.request import EngineState
 
-_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+_TOKEN_SECONDS: Final = (0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 5, 30)
+_LAG_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+_LAG_PERIOD_S: Final = 0.1
+_TOKENS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
 
-class _EngineCounts(Collector):
-    """Reads the engines' own counts whenever somebody asks."""
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A model whose figures are read whenever somebody asks.
+
+    Attributes:
+        engine: Its engine.
+        state: Tells its state, as in `GetModel`.
+        num_unloaded: Tells how many requests wait until it is loaded.
+    """
+
+    engine: EngineHandle
+    state: Callable[[], EngineState]
+    num_unloaded: Callable[[], int]
+
+
+class _Models(Collector):
+    """Reads the models' own counts."""
 
     def __init__(self) -> None:
-        self.engines: dict[str, EngineHandle] = {}
+        self.models: dict[str, Watched] = {}
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        engines = list(self.engines.items())
+    def collect(self) -> Iterator[Metric]:
+        watched = [(model, one, one.engine) for model, one in list(self.models.items())]
+        text = "Requests that an engine is answering."
+        yield _gauge("num_requests_running", text, [((model,), engine.num_running) for model, _, engine in watched])
+        text = "Requests that wait, for an engine or until their model is loaded."
+        waiting = [((model,), engine.num_waiting + one.num_unloaded()) for model, one, engine in watched]
+        yield _gauge("num_requests_waiting", text, waiting)
+        text = 'The same by reason: "capacity" of the engine, or "loading" of the model.'
+        reasons = [((model, "capacity"), engine.num_waiting) for model, _, engine in watched]
+        reasons += [((model, "loading"), one.num_unloaded()) for model, one, _ in watched]
+        yield _gauge("num_requests_waiting_by_reason", text, reasons, "reason")
+        text = "Engines of a model that serve; one for each device."
+        yield _gauge("num_engines_serving", text, [((model,), engine.num_serving) for model, _, engine in watched])
+        text = "Share of the KV cache's blocks that requests hold; 1 is all of them."
+        yield _gauge("kv_cache_usage_perc", text, [((model,), engine.kv_cache_usage) for model, _, engine in watched])
+        text = "1 for the state in which a model is, 0 for the others."
+        states = [
+            ((model, state.value), float(one.state() is state)) for model, one, _ in watched for state in EngineState
+        ]
+        yield _gauge("model_state", text, states, "state")
+        text = "Share of a model's weights that are loaded; 1 once it is ready."
+        yield _gauge("model_load_progress", text, [((model,), engine.load_progress) for model, _, engine in watched])
         text = "Times that a request gave its blocks to another and waited again."
-        yield _family("num_preemptions", text, {model: engine.num_preemptions for model, engine in engines})
+        yield _counter("num_preemptions", text, [((model,), engine.num_preemptions) for model, _, engine in watched])
         text = "Times that an engine's process was started again after it had died."
-        yield _family("engine_restarts", text, {model: engine.num_restarts for model, engine in engines})
+        yield _counter("engine_restarts", text, [((model,), engine.num_restarts) for model, _, engine in watched])
 
 
-def _family(name: str, text: str, counts: dict[str, int]) -> CounterMetricFamily:
+class EventLoopLag:
+    """Looks how late the running event loop is, until it is told to stop.
+
+    Args:
+        observe: Gets it, in seconds.
+    """
+
+    def __init__(self, observe: Callable[[float], None]) -> None:
+        self._observe = observe
+        self._loop = asyncio.get_running_loop()
+        self._schedule()
+
+    def stop(self) -> None:
+        """Looks no more."""
+        self._timer.cancel()
+
+    def _schedule(self) -> None:
+        self._timer = self._loop.call_later(_LAG_PERIOD_S, self._look)
+
+    def _look(self) -> None:
+        self._observe(max(0.0, self._loop.time() - self._timer.when()))
+        self._schedule()
+
+
+_Values = Iterable[tuple[tuple[str, ...], float]]
+
+
+def _gauge(name: str, text: str, values: _Values, *labels: str) -> Metric:
+    family = GaugeMetricFamily(f"runstream_{name}", text, labels=["model", *labels])
+    for key, value in values:
+        family.add_metric(key, value)
+    return family
+
+
+def _counter(name: str, text: str, values: _Values) -> Metric:
     family = CounterMetricFamily(f"runstream_{name}", text, labels=["model"])
-    for model, count in counts.items():
-        family.add_metric([model], count)
+    for key, value in values:
+        family.add_metric(key, value)
     return family
 
 
@@ -37,42 +117,59 @@ class Metrics:
 
     Attributes:
         registry: What an exporter serves.
+        event_loop_lag: Gets how late the event loop is, in seconds.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._num_running = self._gauge("num_requests_running", "Requests that an engine is answering.")
-        self._num_waiting = self._gauge("num_requests_waiting", "Requests that wait for an engine.")
-        self._num_serving = self._gauge("num_engines_serving", "Engines of a model that serve; one for each device.")
-        self._kv_cache_usage = self._gauge(
-            "kv_cache_usage_perc", "Share of the KV cache's blocks that requests hold; 1 is all of them."
-        )
-        self._prompt_tokens = self._counter("prompt_tokens", "Prompt tokens of requests that an engine took.")
-        self._prefix_queries = self._counter("prefix_cache_queries", "Prompt tokens looked up in the prefix cache.")
-        self._prefix_hits = self._counter("prefix_cache_hits", "Prompt tokens found in the prefix cache.")
-        self._generation_tokens = self._counter("generation_tokens", "Tokens generated.")
-        self._successes = self._counter("request_success", "Completions that ended.", "finished_reason")
+        ProcessCollector(registry=self.registry)
+        self._watched = _Models()
+        self.registry.register(self._watched)
+        self._of_models: dict[str, ModelMetrics] = {}
         self._failures = Counter(
-            "runstream_request_failure", "Calls that ended with an error.", ["reason"], registry=self.registry
+            "runstream_request_failure",
+            "Calls that were refused or ended with an error, by the reason of the error.",
+            ["reason"],
+            registry=self.registry,
         )
-        self._time_to_first_token = self._histogram("time_to_first_token_seconds", "From the call to its first token.")
-        self._engine_counts = _EngineCounts()
-        self.registry.register(self._engine_counts)
-        self._latency = self._histogram("e2e_request_latency_seconds", "From the call to the end of its completion.")
-        self._batch_items = self._counter(
-            "batch_items", 'Items of batches that got their result: "succeeded", or why they failed.', "outcome"
+        self._families = _Families(self.registry)
+        self._batch_items = Counter(
+            "runstream_batch_items",
+            'Items of batches that got their result: "succeeded", or why they failed.',
+            ["model", "outcome"],
+            registry=self.registry,
         )
         self._num_batch_items_waiting = Gauge(
             "runstream_num_batch_items_waiting", "Items of batches without a result.", registry=self.registry
         )
+        self.event_loop_lag = Histogram(
+            "runstream_event_loop_lag_seconds",
+            "How late the event loop runs what is due, looked at ten times a second.",
+            buckets=_LAG_SECONDS,
+            registry=self.registry,
+        )
 
-    def watch(self, model: str, engine: EngineHandle) -> None:
-        """Reads an engine's queue, KV cache, counts and health whenever somebody asks."""
-        self._engine_counts.engines[model] = engine
-        self._num_running.labels(model).set_function(lambda: engine.num_running)
-        self._num_waiting.labels(model).set_function(lambda: engine.num_waiting)
-        self._num_serving.labels(model).set_function(lambda: engine.num_serving)
-        self._kv_cache_usage.labels(model).set_function(lambda: engine.kv_cache_usage)
+    def tell_build(self, devices: Iterable[str]) -> None:
+        """Tells which versions run where."""
+        build = {
+            "version": importlib.metadata.version("runstream"),
+            "python": platform.python_version(),
+            "torch": importlib.metadata.version("torch"),
+            "transformers": importlib.metadata.version("transformers"),
+            "devices": ",".join(devices),
+        }
+        text = "1; the labels tell what runs where."
+        Gauge("runstream_build_info", text, list(build), registry=self.registry).labels(**build).set(1)
+
+    def of(self, model: str) -> "ModelMetrics":
+        """What is counted of the requests that a model answers."""
+        if model not in self._of_models:
+            self._of_models[model] = ModelMetrics(self._families, model)
+        return self._of_models[model]
+
+    def watch(self, model: str, watched: Watched) -> None:
+        """Reads a model's queue, KV cache, counts and health whenever somebody asks."""
+        self._watched.models[model] = watched
 
     def watch_batches(self, num_waiting: Callable[[], int]) -> None:
         """Reads the number of items without a result whenever somebody asks."""
@@ -86,30 +183,98 @@ class Metrics:
         """Counts a call that ended with an error of this `reason`."""
         self._failures.labels(reason).inc()
 
-    def count_prompt(self, model: str, num_tokens: int, num_cached_tokens: int) -> None:
-        """Counts the prompt of a request that an engine took, and what of it came from the prefix cache."""
-        self._prompt_tokens.labels(model).inc(num_tokens)
-        self._prefix_queries.labels(model).inc(num_tokens)
-        self._prefix_hits.labels(model).inc(num_cached_tokens)
 
-    def count_tokens(self, model: str, num_tokens: int) -> None:
+class _Families:
+    """The metrics that are counted for each model while its requests are answered."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"runstream_{name}", text, ["model", *labels], registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...] = _SECONDS) -> Histogram:
+            return Histogram(f"runstream_{name}", text, ["model"], buckets=buckets, registry=registry)
+
+        self.prompt_tokens = counter("prompt_tokens", "Prompt tokens of requests that an engine took.")
+        self.prefix_queries = counter("prefix_cache_queries", "Prompt tokens looked up in the prefix cache.")
+        self.prefix_hits = counter("prefix_cache_hits", "Prompt tokens found in the prefix cache.")
+        self.generation_tokens = counter("generation_tokens", "Tokens generated.")
+        self.successes = counter("request_success", "Completions that ended.", "finished_reason")
+        self.first_token = histogram("time_to_first_token_seconds", "From the call to its first token.")
+        self.latency = histogram("e2e_request_latency_seconds", "From the call to the end of its completion.")
+        self.inter_token = histogram("inter_token_latency_seconds", "From a token to the next one.", _TOKEN_SECONDS)
+        self.time_per_token = histogram(
+            "request_time_per_output_token_seconds",
+            "The decode time of a completion over its tokens but the first.",
+            _TOKEN_SECONDS,
+        )
+        self.queue = histogram("request_queue_time_seconds", "From a request's submission to its first step.")
+        self.prefill = histogram("request_prefill_time_seconds", "From a request's first step to its first token.")
+        self.decode = histogram("request_decode_time_seconds", "From a request's first token to its last.")
+        self.inference = histogram("request_inference_time_seconds", "From a request's first step to its last token.")
+        self.prompt_lengths = histogram("request_prompt_tokens", "Tokens of a prompt.", _TOKENS)
+        self.generation_lengths = histogram("request_generation_tokens", "Tokens of a completion.", _TOKENS)
+        self.max_tokens = histogram("request_params_max_tokens", "The max_tokens of a request.", _TOKENS)
+
+
+class ModelMetrics:
+    """What is counted of the requests that one model answers; each metric is looked up once."""
+
+    def __init__(self, families: _Families, model: str) -> None:
+        self._model, self._families = model, families
+        self._generation_tokens = families.generation_tokens.labels(model)
+        self._inter_token = families.inter_token.labels(model)
+
+    def observe_first_token(self, seconds: float, num_prompt_tokens: int, num_cached_tokens: int) -> None:
+        """Takes the time from a call to its first token, and counts its prompt.
+
+        Args:
+            seconds: The time.
+            num_prompt_tokens: How many tokens the prompt has.
+            num_cached_tokens: How many of them came from the prefix cache.
+        """
+        families, model = self._families, self._model
+        families.first_token.labels(model).observe(seconds)
+        families.prompt_tokens.labels(model).inc(num_prompt_tokens)
+        families.prefix_queries.labels(model).inc(num_prompt_tokens)
+        families.prefix_hits.labels(model).inc(num_cached_tokens)
+
+    def count_tokens(self, num_tokens: int) -> None:
         """Counts tokens of a completion."""
-        self._generation_tokens.labels(model).inc(num_tokens)
+        self._generation_tokens.inc(num_tokens)
 
-    def observe_first_token(self, model: str, seconds: float) -> None:
-        """Takes the time from a call to its first token."""
-        self._time_to_first_token.labels(model).observe(seconds)
+    def observe_tokens(self, num_tokens: int, seconds: float) -> None:
+        """Takes the time in which tokens came that are not the first."""
+        for _ in range(num_tokens):
+            self._inter_token.observe(seconds / num_tokens)
 
-    def observe_end(self, model: str, finished_reason: str, seconds: float) -> None:
-        """Takes the time from a call to the end of its completion, and how that ended."""
-        self._successes.labels(model, finished_reason).inc()
-        self._latency.labels(model).observe(seconds)
+    def observe_end(
+        self, finished_reason: str, seconds: float, *, num_prompt_tokens: int, num_tokens: int, max_tokens: int
+    ) -> None:
+        """Takes a completion that has ended.
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"runstream_{name}", text, ["model"], registry=self.registry)
+        Args:
+            finished_reason: How it ended.
+            seconds: The time from the call to its end.
+            num_prompt_tokens, num_tokens: How many tokens its prompt and it have.
+            max_tokens: How many it may have.
+        """
+        families, model = self._families, self._model
+        families.successes.labels(model, finished_reason).inc()
+        families.latency.labels(model).observe(seconds)
+        families.prompt_lengths.labels(model).observe(num_prompt_tokens)
+        families.generation_lengths.labels(model).observe(num_tokens)
+        families.max_tokens.labels(model).observe(max_tokens)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"runstream_{name}", text, ["model", *labels], registry=self.registry)
+    def observe_moments(self, moments: Moments, num_tokens: int) -> None:
+        """Takes the times of a completion of so many tokens in the engine."""
+        families, last_at = self._families, moments.last_token_at
+        self._observe(families.queue, moments.submitted_at, moments.started_at)
+        self._observe(families.prefill, moments.started_at, moments.first_token_at)
+        self._observe(families.decode, moments.first_token_at, last_at)
+        self._observe(families.inference, moments.started_at, last_at)
+        if num_tokens > 1:
+            self._observe(families.time_per_token, moments.first_token_at, last_at, num_tokens - 1)
 
-    def _histogram(self, name: str, text: str) -> Histogram:
-        return Histogram(f"runstream_{name}", text, ["model"], buckets=_SECONDS, registry=self.registry)
+    def _observe(self, family: Histogram, since: float | None, until: float | None, parts: int = 1) -> None:
+        if since is not None and until is not None:
+            family.labels(self._model).observe((until - since) / parts)

@@ -23,8 +23,9 @@ from service.batches.batches import Batches
 from service.catalog import load_catalog
 from service.config import ServiceConfig
 from service.generation import TextGenerator
-from service.metrics import Metrics
+from service.metrics import EventLoopLag, Metrics, Watched
 from service.metrics_server import start_metrics_server
+from service.models.loading import LoadableModel
 from service.models.opening import open_models
 from service.rpc.auth import BearerToken
 from service.rpc.batches import BatchServicer
@@ -86,6 +87,7 @@ class Service:
         self._config = config
         self._report = report
         self._metrics = Metrics()
+        self._metrics.tell_build(config.devices)
         self._generator = TextGenerator(self.models, self._metrics)
         self._batches = Batches(self.models, self._generator, self._metrics, config.batch_ttl_s)
         self._health = Health(self.models, _SERVICES)
@@ -100,6 +102,8 @@ class Service:
             RunstreamError: No model can be loaded; this is why the first can't.
         """
         self._listen()
+        lag = EventLoopLag(self._metrics.event_loop_lag.observe)
+        self._ends.callback(lag.stop)
         if batch_db := self._config.batch_db_of(self.port):
             self._batches.open(batch_db)
         self._ends.push_async_callback(self._batches.stop)
@@ -108,11 +112,15 @@ class Service:
         following = asyncio.create_task(self._health.follow())
         self._ends.callback(following.cancel)
         self._ends.push_async_callback(self.models.stop)
-        self.models.on_open(lambda model: self._metrics.watch(model.entry.id, model.engine))
+        self.models.on_open(self._watch)
         await self._load()
         self._batches.start()
         unloading = asyncio.create_task(self.models.follow())
         self._ends.callback(unloading.cancel)
+
+    def _watch(self, model: LoadableModel) -> None:
+        watched = Watched(model.engine, lambda: model.state, lambda: model.num_waiting)
+        self._metrics.watch(model.entry.id, watched)
 
     async def _load(self) -> None:
         if self._config.load == "at-start":

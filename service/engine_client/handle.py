@@ -46,6 +46,9 @@ class EngineHandle(Protocol):
     def num_restarts(self) -> int: ...
 
     @property
+    def load_progress(self) -> float: ...
+
+    @property
     def kv_cache_usage(self) -> float: ...
 
     @property

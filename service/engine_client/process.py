@@ -51,6 +51,7 @@ class EngineProcess:
         stats: What it has told last.
         free_bytes: What was free on the device if that was too little to load; else None.
         num_restarts: How often its process was started again after it had died.
+        load_progress: The share of its weights that are loaded, from 0 to 1.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class EngineProcess:
         self.stats = StepResult()
         self.free_bytes: int | None = None
         self.num_restarts = 0
+        self.load_progress = 0.0
         self._command = command
         self._bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
         self._signs = SignsOfLife(stall_timeout_s)
@@ -225,7 +227,7 @@ class EngineProcess:
                 await self._read_messages(process)
             finally:
                 self._num_past_preemptions += self.stats.num_preemptions
-                self.info, self.stats = None, StepResult()
+                self.info, self.stats, self.load_progress = None, StepResult(), 0.0
                 await kill(process)
             if self.state is EngineState.FAILED or not await self._recover_from_death():
                 return
@@ -246,8 +248,10 @@ class EngineProcess:
     def _handle(self, message: Loading | Ready | LoadFailed | Started | StepResult) -> None:
         match message:
             case Loading():
+                self.load_progress = message.share_loaded
                 self._set_state(EngineState.LOADING, str(message))
             case Ready(info):
+                self.load_progress = 1.0
                 self.stats, self.info = StepResult(num_free_blocks=info.num_kv_tokens // BLOCK_SIZE), info
                 self._set_state(EngineState.READY, "")
                 for request in self._requests.values():

@@ -99,6 +99,11 @@ class Replicas:
         return sum(engine.num_restarts for engine in self.engines)
 
     @property
+    def load_progress(self) -> float:
+        """The share of the weights that are loaded, of the engine that has the fewest."""
+        return min(engine.load_progress for engine in self.engines)
+
+    @property
     def kv_cache_usage(self) -> float:
         """The share of all blocks that sequences hold, from 0 to 1, in the engines that are ready."""
         usages = [engine.kv_cache_usage for engine in self.engines if engine.state is EngineState.READY]

@@ -87,10 +87,7 @@ class Request:
         """Takes the engine's next token, unless it has ended."""
         if self.has_ended:
             return
-        if self.moments.first_token_at is None:
-            self.moments.first_token_at = time.perf_counter()
-        if output.finish_reason is not None:
-            self.moments.ended_at = time.perf_counter()
+        self.moments.note_token(is_last=output.finish_reason is not None)
         self.token_ids.append(output.token_id)
         if output.logprobs is not None:
             self.logprobs.append(output.logprobs)

@@ -88,6 +88,11 @@ class Loading:
     total: int
     is_bytes: bool = True
 
+    @property
+    def share_loaded(self) -> float:
+        """The share of the weights that are loaded, from 0 to 1; other things are done once all are."""
+        return self.done / self.total if self.is_bytes and self.total else float(not self.is_bytes)
+
     def __str__(self) -> str:
         if self.is_bytes:
             return f"{self.what}: {self.done / 1e9:.1f} of {self.total / 1e9:.1f} GB"

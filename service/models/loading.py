@@ -41,6 +41,11 @@ class LoadableModel(Model):
         self.has_room = False
 
     @property
+    def num_waiting(self) -> int:
+        """The number of requests that wait until it is loaded."""
+        return self.use.waiting.total()
+
+    @property
     def loads_on_use(self) -> bool:
         """Whether a request loads it when it is not."""
         return self._loads_on_use

@@ -54,17 +54,17 @@ class Models:
         self._stand_in = stand_in
         self._loader = loader
         self._open_model = open_model
-        self._callbacks: list[Callable[[Model], None]] = []
+        self._callbacks: list[Callable[[LoadableModel], None]] = []
 
     @property
     def opened(self) -> list[Model]:
         """The models with engines, loaded or not."""
         return list(self._models.values())
 
-    def on_open(self, callback: Callable[[Model], None]) -> None:
+    def on_open(self, callback: Callable[[LoadableModel], None]) -> None:
         """Calls back for each model with an engine, now or when it gets one."""
         self._callbacks.append(callback)
-        for model in self.opened:
+        for model in list(self._models.values()):
             callback(model)
 
     def entry(self, model_id: str) -> CatalogModel:

@@ -26,6 +26,7 @@ class RequestInfo:
         id: Stands in every part and in the log.
         served_model: The model that answers.
         num_prompt_tokens: For the usage.
+        max_tokens: How many tokens the completion may have.
         started_at: When the call came in, by `time.perf_counter`.
         moments: When the engine did what, as far as it has come.
     """
@@ -33,6 +34,7 @@ class RequestInfo:
     id: str
     served_model: str
     num_prompt_tokens: int
+    max_tokens: int
     started_at: float
     moments: Moments = field(default_factory=Moments)
 
@@ -79,7 +81,8 @@ class Completion:
         self._matched_stop_token_id: int | None = None
         self._tool_calls = ToolCallSearch(tool_names)
         self._num_sent_calls = 0
-        self._metrics = metrics
+        self._metrics = metrics.of(request.served_model)
+        self._last_token_at: float | None = None
         self._num_tokens = 0
         self._num_cached_tokens = 0
         self._logprobs: list[pb.TokenLogprob] = []
@@ -182,19 +185,27 @@ class Completion:
 
     def _count(self, num_new_tokens: int, finish_reason: "pb.FinishReason.ValueType") -> None:
         request, metrics = self._request, self._metrics
-        elapsed_s = time.perf_counter() - request.started_at
+        metrics.count_tokens(num_new_tokens)
         if self._num_tokens == num_new_tokens:
-            metrics.count_prompt(request.served_model, request.num_prompt_tokens, self._num_cached_tokens)
-            metrics.observe_first_token(request.served_model, elapsed_s)
-        metrics.count_tokens(request.served_model, num_new_tokens)
+            elapsed_s = time.perf_counter() - request.started_at
+            metrics.observe_first_token(elapsed_s, request.num_prompt_tokens, self._num_cached_tokens)
+        self._observe_tokens(num_new_tokens)
         if self.has_ended:
             reason = pb.FinishReason.Name(finish_reason).removeprefix("FINISH_REASON_").lower()
-            metrics.observe_end(request.served_model, reason, elapsed_s)
-            _log.info(
-                "request %s: %s, %d prompt tokens of which %d cached, %d completion tokens, %s, %.3f s",
-                *(request.id, request.served_model, request.num_prompt_tokens, self._num_cached_tokens),
-                *(self._num_tokens, reason, elapsed_s),
+            metrics.observe_end(
+                reason,
+                time.perf_counter() - request.started_at,
+                num_prompt_tokens=request.num_prompt_tokens,
+                num_tokens=self._num_tokens,
+                max_tokens=request.max_tokens,
             )
+            metrics.observe_moments(request.moments, self._num_tokens)
+
+    def _observe_tokens(self, num_tokens: int) -> None:
+        """Takes the time since the last output; of one with the first token among several it takes none."""
+        last_at, self._last_token_at = self._last_token_at, self._request.moments.last_token_at
+        if last_at is not None and self._last_token_at is not None:
+            self._metrics.observe_tokens(num_tokens, self._last_token_at - last_at)
 
 
 def join(parts: Iterable[pb.RunStreamResponse]) -> pb.RunResponse:

@@ -1,13 +1,17 @@
 """What Prometheus gets to read."""
 
 import asyncio
+import importlib.metadata
 import os
+import platform
 import signal
+import time
 
 import grpc
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
+from service.metrics import EventLoopLag
 from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, ask, config, run_service
 
@@ -31,6 +35,73 @@ async def test_metrics_count_what_happened(running):
     assert grown["runstream_e2e_request_latency_seconds_count", MODEL] == 1
     assert grown["runstream_request_success_total", MODEL, "length"] == 1
     assert grown["runstream_request_failure_total", "INVALID_REQUEST"] == 1
+
+
+HISTOGRAMS = (
+    "request_queue_time_seconds",
+    "request_prefill_time_seconds",
+    "request_decode_time_seconds",
+    "request_inference_time_seconds",
+    "request_time_per_output_token_seconds",
+    "request_prompt_tokens",
+    "request_generation_tokens",
+    "request_params_max_tokens",
+)
+
+
+async def test_the_times_of_a_completion_add_up(running):
+    port = running.service.metrics_port
+    before = await samples(port)
+    answer = await running.text_generation.Run(ask(max_tokens=7))
+    after = await samples(port)
+    grown = {key: value - before.get(key, 0) for key, value in after.items()}
+    total = {name: grown[f"runstream_{name}_sum", MODEL] for name in (*HISTOGRAMS, "e2e_request_latency_seconds")}
+    assert {grown[f"runstream_{name}_count", MODEL] for name in HISTOGRAMS} == {1}
+    assert total["request_prompt_tokens"] == answer.usage.prompt_tokens
+    assert total["request_generation_tokens"] == total["request_params_max_tokens"] == 7
+    prefill_and_decode = total["request_prefill_time_seconds"] + total["request_decode_time_seconds"]
+    assert total["request_inference_time_seconds"] == pytest.approx(prefill_and_decode)
+    in_engine = total["request_queue_time_seconds"] + total["request_inference_time_seconds"]
+    assert in_engine < total["e2e_request_latency_seconds"]
+    assert total["request_time_per_output_token_seconds"] == pytest.approx(total["request_decode_time_seconds"] / 6)
+
+
+async def test_each_token_but_those_that_come_with_the_first_has_a_time(running):
+    key = ("runstream_inter_token_latency_seconds_count", MODEL)
+    before = await samples(running.service.metrics_port)
+    await running.text_generation.Run(ask(max_tokens=40))
+    after = await samples(running.service.metrics_port)
+    assert 30 <= after[key] - before[key] <= 39
+
+
+async def test_a_model_tells_its_state_and_how_far_it_is_loaded(running):
+    metrics = await samples(running.service.metrics_port)
+    states = {key[2]: value for key, value in metrics.items() if key[0] == "runstream_model_state"}
+    assert states == {"ready": 1, "loading": 0, "failed": 0, "stopped": 0}
+    assert metrics["runstream_model_load_progress", MODEL] == 1
+    assert metrics["runstream_num_requests_waiting_by_reason", MODEL, "loading"] == 0
+
+
+async def test_what_runs_where_is_told(running):
+    (build,) = [key for key in await samples(running.service.metrics_port) if key[0] == "runstream_build_info"]
+    assert set(build[1:]) == {
+        importlib.metadata.version("runstream"),
+        platform.python_version(),
+        importlib.metadata.version("torch"),
+        importlib.metadata.version("transformers"),
+        "cpu",
+    }
+
+
+async def test_a_late_event_loop_is_seen():
+    lags: asyncio.Queue[float] = asyncio.Queue()
+    lag = EventLoopLag(lags.put_nowait)
+    blocked_until = time.perf_counter() + 0.3
+    while time.perf_counter() < blocked_until:
+        pass
+    assert await lags.get() >= 0.15
+    assert await lags.get() < 60
+    lag.stop()
 
 
 @pytest.mark.parametrize(

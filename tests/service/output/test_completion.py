@@ -34,7 +34,7 @@ def complete(
     is_included=False,
 ):
     """The answer, when the engine puts tokens out in batches."""
-    request = RequestInfo("id", "model", num_prompt_tokens=7, started_at=0.0)
+    request = RequestInfo("id", "model", num_prompt_tokens=7, max_tokens=100, started_at=0.0)
     endings = Stops(
         sequences=stops, token_ids=frozenset(stop_token_ids), is_included=is_included, min_tokens=min_tokens
     )
