@@ -184,6 +184,12 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     default=30.0,
     help="How long a model may be silent at work before health says so.",
 )
+@_option(
+    "--stall-kill-s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    help="How much longer it may be, until its process is killed and started again, in seconds; 0 for no end.",
+)
 @_option("--default-timeout-s", type=_SECONDS, default=120.0, help="The deadline of calls that set none, in seconds.")
 @_option(
     "--drain-timeout-s",

@@ -37,6 +37,7 @@ class ServiceConfig:
         num_threads: See `EngineConfig`.
         accelerations: The ways to be faster that are used.
         stall_timeout_s: How long an engine may be silent while it has work.
+        stall_kill_s: How much longer it may be, until its process is killed and started again; 0 for no end.
         default_timeout_s: The deadline of calls that set none.
         drain_timeout_s: How long running calls may go on after SIGTERM.
         batch_db: The file that keeps batches; empty for that of `batch_db_of`, "none" for no batches.
@@ -69,6 +70,7 @@ class ServiceConfig:
     num_threads: int
     accelerations: frozenset[Acceleration]
     stall_timeout_s: float
+    stall_kill_s: float
     default_timeout_s: float
     drain_timeout_s: float
     batch_db: str

@@ -1,4 +1,4 @@
-"""Whoever waits for an engine to be ready is told how far it is, without being handed from call to call."""
+"""Whoever waits for an engine is told how far a load is, and that a step gets on, without being handed around."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,3 +24,22 @@ def tell_progress(what: str, num_done: int, total: int) -> None:
     """Tells of progress, if anybody wants to know."""
     if (tell := _told.get()) is not None:
         tell(what, num_done, total)
+
+
+_noted: ContextVar[Callable[[], None] | None] = ContextVar("noted", default=None)
+
+
+@contextmanager
+def layers_noted(note: Callable[[], None]) -> Iterator[None]:
+    """Calls `note` whenever `note_layer` is called within."""
+    token = _noted.set(note)
+    try:
+        yield
+    finally:
+        _noted.reset(token)
+
+
+def note_layer() -> None:
+    """Notes that a step has come to its next layer, if anybody wants to know."""
+    if (note := _noted.get()) is not None:
+        note()

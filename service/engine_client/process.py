@@ -2,23 +2,23 @@
 
 The process is spawned, spoken to over two pipes and watched. When it dies, the requests that ran end with an error, the
 ones that still waited go to the next process: started at once, then after growing pauses, five times within a minute.
+One that gives no sign of life for too long is killed.
 """
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 
-from service.engine_client.child import ENGINE_COMMAND, kill, spawn
+from service.engine_client.child import ENGINE_COMMAND, kill, messages_of, send_kill, spawn
 from service.engine_client.moments import Moments
 from service.engine_client.request import EngineOutput, EngineState, QueueBounds, Request, to_error
 from service.engine_client.restarts import Deaths
 from service.engine_client.stalls import SignsOfLife
 from service.engine_client.watchers import Watchers
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig, EngineInfo
-from service.engine_protocol.framing import pack, receive_from
+from service.engine_protocol.framing import pack
 from service.engine_protocol.messages import (
     ENGINE_FAILED,
     Abort,
@@ -28,6 +28,7 @@ from service.engine_protocol.messages import (
     Started,
     StepResult,
     Submit,
+    Working,
 )
 from service.errors import EngineFailedError, ModelNotReadyError, RunstreamError
 
@@ -41,6 +42,7 @@ class EngineProcess:
         config: What the engine loads, and its bounds.
         max_waiting, max_waiting_tokens: See `QueueBounds`.
         stall_timeout_s: After how long without a sign of life, with requests to run, it counts as not serving.
+        stall_kill_s: How much longer without one it is given, until it is killed; 0 for no end.
         command: The command that starts it.
 
     Attributes:
@@ -60,6 +62,7 @@ class EngineProcess:
         max_waiting: int = 1024,
         max_waiting_tokens: int = 1 << 20,
         stall_timeout_s: float = 30.0,
+        stall_kill_s: float = 0.0,
         command: Sequence[str] = ENGINE_COMMAND,
     ) -> None:
         self.config = config
@@ -74,7 +77,7 @@ class EngineProcess:
         self.load_progress = 0.0
         self._command = command
         self._bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
-        self._signs = SignsOfLife(stall_timeout_s)
+        self._signs = SignsOfLife(stall_timeout_s, stall_kill_s)
         self._requests: dict[str, Request] = {}
         self._watchers = Watchers()
         self._process: asyncio.subprocess.Process | None = None
@@ -132,7 +135,7 @@ class EngineProcess:
         self._deaths.clear()
         self.free_bytes = None
         self._set_state(EngineState.LOADING, "loading the checkpoint")
-        watch = self._signs.watch(lambda: bool(self._requests), self._watchers.notify)
+        watch = self._signs.watch(self._has_work, self._watchers.notify, lambda: send_kill(self._process))
         self._tasks = [asyncio.create_task(self._supervise()), asyncio.create_task(watch)]
 
     async def stop(self, reason: str = "The server is shutting down.") -> None:
@@ -201,6 +204,10 @@ class EngineProcess:
             if not request.has_started:
                 request.fail(self._not_ready())
 
+    def _has_work(self) -> bool:
+        """Whether signs of life are due; while it loads it may be silent."""
+        return self.state is EngineState.READY and bool(self._requests)
+
     def _submit(self, submit: Submit, moments: Moments, was_accepted: bool) -> Request:
         if self.state is not EngineState.READY:
             raise self._not_ready()
@@ -221,10 +228,13 @@ class EngineProcess:
 
     async def _supervise(self) -> None:
         while True:
-            process = self._process = await spawn(self._command)
+            process = self._process = await spawn(self._command, self.config)
             self._watchers.notify()
             try:
-                await self._read_messages(process)
+                async for message in messages_of(process):
+                    self._signs.note()
+                    self._handle(message)
+                    self._watchers.notify()
             finally:
                 self._num_past_preemptions += self.stats.num_preemptions
                 self.info, self.stats, self.load_progress = None, StepResult(), 0.0
@@ -233,19 +243,7 @@ class EngineProcess:
                 return
             self.num_restarts += 1
 
-    async def _read_messages(self, process: asyncio.subprocess.Process) -> None:
-        """Reads the process's messages until it ends."""
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(pack(self.config))
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            while True:
-                message = await receive_from(process.stdout)
-                self._signs.note()
-                self._handle(message)
-                self._watchers.notify()
-
-    def _handle(self, message: Loading | Ready | LoadFailed | Started | StepResult) -> None:
+    def _handle(self, message: Loading | Ready | LoadFailed | Started | Working | StepResult) -> None:
         match message:
             case Loading():
                 self.load_progress = message.share_loaded

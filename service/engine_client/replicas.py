@@ -2,6 +2,7 @@
 
 A request goes to the engine that `PrefixAffinity` chooses, and stays with it once it has begun. When an engine dies,
 what it had begun fails, and what only waited for it goes to another that serves; if none does, to its next process.
+What waits for one that is stalled goes to another, too.
 """
 
 import asyncio
@@ -196,12 +197,12 @@ class Replicas:
         ]
 
     def _on_engine_change(self) -> None:
-        """Takes what only waits from engines that are down, if another serves, and tells who follows."""
+        """Takes what only waits from engines that are down or stalled, if another serves, and tells who follows."""
         for place, engine in enumerate(self.engines):
             if engine.state is not EngineState.READY:
                 self._affinity.forget(place)
-                if engine.state is not EngineState.STOPPED and self.is_serving:
-                    engine.release_waiting()
+            if not engine.is_serving and engine.state is not EngineState.STOPPED and self.is_serving:
+                engine.release_waiting()
         for callback in self._callbacks:
             callback()
 

@@ -129,6 +129,11 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Working:
+    """From the engine, now and then within a long step: it gets on."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepOutput:
     """A sequence's next token.
 

@@ -54,6 +54,7 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> LoadableModel:
             config.max_waiting,
             config.max_waiting_tokens,
             config.stall_timeout_s,
+            config.stall_kill_s,
             config.engine_command or ENGINE_COMMAND,
         )
         for engine_config in engine_configs(config, entry)

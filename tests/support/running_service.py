@@ -132,6 +132,7 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "num_threads": 1,
         "accelerations": frozenset(),
         "stall_timeout_s": 30.0,
+        "stall_kill_s": 0.0,
         "default_timeout_s": 60.0,
         "drain_timeout_s": 30.0,
         "batch_db": "none",

@@ -2,6 +2,8 @@
 
 import io
 import queue
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,16 @@ from service.engine_protocol.messages import (
 class Desk:
     """A worker whose commands and results lie open."""
 
-    def __init__(self, engine: Engine, compiler: GrammarCompiler | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        compiler: GrammarCompiler | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
         self.results = io.BytesIO()
         self.engine = engine
-        self.worker = Worker(engine, compiler or GrammarCompiler(Path()), self.commands, self.results)
+        self.worker = Worker(engine, compiler or GrammarCompiler(Path()), self.commands, self.results, clock)
 
     def turn(self, *commands: Submit | Abort) -> list[Any]:
         for command in commands:

@@ -16,6 +16,7 @@ from service.engine.attention.batch import DecodeGroup, PackedBatch
 from service.engine.attention.prefill import gather, prefill, softcapped
 from service.engine.errors import UnsupportedModelError
 from service.engine.kernels.attention_params import AttentionParams
+from service.engine.progress import note_layer
 
 ATTENTION_NAME = "runstream_paged"
 _HARMLESS_KEYWORDS = frozenset(
@@ -81,6 +82,7 @@ def attend(
     Returns:
         [T, heads, head size].
     """
+    note_layer()
     cache = batch.kv_cache[layer]
     cache.flatten(0, 1).index_copy_(0, batch.slot_mapping, keys_values)
     outputs: list[torch.Tensor] = []

@@ -10,6 +10,8 @@ import queue
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import BinaryIO
@@ -23,6 +25,7 @@ from service.engine.grammars.matcher import GrammarError, GrammarMatcher
 from service.engine.process.loading import load_engine
 from service.engine.process.ranks import load_sharded
 from service.engine.process.setup import LOAD_ERRORS, claim_pipes, load_failure, num_threads
+from service.engine.progress import layers_noted
 from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import receive, send
@@ -36,10 +39,14 @@ from service.engine_protocol.messages import (
     Started,
     StepResult,
     Submit,
+    Working,
 )
 from service.log_text import configure_logging
 
 _log = logging.getLogger(__name__)
+
+WORKING_PERIOD_S = 1.0
+"""After how long without a message a step that is at its next layer says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Worker:
         compiler: Makes the grammars of this engine's requests.
         commands: What the edge asks for; filled by other threads.
         results: Where messages to the edge go.
+        clock: Tells the time, in seconds; one that nobody sets.
     """
 
     def __init__(
@@ -71,18 +79,22 @@ class Worker:
         compiler: GrammarCompiler,
         commands: "queue.SimpleQueue[Command]",
         results: BinaryIO,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._compiler = compiler
         self._commands = commands
         self._results = results
+        self._clock = clock
+        self._told_at_s = clock()
         self._started: set[str] = set()
         self._compiling: dict[str, Future[GrammarMatcher]] = {}
 
     def serve_forever(self) -> None:
         """Runs until the process ends."""
-        while True:
-            self.turn()
+        with layers_noted(self.note_layer):
+            while True:
+                self.turn()
 
     def turn(self) -> None:
         """Carries out the commands that have come, and reports them with the engine's next step.
@@ -95,6 +107,11 @@ class Worker:
         result = self._engine.step(self._start_all)
         self._report(replace(result, failed=obeyed.failed + result.failed, aborted=obeyed.aborted))
 
+    def note_layer(self) -> None:
+        """Tells at a layer that a long step gets on: on a slow processor it may take longer than a stall may."""
+        if self._clock() - self._told_at_s > WORKING_PERIOD_S:
+            self._tell(Working())
+
     def _start_all(self, scheduled: list[ScheduledSequence]) -> None:
         self._start([item.sequence.id for item in scheduled])
 
@@ -103,7 +120,7 @@ class Worker:
         started = [request_id for request_id in ids if request_id not in self._started]
         if started:
             self._started.update(started)
-            send(self._results, Started(started))
+            self._tell(Started(started))
 
     def _obey(self, result: StepResult) -> None:
         """Carries out all commands that have come; waits for one if there is nothing else to do."""
@@ -159,11 +176,15 @@ class Worker:
             _log.exception("request %s can't run", command.id)
             result.failed.append(Failure(command.id, f"The engine can't run this request: {error}."))
 
+    def _tell(self, message: Started | Working | StepResult) -> None:
+        send(self._results, message)
+        self._told_at_s = self._clock()
+
     def _report(self, result: StepResult) -> None:
         self._started.difference_update(output.id for output in result.outputs if output.finish_reason)
         self._started.difference_update(failure.id for failure in result.failed)
         self._started.difference_update(result.aborted)
-        send(self._results, result)
+        self._tell(result)
 
 
 def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Command]") -> None:

@@ -27,9 +27,11 @@ Checkpoint = Callable[[str], Path]
 LONG = SamplingParams(900)
 
 
-def make_process(checkpoint: Path, max_waiting: int = 64, stall_timeout_s: float = 30, **bounds: Any) -> EngineProcess:
+def make_process(
+    checkpoint: Path, max_waiting: int = 64, stall_timeout_s: float = 30, stall_kill_s: float = 0, **bounds: Any
+) -> EngineProcess:
     config = EngineConfig(checkpoint, kv_cache_memory_mib=8, num_threads=1, **bounds)
-    return EngineProcess(config, max_waiting, max_waiting_tokens=1000, stall_timeout_s=stall_timeout_s)
+    return EngineProcess(config, max_waiting, 1000, stall_timeout_s, stall_kill_s)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -200,6 +202,25 @@ async def test_an_engine_without_a_sign_of_life_does_not_count_as_serving(proces
     os.kill(process.pid, signal.SIGCONT)
     await process.wait_for(lambda: process.is_serving)
     assert len((await task)[0]) == 900
+
+
+async def test_a_wedged_engine_is_killed_what_ran_fails_and_what_waited_is_answered(checkpoint: Checkpoint) -> None:
+    process = make_process(checkpoint("llama"), stall_timeout_s=0.5, stall_kill_s=0.5, max_num_seqs=10)
+    await process.start()
+    await process.wait_until_ready()
+    ran = await fill(process)
+    waited = asyncio.create_task(complete(process, "waited", SamplingParams(5)))
+    await process.wait_for(lambda: process.stats.num_waiting == 1)
+    wedged = process.pid
+    assert wedged is not None
+    os.kill(wedged, signal.SIGSTOP)
+    await process.wait_for(lambda: not process.is_serving)
+    errors = await asyncio.gather(*ran, return_exceptions=True)
+    assert [type(error) for error in errors] == [EngineFailedError] * 10
+    assert len((await waited)[0]) == 5
+    assert (process.num_restarts, process.is_serving) == (1, True)
+    assert process.pid != wedged
+    await process.stop()
 
 
 async def test_stopping_ends_what_runs_and_leaves_no_process(checkpoint: Checkpoint) -> None:

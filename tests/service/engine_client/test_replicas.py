@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -29,12 +30,12 @@ MAX_NUM_SEQS, MAX_WAITING = 3, 2
 PATIENCE_S = 120.0
 
 
-def make_replicas(*checkpoints: Path) -> Replicas:
+def make_replicas(*checkpoints: Path, **settings: Any) -> Replicas:
     configs = [
         EngineConfig(checkpoint, kv_cache_memory_mib=8, num_threads=1, max_num_seqs=MAX_NUM_SEQS)
         for checkpoint in checkpoints
     ]
-    return Replicas([EngineProcess(config, MAX_WAITING) for config in configs])
+    return Replicas([EngineProcess(config, MAX_WAITING, **settings) for config in configs])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -170,6 +171,26 @@ async def test_what_waits_for_an_engine_that_dies_goes_to_the_other(replicas: Re
     assert [len(token_ids) for token_ids in await asyncio.gather(*waiting)] == [5] * 4
     ends = await asyncio.gather(*running[::2], return_exceptions=True)
     assert [type(end) for end in ends] == [EngineFailedError] * MAX_NUM_SEQS
+
+
+async def test_what_waits_for_a_stalled_engine_goes_to_the_other_and_what_ran_goes_on(
+    checkpoint: Callable[[str], Path],
+) -> None:
+    replicas = make_replicas(checkpoint("llama"), checkpoint("llama"), stall_timeout_s=0.5)
+    await replicas.start()
+    await replicas.wait_until_ready()
+    prompts, running = await run_on_both(replicas, MAX_NUM_SEQS)
+    first, second = replicas.engines
+    waiting = asyncio.create_task(complete(replicas, "waits", SamplingParams(5), prompts[0]))
+    await until(first, MAX_NUM_SEQS, 1)
+    assert first.pid is not None
+    os.kill(first.pid, signal.SIGSTOP)
+    await until(second, MAX_NUM_SEQS, 1)
+    await cancel(running[1::2])
+    assert len(await waiting) == 5
+    os.kill(first.pid, signal.SIGCONT)
+    assert [len(token_ids) for token_ids in await asyncio.gather(*running[::2])] == [900] * MAX_NUM_SEQS
+    await replicas.stop()
 
 
 async def test_what_waits_is_answered_by_the_next_process_if_both_die(replicas: Replicas) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -43,9 +44,9 @@ def windowed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("windowed"), "qwen2", **settings)
 
 
-def make_process(checkpoint: Path) -> EngineProcess:
+def make_process(checkpoint: Path, **settings: Any) -> EngineProcess:
     config = EngineConfig(checkpoint, kv_cache_memory_mib=1, num_threads=1, max_num_seqs=8, other_devices=("cpu",))
-    return EngineProcess(config)
+    return EngineProcess(config, **settings)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -114,6 +115,23 @@ async def test_an_engine_ends_with_its_second_rank_and_is_started_again(process:
         await ran
     await process.wait_until_ready()
     assert await complete_all(process) == completions_of_one_rank(llama)
+
+
+@needs_pidfd
+async def test_an_engine_whose_second_rank_is_wedged_is_killed_as_a_whole(llama: Path) -> None:
+    process = make_process(llama, stall_timeout_s=0.5, stall_kill_s=0.5)
+    await process.start()
+    await process.wait_until_ready()
+    ran = asyncio.create_task(complete(process, "ran", [5, 6], LONG))
+    await process.wait_for(lambda: process.num_running == 1)
+    (rank,) = ranks_below(process)
+    signal.pidfd_send_signal(rank, signal.SIGSTOP)
+    with pytest.raises(EngineFailedError):
+        await ran
+    wait_for_the_end_of([rank])
+    await process.wait_until_ready()
+    assert process.num_restarts == 1
+    await process.stop()
 
 
 @needs_pidfd

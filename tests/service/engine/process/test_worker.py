@@ -1,6 +1,7 @@
 """The engine's side of the pipes."""
 
 import contextlib
+import itertools
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from service.engine.grammars.matcher import GrammarError
+from service.engine.progress import layers_noted
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import pack, receive
 from service.engine_protocol.messages import (
@@ -24,6 +26,7 @@ from service.engine_protocol.messages import (
     Started,
     StepResult,
     Submit,
+    Working,
 )
 from service.engine_protocol.sampling_params import Priority, SamplingParams
 from tests.support.engines import make_engine
@@ -40,6 +43,16 @@ def test_requests_that_run_for_the_first_time_are_named_before_their_step(checkp
     assert started == Started(["it"])
     assert [output.id for output in result.outputs] == ["it"]
     assert [type(message) for message in desk.turn()] == [StepResult], "one message for a step from then on"
+
+
+def test_a_step_whose_layers_take_long_says_now_and_then_that_it_gets_on(checkpoint: Checkpoint) -> None:
+    seconds = itertools.count()
+    desk = Desk(make_engine(checkpoint("llama")), clock=lambda: next(seconds) * 0.7)
+    messages = desk.turn(Submit("it", [5, 6], SamplingParams(3)))
+    assert [type(message) for message in messages] == [Started, StepResult], "outside of `serve_forever` nobody asks"
+    with layers_noted(desk.worker.note_layer):
+        messages = desk.turn()
+    assert [type(message) for message in messages] == [Working, StepResult]
 
 
 def test_an_abort_is_acknowledged_with_its_blocks_free(checkpoint: Checkpoint) -> None:
