@@ -63,8 +63,8 @@ clean: ## remove the environment and all caches
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 setup:
-	@scripts/setup.sh bridge service
+	@scripts/setup.sh bridge service $(if $(OTEL_EXPORTER_OTLP_ENDPOINT)$(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT),tracing)
 
 setup-dev:
-	@scripts/setup.sh bridge service dev
+	@scripts/setup.sh bridge service tracing dev
 	@$(PYTHON_IN_VENV) -m scripts.real_clients

@@ -26,6 +26,7 @@ from bridge.http.access_log import configure_logging
 from bridge.http.addresses import bare_host, check_page, check_target, read_host_name, read_origin, unix_path
 from bridge.http.unix_socket import ListenError
 from bridge.server import serve
+from tracing.opening import check_endpoint
 from transport.addresses import check_target_of_token, is_loopback
 
 option = partial(click.option, show_default=True, show_envvar=True)
@@ -125,6 +126,13 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     default=Config.shutdown_grace_s,
     type=click.FloatRange(min=0),
     help="Seconds that running answers get at the end.",
+)
+@option(
+    "--otlp-endpoint",
+    default=Config.otlp_endpoint,
+    callback=_checked_by(check_endpoint),
+    help="Where a collector takes traces by OTLP over gRPC, such as http://127.0.0.1:4317. Else as "
+    "OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.",
 )
 @option(
     "--log-level",

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Final
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from bridge.http.recent_requests import RECENT_REQUESTS, RecentRequests
 from bridge.http.turns import LARGE
 from bridge.middleware.errors import add_request_id, answer_errors, name_server, observe, take_turns
 from bridge.middleware.origin import add_cors_headers, check_origin
+from bridge.middleware.traces import TRACING, trace
 from bridge.openai.routes import add_routes as add_openai_routes
 from bridge.openapi import page as openapi
 from bridge.playground.routes import add_routes as add_playground_routes
@@ -24,6 +26,10 @@ from bridge.upstream.client import SERVICE, ServiceClient
 from bridge.upstream.models import MODELS, Models
 from bridge.workers_ai import binding, model_search, token_check
 from bridge.workers_ai.run import run
+from tracing.opening import open_tracing
+
+# Of clients that set the sampled flag. Others are traced as the sampler says.
+MAX_TRACES_ASKED_FOR_PER_S: Final = 100
 
 
 def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
@@ -33,11 +39,11 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
         config: The settings.
         tokens: Who may use it; none lets everybody.
     """
-    app = web.Application(middlewares=[observe, answer_errors, check_origin, take_turns])
+    app = web.Application(middlewares=[trace, observe, answer_errors, check_origin, take_turns])
     app[CONFIG], app[TOKENS] = config, tokens
     app[METRICS], app[DRAIN] = Metrics(), Drain(config.shutdown_grace_s)
     app[RECENT_REQUESTS], app[LARGE] = RecentRequests(), asyncio.Lock()
-    app.cleanup_ctx.extend([_connect, watch_service])
+    app.cleanup_ctx.extend([_send_traces, _connect, watch_service])
     app.on_response_prepare.extend([name_server, add_request_id, add_cors_headers])
     app.on_shutdown.append(app[DRAIN].finish)
     binding.add_routes(app.router)
@@ -53,6 +59,13 @@ def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
     openapi.add_routes(app)
     add_playground_routes(app.router)
     return app
+
+
+async def _send_traces(app: web.Application) -> AsyncIterator[None]:
+    """Sends traces for as long as the application lives, if anybody says where to."""
+    app[TRACING] = open_tracing(app[CONFIG].otlp_endpoint, "runstream-bridge", MAX_TRACES_ASKED_FOR_PER_S)
+    yield
+    await asyncio.to_thread(app[TRACING].close)
 
 
 async def _connect(app: web.Application) -> AsyncIterator[None]:

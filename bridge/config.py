@@ -29,6 +29,7 @@ class Config:
         keep_alive_s: After how many seconds without an event a stream gets a comment.
         pad_events: Whether native streams hide the lengths of their texts with padding.
         shutdown_grace_s: The most seconds that running answers get to end when the bridge is told to.
+        otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
         log_level: The least severe messages to log, a name of the logging module.
     """
 
@@ -49,6 +50,7 @@ class Config:
     keep_alive_s: float = 15.0
     pad_events: bool = False
     shutdown_grace_s: float = 5.0
+    otlp_endpoint: str = ""
     log_level: str = "INFO"
 
     @property

@@ -30,6 +30,7 @@ from service.errors import RunstreamError
 from service.log_text import configure_logging
 from service.rpc.ports import bare_host
 from service.server import serve
+from tracing.opening import TracingError, check_endpoint
 
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
 _optional = functools.partial(click.option, show_envvar=True, default="")
@@ -45,6 +46,14 @@ def _split(context: click.Context, parameter: click.Parameter, values: Iterable[
 
 def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
     return bare_host(value)
+
+
+def _endpoint(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    try:
+        check_endpoint(value)
+    except TracingError as error:
+        raise click.BadParameter(str(error)) from error
+    return value
 
 
 def _devices(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -232,6 +241,12 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
 )
 @_optional("--token", help="What callers send as authorization: Bearer TOKEN. Better in its variable.")
 @_optional("--token-file", default=None, type=click.Path(path_type=Path), help="A file that holds the token.")
+@_optional(
+    "--otlp-endpoint",
+    callback=_endpoint,
+    help="Where a collector takes traces by OTLP over gRPC, such as http://127.0.0.1:4317. Else as "
+    "OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.",
+)
 @_option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without a token.")
 @_option("--allow-plaintext-token", is_flag=True, help="Listen beyond loopback with a token and without TLS.")
 @click.pass_context
@@ -259,7 +274,7 @@ def main(
         if token:
             check_plaintext(config.host, config.tls_cert is not None, allow_plaintext_token)
         asyncio.run(serve(config, functools.partial(print, flush=True)))
-    except (CatalogError, ConfigError) as error:
+    except (CatalogError, ConfigError, TracingError) as error:
         sys.exit(f"error: {error}")
     except RunstreamError as error:
         sys.exit(f"error: {error.message}")

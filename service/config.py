@@ -49,6 +49,7 @@ class ServiceConfig:
         tls_cert, tls_key: The files of the certificate with which gRPC speaks TLS, and of its key; None for plain text.
         engine_command: The command that starts an engine's process; empty for the engine's own.
         tls_client_ca: The file of the certificates that those of callers must come from; None if callers need none.
+        otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
         token: What callers must send as `authorization: Bearer <token>`; empty for no check.
     """
 
@@ -81,9 +82,10 @@ class ServiceConfig:
     memory_budget_mib: int
     tls_cert: Path | None
     tls_key: Path | None
-    engine_command: tuple[str, ...] = ()
     tls_client_ca: Path | None
     token: str
+    engine_command: tuple[str, ...] = ()
+    otlp_endpoint: str = ""
 
     def __post_init__(self) -> None:
         if not self.models_to_load:

@@ -24,6 +24,8 @@ from service.requests.sampling_params import PRIORITIES, to_sampling_params
 from service.requests.tools import callable_tools, has_to_call
 from service.schemas.form import Form
 from service.schemas.value_check import ValueCheck
+from service.stages import tell_end, tell_request, told_stages
+from tracing.spans import NO_SPAN, Span
 
 # Up to here reading schemas takes a few milliseconds.
 _MAX_INLINE_BYTES = 4096
@@ -50,12 +52,15 @@ class TextGenerator:
         self._values = ValueCheck()
         self._numbers = itertools.count(1)
 
-    async def generate(self, request: pb.RunRequest, request_id: str) -> AsyncGenerator[pb.RunStreamResponse, None]:
+    async def generate(
+        self, request: pb.RunRequest, request_id: str, span: Span = NO_SPAN
+    ) -> AsyncGenerator[pb.RunStreamResponse, None]:
         """Generates the parts of a completion; closing the generator before its end aborts the request.
 
         Args:
             request: A request that `check_request` has let pass.
             request_id: Stands in every part and in the log.
+            span: What is told of it in a trace.
 
         Raises:
             RunstreamError: It has no completion, or not a whole one.
@@ -69,6 +74,7 @@ class TextGenerator:
         model = answering.model
         async with self._models.using(model, PRIORITIES[request.priority]) as loaded:
             submit = await self._to_submit(request, request_id, answering, loaded, form)
+            tell_request(span, request_id, request.model, model.entry.id, submit)
             moments = Moments()
             completion = Completion(
                 RequestInfo(
@@ -85,7 +91,7 @@ class TextGenerator:
                 self._metrics,
             )
             said: list[pb.RunStreamResponse] = []
-            async with aclosing(model.engine.generate(submit, moments)) as outputs:
+            async with told_stages(span, moments), aclosing(model.engine.generate(submit, moments)) as outputs:
                 async for output in outputs:
                     if output.prompt_logprobs:
                         logprobs = output.prompt_logprobs
@@ -99,6 +105,7 @@ class TextGenerator:
                         yield part
         # Only now that the engine, which would go on behind a stop sequence, is told: a client may take long to read.
         if part is not None:
+            tell_end(span, part)
             if form is not None:
                 await self._values.check(form, join([*said, part]))
             yield part

@@ -37,8 +37,11 @@ from service.rpc.reflection import Reflection
 from service.rpc.request_message import RequestMessages
 from service.rpc.text_generation import TextGenerationServicer
 from service.rpc.tls import server_credentials
+from service.rpc.traces import TracedCalls
+from tracing.opening import open_tracing
 
 MAX_MESSAGE_BYTES = 16 << 20
+MAX_TRACES_ASKED_FOR_PER_S = 1000
 
 # Clients ping while a long unary call is silent; gRPC takes that for abuse unless told otherwise. A client that is gone
 # without a word is noticed by pings of our own.
@@ -70,7 +73,7 @@ class Service:
         report: Gets lines about the progress of the start.
 
     Raises:
-        CatalogError, ConfigError, WeightsMissingError: It can't start like that.
+        CatalogError, ConfigError, TracingError, WeightsMissingError: It can't start like that.
 
     Attributes:
         port: Where it listens, once started; 0 if on a socket.
@@ -86,6 +89,7 @@ class Service:
         self.calls = Calls(config.default_timeout_s)
         self._config = config
         self._report = report
+        self._tracing = open_tracing(config.otlp_endpoint, "runstream-service", MAX_TRACES_ASKED_FOR_PER_S)
         self._metrics = Metrics()
         self._metrics.tell_build(config.devices)
         self._generator = TextGenerator(self.models, self._metrics)
@@ -136,11 +140,13 @@ class Service:
         await self.calls.drain(drain_timeout_s)
         await self._ends.aclose()
         self._generator.close()
+        await asyncio.to_thread(self._tracing.close)
 
     def _grpc_server(self) -> grpc.aio.Server:
         auth = BearerToken(self._config.token)
         messages = RequestMessages(self._config.default_timeout_s, self._metrics.count_failure)
-        server = grpc.aio.server(interceptors=[messages], options=_OPTIONS)
+        traced = [TracedCalls(self._tracing)] if self._tracing.is_on else []
+        server = grpc.aio.server(interceptors=[*traced, messages], options=_OPTIONS)
         text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(
             TextGenerationServicer(self._generator, self.calls, auth, self._metrics), server
         )
@@ -179,7 +185,7 @@ async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
     SIGTERM lets running calls go on for `drain_timeout_s`; SIGINT, which is a person at a terminal, does not.
 
     Raises:
-        CatalogError, ConfigError, RunstreamError: It can't start.
+        CatalogError, ConfigError, TracingError, RunstreamError: It can't start.
     """
     service = Service(config, report)
     stopping = _first_signal()

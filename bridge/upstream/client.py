@@ -14,12 +14,16 @@ from runstream.v1 import text_generation_pb2 as pb
 from bridge.log_text import clipped
 from bridge.upstream.channel import ServiceChannel
 from bridge.upstream.rpc_errors import UNREACHABLE, from_rpc
+from tracing.spans import current_span
 
 logger = logging.getLogger(__name__)
 
 Metadata = tuple[tuple[str, str], ...]
 
 HEALTH_TIMEOUT_S: Final = 2.0
+
+_GENERATION: Final = "runstream.v1.TextGenerationService"
+_BATCHES: Final = "runstream.v1.BatchService"
 
 
 class ServiceClient:
@@ -47,8 +51,9 @@ class ServiceClient:
 
     async def run(self, request: pb.RunRequest, caller: Metadata) -> pb.RunResponse:
         """Asks for a whole answer; `caller` is the metadata that says for whom."""
-        call = self._service.text_generation.Run(request, timeout=self._deadline_s, metadata=self._credentials + caller)
-        with _rpc_errors(request.model):
+        with _rpc_errors(request.model), current_span().call(f"{_GENERATION}/Run") as span:
+            metadata = self._credentials + caller + span.headers
+            call = self._service.text_generation.Run(request, timeout=self._deadline_s, metadata=metadata)
             try:
                 return await call
             finally:
@@ -56,10 +61,9 @@ class ServiceClient:
 
     async def run_stream(self, request: pb.RunRequest, caller: Metadata) -> AsyncGenerator[pb.RunStreamResponse]:
         """Asks for an answer in parts. Closing the iterator cancels the call; gRPC does not by itself."""
-        call = self._service.text_generation.RunStream(
-            request, timeout=self._deadline_s, metadata=self._credentials + caller
-        )
-        with _rpc_errors(request.model):
+        with _rpc_errors(request.model), current_span().call(f"{_GENERATION}/RunStream") as span:
+            metadata = self._credentials + caller + span.headers
+            call = self._service.text_generation.RunStream(request, timeout=self._deadline_s, metadata=metadata)
             try:
                 async for part in call:
                     yield part
@@ -97,8 +101,9 @@ class ServiceClient:
 
     async def create_batch(self, request: batches_pb2.CreateBatchRequest, caller: Metadata) -> batches_pb2.Batch:
         """Has a batch taken."""
-        call = self._service.batches.CreateBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
-        with _rpc_errors(request.model):
+        with _rpc_errors(request.model), current_span().call(f"{_BATCHES}/CreateBatch") as span:
+            metadata = self._credentials + caller + span.headers
+            call = self._service.batches.CreateBatch(request, timeout=self._deadline_s, metadata=metadata)
             try:
                 return (await call).batch
             finally:

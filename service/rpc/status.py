@@ -12,6 +12,7 @@ from grpc_status import rpc_status
 from service.errors import InvalidRequestError, RunstreamError, shortened
 from service.rpc.calls import ServicerContext
 from service.rpc.request_id import REQUEST_ID_HEADER
+from tracing.spans import current_span
 
 DOMAIN = "runstream"
 CANCELLED = "CANCELLED"
@@ -66,6 +67,7 @@ async def error_status(
     else:
         return
     count_failure(failure.reason)
+    current_span().set({"error.type": failure.reason})
     _log.info("request %s ends with %s", request_id, failure.for_log)
     failure.metadata.setdefault("request_id", request_id)
     status = rpc_status.to_status(to_status(failure))

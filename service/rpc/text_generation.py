@@ -15,6 +15,7 @@ from service.rpc.auth import BearerToken
 from service.rpc.calls import Calls, ServicerContext
 from service.rpc.request_id import request_id_of, tell_request_id
 from service.rpc.status import error_status
+from tracing.spans import current_span
 
 MODEL_HEADER = "x-runstream-model"
 
@@ -69,6 +70,6 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)
             check_request(request)
-            generating = self._generator.generate(request, request_id)
+            generating = self._generator.generate(request, request_id, current_span())
             async with self._calls.admit(context), aclosing(generating) as stream:
                 yield request_id, stream

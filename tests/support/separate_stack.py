@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from tests.support.processes import read_until
 from tests.support.running_stack import ROOT, unused_ports
@@ -20,12 +22,14 @@ class SeparateStack:
     Attributes:
         port, service_port, metrics_port: Where they listen.
         processes: Those that run, by name.
+        logs: What they log.
     """
 
     port: int
     service_port: int
     metrics_port: int
     processes: dict[str, subprocess.Popen] = field(default_factory=dict)
+    logs: dict[str, IO[str]] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -42,10 +46,10 @@ class SeparateStack:
         ]
         return pid
 
-    def start_service(self) -> None:
+    def start_service(self, **environment: str) -> None:
         """Starts the service with the demo model, and returns once it listens."""
         options = ("--port", self.service_port, "--metrics-port", self.metrics_port, "--models", "@runstream/demo")
-        self._start("service", "service listening", *options)
+        self._start("service", "service listening", *options, **environment)
 
     def start_bridge(self, **environment: str) -> None:
         """Starts the bridge, and returns once it listens."""
@@ -53,19 +57,24 @@ class SeparateStack:
         metrics = ("--service-metrics", f"http://127.0.0.1:{self.metrics_port}/metrics")
         self._start("bridge", "bridge listening", *options, *metrics, **environment)
 
-    def stop(self, name: str) -> None:
-        """Ends one of them, and returns once it has ended."""
+    def stop(self, name: str) -> str:
+        """Ends one of them, and returns once it has ended what it logged."""
         process = self.processes.pop(name)
         process.terminate()
         process.communicate()
+        log = self.logs.pop(name)
+        log.seek(0)
+        with log:
+            return log.read()
 
     def _start(self, name: str, words: str, *options: object, **environment: str) -> None:
+        self.logs[name] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `stop` closes it
         process = self.processes[name] = subprocess.Popen(
             [sys.executable, "-m", name, *map(str, options)],
             cwd=ROOT,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.logs[name],
             text=True,
         )
         assert process.stdout is not None
