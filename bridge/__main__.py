@@ -91,6 +91,17 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
 @option(
     "--token-file", type=click.Path(path_type=Path), help="Who may use the bridge: account, SHA-256, name per line."
 )
+@option(
+    "--tls-cert",
+    type=click.Path(path_type=Path),
+    help="A PEM file with a certificate, with which the bridge speaks TLS only. It is read again once it is renewed.",
+)
+@option("--tls-key", type=click.Path(path_type=Path), help="A PEM file with its private key.")
+@option(
+    "--tls-client-ca",
+    type=click.Path(path_type=Path),
+    help="A PEM file with the certificates that those of clients must come from: mutual TLS. Read again, too.",
+)
 @option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without tokens.")
 @option(
     "--allow-plaintext-token",
@@ -147,13 +158,28 @@ def main(context: click.Context, /, **settings: object) -> None:
         _serve(Config(**settings))  # type: ignore[arg-type]  # the options are the fields
 
 
+def _check_exposure(config: Config) -> None:
+    """Refuses to let other machines in without a token, or to have them send tokens in clear text, unless it is meant.
+
+    Raises:
+        click.ClickException: It would.
+    """
+    if not (config.token_file or config.tls_client_ca or config.allow_anonymous):
+        raise click.ClickException(
+            f"{config.host} is reached from other machines: give --token-file or --tls-client-ca, or --allow-anonymous "
+            "if that is meant"
+        )
+    if config.token_file and not (config.tls_cert or config.allow_plaintext_token):
+        raise click.ClickException(
+            f"{config.host} has tokens sent in clear text: give --tls-cert and --tls-key, or --allow-plaintext-token "
+            "if a proxy before it has TLS or nobody else can read on the way"
+        )
+
+
 def _serve(config: Config) -> None:
     configure_logging(config.log_level)
-    is_of_this_machine = unix_path(config.host) is not None or is_loopback(config.host)
-    if not (config.token_file or config.allow_anonymous or is_of_this_machine):
-        raise click.ClickException(
-            f"{config.host} is reached from other machines: give --token-file, or --allow-anonymous if that is meant"
-        )
+    if unix_path(config.host) is None and not is_loopback(config.host):
+        _check_exposure(config)
     try:
         if config.service_token and not (config.service_ca or config.allow_plaintext_token):
             check_target_of_token(config.service)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from transport.certificates import CertificateFiles, client_files
+from transport.certificates import CertificateFiles, client_files, server_files
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class Config:
         service_token: What the bridge shows the service as its bearer token; empty for none.
         service_metrics: Where the service's Prometheus metrics are read for the operator's page; empty for nowhere.
         token_file: Who may use the bridge, see `auth`; None lets everybody.
+        tls_cert, tls_key: The files of the certificate with which the bridge speaks TLS, and of its key; None for plain
+            HTTP.
+        tls_client_ca: The file of the certificates that those of clients must come from; None if they need none.
         allow_anonymous: Whether listening beyond loopback without tokens is meant.
         allow_plaintext_token: Whether tokens may be sent in clear text beyond loopback, to the bridge and by it.
         allowed_hosts: Host headers answered besides localhost and loopback addresses.
@@ -42,6 +45,9 @@ class Config:
     service_token: str = ""
     service_metrics: str = ""
     token_file: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
     allow_anonymous: bool = False
     allow_plaintext_token: bool = False
     allowed_hosts: frozenset[str] = frozenset()
@@ -52,6 +58,15 @@ class Config:
     shutdown_grace_s: float = 5.0
     otlp_endpoint: str = ""
     log_level: str = "INFO"
+
+    @property
+    def tls_files(self) -> CertificateFiles | None:
+        """The files with which the bridge speaks TLS; None for plain HTTP.
+
+        Raises:
+            CertificateError: One of them is missing.
+        """
+        return server_files(self.tls_cert, self.tls_key, self.tls_client_ca)
 
     @property
     def service_files(self) -> CertificateFiles | None:

@@ -45,6 +45,7 @@ class Settings:
     service_ca: Path | None
     service_cert: Path | None
     service_key: Path | None
+    bridge_has_tls: bool
     end_with_parent: bool
 
     @property
@@ -61,9 +62,9 @@ class Settings:
     def bridge_url(self) -> str:
         """Where a client on this machine finds the bridge; on a socket it goes by that name too."""
         if self.bridge_socket:
-            return "http://localhost"
-        host = EVERYWHERE.get(self.host, self.host)
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+            return "https://localhost" if self.bridge_has_tls else "http://localhost"
+        host, scheme = EVERYWHERE.get(self.host, self.host), "https" if self.bridge_has_tls else "http"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
 
     def service_command(self) -> list[str]:
         """The command that starts the service."""
@@ -234,7 +235,13 @@ def main(**options: object) -> None:
     Every other option of the two has an environment variable that reaches them from here: see
     `python -m service --help` and `python -m bridge --help`.
     """
-    settings = Settings(**options)  # type: ignore[arg-type]
+    bridge_has_tls = bool(os.environ.get("RUNSTREAM_BRIDGE_TLS_CERT"))
+    settings = Settings(bridge_has_tls=bridge_has_tls, **options)  # type: ignore[arg-type]
+    if os.environ.get("RUNSTREAM_BRIDGE_TLS_CLIENT_CA"):
+        raise click.ClickException(
+            "RUNSTREAM_BRIDGE_TLS_CLIENT_CA: a bridge that asks for certificates can't be asked from here whether it "
+            "is ready; start service and bridge by themselves"
+        )
     if bool(os.environ.get("RUNSTREAM_SERVICE_TLS_CERT")) != bool(settings.service_ca):
         raise click.ClickException("RUNSTREAM_SERVICE_TLS_CERT and --service-ca belong together: set both, or neither")
     try:

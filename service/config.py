@@ -7,7 +7,7 @@ from pathlib import Path
 from service.devices import CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
 from service.engine_protocol.acceleration import Acceleration, AccelerationError, check_accelerations
 from transport.addresses import is_loopback
-from transport.certificates import CertificateError, CertificateFiles, PemFile, identity_of
+from transport.certificates import CertificateError, CertificateFiles, server_files
 
 UNIX = "unix:"
 
@@ -123,13 +123,9 @@ class ServiceConfig:
             ConfigError: One of them is missing.
         """
         try:
-            identity = identity_of(self.tls_cert, self.tls_key, "--tls")
+            return server_files(self.tls_cert, self.tls_key, self.tls_client_ca)
         except CertificateError as error:
             raise ConfigError(str(error)) from None
-        ca = PemFile("--tls-client-ca", self.tls_client_ca) if self.tls_client_ca else None
-        if identity is None and ca is not None:
-            raise ConfigError("--tls-client-ca is for TLS: give --tls-cert and --tls-key, too")
-        return CertificateFiles(identity, ca) if identity else None
 
     @property
     def is_on_cuda(self) -> bool:

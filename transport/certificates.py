@@ -141,6 +141,19 @@ def identity_of(cert: Path | None, key: Path | None, prefix: str) -> Identity | 
     return None
 
 
+def server_files(cert: Path | None, key: Path | None, client_ca: Path | None) -> CertificateFiles | None:
+    """The files with which a server speaks TLS, None if it does not.
+
+    Raises:
+        CertificateError: One of them is missing.
+    """
+    identity = identity_of(cert, key, "--tls")
+    if client_ca and identity is None:
+        raise CertificateError("--tls-client-ca is for TLS: give --tls-cert and --tls-key, too")
+    ca = PemFile("--tls-client-ca", client_ca) if client_ca else None
+    return CertificateFiles(identity, ca) if identity else None
+
+
 def client_files(ca: Path | None, cert: Path | None, key: Path | None) -> CertificateFiles | None:
     """The files by which a command asks the service, None if that is without TLS.
 

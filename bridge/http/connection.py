@@ -7,14 +7,21 @@ handler is cancelled as at any other end of a connection.
 
 import asyncio
 import contextlib
+import logging
 import socket
 from typing import Any, Final
 
 from aiohttp import HttpVersion11, hdrs, web
+from aiohttp.http_exceptions import BadHttpMethod
 
 from bridge.http.event_stream import KEEP_ALIVE, STREAM
 
+logger = logging.getLogger(__name__)
+
 PRODUCT: Final = "Runstream"
+
+# In aiohttp's message when the first bytes are those of a handshake.
+HTTPS: Final = "HTTPS traffic"
 
 # RFC 9110, 15.2: a client must be able to get one that it has not asked for. Of all of them this is the one that even
 # those skip which do not know the others.
@@ -32,7 +39,8 @@ class Connection(web.RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes True for "keep it open", aiohttp has None
         """Keeps the connection open until what was asked is answered."""
-        if self._is_idle:
+        # Over TLS asyncio ends the connection whatever is said here: whoever ends its side there has left.
+        if self._is_idle or (self.transport is not None and self.transport.get_extra_info("sslcontext") is not None):
             return False
         self._loop.call_later(FIRST_LOOK_S, self._look)
         return True
@@ -40,6 +48,8 @@ class Connection(web.RequestHandler):
     def handle_error(self, *args: Any, **kwargs: Any) -> web.StreamResponse:
         """The answer to what is no HTTP, which no application sees."""
         response = super().handle_error(*args, **kwargs)
+        if any(isinstance(given, BadHttpMethod) and HTTPS in given.message for given in (*args, *kwargs.values())):
+            logger.warning("a client spoke TLS, which this port has not: it has to ask http://, or give --tls-cert")
         response.headers[hdrs.SERVER] = PRODUCT
         return response
 

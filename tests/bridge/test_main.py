@@ -85,7 +85,21 @@ def test_help_names_every_flags_environment_variable():
 def test_listening_beyond_loopback_needs_tokens_or_a_flag(host):
     result = CliRunner().invoke(main, ["--host", host])
     assert result.exit_code == 1
-    assert "--token-file, or --allow-anonymous" in result.output
+    assert "--token-file or --tls-client-ca, or --allow-anonymous" in result.output
+
+
+def test_tokens_in_clear_text_beyond_loopback_need_a_flag(tmp_path):
+    result = CliRunner().invoke(main, ["--host", "192.0.2.1", "--token-file", str(tmp_path / "tokens")])
+    assert result.exit_code == 1
+    assert "192.0.2.1 has tokens sent in clear text: give --tls-cert and --tls-key, or --allow-plai" in result.output
+
+
+def test_the_services_token_is_not_sent_in_clear_text_to_another_machine():
+    asked = ["--port", "0", "--service", "192.0.2.1:1", "--service-token", "s3cret"]
+    result = CliRunner().invoke(main, asked)
+    assert result.exit_code == 1
+    assert "the token would be sent to 192.0.2.1:1 in clear text: give --service-ca, or" in result.output
+    assert "s3cret" not in result.output
 
 
 def test_an_address_that_is_not_this_machines_is_one_line():

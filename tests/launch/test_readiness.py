@@ -1,6 +1,7 @@
 """What the launcher waits for: not that something listens, but that it says it is ready."""
 
 import asyncio
+import ssl
 
 import grpc
 from aiohttp import web
@@ -88,3 +89,22 @@ async def test_a_bridge_that_hangs_up_is_asked_again(unused_tcp_port):
         await bridge_is_ready(f"http://127.0.0.1:{unused_tcp_port}", None)
     # aiohttp itself may ask once more over a new connection.
     assert len(asked) >= 2
+
+
+async def test_a_bridge_with_tls_is_asked_whatever_its_certificate_says(tmp_path):
+    files = write_certificates(tmp_path, ("models.example",))
+
+    async def readyz(request):
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_get("/readyz", readyz)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.cert, files.key)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    try:
+        await bridge_is_ready(f"https://127.0.0.1:{runner.addresses[0][1]}", None)
+    finally:
+        await runner.cleanup()

@@ -129,9 +129,9 @@ def test_a_bridge_on_a_socket_is_waited_for_and_greeted_with(ports, tmp_path):
     assert greeting.count(f"--unix-socket '{path}' http://localhost/client/v4/accounts/me/ai/run/") == 3
 
 
-def settings(*arguments):
+def settings(*arguments, has_tls=False):
     """The settings that a command line makes."""
-    return Settings(**main.make_context("up", list(arguments)).params)
+    return Settings(bridge_has_tls=has_tls, **main.make_context("up", list(arguments)).params)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::1]", "unix:/run/a.sock"])
@@ -168,6 +168,8 @@ def test_without_a_port_of_the_metrics_the_bridge_is_told_of_none():
 )
 def test_the_address_that_is_told_can_be_asked(host, url):
     assert settings("--host", host, "--port", "1").bridge_url == url
+    with_tls = settings("--host", host, "--port", "1", has_tls=True).bridge_url
+    assert with_tls == url.replace("http", "https")
 
 
 @pytest.mark.parametrize("stand_in", ["@me/one", ""])
@@ -209,3 +211,19 @@ def test_a_terminals_interrupt_is_the_launchers_alone(ports):
 def test_a_service_with_tls_needs_the_authority_that_the_bridge_trusts():
     answer = CliRunner().invoke(main, env={"RUNSTREAM_SERVICE_TLS_CERT": "service.pem"})
     assert answer.output == "Error: RUNSTREAM_SERVICE_TLS_CERT and --service-ca belong together: set both, or neither\n"
+
+
+def test_a_bridge_that_asks_for_certificates_is_not_for_the_launcher():
+    answer = CliRunner().invoke(main, env={"RUNSTREAM_BRIDGE_TLS_CLIENT_CA": "ca.pem"})
+    assert answer.exit_code == 1
+    assert "start service and bridge by themselves" in answer.output
+
+
+def test_the_bridge_is_told_how_to_ask_a_service_with_mutual_tls(tmp_path):
+    files = {name: tmp_path / name for name in ("ca", "cert", "key")}
+    for file in files.values():
+        file.touch()
+    told = settings(*(word for name, file in files.items() for word in (f"--service-{name}", str(file))))
+    _, _, program, *options = told.bridge_command()
+    params = bridge_main.make_context(program, options).params
+    assert {name: params[f"service_{name}"] for name in files} == files

@@ -65,6 +65,7 @@ if __name__ == "__main__":
         service_ca=None,
         service_cert=None,
         service_key=None,
+        bridge_has_tls=False,
         end_with_parent=ends,
         service_program=service,
         bridge_program=bridge,

@@ -14,6 +14,7 @@ from bridge.app import build_app
 from bridge.auth.tokens import Token
 from bridge.config import Config
 from bridge.http.connection import Runner
+from bridge.http.tls import ServerContext
 from tests.support.fake_service import DEMO
 
 PROMPT = {"prompt": "where is new york?"}
@@ -64,9 +65,10 @@ async def running_bridge(config: Config, tokens: tuple[Token, ...] = ()) -> Asyn
     """Runs the real application on a free port of loopback."""
     runner = Runner(build_app(config, tokens))
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    context = ServerContext(files) if (files := config.tls_files) else None
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     try:
         async with aiohttp.ClientSession() as http:
-            yield Bridge(runner, http, f"http://127.0.0.1:{runner.addresses[0][1]}")
+            yield Bridge(runner, http, f"{'https' if context else 'http'}://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         await runner.cleanup()

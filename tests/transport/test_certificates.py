@@ -1,5 +1,7 @@
 """The files of certificates: what is wrong with them, and when they are read again."""
 
+import re
+import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tests.support.certificates import Authority, write_certificates
+from tests.support.repository import ROOT
 from transport.certificates import (
     CertificateError,
     CertificateFiles,
@@ -22,6 +25,7 @@ from transport.certificates import (
     client_files,
     identity_of,
     read_certificates,
+    server_files,
 )
 
 
@@ -147,3 +151,16 @@ def test_renewed_files_that_can_not_be_used_leave_those_before(files, caplog):
 def test_a_file_of_several_certificates_is_read_whole(files):
     files.ca.write_bytes(files.ca.read_bytes() + files.cert.read_bytes())
     assert read_certificates(PemFile("--service-ca", files.ca)) == files.ca.read_bytes()
+
+
+def test_the_commands_of_the_guide_make_certificates_for_both_ends(tmp_path):
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs/operations.md").read_text(), flags=re.MULTILINE | re.DOTALL)
+    (script,) = [block for block in blocks if "-keyout ca.key" in block]
+    subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, check=True)
+    ca = tmp_path / "ca.pem"
+    for name in ("service", "bridge", "laptop"):
+        made = server_files(tmp_path / f"{name}.pem", tmp_path / f"{name}.key", ca)
+        assert made is not None
+        made.read()
+        verified = ["openssl", "verify", "-x509_strict", "-CAfile", ca, tmp_path / f"{name}.pem"]
+        assert subprocess.run(verified, capture_output=True, check=True).stdout.endswith(b": OK\n")
