@@ -33,7 +33,11 @@ class Server:
 
 @contextlib.contextmanager
 def running_server(
-    model: str, catalog: Path | None, num_threads: int, service_options: Sequence[str] = ()
+    model: str,
+    catalog: Path | None,
+    num_threads: int,
+    service_options: Sequence[str] = (),
+    bridge_options: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Starts service and bridge on free ports, as `make run` does but for the ports, and ends them."""
     options = ["--port", "0", "--metrics-port", "0", "--batch-db", "none"]
@@ -43,7 +47,7 @@ def running_server(
     options += service_options
     with contextlib.ExitStack() as stack:
         service, target = stack.enter_context(_started("service", *options))
-        options = ["--port", "0", "--service", target, "--log-level", "WARNING"]
+        options = ["--port", "0", "--service", target, "--log-level", "WARNING", *bridge_options]
         bridge, url = stack.enter_context(_started("bridge", *options))
         yield Server(target, url, {"bridge": bridge, "service": service, "engine": _only_child(service)})
 
