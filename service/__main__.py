@@ -148,6 +148,13 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     help="The most tokens that the prompts waiting for one model have together; more get RESOURCE_EXHAUSTED.",
 )
 @_option(
+    "--max-wait-s",
+    type=_SECONDS,
+    default=60.0,
+    help="How long a request may wait for one model. One that would wait longer, or could not be answered within its "
+    "deadline, gets RESOURCE_EXHAUSTED at once.",
+)
+@_option(
     "--max-num-seqs",
     type=_ZERO_OR_MORE,
     default=0,

@@ -31,6 +31,7 @@ class ServiceConfig:
         dtype: The torch dtype of the engines; None for the catalog's.
         max_waiting: The most requests that wait in front of one engine.
         max_waiting_tokens: The most tokens that their prompts have together.
+        max_wait_s: How long a request waits in front of one engine.
         max_num_seqs, max_num_batched_tokens, kv_cache_memory_mib: See `EngineConfig`; 0 for the device's own, see
             `EngineBounds`.
         gpu_memory_utilization: See `MemoryShare`.
@@ -64,6 +65,7 @@ class ServiceConfig:
     dtype: str | None
     max_waiting: int
     max_waiting_tokens: int
+    max_wait_s: float
     max_num_seqs: int
     max_num_batched_tokens: int
     kv_cache_memory_mib: int

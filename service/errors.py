@@ -129,11 +129,19 @@ class UnauthenticatedError(RunstreamError):
 
 
 class QueueFullError(RunstreamError):
-    """As many requests wait as may."""
+    """As many requests wait as may, or this one would wait for too long.
+
+    Args:
+        message: As of every error.
+        retry_after_s: In how many seconds there may be room.
+    """
 
     code = "RESOURCE_EXHAUSTED"
     reason = "QUEUE_FULL"
-    retry_after_s = 1
+
+    def __init__(self, message: str, retry_after_s: int = 1, **metadata: object) -> None:
+        super().__init__(message, **metadata)
+        self.retry_after_s = retry_after_s
 
 
 class ModelNotReadyError(RunstreamError):

@@ -1,7 +1,9 @@
 """From a checked request to the parts of its completion: the one path of calls and of a batch's items."""
 
 import asyncio
+import contextlib
 import itertools
+import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -10,8 +12,8 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine_client.moments import Moments
 from service.engine_protocol.messages import Submit
-from service.engine_protocol.sampling_params import SamplingParams
-from service.errors import InvalidRequestError
+from service.engine_protocol.sampling_params import Priority, SamplingParams
+from service.errors import InvalidRequestError, ModelNotFoundError, ModelNotReadyError, WeightsMissingError
 from service.metrics import Metrics
 from service.models.model import LoadedParts
 from service.models.models import Answering, Models
@@ -52,8 +54,19 @@ class TextGenerator:
         self._values = ValueCheck()
         self._numbers = itertools.count(1)
 
+    def check_room(self, request: pb.RunRequest, account: str, deadline_s: float) -> None:
+        """Refuses a request that is not checked yet if any of its account's for its model would be refused now.
+
+        Raises:
+            QueueFullError: Too much waits before it.
+        """
+        with contextlib.suppress(ModelNotFoundError, ModelNotReadyError, WeightsMissingError):
+            model = self._models.answering(request.model).model
+            if PRIORITIES.get(request.priority) is Priority.ONLINE:
+                model.engine.check_room(account, deadline_s)
+
     async def generate(
-        self, request: pb.RunRequest, request_id: str, span: Span = NO_SPAN
+        self, request: pb.RunRequest, request_id: str, span: Span = NO_SPAN, deadline_s: float = math.inf
     ) -> AsyncGenerator[pb.RunStreamResponse, None]:
         """Generates the parts of a completion; closing the generator before its end aborts the request.
 
@@ -61,6 +74,7 @@ class TextGenerator:
             request: A request that `check_request` has let pass.
             request_id: Stands in every part and in the log.
             span: What is told of it in a trace.
+            deadline_s: When the completion must have ended, on the event loop's clock.
 
         Raises:
             RunstreamError: It has no completion, or not a whole one.
@@ -91,7 +105,8 @@ class TextGenerator:
                 self._metrics,
             )
             said: list[pb.RunStreamResponse] = []
-            async with told_stages(span, moments), aclosing(model.engine.generate(submit, moments)) as outputs:
+            generating = model.engine.generate(submit, moments, deadline_s)
+            async with told_stages(span, moments), aclosing(generating) as outputs:
                 async for output in outputs:
                     if output.prompt_logprobs:
                         logprobs = output.prompt_logprobs

@@ -134,6 +134,7 @@ class Engine:
             torch.AcceleratorError: No step on this device can succeed any more.
         """
         result = StepResult()
+        num_prompt_tokens = 0
         scheduled = self._schedule()
         try:
             while scheduled:
@@ -143,6 +144,7 @@ class Engine:
                 scheduled = self._schedule()
             if self._flights:
                 scheduled = self._flights[0].scheduled
+                num_prompt_tokens = sum(map(_num_prompt_tokens, scheduled))
                 self._retire(result)
         except torch.AcceleratorError:
             raise
@@ -155,6 +157,7 @@ class Engine:
             num_waiting=self.scheduler.num_waiting,
             num_free_blocks=self.block_pool.num_free,
             num_preemptions=self.scheduler.num_preemptions,
+            num_prompt_tokens=num_prompt_tokens,
         )
 
     def _schedule(self) -> list[ScheduledSequence]:
@@ -236,6 +239,10 @@ class Engine:
         self.scheduler.preempt_all()
         self.block_pool.forget(range(self.block_pool.num_blocks))
         self._runner.forget()
+
+
+def _num_prompt_tokens(item: ScheduledSequence) -> int:
+    return max(0, min(item.end, item.sequence.num_prompt_tokens) - item.start)
 
 
 def _cause(reason: str | SamplingError) -> FailureCause:

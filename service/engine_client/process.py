@@ -7,13 +7,15 @@ One that gives no sign of life for too long is killed.
 
 import asyncio
 import logging
-import time
+import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 
+from service.engine_client.admission import Admission
 from service.engine_client.child import ENGINE_COMMAND, kill, messages_of, send_kill, spawn
 from service.engine_client.moments import Moments
-from service.engine_client.request import EngineOutput, EngineState, QueueBounds, Request, to_error
+from service.engine_client.request import EngineOutput, EngineState, QueueBounds, Request
+from service.engine_client.requests import Requests
 from service.engine_client.restarts import Deaths
 from service.engine_client.stalls import SignsOfLife
 from service.engine_client.watchers import Watchers
@@ -30,7 +32,7 @@ from service.engine_protocol.messages import (
     Submit,
     Working,
 )
-from service.errors import EngineFailedError, ModelNotReadyError, RunstreamError
+from service.errors import EngineFailedError, ModelNotReadyError
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ class EngineProcess:
     Args:
         config: What the engine loads, and its bounds.
         max_waiting, max_waiting_tokens: See `QueueBounds`.
+        max_wait_s: See `Admission`.
         stall_timeout_s: After how long without a sign of life, with requests to run, it counts as not serving.
         stall_kill_s: How much longer without one it is given, until it is killed; 0 for no end.
         command: The command that starts it.
@@ -64,21 +67,21 @@ class EngineProcess:
         stall_timeout_s: float = 30.0,
         stall_kill_s: float = 0.0,
         command: Sequence[str] = ENGINE_COMMAND,
+        max_wait_s: float = math.inf,
     ) -> None:
         self.config = config
         self.max_num_seqs = config.max_num_seqs
         self.engines_per_device = max(Counter(config.devices).values())
-        self.state = EngineState.STOPPED
-        self.state_detail = ""
+        self.state, self.state_detail = EngineState.STOPPED, ""
         self.info: EngineInfo | None = None
         self.stats = StepResult()
         self.free_bytes: int | None = None
         self.num_restarts = 0
         self.load_progress = 0.0
         self._command = command
-        self._bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
-        self._signs = SignsOfLife(stall_timeout_s, stall_kill_s)
-        self._requests: dict[str, Request] = {}
+        self._signs, self._requests = SignsOfLife(stall_timeout_s, stall_kill_s), Requests()
+        bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
+        self._admission = Admission(bounds, max_wait_s, self._requests)
         self._watchers = Watchers()
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,7 +96,7 @@ class EngineProcess:
     @property
     def num_running(self) -> int:
         """Requests that the engine has begun."""
-        return sum(request.has_started for request in self._requests.values())
+        return self._requests.num_running
 
     @property
     def num_waiting(self) -> int:
@@ -144,7 +147,7 @@ class EngineProcess:
         for task in self._tasks:
             task.cancel()
         self._process, self.info = None, None
-        self._fail_all(ModelNotReadyError(reason))
+        self._requests.fail_all(ModelNotReadyError(reason))
         self._watchers.notify()
         await asyncio.gather(*self._tasks, return_exceptions=True)  # the last, for who waits here may be cancelled
 
@@ -163,14 +166,25 @@ class EngineProcess:
         """Waits until `predicate` has held; it is asked after each message and each change of state, none left out."""
         await self._watchers.wait_for(predicate)
 
+    def check_room(self, account: str, deadline_s: float = math.inf) -> None:
+        """Refuses an online request of which no more is known, if any like it would be; see `Admission`."""
+        if self.state is EngineState.READY:
+            self._admission.check_room(account, deadline_s)
+
     async def generate(
-        self, submit: Submit, moments: Moments | None = None, *, was_accepted: bool = False
+        self,
+        submit: Submit,
+        moments: Moments | None = None,
+        deadline_s: float = math.inf,
+        *,
+        was_accepted: bool = False,
     ) -> AsyncGenerator[EngineOutput, None]:
         """Generates a completion; closing the generator before its end aborts the request.
 
         Args:
             submit: The request.
             moments: Gets its times.
+            deadline_s: When its answer must have ended, on the event loop's clock.
             was_accepted: Whether it has waited for another engine already, so that no bound refuses it any more.
 
         Yields:
@@ -178,11 +192,12 @@ class EngineProcess:
 
         Raises:
             ModelNotReadyError: The engine takes no requests now.
-            QueueFullError: As many requests wait, or as many tokens of their prompts, as may.
+            QueueFullError: Too much waits before it, or it has waited for too long.
             UnsatisfiableFormatError: The grammar can't be met.
             EngineFailedError: The engine failed while the request was running.
         """
-        request = self._submit(submit, moments or Moments(), was_accepted)
+        request = self._submit(submit, moments or Moments(), deadline_s, was_accepted)
+        dropping = self._admission.drop_when_late(request, deadline_s)
         try:
             while True:
                 await request.news.wait()
@@ -194,32 +209,28 @@ class EngineProcess:
                 if output.finish_reason:
                     return
         finally:
+            dropping.cancel()
             del self._requests[submit.id]
-            if not request.has_ended:
+            if not request.finish_reason:
                 self._send(Abort(submit.id))
 
     def release_waiting(self) -> None:
         """Ends the requests that it has not begun with ModelNotReadyError, so that another engine can have them."""
-        for request in self._requests.values():
-            if not request.has_started:
-                request.fail(self._not_ready())
+        self._requests.fail_waiting(self._not_ready())
 
     def _has_work(self) -> bool:
         """Whether signs of life are due; while it loads it may be silent."""
         return self.state is EngineState.READY and bool(self._requests)
 
-    def _submit(self, submit: Submit, moments: Moments, was_accepted: bool) -> Request:
+    def _submit(self, submit: Submit, moments: Moments, deadline_s: float, was_accepted: bool) -> Request:
         if self.state is not EngineState.READY:
             raise self._not_ready()
         if not was_accepted:
-            self._bounds.check(submit, self._requests.values())
+            self._admission.check(submit, deadline_s)
         if not self._requests:
             self._signs.begin()
-        if moments.submitted_at is None:
-            moments.submitted_at = time.perf_counter()
-        request = self._requests[submit.id] = Request(submit, moments=moments)
         self._send(submit)
-        return request
+        return self._requests.add(submit, moments)
 
     def _send(self, message: Submit | Abort) -> None:
         """Hands a message to the pipe's buffer; one that finds no engine is of no use to the next one either."""
@@ -252,38 +263,28 @@ class EngineProcess:
                 self.load_progress = 1.0
                 self.stats, self.info = StepResult(num_free_blocks=info.num_kv_tokens // BLOCK_SIZE), info
                 self._set_state(EngineState.READY, "")
+                self._admission.restart()
                 for request in self._requests.values():
                     self._send(request.submit)
             case LoadFailed(reason, self.free_bytes):
                 self._set_state(EngineState.FAILED, reason)
-                self._fail_all(self._not_ready())
+                self._requests.fail_all(self._not_ready())
             case Started(ids, is_compiling):
-                for request_id in ids:
-                    if started := self._requests.get(request_id):
-                        started.start(is_compiling=is_compiling)
+                self._requests.start(ids, is_compiling=is_compiling)
             case StepResult():
-                self._handle_result(message)
-
-    def _handle_result(self, result: StepResult) -> None:
-        self.stats = result
-        for output in result.outputs:
-            if request := self._requests.get(output.id):
-                request.grow(output)
-        for failure in result.failed:
-            if failed := self._requests.get(failure.id):
-                failed.fail(to_error(failure, failed.submit))
+                self.stats = message
+                self._admission.note(message)
+                self._requests.take(message)
 
     async def _recover_from_death(self) -> bool:
         """Ends the requests that ran when the process died, and pauses; False if it has died too often."""
-        for request in self._requests.values():
-            if request.has_started:
-                request.fail(EngineFailedError(ENGINE_FAILED))
+        self._requests.fail_started(EngineFailedError(ENGINE_FAILED))
         self._deaths.record()
         num_deaths, code = self._deaths.num_recent, self._process.returncode if self._process else None
         _log.error("the engine process ended with status %s, time %d within a minute", code, num_deaths)
         if self._deaths.are_too_many:
             self._set_state(EngineState.FAILED, f"the engine ended {num_deaths} times within a minute; see the log")
-            self._fail_all(self._not_ready())
+            self._requests.fail_all(self._not_ready())
             self._watchers.notify()
             return False
         self._set_state(EngineState.LOADING, "the engine failed and is being started again")
@@ -293,10 +294,6 @@ class EngineProcess:
 
     def _not_ready(self) -> ModelNotReadyError:
         return ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")
-
-    def _fail_all(self, error: RunstreamError) -> None:
-        for request in self._requests.values():
-            request.fail(error)
 
     def _set_state(self, state: EngineState, detail: str) -> None:
         self.state, self.state_detail = state, detail

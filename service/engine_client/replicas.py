@@ -7,6 +7,7 @@ What waits for one that is stalled goes to another, too.
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -156,7 +157,21 @@ class Replicas:
             device=", ".join(info.device for info in infos),
         )
 
-    async def generate(self, submit: Submit, moments: Moments | None = None) -> AsyncGenerator[EngineOutput, None]:
+    def check_room(self, account: str, deadline_s: float = math.inf) -> None:
+        """Refuses an online request of which no more is known if every engine that serves would; see `Admission`."""
+        refusals: list[QueueFullError] = []
+        serving = [engine for engine in self.engines if engine.is_serving]
+        for engine in serving:
+            try:
+                engine.check_room(account, deadline_s)
+            except QueueFullError as error:
+                refusals.append(error)
+        if refusals and len(refusals) == len(serving):
+            raise min(refusals, key=lambda error: error.retry_after_s or 0)
+
+    async def generate(
+        self, submit: Submit, moments: Moments | None = None, deadline_s: float = math.inf
+    ) -> AsyncGenerator[EngineOutput, None]:
         """Generates a completion with one of the engines; see `EngineProcess.generate`."""
         full: set[int] = set()
         moments = moments or Moments()
@@ -165,7 +180,8 @@ class Replicas:
             place = self._choose(submit, full)
             engine, has_begun = self.engines[place], False
             try:
-                async with aclosing(engine.generate(submit, moments, was_accepted=was_accepted)) as outputs:
+                generating = engine.generate(submit, moments, deadline_s, was_accepted=was_accepted)
+                async with aclosing(generating) as outputs:
                     async for output in outputs:
                         has_begun = True
                         yield output

@@ -57,6 +57,7 @@ class Request:
         token_ids, logprobs: The tokens that came since `pop_output`, and their log probabilities if asked for.
         prompt_logprobs: Those of the prompt's tokens, until they are taken.
         num_cached_tokens: How many of the prompt's tokens came from the prefix cache; known with the first token.
+        num_tokens: How many tokens have come, taken or not.
         finish_reason, error: One of them is set at its end, once.
         news: Set when there is something to take.
     """
@@ -68,6 +69,7 @@ class Request:
     logprobs: list[TokenLogprobs] = field(default_factory=list)
     prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
     num_cached_tokens: int = 0
+    num_tokens: int = 0
     finish_reason: FinishReason | None = None
     error: RunstreamError | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,6 +91,7 @@ class Request:
             return
         self.moments.note_token(is_last=output.finish_reason is not None)
         self.token_ids.append(output.token_id)
+        self.num_tokens += 1
         if output.logprobs is not None:
             self.logprobs.append(output.logprobs)
         self.prompt_logprobs += output.prompt_logprobs

@@ -189,6 +189,7 @@ class StepResult:
         num_running, num_waiting: How many sequences there are now.
         num_free_blocks: How many blocks of the KV cache are free; blocks that only the prefix cache has are among them.
         num_preemptions: How many times a sequence was preempted since the engine started.
+        num_prompt_tokens: How many tokens of prompts the step computed.
     """
 
     outputs: list[StepOutput] = field(default_factory=list)
@@ -198,3 +199,4 @@ class StepResult:
     num_waiting: int = 0
     num_free_blocks: int = 0
     num_preemptions: int = 0
+    num_prompt_tokens: int = 0

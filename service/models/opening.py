@@ -56,6 +56,7 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> LoadableModel:
             config.stall_timeout_s,
             config.stall_kill_s,
             config.engine_command or ENGINE_COMMAND,
+            config.max_wait_s,
         )
         for engine_config in engine_configs(config, entry)
     ]

@@ -31,6 +31,12 @@ class Calls:
         self._is_draining = False
         self._are_ended = False
 
+    def deadline_s(self, context: ServicerContext) -> float:
+        """When the call must have ended, on the event loop's clock."""
+        time_remaining = context.time_remaining()
+        time_left_s = self._default_timeout_s if time_remaining is None else time_remaining
+        return asyncio.get_running_loop().time() + time_left_s
+
     @contextlib.asynccontextmanager
     async def admit(self, context: ServicerContext) -> AsyncIterator[None]:
         """Holds a call while it is answered. A deadline of the client's own is gRPC's to keep: it cancels the call.

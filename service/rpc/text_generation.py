@@ -69,7 +69,9 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         request_id = request_id_of(context)
         async with error_status(context, request_id, self._metrics.count_failure):
             self._auth.check(context)
+            deadline_s = self._calls.deadline_s(context)
+            self._generator.check_room(request, "", deadline_s)
             check_request(request)
-            generating = self._generator.generate(request, request_id, current_span())
+            generating = self._generator.generate(request, request_id, current_span(), deadline_s)
             async with self._calls.admit(context), aclosing(generating) as stream:
                 yield request_id, stream

@@ -124,6 +124,7 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "dtype": None,
         "max_waiting": 4,
         "max_waiting_tokens": 32_000,
+        "max_wait_s": 60.0,
         "max_num_seqs": 16,
         "max_num_batched_tokens": 256,
         "kv_cache_memory_mib": 64,
