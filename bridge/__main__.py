@@ -26,6 +26,8 @@ from bridge.http.access_log import configure_logging
 from bridge.http.addresses import bare_host, check_page, check_target, read_host_name, read_origin, unix_path
 from bridge.http.unix_socket import ListenError
 from bridge.server import serve
+from bridge.workers.child import WorkerError
+from bridge.workers.supervisor import supervise
 from tracing.opening import check_endpoint
 from transport.addresses import check_target_of_token, is_loopback
 
@@ -146,6 +148,12 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     "OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.",
 )
 @option(
+    "--workers",
+    default=Config.workers,
+    type=click.IntRange(1, 64),
+    help="How many processes answer, each on a core of its own. What is limited is limited in each.",
+)
+@option(
     "--log-level",
     default=Config.log_level,
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
@@ -184,8 +192,8 @@ def _serve(config: Config) -> None:
         if config.service_token and not (config.service_ca or config.allow_plaintext_token):
             check_target_of_token(config.service)
         tokens = read_token_file(config.token_file) if config.token_file else ()
-        asyncio.run(serve(build_app(config, tokens), config))
-    except (ListenError, OSError, ValueError) as error:
+        asyncio.run(supervise(config) if config.workers > 1 else serve(build_app(config, tokens), config))
+    except (ListenError, WorkerError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
 
 

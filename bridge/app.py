@@ -13,7 +13,9 @@ from bridge.config import CONFIG, Config
 from bridge.http.drain import DRAIN, Drain
 from bridge.http.metrics import METRICS, Metrics
 from bridge.http.recent_requests import RECENT_REQUESTS, RecentRequests
+from bridge.http.told_requests import tell_requests
 from bridge.http.turns import LARGE
+from bridge.http.worker_group import WORKER_GROUP, WorkerGroup
 from bridge.middleware.errors import add_request_id, answer_errors, name_server, observe, take_turns
 from bridge.middleware.origin import add_cors_headers, check_origin
 from bridge.middleware.traces import TRACING, trace
@@ -32,18 +34,22 @@ from tracing.opening import open_tracing
 MAX_TRACES_ASKED_FOR_PER_S: Final = 100
 
 
-def build_app(config: Config, tokens: tuple[Token, ...]) -> web.Application:
+def build_app(config: Config, tokens: tuple[Token, ...], group: WorkerGroup | None = None) -> web.Application:
     """Makes the application.
 
     Args:
         config: The settings.
         tokens: Who may use it; none lets everybody.
+        group: The workers that this process is one of; None if it is alone.
     """
     app = web.Application(middlewares=[trace, observe, answer_errors, check_origin, take_turns])
     app[CONFIG], app[TOKENS] = config, tokens
-    app[METRICS], app[DRAIN] = Metrics(), Drain(config.shutdown_grace_s)
+    app[METRICS], app[DRAIN] = Metrics(group), Drain(config.shutdown_grace_s)
     app[RECENT_REQUESTS], app[LARGE] = RecentRequests(), asyncio.Lock()
     app.cleanup_ctx.extend([_send_traces, _connect, watch_service])
+    if group:
+        app[WORKER_GROUP] = group
+        app.cleanup_ctx.append(tell_requests)
     app.on_response_prepare.extend([name_server, add_request_id, add_cors_headers])
     app.on_shutdown.append(app[DRAIN].finish)
     binding.add_routes(app.router)

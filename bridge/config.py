@@ -33,6 +33,7 @@ class Config:
         pad_events: Whether native streams hide the lengths of their texts with padding.
         shutdown_grace_s: The most seconds that running answers get to end when the bridge is told to.
         otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
+        workers: How many processes share the address.
         log_level: The least severe messages to log, a name of the logging module.
     """
 
@@ -57,6 +58,7 @@ class Config:
     pad_events: bool = False
     shutdown_grace_s: float = 5.0
     otlp_endpoint: str = ""
+    workers: int = 1
     log_level: str = "INFO"
 
     @property

@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import errno
 import signal
+import socket
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiohttp import web
 
-from bridge.config import Config
+from bridge.config import CONFIG, Config
 from bridge.http.addresses import unix_path
 from bridge.http.connection import Runner
 from bridge.http.tls import ServerContext
@@ -25,41 +27,75 @@ async def serve(app: web.Application, config: Config) -> None:
         ListenError: The address can't be listened on.
         CertificateError: TLS can't use its files.
     """
-    told_to_end = _signalled()
+    told_to_end = signalled()
     runner = Runner(app, LAST_WORDS_S)
     await runner.setup()
     with contextlib.ExitStack() as sockets:
         try:
             await _listen(runner, config, sockets)
-            print(f"bridge listening on {_url(runner, config)}", flush=True)
+            print(f"bridge listening on {url_of(config, _port(runner))}", flush=True)
             await told_to_end.wait()
         finally:
             await runner.cleanup()
 
 
+async def serve_on(app: web.Application, listening: Sequence[socket.socket], tell_ready: Callable[[], None]) -> None:
+    """Serves on sockets that are bound, until SIGTERM or SIGINT; `tell_ready` is called once they are listened on.
+
+    Raises:
+        CertificateError: TLS can't use its files.
+    """
+    told_to_end = signalled()
+    runner = Runner(app, LAST_WORDS_S)
+    await runner.setup()
+    try:
+        context = _tls_of(app[CONFIG])
+        for each in listening:
+            await web.SockSite(runner, each, ssl_context=context).start()
+        tell_ready()
+        await told_to_end.wait()
+    finally:
+        await runner.cleanup()
+
+
 async def _listen(runner: web.AppRunner, config: Config, sockets: contextlib.ExitStack) -> None:
-    context = ServerContext(files) if (files := config.tls_files) else None
+    context = _tls_of(config)
     if path := unix_path(config.host):
         await web.SockSite(runner, sockets.enter_context(bound(path)), ssl_context=context).start()
         return
     try:
         await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
     except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            advice = "end what listens there or choose another port with --port"
-            raise ListenError(f"port {config.port} of {config.host} is in use: {advice}") from None
-        advice = "choose another address with --host or --port"
-        raise ListenError(f"can't listen on port {config.port} of {config.host}, {error.strerror}: {advice}") from None
+        raise to_listen_error(error, config) from None
 
 
-def _url(runner: web.AppRunner, config: Config) -> str:
+def _tls_of(config: Config) -> ServerContext | None:
+    return ServerContext(files) if (files := config.tls_files) else None
+
+
+def to_listen_error(error: OSError, config: Config) -> ListenError:
+    """Tells what to do when a port can't be listened on."""
+    if error.errno == errno.EADDRINUSE:
+        advice = "end what listens there or choose another port with --port"
+        return ListenError(f"port {config.port} of {config.host} is in use: {advice}")
+    advice = "choose another address with --host or --port"
+    return ListenError(f"can't listen on port {config.port} of {config.host}, {error.strerror}: {advice}")
+
+
+def url_of(config: Config, port: int) -> str:
+    """Where the bridge is asked, as its first line tells it; a Unix socket has no port."""
     if path := unix_path(config.host):
         return f"unix:{path}"
-    scheme, port = "https" if config.tls_cert else "http", runner.addresses[0][1]
+    scheme = "https" if config.tls_cert else "http"
     return f"{scheme}://[{config.host}]:{port}" if ":" in config.host else f"{scheme}://{config.host}:{port}"
 
 
-def _signalled() -> asyncio.Event:
+def _port(runner: web.AppRunner) -> int:
+    address = runner.addresses[0]
+    return int(address[1]) if isinstance(address, tuple) else 0
+
+
+def signalled() -> asyncio.Event:
     """An event that the signals which end a process set from now on."""
     signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

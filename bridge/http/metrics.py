@@ -3,6 +3,10 @@
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from bridge.http.worker_group import WorkerGroup, WorkerProcesses
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
@@ -10,13 +14,21 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 class Metrics:
     """The metrics of one application, in a registry of their own.
 
+    Among several workers each keeps its own in a file, and whichever is asked tells them of all together. A gauge says
+    in `multiprocess_mode` what that means for it.
+
     Labels hold only what the bridge itself chooses (routes, statuses, codes), never what a client sent: each new value
     would be a new series for ever.
+
+    Args:
+        group: The workers that the process is one of; None if it is alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, group: WorkerGroup | None = None) -> None:
         self._registry = CollectorRegistry()
-        ProcessCollector(registry=self._registry)
+        self._told = _registry_of(group) if group else self._registry
+        if group is None:
+            ProcessCollector(registry=self._registry)
         self.requests = Counter(
             "runstream_bridge_requests",
             "Requests answered, by route and HTTP status; 499 is a client that left.",
@@ -43,12 +55,27 @@ class Metrics:
             registry=self._registry,
         )
         self.streams_open = Gauge(
-            "runstream_bridge_streams_open", "Streamed answers being written.", registry=self._registry
+            "runstream_bridge_streams_open",
+            "Streamed answers being written.",
+            multiprocess_mode="livesum",
+            registry=self._registry,
         )
 
     def exposition(self) -> web.Response:
         """All metrics in Prometheus's text format."""
-        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=generate_latest(self._told), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def families(self) -> dict[str, Metric]:
+        """All metrics by name, of all workers together."""
+        return {family.name: family for family in self._told.collect()}
+
+
+def _registry_of(group: WorkerGroup) -> CollectorRegistry:
+    """What the workers have in their files, and the processes themselves."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(group.folder))  # type: ignore[no-untyped-call]
+    registry.register(WorkerProcesses(group))
+    return registry
 
 
 METRICS = web.AppKey("metrics", Metrics)

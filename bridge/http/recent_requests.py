@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,6 +70,13 @@ class RecentRequests:
                 error=clipped(access.error),
             )
         )
+
+    @classmethod
+    def holding(cls, requests: Iterable[RecentRequest]) -> "RecentRequests":
+        """Those that others have taken, oldest first."""
+        made = cls()
+        made._requests.extendleft(requests)
+        return made
 
     def of(self, accounts: Collection[str] | None) -> list[RecentRequest]:
         """The requests of some accounts, newest first; None means of all."""
