@@ -139,6 +139,12 @@ class Metrics:
             ["model", "outcome"],
             registry=self.registry,
         )
+        self._batch_store_errors = Counter(
+            "runstream_batch_store_errors",
+            "Failures of the file of batches, by SQLite's name for them.",
+            ["kind"],
+            registry=self.registry,
+        )
         self._num_batch_items_waiting = Gauge(
             "runstream_num_batch_items_waiting", "Items of batches without a result.", registry=self.registry
         )
@@ -178,6 +184,10 @@ class Metrics:
     def count_batch_items(self, model: str, outcome: str, num_items: int = 1) -> None:
         """Counts items of a batch that got their result."""
         self._batch_items.labels(model, outcome).inc(num_items)
+
+    def count_batch_store_error(self, kind: str) -> None:
+        """Counts a failure of the file of batches."""
+        self._batch_store_errors.labels(kind).inc()
 
     def count_failure(self, reason: str) -> None:
         """Counts a call that ended with an error of this `reason`."""

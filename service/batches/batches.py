@@ -1,10 +1,9 @@
 """Batches: taken as a whole, answered by the lanes behind online requests, kept in a file until they expire."""
 
 import asyncio
+import contextlib
 import functools
 import logging
-import sqlite3
-import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,8 +16,11 @@ from service.batches.lane import CANCELLED, Lane, to_cancelled
 from service.batches.pages import to_cursor, to_page_size, to_token
 from service.batches.records import BatchRecord, WaitingItem
 from service.batches.request import check_account, to_new_batch, to_request_id
-from service.batches.store import BatchStore, StoreThread
-from service.errors import BatchesDisabledError
+from service.batches.steady_clock import SteadyClock
+from service.batches.store import BatchStore
+from service.batches.store_thread import CallersStore, StoreThread
+from service.batches.troubles import DiskTroubles
+from service.errors import BatchesDisabledError, ModelNotReadyError
 from service.generation import TextGenerator
 from service.metrics import Metrics
 from service.models.model import Model
@@ -32,6 +34,8 @@ _MAX_INLINE_BYTES = 1 << 16
 # One takes seconds. In the threads that all requests share, a few at once would hold those up, too.
 _LARGE = ThreadPoolExecutor(1, "large-batch")
 _EXPIRY_PERIOD_S = 60.0
+ERASE_PERIOD_S = 1.0
+"""How soon what was answered or deleted is also gone from the log beside the file."""
 
 
 class Batches:
@@ -42,7 +46,7 @@ class Batches:
         generator: What answers.
         metrics: Gets counts.
         ttl_s: For how many seconds a batch and its results are kept once it is done.
-        clock: Tells the time, in seconds since 1970.
+        clock: Tells the time, in seconds since 1970; None for one that does not jump when the machine's is set.
     """
 
     def __init__(
@@ -51,13 +55,14 @@ class Batches:
         generator: TextGenerator,
         metrics: Metrics,
         ttl_s: float,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._models = models
         self._generator = generator
         self._metrics = metrics
         self._ttl_s = ttl_s
-        self._clock = clock
+        self._clock = clock or SteadyClock()
+        self._troubles = DiskTroubles(metrics.count_batch_store_error)
         self._thread: StoreThread | None = None
         self._is_draining = False
         self._lanes: list[Lane] = []
@@ -80,6 +85,7 @@ class Batches:
         if num_waiting := self._thread.num_waiting:
             _log.info("%d items of batches wait for an answer", num_waiting)
         self._run(self._expire())
+        self._run(self._erase())
         self._models.on_open(self._open_lane)
 
     def _open_lane(self, model: Model) -> None:
@@ -87,7 +93,9 @@ class Batches:
             return
         names = functools.partial(self._models.answered_by, model)
         on_end = self._metrics.count_batch_items
-        lane = Lane(model, names, self._generator, self._thread, clock=self._clock, on_end=on_end)
+        lane = Lane(
+            model, names, self._generator, self._thread, troubles=self._troubles, clock=self._clock, on_end=on_end
+        )
         self._lanes.append(lane)
         self._run(lane.run())
 
@@ -220,16 +228,21 @@ class Batches:
 
     async def _expire(self) -> None:
         while True:
-            try:
+            with contextlib.suppress(ModelNotReadyError):  # the disk fails, which is told
                 await self.forget_expired()
-            except sqlite3.Error:
-                _log.exception("expired batches can't be deleted")
             await asyncio.sleep(min(_EXPIRY_PERIOD_S, self._ttl_s))
 
-    def _store(self) -> StoreThread:
+    async def _erase(self) -> None:
+        while True:
+            await asyncio.sleep(ERASE_PERIOD_S)
+            if self._thread is not None and self._thread.is_erasable:
+                with contextlib.suppress(ModelNotReadyError):
+                    await self._store()(BatchStore.erase)
+
+    def _store(self) -> CallersStore:
         if self._thread is None:
             raise BatchesDisabledError("this service keeps no batches: start it with --batch-db PATH")
-        return self._thread
+        return CallersStore(self._thread, self._troubles)
 
     def _to_batch(self, record: BatchRecord) -> batches_pb2.Batch:
         batch = batches_pb2.Batch(

@@ -1,11 +1,18 @@
 """The SQLite file of the batches: how it is opened, and what earlier versions of it lack."""
 
+import logging
 import os
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
 from service.config import ConfigError
+
+_log = logging.getLogger(__name__)
+
+CHECK_TIMEOUT_S = 10.0
+"""How long the start may be held up by the check whether the file is damaged."""
 
 # What is small stands in front of the blobs, so that looking for it reads none of them.
 FIRST_SCHEMA = """
@@ -51,6 +58,10 @@ CREATE INDEX waiting_items ON items (model, turn, number) WHERE is_done = 0;
 _STEPS = (FIRST_SCHEMA, _REQUEST_IDS_AND_CANCELS, _TURNS)
 
 
+class DamagedError(sqlite3.DatabaseError):
+    """The file's pages contradict each other."""
+
+
 def open_file(path: Path) -> sqlite3.Connection:
     """Opens the file, for this process alone, and brings it to the newest version.
 
@@ -58,7 +69,7 @@ def open_file(path: Path) -> sqlite3.Connection:
         path: The file; it and its folder are made if they are not there, for this user's eyes only.
 
     Raises:
-        ConfigError: It can't be used, or another process uses it.
+        ConfigError: It can't be used, it is damaged, or another process uses it.
     """
     try:
         return _open(path)
@@ -85,8 +96,9 @@ def _prepare(db: sqlite3.Connection) -> None:
     for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
         db.execute(f"PRAGMA {pragma}")
     # What is deleted was a prompt or an answer.
-    for pragma in ("secure_delete = ON", "foreign_keys = ON"):
+    for pragma in ("secure_delete = ON", "foreign_keys = ON", "temp_store = MEMORY"):
         db.execute(f"PRAGMA {pragma}")
+    _check(db)
     with db:
         db.execute("BEGIN EXCLUSIVE")
         version = _pragma(db, "user_version")
@@ -96,6 +108,25 @@ def _prepare(db: sqlite3.Connection) -> None:
             for statement in step.split(";")[:-1]:
                 db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(_STEPS)}")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # what a killed process has left there may be a prompt
+
+
+def _check(db: sqlite3.Connection) -> None:
+    """Raises if the file is damaged, as far as that can be seen in `CHECK_TIMEOUT_S`."""
+    timer = threading.Timer(CHECK_TIMEOUT_S, db.interrupt)
+    timer.start()
+    try:
+        found = _pragma(db, "quick_check(1)")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        _log.info("the file of the batches is so large that %.0f s were too few to check all of it", CHECK_TIMEOUT_S)
+        return
+    finally:
+        timer.cancel()
+        timer.join()
+    if found != "ok":
+        raise DamagedError(found.splitlines()[-1])  # the first names the database, which is the file
 
 
 def _pragma(db: sqlite3.Connection, name: str) -> Any:
@@ -104,6 +135,12 @@ def _pragma(db: sqlite3.Connection, name: str) -> Any:
 
 def _reason(path: Path, error: Exception) -> str:
     advice = "choose another with --batch-db, or none for no batches"
-    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what its kind is in detail
+    if code == sqlite3.SQLITE_BUSY:
         return f"--batch-db {path} is in use by another service: {advice}"
+    if isinstance(error, DamagedError) or code == sqlite3.SQLITE_CORRUPT:
+        return (
+            f"--batch-db {path} is damaged: {error}. It may hold batches, so it is not thrown away: move it and "
+            f"{path.name}-wal away or put a copy back; or {advice}"
+        )
     return f"--batch-db {path} can't be used: {error}; {advice}"

@@ -11,7 +11,9 @@ from runstream.v1 import batches_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.batches.records import WaitingItem
-from service.batches.store import BatchStore, StoreThread
+from service.batches.store import BatchStore
+from service.batches.store_thread import StoreThread
+from service.batches.troubles import DiskTroubles
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, RunstreamError
 from service.generation import TextGenerator
 from service.models.model import Model
@@ -40,6 +42,7 @@ class Lane:
         names: Tells the models that the items ask, those for which it stands in included.
         generator: What answers.
         store: Where the items are.
+        troubles: Are told when it fails.
         clock: Tells the time, in seconds since 1970.
         on_end: Is called for each item that got its result, with the model's id and "succeeded" or why it failed.
         longest_pause_s: How long it waits at most before it tries again what did not work.
@@ -52,6 +55,7 @@ class Lane:
         generator: TextGenerator,
         store: StoreThread,
         *,
+        troubles: DiskTroubles,
         clock: Callable[[], float],
         on_end: OnEnd,
         longest_pause_s: float = 5.0,
@@ -60,6 +64,7 @@ class Lane:
         self._names = names
         self._generator = generator
         self._store = store
+        self._troubles = troubles
         self._clock = clock
         self._on_end = on_end
         self._longest_pause_s = longest_pause_s
@@ -79,8 +84,8 @@ class Lane:
             self._has_news.clear()
             try:
                 await self._start_items()
-            except sqlite3.Error:
-                _log.exception("the batches of %s can't be read", self._model.entry.id)
+            except sqlite3.Error as error:
+                self._troubles.tell(error)
                 self._put_off()
             await self._has_news.wait()
             await asyncio.sleep(self._pause_s)
@@ -129,7 +134,7 @@ class Lane:
         self._has_news.set()
 
     async def _answer(self, item: WaitingItem, is_suspect: bool) -> None:
-        if not await self._note(item, lambda store: store.begin(item)):
+        if not await self._note(lambda store: store.begin(item)):
             return
         request = pb.RunRequest.FromString(item.request)
         result = _result_for(item, request)
@@ -152,7 +157,6 @@ class Lane:
         written = result.SerializeToString()
         now = self._clock()
         await self._note(
-            item,
             lambda store: store.finish(item, written, now, has_succeeded=has_succeeded),
             lambda is_first: self._on_end(self._model.entry.id, outcome) if is_first else None,
         )
@@ -178,16 +182,16 @@ class Lane:
             _log.exception("item %d of batch %s failed", item.index, item.batch_id)
             raise RunstreamError("internal error") from error
 
-    async def _note(
-        self, item: WaitingItem, change: Callable[[BatchStore], bool], then: Callable[[bool], None] | None = None
-    ) -> bool:
+    async def _note(self, change: Callable[[BatchStore], bool], then: Callable[[bool], None] | None = None) -> bool:
         """Changes the store, in the end: a disk that is full for a while holds the lane up and loses no answer."""
+        pause_s = min(_FIRST_PAUSE_S, self._longest_pause_s)
         while True:
             try:
                 return await self._store(change, then)
-            except sqlite3.Error:
-                _log.exception("item %d of batch %s can't be written", item.index, item.batch_id)
-                await asyncio.sleep(self._longest_pause_s)
+            except sqlite3.Error as error:
+                self._troubles.tell(error)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, self._longest_pause_s)
 
 
 def to_cancelled(item: WaitingItem) -> bytes:

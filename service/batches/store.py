@@ -1,13 +1,9 @@
 """What is kept of batches, one process at a time, so that they outlive it."""
 
-import asyncio
 import contextlib
-import functools
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 from service.batches.file import open_file
 from service.batches.records import BatchRecord, Cursor, NewBatch, WaitingItem
@@ -20,8 +16,6 @@ _MAX_SHOWN_CHARACTERS = 64
 
 _RECORD = ", ".join(BatchRecord._fields)
 _WAITING = "items.number, id, item_index, external_reference, request"
-
-_T = TypeVar("_T")
 
 
 class BatchStore:
@@ -36,10 +30,12 @@ class BatchStore:
 
     Attributes:
         num_waiting: How many items have no result; any thread may read it.
+        is_erasable: Whether `erase` has something to do; any thread may read it.
     """
 
     def __init__(self, path: Path, ttl_s: float) -> None:
         self._ttl_s = ttl_s
+        self.is_erasable = False
         self._db = open_file(path)
         self._turns = Turns(self._db)
         self.num_waiting: int = self._db.execute("SELECT count(*) FROM items WHERE is_done = 0").fetchone()[0]
@@ -48,6 +44,11 @@ class BatchStore:
         """Gives the file free for another process."""
         self._db.close()
 
+    def erase(self) -> None:
+        """Lets nothing be left of what was answered or deleted, also not in the log beside the file."""
+        is_busy, *_ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self.is_erasable = bool(is_busy)
+
     def create(self, new: NewBatch, now: float) -> BatchRecord:
         """Stores a batch, unless an earlier request with its `request_id` has made one: then this is that one.
 
@@ -55,7 +56,7 @@ class BatchStore:
             InvalidRequestError: The earlier request had another model or other items.
             QueueFullError: With its items more would wait than may.
         """
-        with self._transaction():
+        with self._transaction(erases=True):
             if earlier := self._of_request(new, now):
                 return earlier
             if self.num_waiting + len(new.items) > MAX_WAITING_ITEMS:
@@ -134,7 +135,7 @@ class BatchStore:
         Raises:
             BatchNotFoundError: As for `get`.
         """
-        with self._transaction():
+        with self._transaction(erases=True):
             waiting = self._waiting_of(batch_id) if self.get(account, batch_id, now).num_waiting else []
             if waiting:
                 self._db.executemany(
@@ -154,14 +155,14 @@ class BatchStore:
         Raises:
             BatchNotFoundError: As for `get`.
         """
-        with self._transaction():
+        with self._transaction(erases=True):
             record = self.get(account, batch_id, now)
             self._db.execute("DELETE FROM batches WHERE id = ?", (batch_id,))
         self.num_waiting -= record.num_waiting
 
     def delete_expired(self, now: float) -> int:
         """Forgets the batches whose time is up; returns how many."""
-        with self._transaction():
+        with self._transaction(erases=True):
             return self._db.execute("DELETE FROM batches WHERE ended_at <= ?", (now - self._ttl_s,)).rowcount
 
     def waiting(self, models: Sequence[str], begun: Collection[int], limit: int) -> list[WaitingItem]:
@@ -195,7 +196,7 @@ class BatchStore:
 
     def finish(self, item: WaitingItem, result: bytes, now: float, *, has_succeeded: bool) -> bool:
         """Stores an item's result, the first only; False if it has one or its batch is gone."""
-        with self._transaction():
+        with self._transaction(erases=True):
             changed = self._db.execute(
                 "UPDATE items SET is_done = 1, request = x'', result = ? WHERE number = ? AND is_done = 0",
                 (result, item.number),
@@ -250,48 +251,9 @@ class BatchStore:
         return [WaitingItem(*row) for row in rows]
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self, *, erases: bool = False) -> Iterator[None]:
         """Commits at its end, or leaves all as it was."""
         with self._db:
             self._db.execute("BEGIN IMMEDIATE")
             yield
-
-
-class StoreThread:
-    """Uses a store in a thread of its own, so that the event loop never waits for the disk.
-
-    Args:
-        store: The store.
-    """
-
-    def __init__(self, store: BatchStore) -> None:
-        self._store = store
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches")
-
-    @property
-    def num_waiting(self) -> int:
-        """How many items have no result."""
-        return self._store.num_waiting
-
-    async def __call__(self, use: Callable[[BatchStore], _T], then: Callable[[_T], None] | None = None) -> _T:
-        """What `use` returns of the store.
-
-        Args:
-            use: What is to be done.
-            then: What follows from it. It is called with what `use` has returned, in the event loop, whether or not
-                who called this was cancelled meanwhile: a change can't be taken back, and half of one is none.
-        """
-        future = self._executor.submit(use, self._store)
-        if then is not None:
-            future.add_done_callback(functools.partial(_follow, asyncio.get_running_loop(), then))
-        return await asyncio.wrap_future(future)
-
-    def close(self) -> None:
-        """Lets what has begun end, and closes the store."""
-        self._executor.shutdown(cancel_futures=True)
-        self._store.close()
-
-
-def _follow(loop: asyncio.AbstractEventLoop, then: Callable[[_T], None], future: Future[_T]) -> None:
-    if not future.cancelled() and future.exception() is None:
-        loop.call_soon_threadsafe(then, future.result())
+        self.is_erasable |= erases

@@ -7,6 +7,7 @@ from typing import Any
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.batches.batches import Batches
+from service.batches.store_thread import StoreThread
 from service.metrics import Metrics
 from tests.support.batch_requests import batch_of
 
@@ -53,6 +54,12 @@ class Setting:
         self.batches = Batches(models, generator, self.metrics, ttl_s=60.0)
         self.batches.open(path)
         self.batches.start()
+
+    @property
+    def thread(self) -> StoreThread:
+        """The thread of their file."""
+        assert self.batches._thread is not None
+        return self.batches._thread
 
     async def counts_are_right(self):
         """Whether the gauge says what the file has, in the store's thread, which alone changes either."""

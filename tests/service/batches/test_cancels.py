@@ -21,8 +21,8 @@ async def setting(tmp_path):
 async def test_a_create_that_is_cancelled_anywhere_leaves_nothing_uncounted_and_its_lane_awake(setting):
     async for where in each_cancel(lambda: setting.batches.create(asked(OPEN))):
         assert await setting.counts_are_right(), where
-        await setting.until(lambda: not setting.batches._store().num_waiting)
-    assert setting.batches._store().num_waiting <= 2
+        await setting.until(lambda: not setting.thread.num_waiting)
+    assert setting.thread.num_waiting <= 2
 
 
 async def test_a_large_create_that_is_cancelled_anywhere_leaves_nothing_uncounted(setting):
@@ -41,7 +41,7 @@ async def test_an_end_of_a_batch_that_is_cancelled_anywhere_is_whole_or_not_at_a
     await setting.until(lambda: len(setting.gate.running) == 2)
     async for where in each_cancel(end_it):
         assert await setting.counts_are_right(), where
-        if setting.batches._store().num_waiting:
+        if setting.thread.num_waiting:
             assert len(setting.gate.running) == 2, where
         else:
             await setting.until(lambda: not setting.gate.running)
@@ -75,7 +75,7 @@ async def test_a_lane_that_is_cancelled_anywhere_leaves_each_item_for_the_next_o
         await other.batches.stop()
         assert not other.gate.running
         again = Setting(tmp_path / f"{number}.sqlite")
-        await again.until(lambda again=again: not again.batches._store().num_waiting)
+        await again.until(lambda again=again: not again.batches._thread.num_waiting)
         (batch,), _ = await again.batches.page(ACCOUNT, 0, "")
         assert (batch.state, batch.num_succeeded) == (batches_pb2.BATCH_STATE_DONE, 7)
         await again.batches.stop()

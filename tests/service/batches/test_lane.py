@@ -12,7 +12,9 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.batches.lane import Lane
 from service.batches.records import NewBatch, NewItem
-from service.batches.store import BatchStore, StoreThread
+from service.batches.store import BatchStore
+from service.batches.store_thread import StoreThread
+from service.batches.troubles import DiskTroubles
 from service.errors import EngineFailedError, ModelNotReadyError
 
 PATIENCE_S = 20.0
@@ -27,6 +29,7 @@ class Answers:
         num_turns: How often everybody else has had a turn before a prompt is answered; 10 times unless it is told.
         runs: The prompts being answered whenever one begins, that one last.
         outcomes: What was told of items that got their result.
+        troubles: The kinds of the disk's errors.
     """
 
     def __init__(self):
@@ -35,6 +38,7 @@ class Answers:
         self.num_turns = {}
         self.runs = []
         self.outcomes = []
+        self.troubles = []
         self._have_begun = asyncio.Event()
         self._running = []
 
@@ -107,6 +111,7 @@ async def running_lane(answers, thread, num_items, longest_pause_s=0.01, **engin
         lambda: ["model"],
         answers,
         thread,
+        troubles=DiskTroubles(answers.troubles.append),
         clock=lambda: 2.0,
         on_end=end,
         longest_pause_s=longest_pause_s,
@@ -236,3 +241,4 @@ async def test_a_disk_that_is_full_for_a_while_costs_no_answer(answers, store):
     async with running_lane(answers, FailingDisk(store, num_failures=4), 2) as (_, results):
         assert [result.response.text for result in await results()] == ["0", "1"]
     assert len(answers.runs) == 2, "nothing is answered twice for it"
+    assert answers.troubles == ["OperationalError"] * 4

@@ -1,17 +1,15 @@
 """The file of the batches: what is kept, for how long, and who may open it."""
 
-import asyncio
 import sqlite3
 import stat
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from service.batches.file import FIRST_SCHEMA
 from service.batches.records import NewBatch, NewItem
-from service.batches.store import MAX_WAITING_ITEMS, BatchStore, StoreThread
+from service.batches.store import MAX_WAITING_ITEMS, BatchStore
 from service.config import ConfigError
 from service.errors import BatchNotFoundError, InvalidRequestError, QueueFullError
 
@@ -279,22 +277,3 @@ def test_an_id_that_is_no_batchs_is_not_repeated_at_length(store):
         store.get("acc", "x" * 100_000, 1.0)
     assert len(str(caught.value)) < 200
     assert len(caught.value.metadata["batch_id"]) < 100
-
-
-async def test_what_was_begun_ends_before_the_file_is_closed(path):
-    thread = StoreThread(BatchStore(path, TTL_S))
-    has_begun, is_closed = threading.Event(), threading.Event()
-
-    def slow(store):
-        has_begun.set()
-        is_closed.wait(0.2)  # in vain, for closing waits for this
-        return stored(store)
-
-    storing = asyncio.ensure_future(thread(slow))
-    await asyncio.to_thread(has_begun.wait)
-    await asyncio.to_thread(thread.close)
-    is_closed.set()
-    assert await storing
-    reopened = BatchStore(path, TTL_S)
-    assert reopened.num_waiting == 2
-    reopened.close()
