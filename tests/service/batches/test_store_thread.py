@@ -15,7 +15,8 @@ def stored(store):
     return store.create(NewBatch("acc", "model", [NewItem(None, b"request")] * 2), now=1.0).id
 
 
-async def test_what_was_begun_ends_before_the_file_is_closed(path):
+async def test_what_was_begun_ends_before_the_file_is_closed(tmp_path):
+    path = tmp_path / "batches.sqlite"
     thread = StoreThread(BatchStore(path, TTL_S))
     has_begun, is_closed = threading.Event(), threading.Event()
 

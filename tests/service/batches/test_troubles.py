@@ -33,7 +33,8 @@ def fill(db):
 
 
 def test_a_kind_is_told_once_in_a_while_with_how_often_it_came(caplog):
-    kinds, clock = [], Clock()
+    kinds: list[str] = []
+    clock = Clock()
     troubles = DiskTroubles(kinds.append, clock)
     full = sqlite_error(fill)
     for _ in range(655):
