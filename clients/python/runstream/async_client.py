@@ -10,7 +10,7 @@ import grpc
 from runstream.batches import AsyncBatches
 from runstream.calls import AsyncResponses, CallSettings, call_async
 from runstream.client import DEFAULT_ACCOUNT, DEFAULT_ATTEMPTS, DEFAULT_TARGET, DEFAULT_TIMEOUT_S
-from runstream.connection import ChannelOptions, Tls, connection
+from runstream.connection import ChannelOptions, PemFile, Tls, connection
 from runstream.lifetime import LoopLifetime
 from runstream.models import AsyncModels
 from runstream.requests import CompletionOptions, PromptOptions, make_prompt_request, make_request
@@ -32,7 +32,7 @@ class AsyncClient:
     Raises:
         TypeError: An argument is of the wrong type.
         ValueError: The target can't be read, the token would be sent in clear text, or a number is out of its range.
-        OSError: The file with the certificates can't be read.
+        OSError: A file of certificates or a key can't be read.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class AsyncClient:
         *,
         token: str | None = None,
         tls: Tls = None,
+        cert: PemFile | None = None,
+        key: PemFile | None = None,
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
         wait_for_ready: bool = False,
         max_attempts: int = DEFAULT_ATTEMPTS,
@@ -52,6 +54,8 @@ class AsyncClient:
             target,
             token=token,
             tls=tls,
+            cert=cert,
+            key=key,
             max_attempts=max_attempts,
             allow_plaintext_token=allow_plaintext_token,
             channel_options=channel_options,

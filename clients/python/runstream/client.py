@@ -8,7 +8,7 @@ import grpc
 
 from runstream.batches import Batches
 from runstream.calls import CallSettings, Responses, call
-from runstream.connection import ChannelOptions, Tls, connection
+from runstream.connection import ChannelOptions, PemFile, Tls, connection
 from runstream.lifetime import Lifetime
 from runstream.models import Models
 from runstream.requests import CompletionOptions, PromptOptions, make_prompt_request, make_request
@@ -34,7 +34,9 @@ class Client:
         target: host:port, dns:///name:port, unix:/path, or several IP addresses with ports, which take turns.
         token: The service's token. Refused without TLS beyond this machine.
         tls: None for plain text, True for TLS with the well-known authorities, the path or the bytes of the PEM
-            certificates to trust, or `grpc.ssl_channel_credentials` for a certificate of the client's own.
+            certificates to trust, or credentials of gRPC's own.
+        cert: For a service that asks for certificates, the path or the bytes of the client's own, in PEM.
+        key: Its private key, likewise, without a password.
         timeout_s: The most seconds of a call; None for the service's own limit, 120 unless it was told another.
         wait_for_ready: Whether calls wait for the service to be reachable, instead of failing at once.
         max_attempts: How often a call is made that ends with UNAVAILABLE before anything came back: 1 to 5.
@@ -45,7 +47,7 @@ class Client:
     Raises:
         TypeError: An argument is of the wrong type.
         ValueError: The target can't be read, the token would be sent in clear text, or a number is out of its range.
-        OSError: The file with the certificates can't be read.
+        OSError: A file of certificates or a key can't be read.
     """
 
     def __init__(
@@ -54,6 +56,8 @@ class Client:
         *,
         token: str | None = None,
         tls: Tls = None,
+        cert: PemFile | None = None,
+        key: PemFile | None = None,
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
         wait_for_ready: bool = False,
         max_attempts: int = DEFAULT_ATTEMPTS,
@@ -65,6 +69,8 @@ class Client:
             target,
             token=token,
             tls=tls,
+            cert=cert,
+            key=key,
             max_attempts=max_attempts,
             allow_plaintext_token=allow_plaintext_token,
             channel_options=channel_options,

@@ -16,6 +16,7 @@ MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 MAX_ATTEMPTS: Final = 5  # more than that gRPC does not make
 
 Tls = None | bool | str | bytes | os.PathLike[str] | grpc.ChannelCredentials
+PemFile = str | bytes | os.PathLike[str]
 ChannelOptions = Sequence[tuple[str, Any]]
 
 _HOST_AND_PORT: Final = re.compile(r"(?P<host>\[[^\[\]\s]+\]|[^\[\]:/,\s]+):(?P<port>[0-9]{1,5})")
@@ -53,6 +54,8 @@ def connection(
     *,
     token: str | None,
     tls: Tls,
+    cert: PemFile | None,
+    key: PemFile | None,
     max_attempts: int,
     allow_plaintext_token: bool,
     channel_options: ChannelOptions,
@@ -62,14 +65,14 @@ def connection(
     Raises:
         TypeError: A value is of the wrong type.
         ValueError: The address can't be read, or the token would be sent in clear text; says what to give instead.
-        OSError: The file with the certificates can't be read.
+        OSError: A file of certificates or a key can't be read.
     """
     if isinstance(max_attempts, bool) or not isinstance(max_attempts, int):
         raise TypeError(f"max_attempts is of type {type(max_attempts).__name__}: give an integer")
     if not 1 <= max_attempts <= MAX_ATTEMPTS:
         raise ValueError(f"max_attempts is {max_attempts}: give 1, which never asks again, to {MAX_ATTEMPTS}")
     check_token(token)
-    address, credentials = grpc_target(target), tls_credentials(tls)
+    address, credentials = grpc_target(target), tls_credentials(tls, cert, key)
     is_local = is_loopback(address)
     if token and credentials is None and not is_local and not allow_plaintext_token:
         raise ValueError(
@@ -158,29 +161,52 @@ def _is_loopback_host(host: str) -> bool:
     return host == "localhost" or (_version(host) is not None and ipaddress.ip_address(host).is_loopback)
 
 
-def tls_credentials(tls: Tls) -> grpc.ChannelCredentials | None:
-    """Makes the credentials for what a client was given as `tls`; None for plain text.
+def tls_credentials(
+    tls: Tls, cert: PemFile | None = None, key: PemFile | None = None
+) -> grpc.ChannelCredentials | None:
+    """Makes the credentials for what a client was given as `tls`, `cert` and `key`; None for plain text.
 
     Raises:
         TypeError: It is nothing that tells of TLS, such as a number.
-        ValueError: It holds no certificate.
-        OSError: The file can't be read.
+        ValueError: A file does not hold what it should, or one is missing.
+        OSError: A file can't be read.
     """
+    shown = _shown_certificate(cert, key)
     if tls is None or tls is False:
+        if shown:
+            raise ValueError("cert is for TLS: give tls=True or the path of the server's CA, too")
         return None
-    if tls is True:
-        return grpc.ssl_channel_credentials()
     if isinstance(tls, grpc.ChannelCredentials):
+        if shown:
+            raise ValueError("cert is for tls=True or certificates: the credentials given as tls have their own")
         return tls
-    if not isinstance(tls, str | bytes | os.PathLike):
+    trusted = None if tls is True else _pem("tls", tls, "certificate", "-----BEGIN CERTIFICATE-----")
+    chain, private_key = shown or (None, None)
+    return grpc.ssl_channel_credentials(trusted, private_key, chain)
+
+
+def _shown_certificate(cert: PemFile | None, key: PemFile | None) -> tuple[bytes, bytes] | None:
+    """The certificate that the client shows and its private key, if it shows one."""
+    if cert is None and key is None:
+        return None
+    if cert is None or key is None:
+        raise ValueError("cert and key belong together: give both, or neither")
+    chain = _pem("cert", cert, "certificate", "-----BEGIN CERTIFICATE-----")
+    private_key = _pem("key", key, "private key", "PRIVATE KEY-----")
+    if b"ENCRYPTED" in private_key:
+        raise ValueError("key has a password: give a key without one")
+    return chain, private_key
+
+
+def _pem(name: str, given: Any, what: str, line: str) -> bytes:
+    if not isinstance(given, str | bytes | os.PathLike):
         # A number would be opened as a file descriptor, and closed.
-        raise TypeError(
-            f"tls is of type {type(tls).__name__}: give True, the path or bytes of certificates, or credentials"
-        )
-    certificates = tls if isinstance(tls, bytes) else _read(tls)
-    if b"-----BEGIN CERTIFICATE-----" not in certificates:
-        raise ValueError("tls holds no certificate: give PEM, with a line -----BEGIN CERTIFICATE-----")
-    return grpc.ssl_channel_credentials(certificates)
+        expected = "True, the path or bytes of certificates, or credentials" if name == "tls" else "its path or bytes"
+        raise TypeError(f"{name} is of type {type(given).__name__}: give {expected}")
+    content = given if isinstance(given, bytes) else _read(given)
+    if line.encode() not in content:
+        raise ValueError(f"{name} holds no {what}: give PEM, with a line -----BEGIN {what.upper()}-----")
+    return content
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:

@@ -16,7 +16,7 @@ _SIGNS: Final[Mapping[str, Mistake]] = {
     r"last error: .*(Socket closed|Connection reset by peer|Broken pipe)": "no TLS given",
 }
 _ADVICE: Final[Mapping[Mistake, str]] = {
-    "no TLS given": "does the service speak TLS? give tls, or a certificate of the client's own where tls is given",
+    "no TLS given": "does the service speak TLS? give tls, or cert and key where it asks for a certificate",
     "TLS given": "the service speaks no TLS there: give no tls",
     "other host": "the certificate is for other hosts: give a target that it names",
     "unknown authority": "the certificate is of no authority that is trusted: give tls the path of its CA",

@@ -251,7 +251,10 @@ function isBroken(error: ConnectError): boolean {
 
 function whyBroken(error: ConnectError): string {
   if (error.code === Code.Canceled) {
-    return "the connection broke before the answer was whole: the service has ended, or does it speak TLS? give tls or ca";
+    return (
+      "the connection broke before the answer was whole: the service has ended, or does it speak TLS? give tls or ca, " +
+      "or cert and key in tls where it asks for a certificate"
+    );
   }
   const { code = "", reason } = nodeError(error) ?? {};
   if (code === "ERR_HTTP2_ERROR") {

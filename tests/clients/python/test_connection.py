@@ -7,7 +7,7 @@ import pytest
 from runstream import AsyncClient, Client, UnreachableError
 from runstream.connection import grpc_target, is_loopback
 
-from tests.support.certificates import write_certificates
+from tests.support.certificates import Authority, write_certificates
 from tests.support.fake_service import DEMO, FakeService, running
 
 TOKEN = "secret"
@@ -207,3 +207,47 @@ def test_a_file_without_a_certificate_is_refused(tmp_path):
         Client(tls=tmp_path / "ca.pem")
     with pytest.raises(FileNotFoundError):
         Client(tls=tmp_path / "other.pem")
+
+
+@pytest.fixture
+async def mutual(tmp_path):
+    """A service that asks for certificates, and where the files of its own and of the client's are."""
+    files, callers, fake = write_certificates(tmp_path), Authority(tmp_path / "callers"), FakeService()
+    pair = (files.key.read_bytes(), files.cert.read_bytes())
+    async with running(fake, credentials=grpc.ssl_server_credentials([pair], callers.ca.read_bytes(), True)):
+        yield fake, files.ca, callers.issue("me", "laptop.example")
+
+
+async def test_a_certificate_is_shown_by_path_or_bytes(mutual):
+    fake, ca, shown = mutual
+    for cert, key in ((shown.cert, str(shown.key)), (shown.cert.read_bytes(), shown.key.read_bytes())):
+        async with AsyncClient(fake.target, tls=ca, cert=cert, key=key) as client:
+            assert (await client.run(DEMO, prompt="p")).text == "New York"
+        with Client(fake.target, tls=ca, cert=cert, key=key) as other:
+            assert (await asyncio.to_thread(other.run, DEMO, prompt="p")).text == "New York"
+
+
+async def test_a_service_that_asks_for_a_certificate_is_told_of(mutual):
+    fake, ca, _ = mutual
+    async with AsyncClient(fake.target, tls=ca, max_attempts=1) as client:
+        with pytest.raises(UnreachableError, match="or cert and key where it asks for a certificate"):
+            await client.run(DEMO, prompt="p")
+    assert not fake.requests
+
+
+def test_certificates_that_can_not_be_shown_are_refused(tmp_path):
+    shown = Authority(tmp_path).issue("me", "laptop.example")
+    files = {"cert": shown.cert, "key": shown.key}
+    for options, words in (
+        ({**files}, "^cert is for TLS: give tls=True or the path of the server's CA, too$"),
+        ({"cert": shown.cert, "tls": True}, "^cert and key belong together: give both, or neither$"),
+        ({"key": shown.key, "tls": True}, "^cert and key belong together: give both, or neither$"),
+        ({**files, "cert": shown.key, "tls": True}, "^cert holds no certificate: give PEM"),
+        ({**files, "key": shown.cert, "tls": True}, "^key holds no private key: give PEM"),
+        ({**files, "tls": grpc.ssl_channel_credentials()}, "^cert is for tls=True or certificates"),
+        ({**files, "key": b"-----BEGIN ENCRYPTED PRIVATE KEY-----", "tls": True}, "^key has a password"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            Client("gpu:1", **options)
+    with pytest.raises(TypeError, match="key is of type int: give its path or bytes"):
+        Client("gpu:1", tls=True, cert=shown.cert, key=1)  # type: ignore[arg-type]

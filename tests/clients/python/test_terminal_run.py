@@ -142,7 +142,7 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_shown():
 
 
 def test_nothing_that_a_traceback_shows_has_the_token():
-    assert TOKEN not in repr(Connection("127.0.0.1:1", "", TOKEN, None, False, "a", 1.0))
+    assert TOKEN not in repr(Connection("127.0.0.1:1", "", TOKEN, None, None, None, False, "a", 1.0))
 
 
 async def test_a_token_comes_from_the_environment_or_a_file(fake, tmp_path):

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
-from tests.support.certificates import write_certificates
+from tests.support.certificates import Authority, write_certificates
 from tests.support.fake_service import FakeService, failure, running
 from tests.support.repository import ROOT
 
@@ -117,6 +117,23 @@ async def test_plain_text_to_a_service_with_tls_is_told(ask, tmp_path):
         name, is_unavailable, message = await asyncio.to_thread(ask, body)
     assert (name, is_unavailable) == ("UnreachableError", True)
     assert "does it speak TLS? give tls or ca" in message
+
+
+async def test_a_service_that_asks_for_a_certificate_is_shown_one(ask, tmp_path):
+    files, callers, fake = write_certificates(tmp_path), Authority(tmp_path / "callers"), FakeService()
+    shown, pair = callers.issue("me", "laptop.example"), (files.key.read_bytes(), files.cert.read_bytes())
+    async with running(fake, credentials=grpc.ssl_server_credentials([pair], callers.ca.read_bytes(), True)):
+        client = f"""
+            const {{ readFileSync: read }} = await import("node:fs");
+            const client = (tls) => new rs.Client({{
+                target: "{fake.target}", ca: read("{files.ca}"), tls, maxAttempts: 1 }});
+            const tls = {{ cert: read("{shown.cert}"), key: read("{shown.key}") }};
+            const error = await name(() => client(true).run({ASKED}));
+            return [(await client(tls).run({ASKED})).text, error.name, error.message];
+        """
+        text, name, message = await asyncio.to_thread(ask, client)
+    assert (text, name) == ("New York", "UnreachableError")
+    assert "or cert and key in tls where it asks for a certificate" in message
 
 
 @pytest.mark.parametrize(

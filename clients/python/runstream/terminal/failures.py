@@ -1,5 +1,6 @@
 """How the command ends: its exit codes, and an error as one line on stderr that says what to change."""
 
+import re
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ _HINTS: Final = (
     (errors.DeadlineExceededError, "give --timeout more seconds, or ask for fewer tokens"),
 )
 _ADVICE: Final[Mapping[Mistake, str]] = {
-    "no TLS given": "does the service speak TLS? give --tls or --ca, or an https:// --url",
+    "no TLS given": "does the service speak TLS? give --tls or --ca, or an https:// --url; --cert if it asks for one",
     "TLS given": "it speaks no TLS there: leave out --tls and --ca, or give an http:// --url",
     "other host": "its certificate is for other hosts: give --target or --url as it names them",
     "unknown authority": "its certificate is of no authority that is trusted: give that authority's as --ca",
@@ -87,6 +88,9 @@ def _unreachable(error: errors.UnreachableError, place: str) -> str:
     found = mistake(error.details)
     if place.startswith("http://") and error.details == "Server disconnected":
         found = "no TLS given"
+    is_cut = re.search(r"reset by peer|Server disconnected|CERTIFICATE_REQUIRED", error.details)
+    if place.startswith("https://") and not found and is_cut:
+        return f"no connection to {place}, does it ask for a certificate? give --cert and --key"
     if found is None:
         return f"no answer from {place}, start the service or give another --target or --url"
     return f"no connection to {place}, {_ADVICE[found]}"

@@ -36,6 +36,8 @@ class Connection:
         url: The bridge's, for REST; empty for gRPC.
         token: What is shown to it; empty for none.
         ca: The certificates to trust; None for the well-known authorities.
+        cert: The certificate to show; None for none.
+        key: Its private key.
         is_tls: Whether gRPC uses TLS.
         account: Whose requests these are.
         timeout_s: The most seconds of a call.
@@ -45,6 +47,8 @@ class Connection:
     url: str
     token: str = field(repr=False)
     ca: Path | None
+    cert: Path | None
+    key: Path | None
     is_tls: bool
     account: str
     timeout_s: float
@@ -66,6 +70,8 @@ class Connection:
                 self.target,
                 token=self.token or None,
                 tls=tls,
+                cert=self.cert,
+                key=self.key,
                 timeout_s=self.timeout_s,
                 account=self.account,
                 allow_plaintext_token=True,
@@ -73,12 +79,27 @@ class Connection:
         except (OSError, ValueError) as error:
             raise Failure(str(error)) from None
 
+    def _ssl(self) -> ssl.SSLContext | bool:
+        """How the bridge's certificate is checked, and which is shown to it; True for the usual."""
+        if self.ca is None and self.cert is None:
+            return True
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+        except OSError as error:
+            raise Failure(f"--ca {self.ca}: {error.strerror or error}") from None
+        if self.cert and self.key:
+            try:
+                context.load_cert_chain(self.cert, self.key, _refuse_password)
+            except OSError as error:
+                raise Failure(f"--cert {self.cert} with --key {self.key}: {error.strerror or error}") from None
+        return context
+
     @asynccontextmanager
     async def backend(self) -> AsyncIterator[Backend]:
         """The service, whose failures end the command."""
         made: Backend
         if self.url:
-            made = RestBackend(self.url, self.account, self.token, _ssl(self.ca), self.timeout_s)
+            made = RestBackend(self.url, self.account, self.token, self._ssl(), self.timeout_s)
         else:
             made = GrpcBackend(self.client(), self.target)
         try:
@@ -140,6 +161,9 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
                  help="Holds the token; RUNSTREAM_TOKEN is the token itself."),
     click.option("--ca", type=click.Path(path_type=Path), metavar="FILE",
                  help="The certificates (PEM) to trust; means TLS."),
+    click.option("--cert", type=click.Path(path_type=Path), metavar="FILE",
+                 help="A certificate (PEM) to show, for who asks for one."),
+    click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="Its private key (PEM)."),
     click.option("--tls", is_flag=True, help="gRPC by TLS with the well-known authorities."),
     click.option("--allow-plaintext-token", is_flag=True, help="Send the token without TLS to other machines."),
     click.option("--account", default=DEFAULT_ACCOUNT, envvar="RUNSTREAM_ACCOUNT", show_envvar=True, show_default=True,
@@ -148,7 +172,18 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
                  show_default=True, metavar="SECONDS", help="The most seconds of an answer."),
 ]  # fmt: skip
 
-NAMES: Final = ("target", "url", "token_file", "ca", "tls", "allow_plaintext_token", "account", "timeout_s")
+NAMES: Final = (
+    "target",
+    "url",
+    "token_file",
+    "ca",
+    "cert",
+    "key",
+    "tls",
+    "allow_plaintext_token",
+    "account",
+    "timeout_s",
+)
 
 
 def connection(options: dict[str, Any]) -> Connection:
@@ -165,12 +200,28 @@ def connection(options: dict[str, Any]) -> Connection:
         raise Failure("--ca is for TLS: give an https:// --url, or leave it out")
     token = _token(given["token_file"])
     is_plain = url.startswith("http://") if url else not (given["tls"] or given["ca"])
+    _check_shown(given["cert"], given["key"], is_plain)
     if token and is_plain and not given["allow_plaintext_token"] and not _is_local(given["target"], url):
         raise Failure("the token would be sent in clear text: give --ca or --tls, an https:// --url, or "
                       "--allow-plaintext-token if nobody else can read on the way")  # fmt: skip
     return Connection(
-        given["target"], url, token, given["ca"], given["tls"], given["account"], given["timeout_s"]
+        given["target"],
+        url,
+        token,
+        given["ca"],
+        given["cert"],
+        given["key"],
+        given["tls"],
+        given["account"],
+        given["timeout_s"],
     )  # fmt: skip
+
+
+def _check_shown(cert: Path | None, key: Path | None, is_plain: bool) -> None:
+    if bool(cert) != bool(key):
+        raise Failure("--cert and --key belong together: give both, or neither")
+    if cert and is_plain:
+        raise Failure("--cert is for TLS: give --ca or --tls, or an https:// --url, too")
 
 
 def _is_target_meant() -> bool:
@@ -220,13 +271,8 @@ def _token(file: Path | None) -> str:
     return token
 
 
-def _ssl(ca: Path | None) -> ssl.SSLContext | bool:
-    if ca is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=ca)
-    except OSError as error:
-        raise Failure(f"--ca {ca}: {error.strerror or error}") from None
+def _refuse_password() -> str:
+    raise Failure("--key has a password: give a key without one")
 
 
 async def default_model(backend: Backend) -> str:
