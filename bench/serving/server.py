@@ -28,7 +28,7 @@ class Server:
 
     def cpu_times_s(self) -> dict[str, float]:
         """The CPU time that each process has used so far, in seconds."""
-        return {name: _cpu_time_s(pid) for name, pid in self.pids.items()}
+        return {name: cpu_time_s(pid) for name, pid in self.pids.items()}
 
 
 @contextlib.contextmanager
@@ -78,7 +78,7 @@ def _only_child(pid: int) -> int:
     return int(child)
 
 
-def _cpu_time_s(pid: int) -> float:
-    """User and system time, fields 14 and 15 of proc(5)'s stat; the name before them may have spaces."""
+def cpu_time_s(pid: int) -> float:
+    """A process's user and system time, fields 14 and 15 of proc(5)'s stat; the name before them may have spaces."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
