@@ -28,6 +28,7 @@ from bridge.http.unix_socket import ListenError
 from bridge.server import serve
 from bridge.workers.child import WorkerError
 from bridge.workers.supervisor import supervise
+from logs.writing import LOG_FORMATS
 from tracing.opening import check_endpoint
 from transport.addresses import check_target_of_token, is_loopback
 
@@ -159,6 +160,12 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]),
     help="Least severe messages to log.",
 )
+@option(
+    "--log-format",
+    default=Config.log_format,
+    type=click.Choice(LOG_FORMATS),
+    help="The form of the log's lines.",
+)
 @click.pass_context
 def main(context: click.Context, /, **settings: object) -> None:
     """Answers Workers AI's REST and SSE requests with a Runstream model service."""
@@ -185,7 +192,7 @@ def _check_exposure(config: Config) -> None:
 
 
 def _serve(config: Config) -> None:
-    configure_logging(config.log_level)
+    configure_logging(config.log_level, config.log_format)
     if unix_path(config.host) is None and not is_loopback(config.host):
         _check_exposure(config)
     try:

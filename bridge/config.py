@@ -35,6 +35,7 @@ class Config:
         otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
         workers: How many processes share the address.
         log_level: The least severe messages to log, a name of the logging module.
+        log_format: The form of the log's lines, "text" or "json".
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +61,7 @@ class Config:
     otlp_endpoint: str = ""
     workers: int = 1
     log_level: str = "INFO"
+    log_format: str = "text"
 
     @property
     def tls_files(self) -> CertificateFiles | None:

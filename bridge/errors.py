@@ -104,7 +104,7 @@ class AiError(Exception):
     def for_log(self) -> str:
         """The error without the texts of a client's: the description of a mistake in a request may quote its prompt."""
         if self.rule.status not in CLIENTS_MISTAKES:
-            return str(self)
+            return f"{self.reason}: {self.description}"
         named = PATH.search(self.description)
         pointer = self.pointer or (named[1] if named else "")
         return f"{self.reason} at {pointer}" if pointer else self.reason

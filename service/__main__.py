@@ -21,13 +21,13 @@ from typing import Any
 
 import click
 
+from logs.writing import LOG_FORMATS, write_log
 from service.catalog import DTYPES, CatalogError
 from service.commands import local
 from service.config import ConfigError, ServiceConfig, check_exposure, check_plaintext, read_token
 from service.devices import DeviceError, parse_devices
 from service.engine_protocol.acceleration import Acceleration
 from service.errors import RunstreamError
-from service.log_text import configure_logging
 from service.rpc.ports import bare_host
 from service.server import serve
 from tracing.opening import TracingError, check_endpoint
@@ -254,6 +254,7 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     help="Where a collector takes traces by OTLP over gRPC, such as http://127.0.0.1:4317. Else as "
     "OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.",
 )
+@_option("--log-format", type=click.Choice(LOG_FORMATS), default="text", help="The form of the log's lines.")
 @_option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without a token.")
 @_option("--allow-plaintext-token", is_flag=True, help="Listen beyond loopback with a token and without TLS.")
 @click.pass_context
@@ -270,7 +271,7 @@ def main(
     if context.invoked_subcommand is not None:
         local.refuse_options_of_serving(context)
         return
-    configure_logging("service", logging.INFO)
+    write_log("service", logging.INFO, settings["log_format"])
     # its own threads gain nothing on one prompt at a time, and it warns whenever an engine is started after one
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:

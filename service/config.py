@@ -51,6 +51,7 @@ class ServiceConfig:
         engine_command: The command that starts an engine's process; empty for the engine's own.
         tls_client_ca: The file of the certificates that those of callers must come from; None if callers need none.
         otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
+        log_format: The form of the log's lines, "text" or "json".
         token: What callers must send as `authorization: Bearer <token>`; empty for no check.
     """
 
@@ -88,6 +89,7 @@ class ServiceConfig:
     token: str
     engine_command: tuple[str, ...] = ()
     otlp_endpoint: str = ""
+    log_format: str = "text"
 
     def __post_init__(self) -> None:
         if not self.models_to_load:

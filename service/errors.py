@@ -20,7 +20,9 @@ these, so this module knows gRPC's names only as text; `service/rpc/status.py` w
 
 from typing import ClassVar
 
-from service.log_text import clipped
+from logs.clipping import clipped
+
+_CODES_OF_OURS = ("INTERNAL", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "FAILED_PRECONDITION")
 
 # What a client sent may stand in a message, and it is sent in a trailer.
 MAX_MESSAGE_BYTES = 800
@@ -56,8 +58,8 @@ class RunstreamError(Exception):
 
     @property
     def for_log(self) -> str:
-        """What a log may hold of it."""
-        return f"{self.reason}: {clipped(self.message)!r}"
+        """What a log may hold of it: the message too if it tells of the service, and can't quote the request."""
+        return f"{self.reason}: {clipped(self.message)}" if self.code in _CODES_OF_OURS else self.reason
 
 
 class InvalidRequestError(RunstreamError):
@@ -78,7 +80,7 @@ class InvalidRequestError(RunstreamError):
     @property
     def for_log(self) -> str:
         """The reason and the field: the message may quote the request's prompt."""
-        return f"{self.reason} at {clipped(self.field)!r}"
+        return f"{self.reason} at {clipped(self.field)}" if self.field else self.reason
 
 
 class ContextWindowExceededError(InvalidRequestError):

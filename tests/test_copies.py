@@ -9,10 +9,6 @@ ROOT = Path(__file__).parents[1]
 
 COPIES = [
     ("bridge/http/turns.py", "service/rpc/turns.py", {"LARGE_BYTES", "MAX_TURN_S_PER_BYTE", "Turn"}),
-    (
-        *("bridge/log_text.py", "service/log_text.py"),
-        {"MAX_CHARACTERS", "MAX_MESSAGE_CHARACTERS", "MAX_TRACEBACK_LINES", "CONTROL", "clipped", "ClippingFormatter"},
-    ),
     ("bridge/http/addresses.py", "service/rpc/ports.py", {"bare_host"}),
     ("bridge/__main__.py", "service/__main__.py", {"_host"}),
 ]

@@ -9,7 +9,7 @@ from tests.support.running_service import MODEL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SECRET = "my dear doctor"
+SECRET = "my_dear_doctor"
 
 CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 PARAMETERS = {"type": "object", "properties": {"a": {"type": "string", "enum": ["x"]}}, "required": ["a"]}

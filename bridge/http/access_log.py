@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from bridge.log_text import ClippingFormatter, clipped
 from bridge.spelling import Spelling
+from logs.line import Line
+from logs.writing import write_log
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +24,9 @@ class ClientMistakes(logging.Filter):
         return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, log_format: str) -> None:
     """Writes log lines to standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(ClippingFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
+    write_log("bridge", level, log_format)
     logging.getLogger("aiohttp.server").addFilter(ClientMistakes())
 
 
@@ -44,7 +43,9 @@ class Access:
         served_model: The model that answers.
         error: Why it has no answer, or not a whole one, without what the client wrote in its body.
         spelling: Where its body has what may be found fault with.
-        prompt_tokens, completion_tokens: What the service counted, of all choices together; they share their prompt.
+        time_to_first_event_s: From its headers to the first event of its stream; None if there is none.
+        prompt_tokens, cached_prompt_tokens, completion_tokens: What the service counted, of all choices together; they
+            share their prompt.
         finish_reasons: Why its completions ended.
         is_answered: Whether the last event of its stream is written. Clients leave as soon as they have that.
     """
@@ -57,27 +58,35 @@ class Access:
     served_model: str = ""
     error: str = ""
     spelling: Spelling = field(default_factory=dict)
+    time_to_first_event_s: float | None = None
     prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
     completion_tokens: int = 0
     finish_reasons: set[str] = field(default_factory=set)
     is_answered: bool = False
 
 
 def log(access: Access, http_request: web.Request, status: int, duration_s: float) -> None:
-    """Writes the line. Values that a client chose are clipped, and quoted, so that they can't forge lines."""
-    logger.info(
-        "%s %s %r %d %.3fs account=%r token=%r model=%r served_model=%r error=%r",
-        access.request_id,
-        clipped(http_request.method),  # letters, digits and a few signs, or aiohttp refuses it
-        clipped(http_request.path),
-        status,
-        duration_s,
-        clipped(access.account),
-        clipped(access.token),
-        clipped(access.model_id),
-        clipped(access.served_model),
-        clipped(access.error),
+    """Writes the line: all that is known of the request, and nothing of its content."""
+    line = Line(
+        "request",
+        id=access.request_id,
+        method=http_request.method,
+        path=http_request.path,
+        status=status,
+        duration_s=duration_s,
+        time_to_first_event_s=access.time_to_first_event_s,
+        account=access.account,
+        token=access.token,
+        model=access.model_id,
+        served_model=access.served_model,
+        prompt_tokens=access.prompt_tokens,
+        cached_prompt_tokens=access.cached_prompt_tokens,
+        completion_tokens=access.completion_tokens,
+        finish_reason=",".join(sorted(access.finish_reasons)),
+        error=access.error,
     )
+    logger.info(line)
 
 
 ACCESS = web.RequestKey("access", Access)

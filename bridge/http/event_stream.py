@@ -63,7 +63,8 @@ class EventStream:
         access = self._http_request[ACCESS]
         if not self._has_events:
             self._has_events = True
-            self._http_request.app[METRICS].time_to_first_event.observe(time.perf_counter() - access.started_at)
+            access.time_to_first_event_s = time.perf_counter() - access.started_at
+            self._http_request.app[METRICS].time_to_first_event.observe(access.time_to_first_event_s)
         access.is_answered = events.endswith(sse.DONE)
 
     async def _send(self, data: bytes) -> None:

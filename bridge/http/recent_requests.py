@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from bridge.http.access_log import Access
-from bridge.log_text import clipped
+from logs.clipping import clipped
 
 MAX_REQUESTS: Final = 100
 

@@ -15,9 +15,9 @@ from bridge.http.event_stream import STREAM
 from bridge.http.metrics import METRICS
 from bridge.http.recent_requests import RECENT_REQUESTS
 from bridge.http.turns import LARGE, TURN, Turn
-from bridge.log_text import clipped
 from bridge.middleware.faces import OPENAI, OPENAI_IN_ACCOUNT, Face, face_of
 from bridge.workers_ai.binding import no_route
+from logs.clipping import clipped
 
 logger = logging.getLogger(__name__)
 

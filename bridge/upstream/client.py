@@ -11,9 +11,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_grpc, text_generation_pb2_grpc
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.log_text import clipped
 from bridge.upstream.channel import ServiceChannel
 from bridge.upstream.rpc_errors import UNREACHABLE, from_rpc
+from logs.clipping import clipped
 from tracing.spans import current_span
 
 logger = logging.getLogger(__name__)
@@ -138,7 +138,7 @@ class ServiceClient:
         try:
             status = (await call).status
         except grpc.aio.AioRpcError as error:
-            logger.warning("health check: %s: %r", error.code().name, clipped(error.details() or ""))
+            logger.warning("health check: %s%s", error.code().name, _shown(error))
             return UNREACHABLE
         finally:
             call.cancel()
@@ -166,8 +166,13 @@ def _rpc_errors(model_id: str) -> Iterator[None]:
     except grpc.aio.AioRpcError as error:
         translated = from_rpc(error, model_id)
         if translated.reason in ("INTERNAL", "MODEL_NOT_READY"):
-            logger.error("the service failed: %s: %r", error.code().name, clipped(error.details() or ""))
+            logger.error("the service failed: %s%s", error.code().name, _shown(error))
         raise translated from error
+
+
+def _shown(error: grpc.aio.AioRpcError) -> str:
+    """What gRPC says of a connection; what a server says may quote the request."""
+    return f": {clipped(error.details() or '')!r}" if error.code() is grpc.StatusCode.UNAVAILABLE else ""
 
 
 SERVICE = web.AppKey("service", ServiceClient)

@@ -66,6 +66,7 @@ def _note_end(http_request: web.Request, end: pb.RunResponse | pb.RunStreamRespo
     """Notes what is known once a completion has ended; the choices of one request share their prompt."""
     access = http_request[ACCESS]
     access.prompt_tokens = end.usage.prompt_tokens
+    access.cached_prompt_tokens = end.usage.cached_prompt_tokens
     access.completion_tokens += end.usage.completion_tokens
     access.finish_reasons.add(FINISH_REASONS[end.finish_reason])
 

@@ -8,8 +8,8 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from bridge.errors import RULES, AiError
-from bridge.log_text import clipped
 from bridge.upstream.field_paths import in_the_clients_words, to_json_pointer
+from logs.clipping import clipped
 
 ERROR_DOMAIN: Final = "runstream"
 

@@ -64,7 +64,7 @@ def main() -> None:
     if not isinstance(assignment, Assignment):
         sys.exit("a worker is started by the bridge, which tells it what to do")
     config, group = assignment.config, assignment.group
-    configure_logging(config.log_level)
+    configure_logging(config.log_level, config.log_format)
     # By their indexes, so that whoever takes the place of one that has died goes on where that has counted.
     values.ValueClass = values.MultiProcessValue(lambda: group.index)  # type: ignore[no-untyped-call]
     grace_s = config.shutdown_grace_s + LAST_WORDS_S + SLACK_S

@@ -18,6 +18,7 @@ from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError
 from service.generation import TextGenerator
 from service.models.model import Model
 from service.output.completion import join
+from service.request_log import RequestRecord
 
 _log = logging.getLogger(__name__)
 
@@ -151,7 +152,6 @@ class Lane:
                 return
             outcome = error.reason
             result.failure.reason, result.failure.message = error.reason, error.for_caller
-            _log.info("item %d of batch %s ends with %s", item.index, item.batch_id, error.for_log)
         self._pause_s = 0.0
         has_succeeded = outcome == "succeeded"
         written = result.SerializeToString()
@@ -173,14 +173,19 @@ class Lane:
         Raises:
             RunstreamError: There is none; of what nobody foresaw it tells nothing.
         """
+        record = RequestRecord(f"{item.batch_id}/{item.index}", model=request.model)
         try:
-            async with aclosing(self._generator.generate(request, f"{item.batch_id}/{item.index}")) as parts:
-                return join([part async for part in parts])
-        except RunstreamError:
+            async with aclosing(self._generator.generate(request, record.id)) as parts:
+                return join([record.note(part) async for part in parts])
+        except RunstreamError as error:
+            record.error = error.for_log
             raise
         except Exception as error:
             _log.exception("item %d of batch %s failed", item.index, item.batch_id)
+            record.error = "INTERNAL"
             raise RunstreamError("internal error") from error
+        finally:
+            record.log()
 
     async def _note(self, change: Callable[[BatchStore], bool], then: Callable[[bool], None] | None = None) -> bool:
         """Changes the store, in the end: a disk that is full for a while holds the lane up and loses no answer."""

@@ -220,7 +220,8 @@ class Engine:
         return StepOutput(sequence.id, token.token_id, finish_reason, token.logprobs, *known)
 
     def _fail_sequence(self, sequence: Sequence, reason: str | SamplingError) -> Failure:
-        _log.error("request %s fails: %s", sequence.id, reason)
+        # What a grammar can't take may be quoted.
+        _log.error("request %s fails: %s", sequence.id, "its form" if isinstance(reason, GrammarError) else reason)
         self.abort(sequence.id)
         return Failure(sequence.id, str(reason), _cause(reason))
 

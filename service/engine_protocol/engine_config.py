@@ -54,6 +54,7 @@ class EngineConfig:
         memory_share: What the engine may take if the KV cache gets what is left.
         context_window: The most tokens that a sequence will have; 0 for as many as the checkpoint was built for. What
             the largest step takes depends on it.
+        log_format: The form of its log's lines, "text" or "json".
     """
 
     checkpoint: Path
@@ -68,6 +69,7 @@ class EngineConfig:
     other_devices: tuple[str, ...] = ()
     memory_share: MemoryShare = field(default_factory=MemoryShare)
     context_window: int = 0
+    log_format: str = "text"
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -90,6 +90,7 @@ def engine_configs(config: ServiceConfig, entry: CatalogModel) -> list[EngineCon
             num_engines=max(1, len(config.models)),
         ),
         context_window=entry.context_window,
+        log_format=config.log_format,
     )
     starts = range(0, len(config.devices), config.tensor_parallel)
     groups = [config.devices[start : start + config.tensor_parallel] for start in starts]

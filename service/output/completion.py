@@ -1,6 +1,5 @@
 """A completion on its way out: what the engine puts out becomes the parts of a stream, and parts become an answer."""
 
-import logging
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,6 @@ from service.metrics import Metrics
 from service.output.detokenizer import Vocabulary
 from service.output.stop_sequences import StopSearch
 from service.output.tool_calls import ToolCallSearch
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

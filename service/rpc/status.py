@@ -10,6 +10,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from service.errors import InvalidRequestError, RunstreamError, shortened
+from service.request_log import RequestRecord
 from service.rpc.calls import ServicerContext
 from service.rpc.request_id import REQUEST_ID_HEADER
 from tracing.spans import current_span
@@ -43,13 +44,17 @@ def to_status(error: RunstreamError) -> status_pb2.Status:
 
 @contextlib.asynccontextmanager
 async def error_status(
-    context: ServicerContext, request_id: str, count_failure: Callable[[str], None]
+    context: ServicerContext,
+    request_id: str,
+    count_failure: Callable[[str], None],
+    record: RequestRecord | None = None,
 ) -> AsyncIterator[None]:
     """Ends the call with the status of what is raised inside. What is not a `RunstreamError` says nothing of itself.
 
     Args:
         request_id: Stands in the log beside the traceback and in the ErrorInfo.
         count_failure: Gets the `reason` of the failure, `CANCELLED` if the client left.
+        record: What is logged at the end, whichever it is; without one only failures are.
     """
     try:
         yield
@@ -58,20 +63,28 @@ async def error_status(
     except asyncio.CancelledError:
         if _is_cancelled_from_outside():
             count_failure(CANCELLED)
-            _log.info("request %s is cancelled", request_id)
+            _log_end(request_id, record, CANCELLED)
             raise
         # one that comes from within would leave the client waiting for ever
         failure = _unknown(request_id)
     except Exception:
         failure = _unknown(request_id)
     else:
+        if record is not None:
+            record.log()
         return
     count_failure(failure.reason)
     current_span().set({"error.type": failure.reason})
-    _log.info("request %s ends with %s", request_id, failure.for_log)
+    _log_end(request_id, record, failure.for_log)
     failure.metadata.setdefault("request_id", request_id)
     status = rpc_status.to_status(to_status(failure))
     await context.abort(status.code, status.details, (*status.trailing_metadata, *_trailing(failure, request_id)))
+
+
+def _log_end(request_id: str, record: RequestRecord | None, error: str) -> None:
+    record = record or RequestRecord(request_id)
+    record.error = error
+    record.log()
 
 
 def _trailing(failure: RunstreamError, request_id: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from runstream.v1 import text_generation_pb2_grpc as pb_grpc
 from service.generation import TextGenerator
 from service.metrics import Metrics
 from service.output.completion import join
+from service.request_log import RequestRecord
 from service.requests.checks import check_request
 from service.rpc.auth import BearerToken
 from service.rpc.calls import Calls, ServicerContext
@@ -32,21 +33,21 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
     async def Run(self, request: pb.RunRequest, context: ServicerContext) -> pb.RunResponse:  # noqa: N802
         """Answers with the whole completion."""
         response = pb.RunResponse()
-        async with self._parts(request, context) as (request_id, stream):
-            response = join([part async for part in stream])
-            await tell_request_id(context, request_id, (MODEL_HEADER, response.served_model))
+        async with self._parts(request, context) as (record, stream):
+            response = join([record.note(part) async for part in stream])
+            await tell_request_id(context, record.id, (MODEL_HEADER, response.served_model))
         return response
 
     # A coroutine that writes is cancelled where it stands; a generator that yields would only be finalized some time.
     async def RunStream(self, request: pb.RunRequest, context: ServicerContext) -> None:  # type: ignore[override]  # noqa: N802
         """Answers with parts of the completion as they are generated."""
-        async with self._parts(request, context) as (request_id, stream):
+        async with self._parts(request, context) as (record, stream):
             is_first = True
             async for part in stream:
                 if is_first:
-                    await tell_request_id(context, request_id, (MODEL_HEADER, part.served_model))
+                    await tell_request_id(context, record.id, (MODEL_HEADER, part.served_model))
                     is_first = False
-                await context.write(part)
+                await context.write(record.note(part))
 
     async def CountTokens(  # noqa: N802
         self, request: pb.CountTokensRequest, context: ServicerContext
@@ -64,14 +65,14 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
     @contextlib.asynccontextmanager
     async def _parts(
         self, request: pb.RunRequest, context: ServicerContext
-    ) -> AsyncIterator[tuple[str, AsyncGenerator[pb.RunStreamResponse, None]]]:
-        """Holds a call while it is answered, and gives its request's id and the parts of the completion."""
-        request_id = request_id_of(context)
-        async with error_status(context, request_id, self._metrics.count_failure):
+    ) -> AsyncIterator[tuple[RequestRecord, AsyncGenerator[pb.RunStreamResponse, None]]]:
+        """Holds a call while it is answered, and gives what is to be logged of it and the parts of the completion."""
+        record = RequestRecord(request_id_of(context), model=request.model)
+        async with error_status(context, record.id, self._metrics.count_failure, record):
             self._auth.check(context)
             deadline_s = self._calls.deadline_s(context)
             self._generator.check_room(request, "", deadline_s)
             check_request(request)
-            generating = self._generator.generate(request, request_id, current_span(), deadline_s)
+            generating = self._generator.generate(request, record.id, current_span(), deadline_s)
             async with self._calls.admit(context), aclosing(generating) as stream:
-                yield request_id, stream
+                yield record, stream

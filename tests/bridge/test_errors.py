@@ -125,7 +125,7 @@ async def test_a_failures_id_is_in_its_message_in_its_header_and_in_the_log(brid
     told = json.loads(answer.body)
     assert (told if is_bound else told["errors"][0])["message"].endswith(f" ({request_id})")
     assert not is_bound or told["requestId"] == request_id
-    assert caplog.messages[-1].startswith(f"{request_id} POST ")
+    assert caplog.messages[-1].startswith(f"request id='{request_id}' method='POST' ")
 
 
 async def test_a_stream_that_fails_after_its_first_part_ends_with_the_error_and_without_done(bridge, service):

@@ -14,12 +14,12 @@ from typing import BinaryIO
 import torch
 from transformers.utils import logging as transformers_logging
 
+from logs.writing import write_log
 from service.engine.forward.model_runner import ModelRunner
 from service.engine.process.rank_steps import StepItem, StepReader
 from service.engine.process.ranks import Join, load_shard
 from service.engine.process.setup import LOAD_ERRORS, claim_pipes, load_failure, num_threads
 from service.engine_protocol.framing import receive, send
-from service.log_text import configure_logging
 
 _log = logging.getLogger(__name__)
 
@@ -27,11 +27,11 @@ _log = logging.getLogger(__name__)
 def main() -> None:
     """Loads the shard that the first message names, and computes along in each step that rank 0 tells."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback
-    configure_logging("engine", logging.WARNING)
     source, results = claim_pipes()
     join = receive(source)
     if not isinstance(join, Join):
         sys.exit("a rank is started by rank 0, which tells it what to join")
+    write_log("engine", logging.WARNING, join.config.log_format, has_texts=False)
     steps: queue.SimpleQueue[list[StepItem]] = queue.SimpleQueue()
     threading.Thread(target=_read_steps, args=(source, steps), daemon=True).start()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -19,6 +19,7 @@ from typing import BinaryIO
 import torch
 from transformers.utils import logging as transformers_logging
 
+from logs.writing import write_log
 from service.engine.engine import Engine
 from service.engine.grammars.compiler import GrammarCompiler
 from service.engine.grammars.matcher import GrammarError, GrammarMatcher
@@ -41,7 +42,6 @@ from service.engine_protocol.messages import (
     Submit,
     Working,
 )
-from service.log_text import configure_logging
 
 _log = logging.getLogger(__name__)
 
@@ -158,7 +158,8 @@ class Worker:
         elif isinstance(error, GrammarError):
             result.failed.append(Failure(request_id, str(error), FailureCause.GRAMMAR))
         else:
-            _log.error("compiling the grammar of request %s failed", request_id, exc_info=error)
+            # What it says may quote the grammar.
+            _log.error("compiling the grammar of request %s failed with %s", request_id, type(error).__name__)
             result.failed.append(Failure(request_id, ENGINE_FAILED))
 
     def _submit(self, command: Submit, grammar: GrammarMatcher | None, result: StepResult) -> None:
@@ -196,12 +197,12 @@ def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Command]") -> 
 def main() -> None:
     """Loads the checkpoint that the first message names and serves it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback
-    configure_logging("engine", logging.WARNING)
-    logging.getLogger("service").setLevel(logging.INFO)
     source, results = claim_pipes()
     config = receive(source)
     if not isinstance(config, EngineConfig):
         sys.exit("the engine is started by the service, which sends its configuration first")
+    write_log("engine", logging.WARNING, config.log_format, has_texts=False)
+    logging.getLogger("service").setLevel(logging.INFO)
     commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]

@@ -32,18 +32,20 @@ async def test_a_request_is_one_line_with_the_id_that_its_answer_has(bridge, lin
     answer = await bridge.run(PROMPT)
     (line,) = lines()
     assert line.startswith(
-        f"{answer.headers['cf-ai-req-id']} POST '/client/v4/accounts/acc/ai/run/@runstream/demo' 200 "
+        f"request id='{answer.headers['cf-ai-req-id']}' method='POST' "
+        "path='/client/v4/accounts/acc/ai/run/@runstream/demo' status=200 duration_s=0."
     )
-    assert " 200 " in line
-    assert "account='acc' token='' model='@runstream/demo' served_model='@runstream/demo' error=''" in line
+    assert "account='acc' token='' model='@runstream/demo' served_model='@runstream/demo' prompt_tokens=7 " in line
+    assert line.endswith("cached_prompt_tokens=2 completion_tokens=3 finish_reason='stop' error=''")
 
 
 async def test_a_failure_says_why_in_the_log_and_not_in_the_answer(bridge, service, lines, caplog):
     service.status = failure(grpc.StatusCode.UNKNOWN, message="secret path")
     answer = await bridge.run(PROMPT)
     assert b"secret" not in answer.body
-    assert "secret path" in caplog.text
-    assert "error='INTERNAL" in lines()[0]
+    assert "secret" not in caplog.text
+    assert "the service failed: UNKNOWN" in caplog.text
+    assert "error='INTERNAL: internal error'" in lines()[0]
 
 
 async def test_what_a_client_sends_forges_no_line(bridge, lines):

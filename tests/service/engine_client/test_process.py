@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from service.engine_client.moments import Moments
 from service.engine_client.process import EngineProcess
 from service.engine_client.request import EngineState
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig
@@ -105,30 +104,6 @@ async def test_a_grammar_that_can_not_be_met_is_told_as_such(process: EngineProc
     with pytest.raises(UnsatisfiableFormatError, match="its checkpoint has no tokenizer"):
         await anext(process.generate(bound))
     assert process.num_running == process.num_waiting == 0
-
-
-async def test_a_request_tells_when_it_came_to_its_turns(process: EngineProcess) -> None:
-    ran = await fill(process)
-    moments = Moments()
-    outputs = process.generate(Submit("it", [5, 6, 7], SamplingParams(3)), moments)
-    first = asyncio.ensure_future(anext(outputs))
-    await process.wait_for(lambda: process.stats.num_waiting == 1)
-    assert moments.submitted_at is not None
-    assert moments.started_at is moments.first_token_at is moments.ended_at is None, "it waits"
-    await cancel(ran)
-    assert (await first).token_ids
-    assert [output.finish_reason async for output in outputs][-1] is FinishReason.LENGTH
-    assert None not in (moments.started_at, moments.first_token_at, moments.ended_at)
-    assert moments.submitted_at < moments.started_at < moments.first_token_at < moments.ended_at  # type: ignore[operator]
-
-
-async def test_a_request_that_fails_tells_when(process: EngineProcess) -> None:
-    moments = Moments()
-    bound = Submit("it", [5, 6, 7], LONG, grammar=GrammarSpec(GrammarKind.CHOICE, ("yes",)))
-    with pytest.raises(UnsatisfiableFormatError):
-        await anext(process.generate(bound, moments))
-    assert moments.ended_at is not None
-    assert moments.started_at is None, "a grammar that is compiled is no step"
 
 
 async def test_closing_a_completion_early_frees_its_blocks(process: EngineProcess) -> None:

@@ -134,7 +134,8 @@ async def test_an_error_that_quotes_a_prompt_is_logged_by_its_kind_and_field(cap
     error = await error_from(quote, [])
     assert "my secret" in (error.details() or "")
     assert "my secret" not in caplog.text
-    assert "request request-1 ends with INVALID_REQUEST at 'conversation.messages[0].role'" in caplog.text
+    assert """id='request-1' """ in caplog.text
+    assert "error='INVALID_REQUEST at conversation.messages[0].role'" in caplog.text
 
 
 async def test_what_a_client_chose_makes_no_long_line(caplog):
