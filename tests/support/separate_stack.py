@@ -1,6 +1,7 @@
 """Service and bridge as processes that a test ends and starts one by one."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -59,8 +60,15 @@ class SeparateStack:
 
     def stop(self, name: str) -> str:
         """Ends one of them, and returns once it has ended what it logged."""
+        return self._end(name, signal.SIGTERM)
+
+    def kill(self, name: str) -> str:
+        """Kills one of them where it stands, as `stop` ends it."""
+        return self._end(name, signal.SIGKILL)
+
+    def _end(self, name: str, how: signal.Signals) -> str:
         process = self.processes.pop(name)
-        process.terminate()
+        process.send_signal(how)
         process.communicate()
         log = self.logs.pop(name)
         log.seek(0)
