@@ -14,6 +14,7 @@ import asyncio
 import getpass
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,9 +22,10 @@ import click
 
 from bridge.app import build_app
 from bridge.auth.tokens import ACCOUNT, Token, hash_token, read_token_file
-from bridge.config import Config
+from bridge.config import DEFAULT_MAX_CONNECTIONS, Config
 from bridge.http.access_log import configure_logging
 from bridge.http.addresses import bare_host, check_page, check_target, read_host_name, read_origin, unix_path
+from bridge.http.open_connections import most_connections, raise_limit
 from bridge.http.unix_socket import ListenError
 from bridge.server import serve
 from bridge.workers.child import WorkerError
@@ -33,6 +35,7 @@ from tracing.opening import check_endpoint
 from transport.addresses import check_target_of_token, is_loopback
 
 option = partial(click.option, show_default=True, show_envvar=True)
+SECONDS = click.FloatRange(min=0, min_open=True)
 
 
 def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -136,6 +139,37 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     "--pad-events", is_flag=True, help="Add a field p of random length to streamed events, which hides their texts'."
 )
 @option(
+    "--max-connections",
+    default=0,
+    show_default=f"{DEFAULT_MAX_CONNECTIONS}, or what the limit of open files allows",
+    type=click.IntRange(min=0),
+    help="Connections held at once; of more, idle ones are ended, and where none is idle they get 503.",
+)
+@option(
+    "--head-timeout-s",
+    default=Config.head_timeout_s,
+    type=SECONDS,
+    help="Most seconds for a connection's first byte, for the head of a request, and for a TLS handshake.",
+)
+@option(
+    "--body-timeout-s",
+    default=Config.body_timeout_s,
+    type=SECONDS,
+    help="Most seconds for a request's body, and one more for each 64 KiB of it.",
+)
+@option(
+    "--idle-timeout-s",
+    default=Config.idle_timeout_s,
+    type=SECONDS,
+    help="Seconds that a connection is kept between two requests. More than a proxy in front keeps it.",
+)
+@option(
+    "--write-timeout-s",
+    default=Config.write_timeout_s,
+    type=SECONDS,
+    help="Most seconds in which a client takes nothing of its answer; then its connection ends, and its generation.",
+)
+@option(
     "--shutdown-grace-s",
     default=Config.shutdown_grace_s,
     type=click.FloatRange(min=0),
@@ -196,6 +230,7 @@ def _serve(config: Config) -> None:
     if unix_path(config.host) is None and not is_loopback(config.host):
         _check_exposure(config)
     try:
+        config = replace(config, max_connections=most_connections(config.max_connections, raise_limit()))
         if config.service_token and not (config.service_ca or config.allow_plaintext_token):
             check_target_of_token(config.service)
         tokens = read_token_file(config.token_file) if config.token_file else ()

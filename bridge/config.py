@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from aiohttp import web
 
 from transport.certificates import CertificateFiles, client_files, server_files
+
+# Where there are enough descriptors, see `http.open_connections`.
+DEFAULT_MAX_CONNECTIONS: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,11 @@ class Config:
         deadline_s: The most seconds that a call of the service may take, and that a large request waits for its turn.
         keep_alive_s: After how many seconds without an event a stream gets a comment.
         pad_events: Whether native streams hide the lengths of their texts with padding.
+        max_connections: How many connections are held at once.
+        head_timeout_s: How many seconds the head of a request, or a TLS handshake, may take to come.
+        body_timeout_s: How many seconds a body may take to come; a long one gets some more, see `http.body`.
+        idle_timeout_s: How many seconds a connection is kept between two requests.
+        write_timeout_s: How many seconds a client may take nothing of its answer.
         shutdown_grace_s: The most seconds that running answers get to end when the bridge is told to.
         otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
         workers: How many processes share the address.
@@ -57,6 +66,11 @@ class Config:
     deadline_s: float = 120.0
     keep_alive_s: float = 15.0
     pad_events: bool = False
+    max_connections: int = DEFAULT_MAX_CONNECTIONS
+    head_timeout_s: float = 10.0
+    body_timeout_s: float = 30.0
+    idle_timeout_s: float = 75.0
+    write_timeout_s: float = 30.0
     shutdown_grace_s: float = 5.0
     otlp_endpoint: str = ""
     workers: int = 1

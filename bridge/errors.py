@@ -61,6 +61,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "SDK_DEPRECATED": Rule(405, 5019, "Deprecated SDK version"),
     # RFC 9110 has the answer tell what could be sent instead.
     "ENCODING_UNSUPPORTED": Rule(415, 5006, "Bad input: Error", headers={"Accept-Encoding": "gzip, deflate, br, zstd"}),
+    "BODY_TOO_SLOW": Rule(408, 3046, "Request timeout"),
     "BODY_TOO_LARGE": Rule(413, 3006, "Request too large", "Request is too large"),
 }
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from bridge.config import CONFIG, Config
 from bridge.http.addresses import unix_path
 from bridge.http.connection import Runner
+from bridge.http.listening import Site, bind
 from bridge.http.tls import ServerContext
 from bridge.http.unix_socket import ListenError, bound
 
@@ -51,20 +52,20 @@ async def serve_on(app: web.Application, listening: Sequence[socket.socket], tel
     try:
         context = _tls_of(app[CONFIG])
         for each in listening:
-            await web.SockSite(runner, each, ssl_context=context).start()
+            await Site(runner, [each], context).start()
         tell_ready()
         await told_to_end.wait()
     finally:
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, config: Config, sockets: contextlib.ExitStack) -> None:
+async def _listen(runner: Runner, config: Config, sockets: contextlib.ExitStack) -> None:
     context = _tls_of(config)
     if path := unix_path(config.host):
-        await web.SockSite(runner, sockets.enter_context(bound(path)), ssl_context=context).start()
+        await Site(runner, [sockets.enter_context(bound(path))], context).start()
         return
     try:
-        await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
+        await Site(runner, await bind(config.host, config.port), context).start()
     except OSError as error:
         raise to_listen_error(error, config) from None
 

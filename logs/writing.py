@@ -5,6 +5,7 @@ import sys
 import threading
 from typing import Final
 
+from logs.floods import OneOfAKind
 from logs.formatters import ClippingFormatter, JsonFormatter
 
 LOG_FORMATS: Final = ("text", "json")
@@ -25,6 +26,7 @@ def write_log(process: str, level: int | str, log_format: str, *, has_texts: boo
     handler = logging.StreamHandler()
     text = ClippingFormatter(f"%(asctime)s {process} %(levelname)s %(name)s %(message)s", has_texts=has_texts)
     handler.setFormatter(JsonFormatter(process, has_texts=has_texts) if log_format == "json" else text)
+    handler.addFilter(OneOfAKind())
     logging.basicConfig(level=level, handlers=[handler])
     logging.captureWarnings(capture=True)
     sys.excepthook = lambda kind, error, trace: _log_uncaught(kind, error)

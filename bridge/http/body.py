@@ -14,6 +14,8 @@ from aiohttp import web
 from bridge.config import CONFIG
 from bridge.errors import AiError
 from bridge.http.content_encoding import decode, encoding_of
+from bridge.http.metrics import METRICS
+from bridge.http.timed_connection import TimedConnection
 from bridge.http.turns import TURN
 
 P = ParamSpec("P")
@@ -22,6 +24,9 @@ T = TypeVar("T")
 MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 MAX_VALUES: Final = 65_536
 MAX_DIGITS: Final = 400
+
+# A body that comes at least so fast has the time that it needs.
+LEAST_BYTES_PER_S: Final = 64 * 1024
 
 # Above this, parsing takes longer than other streams should wait.
 MAX_INLINE_BYTES: Final = 16 * 1024
@@ -46,13 +51,11 @@ async def read_body(
         ignored_encodings: Values of Content-Encoding that say nothing.
 
     Raises:
-        AiError: The body is too large or wrongly encoded, or its turn does not come within the deadline.
+        AiError: The body is too large, too slow or wrongly encoded, or its turn does not come within the deadline.
     """
     encoding = encoding_of(http_request, ignored_encodings)
     try:
-        body = await http_request.clone(client_max_size=max_bytes).read()
-    except web.HTTPRequestEntityTooLarge:
-        raise AiError("BODY_TOO_LARGE") from None
+        body = await _received(http_request, max_bytes)
     except web.RequestPayloadError:
         raise AiError("INVALID_REQUEST", "the body is not in the encoding that the headers say") from None
     if encoding:
@@ -63,6 +66,27 @@ async def read_body(
     except TimeoutError:
         raise AiError("DEADLINE_EXCEEDED") from None
     return body
+
+
+async def _received(http_request: web.Request, max_bytes: int) -> bytes:
+    if (http_request.content_length or 0) > max_bytes:
+        raise AiError("BODY_TOO_LARGE")
+    limit_s = http_request.app[CONFIG].body_timeout_s
+    received = bytearray()
+    began_at = asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout(limit_s) as limit:
+            while chunk := await http_request.content.readany():
+                received += chunk
+                if len(received) > max_bytes:
+                    raise AiError("BODY_TOO_LARGE")
+                limit.reschedule(began_at + limit_s + len(received) / LEAST_BYTES_PER_S)
+    except TimeoutError:
+        http_request.app[METRICS].count_ended_connection("slow_body")
+        if isinstance(http_request.protocol, TimedConnection):
+            http_request.protocol.read_no_more()
+        raise AiError("BODY_TOO_SLOW", f"the body did not come within {limit_s:g} s") from None
+    return bytes(received)
 
 
 async def in_thread_if_long(num_bytes: int, parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

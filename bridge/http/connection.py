@@ -14,11 +14,13 @@ from typing import Any, Final
 from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.http_exceptions import BadHttpMethod
 
+from bridge.config import CONFIG
 from bridge.http.event_stream import KEEP_ALIVE, STREAM
+from bridge.http.metrics import METRICS
+from bridge.http.open_connections import OpenConnections
+from bridge.http.timed_connection import PRODUCT, Patience, TimedConnection
 
 logger = logging.getLogger(__name__)
-
-PRODUCT: Final = "Runstream"
 
 # In aiohttp's message when the first bytes are those of a handshake.
 HTTPS: Final = "HTTPS traffic"
@@ -31,8 +33,8 @@ FIRST_LOOK_S: Final = 0.05
 LOOK_PERIOD_S: Final = 0.1
 
 
-class Connection(web.RequestHandler):
-    """aiohttp's connection, which would end with the client's side of it."""
+class Connection(TimedConnection):
+    """aiohttp's connection, which by itself would end with the client's side of it."""
 
     _probing: asyncio.Task[None] | None = None
     _has_probed = False
@@ -40,7 +42,7 @@ class Connection(web.RequestHandler):
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio takes True for "keep it open", aiohttp has None
         """Keeps the connection open until what was asked is answered."""
         # Over TLS asyncio ends the connection whatever is said here: whoever ends its side there has left.
-        if self._is_idle or (self.transport is not None and self.transport.get_extra_info("sslcontext") is not None):
+        if self.is_idle or (self.transport is not None and self.transport.get_extra_info("sslcontext") is not None):
             return False
         self._loop.call_later(FIRST_LOOK_S, self._look)
         return True
@@ -53,17 +55,13 @@ class Connection(web.RequestHandler):
         response.headers[hdrs.SERVER] = PRODUCT
         return response
 
-    @property
-    def _is_idle(self) -> bool:
-        return self._waiter is not None and not self._waiter.done()
-
     def _look(self) -> None:
         """Sees whether anybody is left to be answered."""
         transport = self.transport
         if transport is None:
             return
         self._loop.call_later(LOOK_PERIOD_S, self._look)
-        if self._is_idle:
+        if self.is_idle:
             self.force_close()
         elif not self._can_answer(transport):
             transport.abort()
@@ -96,8 +94,15 @@ async def _comment(stream: web.StreamResponse) -> None:
 
 
 class _Server(web.Server):
+    """Makes connections of ours."""
+
+    def __init__(self, handler: Any, open_connections: OpenConnections, patience: Patience, **options: Any) -> None:
+        super().__init__(handler, **options)
+        self._open_connections = open_connections
+        self._patience = patience
+
     def __call__(self) -> Connection:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self._open_connections, self._patience, self, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
@@ -106,9 +111,16 @@ class Runner(web.AppRunner):
     Args:
         app: The application.
         shutdown_timeout: How many seconds handlers get to end once the application has shut down.
+
+    Attributes:
+        open_connections: Its connections.
+        patience: How long they wait.
     """
 
     def __init__(self, app: web.Application, shutdown_timeout: float = 60.0) -> None:
+        config = app[CONFIG]
+        self.open_connections = OpenConnections(config.max_connections, app[METRICS].count_ended_connection)
+        self.patience = Patience(config.head_timeout_s, config.write_timeout_s)
         super().__init__(
             app,
             # Without it a handler, and with it the generation, goes on after its client has left.
@@ -117,6 +129,7 @@ class Runner(web.AppRunner):
             # Bodies are decoded by `content_encoding`: aiohttp's own errors are plain text, and it takes cut gzip for
             # whole.
             auto_decompress=False,
+            keepalive_timeout=config.idle_timeout_s,
             shutdown_timeout=shutdown_timeout,
         )
 
@@ -124,6 +137,8 @@ class Runner(web.AppRunner):
         made = await super()._make_server()
         return _Server(
             made.request_handler,
+            self.open_connections,
+            self.patience,
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,

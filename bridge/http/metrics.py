@@ -60,6 +60,16 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=self._registry,
         )
+        self.connections_ended = Counter(
+            "runstream_bridge_connections_ended",
+            "Connections that the bridge refused or ended by itself, by reason.",
+            ["reason"],
+            registry=self._registry,
+        )
+
+    def count_ended_connection(self, reason: str) -> None:
+        """Counts a connection that was refused, or was not waited for any longer."""
+        self.connections_ended.labels(reason).inc()
 
     def exposition(self) -> web.Response:
         """All metrics in Prometheus's text format."""

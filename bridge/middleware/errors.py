@@ -10,10 +10,10 @@ from aiohttp.typedefs import Handler
 
 from bridge.errors import AiError, GatewayError
 from bridge.http.access_log import ACCESS, Access, log
-from bridge.http.connection import PRODUCT
 from bridge.http.event_stream import STREAM
 from bridge.http.metrics import METRICS
 from bridge.http.recent_requests import RECENT_REQUESTS
+from bridge.http.timed_connection import PRODUCT
 from bridge.http.turns import LARGE, TURN, Turn
 from bridge.middleware.faces import OPENAI, OPENAI_IN_ACCOUNT, Face, face_of
 from bridge.workers_ai.binding import no_route
@@ -108,7 +108,7 @@ async def _fail(http_request: web.Request, face: Face, error: AiError) -> web.St
     http_request[ACCESS].error = error.for_log
     if STREAM not in http_request:
         response = face.ai_failure(error, request_id)
-        if http_request.content.exception():
+        if http_request.content.exception() or error.reason == "BODY_TOO_SLOW":
             # Where a body that can't be read ends, and the next request begins, nobody knows.
             response.force_close()
         return response

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
 from bridge.app import build_app
 from bridge.auth.tokens import Token
 from bridge.config import Config
 from bridge.http.connection import Runner
+from bridge.http.listening import Site, bind
 from bridge.http.tls import ServerContext
 from tests.support.fake_service import DEMO
 
@@ -40,7 +40,7 @@ class Answer:
 class Bridge:
     """A running bridge and a client of it."""
 
-    runner: web.AppRunner
+    runner: Runner
     http: aiohttp.ClientSession
     url: str
 
@@ -66,7 +66,7 @@ async def running_bridge(config: Config, tokens: tuple[Token, ...] = ()) -> Asyn
     runner = Runner(build_app(config, tokens))
     await runner.setup()
     context = ServerContext(files) if (files := config.tls_files) else None
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    await Site(runner, await bind("127.0.0.1", 0), context).start()
     try:
         async with aiohttp.ClientSession() as http:
             yield Bridge(runner, http, f"{'https' if context else 'http'}://127.0.0.1:{runner.addresses[0][1]}")

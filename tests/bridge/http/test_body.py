@@ -100,24 +100,29 @@ class Slow:
         return text
 
 
+class Content:
+    """A body that has come."""
+
+    def __init__(self, text):
+        self._text = text
+
+    async def readany(self):
+        text, self._text = self._text, b""
+        return text
+
+
 class Request:
     """As much of a request as is read."""
 
     def __init__(self, text, headers):
         self.headers: CIMultiDict[str] = CIMultiDict(headers)
-        self._text = text
+        self.content, self.content_length = Content(text), len(text)
         self._turn = Turn(asyncio.Lock())
         self.app = {CONFIG: Config()}
 
     def __getitem__(self, key):
         assert key is TURN
         return self._turn
-
-    def clone(self, client_max_size):
-        return self
-
-    async def read(self):
-        return self._text
 
 
 async def read(text, parse, **headers):

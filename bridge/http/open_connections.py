@@ -1,0 +1,101 @@
+"""Which connections are open, and room for one more: those that wait for a request give way to those that have one.
+
+Each takes a file descriptor, and accepting fails when there is none.
+"""
+
+import resource
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from bridge.config import DEFAULT_MAX_CONNECTIONS
+
+# What else takes descriptors: the log, the event loop, gRPC, listening sockets, and connections that are being refused.
+RESERVE: Final = 160
+
+
+class Connection(Protocol):
+    """What is known of each connection."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no whole request: nothing is lost on it when it ends."""
+
+    def abort(self) -> None:
+        """Ends it at once."""
+
+
+class OpenConnections:
+    """The open connections of a process, the one on which nothing has come for longest first.
+
+    Args:
+        max_connections: The most that are held at once, those in a TLS handshake counted.
+        count_end: Gets why a connection was ended or refused: a label of `Metrics.connections_ended`.
+    """
+
+    def __init__(self, max_connections: int, count_end: Callable[[str], None]) -> None:
+        self._max_connections = max_connections
+        self._connections: dict[Connection, None] = {}
+        self._num_coming = 0
+        self.count_end = count_end
+
+    def __len__(self) -> int:
+        return len(self._connections) + self._num_coming
+
+    def make_room(self) -> bool:
+        """Whether one more may be taken. Where none may, the idle one that has been silent for longest is ended."""
+        if len(self) < self._max_connections:
+            return True
+        idle = next((connection for connection in self._connections if connection.is_idle), None)
+        if idle is None:
+            return False
+        del self._connections[idle]
+        idle.abort()
+        self.count_end("evicted")
+        return True
+
+    def come(self) -> None:
+        """Counts one that is taken, and is not set up yet."""
+        self._num_coming += 1
+
+    def came(self) -> None:
+        """Counts one no longer that was being set up: it is added, or has failed."""
+        self._num_coming -= 1
+
+    def hear(self, connection: Connection) -> None:
+        """Adds a connection, or puts one last on which something has come."""
+        self._connections.pop(connection, None)
+        self._connections[connection] = None
+
+    def forget(self, connection: Connection) -> None:
+        """Takes out one that has ended."""
+        self._connections.pop(connection, None)
+
+
+def raise_limit() -> int:
+    """Raises the soft limit of open files to the hard one, where that is allowed; the limit from now on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (OSError, ValueError):
+            return soft  # some systems tell a hard limit that they don't grant
+    return hard
+
+
+def most_connections(asked: int, limit: int) -> int:
+    """How many connections are held at once.
+
+    Args:
+        asked: What `--max-connections` says; 0 for what the descriptors allow, at most `DEFAULT_MAX_CONNECTIONS`.
+        limit: How many descriptors the process may have open; negative for no limit.
+
+    Raises:
+        ValueError: More were asked for than there are descriptors; the text says what to do.
+    """
+    allowed = max(1, limit - min(RESERVE, limit // 2)) if limit >= 0 else max(asked, DEFAULT_MAX_CONNECTIONS)
+    if asked > allowed:
+        raise ValueError(
+            f"--max-connections {asked} needs more open files than the {limit} that this process may have, of which "
+            f"{allowed} can be connections: raise the limit (ulimit -n, LimitNOFILE= of systemd) or lower the number"
+        )
+    return asked or min(DEFAULT_MAX_CONNECTIONS, allowed)
