@@ -11,6 +11,7 @@ from bridge import health
 from bridge.auth.tokens import TOKENS, Token
 from bridge.config import CONFIG, Config
 from bridge.http.drain import DRAIN, Drain
+from bridge.http.event_loop_lag import watch_event_loop
 from bridge.http.metrics import METRICS, Metrics
 from bridge.http.recent_requests import RECENT_REQUESTS, RecentRequests
 from bridge.http.told_requests import tell_requests
@@ -46,7 +47,7 @@ def build_app(config: Config, tokens: tuple[Token, ...], group: WorkerGroup | No
     app[CONFIG], app[TOKENS] = config, tokens
     app[METRICS], app[DRAIN] = Metrics(group), Drain(config.shutdown_grace_s)
     app[RECENT_REQUESTS], app[LARGE] = RecentRequests(), asyncio.Lock()
-    app.cleanup_ctx.extend([_send_traces, _connect, watch_service])
+    app.cleanup_ctx.extend([_send_traces, _connect, watch_service, watch_event_loop])
     if group:
         app[WORKER_GROUP] = group
         app.cleanup_ctx.append(tell_requests)

@@ -17,8 +17,8 @@ from service.engine_client.request import EngineState
 
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _TOKEN_SECONDS: Final = (0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 5, 30)
-_LAG_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
-_LAG_PERIOD_S: Final = 0.1
+LAG_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+LAG_PERIOD_S: Final = 0.1
 _TOKENS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
 
@@ -88,7 +88,7 @@ class EventLoopLag:
         self._timer.cancel()
 
     def _schedule(self) -> None:
-        self._timer = self._loop.call_later(_LAG_PERIOD_S, self._look)
+        self._timer = self._loop.call_later(LAG_PERIOD_S, self._look)
 
     def _look(self) -> None:
         self._observe(max(0.0, self._loop.time() - self._timer.when()))
@@ -151,7 +151,7 @@ class Metrics:
         self.event_loop_lag = Histogram(
             "runstream_event_loop_lag_seconds",
             "How late the event loop runs what is due, looked at ten times a second.",
-            buckets=_LAG_SECONDS,
+            buckets=LAG_SECONDS,
             registry=self.registry,
         )
 

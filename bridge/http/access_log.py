@@ -41,6 +41,7 @@ class Access:
         token: The name of its token.
         model_id: The model that it asks for.
         served_model: The model that answers.
+        reason: The reason of its error, one of few; empty if it has none.
         error: Why it has no answer, or not a whole one, without what the client wrote in its body.
         spelling: Where its body has what may be found fault with.
         time_to_first_event_s: From its headers to the first event of its stream; None if there is none.
@@ -56,6 +57,7 @@ class Access:
     token: str = ""
     model_id: str = ""
     served_model: str = ""
+    reason: str = ""
     error: str = ""
     spelling: Spelling = field(default_factory=dict)
     time_to_first_event_s: float | None = None

@@ -1,5 +1,11 @@
 """What the bridge counts and measures, for Prometheus."""
 
+import importlib.metadata
+import platform
+from typing import Final
+
+import aiohttp
+import grpc
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -8,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from bridge.http.worker_group import WorkerGroup, WorkerProcesses
 
+LAG_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -66,6 +73,31 @@ class Metrics:
             ["reason"],
             registry=self._registry,
         )
+        self.failures = Counter(
+            "runstream_bridge_request_failure",
+            "Requests that were refused or failed, by the reason of the error or the name of the HTTP status.",
+            ["reason"],
+            registry=self._registry,
+        )
+        self.event_loop_lag = Histogram(
+            "runstream_bridge_event_loop_lag_seconds",
+            "How late the event loop runs what is due, looked at ten times a second.",
+            buckets=LAG_SECONDS,
+            registry=self._registry,
+        )
+        self._tell_build()
+
+    def _tell_build(self) -> None:
+        build = {
+            "version": importlib.metadata.version("runstream"),
+            "python": platform.python_version(),
+            "aiohttp": aiohttp.__version__,
+            "grpcio": grpc.__version__,
+        }
+        text = "1; the labels tell what runs."
+        name = "runstream_bridge_build_info"
+        gauge = Gauge(name, text, list(build), multiprocess_mode="max", registry=self._registry)
+        gauge.labels(**build).set(1)
 
     def count_ended_connection(self, reason: str) -> None:
         """Counts a connection that was refused, or was not waited for any longer."""

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+from http import HTTPStatus
 from typing import Final
 
 from aiohttp import hdrs, web
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 # What nginx logs for a client that left before its answer was there; it is never sent.
 CLIENT_LEFT: Final = 499
+CANCELLED: Final = "CANCELLED"
 
 
 # aiohttp's type of a middleware names its argument.
@@ -47,6 +49,8 @@ def _record(http_request: web.Request, access: Access, status: int) -> None:
     route = resource.canonical if resource else "none"
     metrics = http_request.app[METRICS]
     metrics.requests.labels(route, status).inc()
+    if reason := CANCELLED if status == CLIENT_LEFT else access.reason:
+        metrics.failures.labels(reason).inc()
     metrics.request_duration.labels(route).observe(duration_s)
     if http_request.method == hdrs.METH_POST:  # what only looks, such as pages and health checks, would push these out
         http_request.app[RECENT_REQUESTS].add(access, route, status, duration_s)
@@ -74,12 +78,11 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     except web.HTTPMethodNotAllowed as error:
         message = f"{request.method} not supported for requested URI."
-        return face.gateway_failure(GatewayError(405, 7001, message, {hdrs.ALLOW: error.headers[hdrs.ALLOW]}))
+        return _refuse(request, face, GatewayError(405, 7001, message, {hdrs.ALLOW: error.headers[hdrs.ALLOW]}))
     except web.HTTPNotFound:
-        return face.gateway_failure(no_route(request.path))
+        return _refuse(request, face, no_route(request.path))
     except GatewayError as error:
-        request[ACCESS].error = error.message
-        return face.gateway_failure(error)
+        return _refuse(request, face, error)
     except AiError as error:
         return await _fail(request, face, error)
     except ConnectionResetError:
@@ -102,10 +105,15 @@ async def take_turns(request: web.Request, handler: Handler) -> web.StreamRespon
         turn.end()
 
 
+def _refuse(http_request: web.Request, face: Face, error: GatewayError) -> web.StreamResponse:
+    http_request[ACCESS].reason, http_request[ACCESS].error = HTTPStatus(error.status).name, error.message
+    return face.gateway_failure(error)
+
+
 async def _fail(http_request: web.Request, face: Face, error: AiError) -> web.StreamResponse:
     request_id = http_request[ACCESS].request_id
     error = error.respelled(http_request[ACCESS].spelling)
-    http_request[ACCESS].error = error.for_log
+    http_request[ACCESS].reason, http_request[ACCESS].error = error.reason, error.for_log
     if STREAM not in http_request:
         response = face.ai_failure(error, request_id)
         if http_request.content.exception() or error.reason == "BODY_TOO_SLOW":
