@@ -1,24 +1,24 @@
 """What Prometheus reads. Names and meanings are vLLM's with `runstream_` in front: its dashboards carry over."""
 
-import asyncio
 import importlib.metadata
+import itertools
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.engine_client.handle import EngineHandle
 from service.engine_client.moments import Moments
 from service.engine_client.request import EngineState
+from service.engine_client.step_tokens import BOUNDS, StepTokens
+from service.event_loop_lag import LAG_BOUNDS_S
 
 _SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _TOKEN_SECONDS: Final = (0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 5, 30)
-LAG_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
-LAG_PERIOD_S: Final = 0.1
 _TOKENS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 
 
@@ -67,32 +67,10 @@ class _Models(Collector):
         yield _gauge("model_load_progress", text, [((model,), engine.load_progress) for model, _, engine in watched])
         text = "Times that a request gave its blocks to another and waited again."
         yield _counter("num_preemptions", text, [((model,), engine.num_preemptions) for model, _, engine in watched])
+        text = "Tokens that a step computes: those of prompts, and those sampled."
+        yield _step_tokens("iteration_tokens_total", text, {model: engine.step_tokens for model, _, engine in watched})
         text = "Times that an engine's process was started again after it had died."
         yield _counter("engine_restarts", text, [((model,), engine.num_restarts) for model, _, engine in watched])
-
-
-class EventLoopLag:
-    """Looks how late the running event loop is, until it is told to stop.
-
-    Args:
-        observe: Gets it, in seconds.
-    """
-
-    def __init__(self, observe: Callable[[float], None]) -> None:
-        self._observe = observe
-        self._loop = asyncio.get_running_loop()
-        self._schedule()
-
-    def stop(self) -> None:
-        """Looks no more."""
-        self._timer.cancel()
-
-    def _schedule(self) -> None:
-        self._timer = self._loop.call_later(LAG_PERIOD_S, self._look)
-
-    def _look(self) -> None:
-        self._observe(max(0.0, self._loop.time() - self._timer.when()))
-        self._schedule()
 
 
 _Values = Iterable[tuple[tuple[str, ...], float]]
@@ -109,6 +87,15 @@ def _counter(name: str, text: str, values: _Values) -> Metric:
     family = CounterMetricFamily(f"runstream_{name}", text, labels=["model"])
     for key, value in values:
         family.add_metric(key, value)
+    return family
+
+
+def _step_tokens(name: str, text: str, steps: dict[str, StepTokens]) -> Metric:
+    family = HistogramMetricFamily(f"runstream_{name}", text, labels=["model"])
+    bounds = [*map(str, map(float, BOUNDS)), "+Inf"]
+    for model, tokens in steps.items():
+        buckets = list(zip(bounds, itertools.accumulate(tokens.counts), strict=True))
+        family.add_metric([model], buckets, tokens.total)
     return family
 
 
@@ -151,7 +138,7 @@ class Metrics:
         self.event_loop_lag = Histogram(
             "runstream_event_loop_lag_seconds",
             "How late the event loop runs what is due, looked at ten times a second.",
-            buckets=LAG_SECONDS,
+            buckets=LAG_BOUNDS_S,
             registry=self.registry,
         )
 

@@ -22,8 +22,9 @@ from runstream.v1 import (
 from service.batches.batches import Batches
 from service.catalog import load_catalog
 from service.config import ServiceConfig
+from service.event_loop_lag import EventLoopLag
 from service.generation import TextGenerator
-from service.metrics import EventLoopLag, Metrics, Watched
+from service.metrics import Metrics, Watched
 from service.metrics_server import start_metrics_server
 from service.models.loading import LoadableModel
 from service.models.opening import open_models

@@ -14,7 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from bridge.http.worker_group import WorkerGroup, WorkerProcesses
 
-LAG_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+LAG_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 
 
@@ -82,7 +82,7 @@ class Metrics:
         self.event_loop_lag = Histogram(
             "runstream_bridge_event_loop_lag_seconds",
             "How late the event loop runs what is due, looked at ten times a second.",
-            buckets=LAG_SECONDS,
+            buckets=LAG_BOUNDS_S,
             registry=self._registry,
         )
         self._tell_build()

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from service.engine_client.moments import Moments
 from service.engine_client.request import EngineOutput, EngineState
+from service.engine_client.step_tokens import StepTokens
 from service.engine_protocol.engine_config import EngineConfig, EngineInfo
 from service.engine_protocol.messages import Submit
 
@@ -47,6 +48,9 @@ class EngineHandle(Protocol):
 
     @property
     def load_progress(self) -> float: ...
+
+    @property
+    def step_tokens(self) -> StepTokens: ...
 
     @property
     def kv_cache_usage(self) -> float: ...

@@ -1,8 +1,7 @@
 """The edge's handle on an engine in its own process.
 
-The process is spawned, spoken to over two pipes and watched. When it dies, the requests that ran end with an error, the
-ones that still waited go to the next process: started at once, then after growing pauses, five times within a minute.
-One that gives no sign of life for too long is killed.
+It is spawned, spoken to over two pipes and watched. When it dies, the requests that ran end with an error, the others
+go to the next one: started at once, then after growing pauses, five times within a minute. A silent one is killed.
 """
 
 import asyncio
@@ -18,6 +17,7 @@ from service.engine_client.request import EngineOutput, EngineState, QueueBounds
 from service.engine_client.requests import Requests
 from service.engine_client.restarts import Deaths
 from service.engine_client.stalls import SignsOfLife
+from service.engine_client.step_tokens import StepTokens
 from service.engine_client.watchers import Watchers
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig, EngineInfo
 from service.engine_protocol.framing import pack
@@ -57,6 +57,7 @@ class EngineProcess:
         free_bytes: What was free on the device if that was too little to load; else None.
         num_restarts: How often its process was started again after it had died.
         load_progress: The share of its weights that are loaded, from 0 to 1.
+        step_tokens: How many tokens its steps have computed.
     """
 
     def __init__(
@@ -76,17 +77,15 @@ class EngineProcess:
         self.info: EngineInfo | None = None
         self.stats = StepResult()
         self.free_bytes: int | None = None
-        self.num_restarts = 0
-        self.load_progress = 0.0
-        self._command = command
+        self.num_restarts, self.load_progress = 0, 0.0
+        self.step_tokens = StepTokens()
+        self._command, self._watchers = command, Watchers()
         self._signs, self._requests = SignsOfLife(stall_timeout_s, stall_kill_s), Requests()
         bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
         self._admission = Admission(bounds, max_wait_s, self._requests)
-        self._watchers = Watchers()
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._deaths = Deaths()
-        self._num_past_preemptions = 0
+        self._deaths, self._num_past_preemptions = Deaths(), 0
 
     @property
     def pid(self) -> int | None:
@@ -275,6 +274,7 @@ class EngineProcess:
                 self.stats = message
                 self._admission.note(message)
                 self._requests.take(message)
+                self.step_tokens.note(message)
 
     async def _recover_from_death(self) -> bool:
         """Ends the requests that ran when the process died, and pauses; False if it has died too often."""

@@ -17,6 +17,7 @@ from service.engine_client.moments import Moments
 from service.engine_client.prefix_affinity import PrefixAffinity
 from service.engine_client.process import EngineProcess
 from service.engine_client.request import EngineOutput, EngineState
+from service.engine_client.step_tokens import StepTokens
 from service.engine_protocol.engine_config import EngineConfig, EngineInfo
 from service.engine_protocol.messages import Submit
 from service.errors import ModelNotReadyError, QueueFullError
@@ -104,6 +105,11 @@ class Replicas:
     def load_progress(self) -> float:
         """The share of the weights that are loaded, of the engine that has the fewest."""
         return min(engine.load_progress for engine in self.engines)
+
+    @property
+    def step_tokens(self) -> StepTokens:
+        """How many tokens the steps of all of them have computed."""
+        return StepTokens.sum(engine.step_tokens for engine in self.engines)
 
     @property
     def kv_cache_usage(self) -> float:
