@@ -88,7 +88,8 @@ async def capacity(ask: Ask, num_clients: int, seconds: float) -> float:
     async def client() -> None:
         nonlocal num_answers
         while time.perf_counter() < end_at:
-            num_answers += await ask() is ANSWERED
+            end = await ask()
+            num_answers += end is ANSWERED
 
     begun_at = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(num_clients)))

@@ -1,14 +1,16 @@
 """How many requests are answered in time while many more are asked than can be.
 
-    python -m bench.serving.overload [--by engine|edge] [--over http|grpc] [--seconds N] [--rounds N] [--deadline-s N]
+    python -m bench.serving.overload [--by pace|engine|edge] [--over http|grpc] [--seconds N] [--rounds N]
 
 Service and bridge run as processes of their own, with the demo model; this process asks, on the same cores. First the
 capacity is measured: the answers each second to a few clients that ask one request after the other. Then requests come
 at multiples of it, at even distances, however many are open. Rounds are interleaved, so that a slow moment of the
 machine falls on all. Ends are counted once the queue has had time to fill. Linux only: memory comes from /proc.
 
-With `--by engine` four sequences run at once and completions are long: the engine is what is too slow. With `--by edge`
-as many run as by default and completions are short: bridge, service and engine share two cores.
+With `--by pace` a scripted engine makes 480 tokens each second and needs no processor: what is measured is who is let
+in, and that refusals keep nobody waiting. With `--by engine` it is the real one, with few places and long completions,
+which shares the cores with all others. With `--by edge` the scripted one is as fast as can be: what is too slow is the
+service.
 """
 
 import asyncio
@@ -29,8 +31,13 @@ HEADINGS = (
     *("offered", "offered/s", "in time/s", "of the most", "refused/s", "late/s", "failed/s", "reset"),
     *("refused after p50 ms", "p99 ms", "MiB: bridge", "service"),
 )
-# What each kind of load says of the service's flags, and of each request.
-LOADS = {"engine": (("--max-num-seqs", "4"), 48), "edge": ((), 12)}
+# What each kind of load says of the service's flags, and of each request: its length.
+PACED = f"{sys.executable} -m bench.serving.scripted_engine --tokens-per-s"
+LOADS = {
+    "pace": (("--max-num-seqs", "8", "--engine-command", f"{PACED} 480"), 16),
+    "engine": (("--max-num-seqs", "4"), 48),
+    "edge": (("--engine-command", f"{PACED} 0"), 12),
+}
 
 
 def rss_mib(pid: int) -> float:
@@ -62,14 +69,15 @@ async def bench(by: str, over: str, seconds: float, rounds: int, deadline_s: flo
     options, max_tokens = LOADS[by]
     fields: dict[str, object] = {"max_tokens": max_tokens, "ignore_eos": True}
     deadline = ("--deadline-s", str(deadline_s))
+    num_clients = {"pace": 16, "engine": 8, "edge": 32}[by]
     async with AsyncExitStack() as stack:
         server = stack.enter_context(running_server(MODEL, None, 1, options, deadline))
         if over == "http":
             ask = await stack.enter_async_context(over_http(server.url, MODEL, fields))
         else:
             ask = await stack.enter_async_context(over_grpc(server.target, MODEL, fields, deadline_s))
-        await capacity(ask, 8, 2.0)
-        at_most = await capacity(ask, 8 if by == "engine" else 32, seconds / 2)
+        await capacity(ask, num_clients, 3.0)
+        at_most = await capacity(ask, num_clients, seconds / 2)
         mib = memory(server)
         print(f"capacity {at_most:.1f} answers/s; bridge {mib[0]:.0f} MiB, service {mib[1]:.0f} MiB")
         ends: dict[float, list[Ends]] = defaultdict(list)
@@ -88,7 +96,7 @@ async def bench(by: str, over: str, seconds: float, rounds: int, deadline_s: flo
 
 
 @click.command(help=__doc__)
-@click.option("--by", type=click.Choice(tuple(LOADS)), default="engine", show_default=True)
+@click.option("--by", type=click.Choice(tuple(LOADS)), default="pace", show_default=True)
 @click.option("--over", type=click.Choice(("http", "grpc")), default="http", show_default=True)
 @click.option("--seconds", default=12.0, show_default=True, help="How long each load is.")
 @click.option("--rounds", default=2, show_default=True, type=click.IntRange(min=1))

@@ -3,8 +3,8 @@
     python -m service --engine-command "python -m bench.serving.scripted_engine --tokens-per-s 20000"
 
 With it the cost of everything around an engine is measured at rates of a GPU that is not there, and tests of it need no
-model. It takes as many sequences at once as it is asked for; the Nth token of a completion is the Nth of its prompt,
-over and over, so that a completion is text wherever a prompt is.
+model. It runs as many sequences at once as `--max-num-seqs` says; the Nth token of a completion is the Nth of its
+prompt, over and over, so that a completion is text wherever a prompt is.
 """
 
 import os
@@ -12,7 +12,7 @@ import queue
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import click
@@ -73,41 +73,57 @@ class ScriptedEngine:
         results: Where results go.
         pace: How fast.
         steps_per_message: How many tokens of each sequence go out in one message.
+        max_num_seqs: How many sequences run at once; the others wait, first come, first served.
     """
 
     def __init__(
-        self, commands: "queue.SimpleQueue[Command]", results: BinaryIO, pace: Pace, steps_per_message: int
+        self,
+        commands: "queue.SimpleQueue[Command]",
+        results: BinaryIO,
+        pace: Pace,
+        steps_per_message: int,
+        max_num_seqs: int,
     ) -> None:
         self._commands = commands
         self._results = results
         self._pace = pace
         self._steps_per_message = steps_per_message
+        self._max_num_seqs = max_num_seqs
         self._sequences: dict[str, Sequence] = {}
+        self._waiting: dict[str, Sequence] = {}
 
     def serve_forever(self) -> None:
         """Steps for as long as there is something to do, else waits."""
         while True:
             result = StepResult(num_free_blocks=NUM_KV_TOKENS // BLOCK_SIZE)
             self._obey(result)
+            self._admit()
             for sequence in list(self._sequences.values()):
                 self._step(sequence, result)
             if result.outputs:
                 self._pace.wait(len(result.outputs))
+            result = replace(result, num_running=len(self._sequences), num_waiting=len(self._waiting))
             send(self._results, result)
 
     def _obey(self, result: StepResult) -> None:
         """Carries out all commands that have come; waits for one if there is nothing else to do."""
-        started: list[str] = []
         while (not self._sequences and not result.aborted) or not self._commands.empty():
             match self._commands.get():
                 case Submit() as submit:
-                    self._sequences[submit.id] = Sequence(submit)
-                    started.append(submit.id)
+                    self._waiting[submit.id] = Sequence(submit)
                 case Abort(request_id):
                     self._sequences.pop(request_id, None)
+                    self._waiting.pop(request_id, None)
                     result.aborted.append(request_id)
-        if started:
-            send(self._results, Started(started))
+            self._admit()
+
+    def _admit(self) -> None:
+        """Begins waiting sequences while there are places."""
+        ids = list(self._waiting)[: self._max_num_seqs - len(self._sequences)]
+        for request_id in ids:
+            self._sequences[request_id] = self._waiting.pop(request_id)
+        if ids:
+            send(self._results, Started(ids))
 
     def _step(self, sequence: Sequence, result: StepResult) -> None:
         for _ in range(self._steps_per_message):
@@ -139,7 +155,7 @@ def main(tokens_per_s: float, steps_per_message: int) -> None:
     context_window = config.context_window or VOCAB_SIZE
     info = EngineInfo(VOCAB_SIZE, context_window, NUM_KV_TOKENS, 0, config.device, config.dtype)
     send(results, Ready(info))
-    ScriptedEngine(commands, results, Pace(tokens_per_s), steps_per_message).serve_forever()
+    ScriptedEngine(commands, results, Pace(tokens_per_s), steps_per_message, config.max_num_seqs).serve_forever()
 
 
 if __name__ == "__main__":
