@@ -27,6 +27,7 @@ from bridge.playground.service_status import watch_service
 from bridge.upstream.channel import ServiceChannel
 from bridge.upstream.client import SERVICE, ServiceClient
 from bridge.upstream.models import MODELS, Models
+from bridge.upstream.room import ROOM, Room
 from bridge.workers_ai import binding, model_search, token_check
 from bridge.workers_ai.run import run
 from tracing.opening import open_tracing
@@ -47,6 +48,7 @@ def build_app(config: Config, tokens: tuple[Token, ...], group: WorkerGroup | No
     app[CONFIG], app[TOKENS] = config, tokens
     app[METRICS], app[DRAIN] = Metrics(group), Drain(config.shutdown_grace_s)
     app[RECENT_REQUESTS], app[LARGE] = RecentRequests(), asyncio.Lock()
+    app[ROOM] = Room()
     app.cleanup_ctx.extend([_send_traces, _connect, watch_service, watch_event_loop])
     if group:
         app[WORKER_GROUP] = group

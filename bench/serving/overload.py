@@ -69,7 +69,7 @@ async def bench(by: str, over: str, seconds: float, rounds: int, deadline_s: flo
     options, max_tokens = LOADS[by]
     fields: dict[str, object] = {"max_tokens": max_tokens, "ignore_eos": True}
     deadline = ("--deadline-s", str(deadline_s))
-    num_clients = {"pace": 16, "engine": 8, "edge": 32}[by]
+    num_clients = {"pace": 48, "engine": 8, "edge": 32}[by]
     async with AsyncExitStack() as stack:
         server = stack.enter_context(running_server(MODEL, None, 1, options, deadline))
         if over == "http":

@@ -16,6 +16,7 @@ from bridge.upstream.client import SERVICE, Metadata
 from bridge.upstream.finish_reasons import FINISH_REASONS
 from bridge.upstream.forced_calls import check_forced_call, is_call_forced
 from bridge.upstream.models import MODELS
+from bridge.upstream.room import ROOM
 
 Item = TypeVar("Item")
 
@@ -28,7 +29,8 @@ async def generate(http_request: web.Request, request: pb.RunRequest) -> pb.RunR
     """
     request.cache_salt = cache_salt(http_request[ACCESS].account, request.cache_salt)
     async with http_request.app[DRAIN].running():
-        answer = await http_request.app[SERVICE].run(request, caller(http_request))
+        with http_request.app[ROOM].taken(http_request[ACCESS].account, request.model):
+            answer = await http_request.app[SERVICE].run(request, caller(http_request))
     http_request[ACCESS].served_model = answer.served_model
     _note_end(http_request, answer)
     check_forced_call(request, answer, has_tool_calls=bool(answer.tool_calls))
@@ -50,16 +52,17 @@ async def generate_stream(
         model = await http_request.app[MODELS].get(request.model)
         params.max_tokens, params.max_tokens_is_default = model.default_max_tokens_streamed, True
     is_forced, has_tool_calls = is_call_forced(request), False
-    async with aclosing(http_request.app[SERVICE].run_stream(request, caller(http_request))) as parts:
-        async for part in parts:
-            http_request[ACCESS].served_model = part.served_model
-            has_tool_calls = has_tool_calls or bool(part.tool_calls)
-            if is_forced:
-                part.text = ""
-            if part.finish_reason:
-                _note_end(http_request, part)
-                check_forced_call(request, part, has_tool_calls=has_tool_calls)
-            yield part
+    with http_request.app[ROOM].taken(http_request[ACCESS].account, request.model):
+        async with aclosing(http_request.app[SERVICE].run_stream(request, caller(http_request))) as parts:
+            async for part in parts:
+                http_request[ACCESS].served_model = part.served_model
+                has_tool_calls = has_tool_calls or bool(part.tool_calls)
+                if is_forced:
+                    part.text = ""
+                if part.finish_reason:
+                    _note_end(http_request, part)
+                    check_forced_call(request, part, has_tool_calls=has_tool_calls)
+                yield part
 
 
 def _note_end(http_request: web.Request, end: pb.RunResponse | pb.RunStreamResponse) -> None:

@@ -16,11 +16,15 @@ ERROR_DOMAIN: Final = "runstream"
 # For statuses without an ErrorInfo: those that gRPC itself makes.
 REASON_OF_STATUS: Final[Mapping[grpc.StatusCode, str]] = {
     grpc.StatusCode.UNAVAILABLE: "MODEL_NOT_READY",
-    # What a server that stops ends its calls with.
-    grpc.StatusCode.CANCELLED: "MODEL_NOT_READY",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "BODY_TOO_LARGE",
     grpc.StatusCode.DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED",
 }
+
+# What gRPC's server says when it takes no more calls; of a message that is too large it says how large.
+_TOO_MANY_CALLS: Final = ("Too many pending requests", "Concurrent RPC limit exceeded")
+
+# What gRPC ends calls with that the service has not taken in time, and those of a server that stops.
+NOT_TAKEN: Final = "The model service ended the call before it was answered; it is too busy, or stopping."
 
 UNREACHABLE: Final = "The model service can't be reached; it may be starting or stopping."
 
@@ -35,13 +39,22 @@ def from_rpc(error: grpc.aio.AioRpcError, model_id: str) -> AiError:
     status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an AioRpcError has what it needs of a call
     info = _error_info(status) if status else None
     if info is None or info.reason not in RULES:
-        reason = REASON_OF_STATUS.get(error.code(), "INTERNAL")
-        return AiError(reason, UNREACHABLE if reason == "MODEL_NOT_READY" else error.details() or "")
+        return _of_grpc(error.code(), error.details() or "")
     if info.reason == "MODEL_NOT_FOUND":
         return AiError(info.reason, f"No such model {clipped(model_id)} or task")
     field = _field(status)
     description = in_the_clients_words(error.details() or "", field)
     return AiError(info.reason, description, _retry_after_s(status), to_json_pointer(field) if field else "")
+
+
+def _of_grpc(code: grpc.StatusCode, details: str) -> AiError:
+    """What gRPC itself ends a call with."""
+    if code is grpc.StatusCode.CANCELLED:
+        return AiError("MODEL_NOT_READY", NOT_TAKEN)
+    if details.startswith(_TOO_MANY_CALLS):
+        return AiError("QUEUE_FULL")
+    reason = REASON_OF_STATUS.get(code, "INTERNAL")
+    return AiError(reason, UNREACHABLE if reason == "MODEL_NOT_READY" else details)
 
 
 def _error_info(status: status_pb2.Status) -> error_details_pb2.ErrorInfo | None:

@@ -23,7 +23,7 @@ from bridge.upstream.models import unknown_model_first
 from bridge.workers_ai.batch_answers import answer_batch
 from bridge.workers_ai.envelope import native_result
 from bridge.workers_ai.model_search import answer_search, search_models
-from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, parse_run_json, to_run_body
+from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, check_room, parse_run_json, to_run_body
 from bridge.workers_ai.run import answer_as_events
 from bridge.workers_ai.translation import RunInput, is_json
 
@@ -124,6 +124,7 @@ def _model_id(http_request: web.Request) -> str:
 @unknown_model_first
 async def _read(http_request: web.Request, model_id: str) -> RunBody:
     body = await read_body(http_request, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
+    check_room(http_request, model_id, body)
     return await in_thread_if_long(len(body), parse_binding_body, model_id, body)
 
 

@@ -2,8 +2,12 @@
 
 from typing import Final
 
+from aiohttp import web
+
 from bridge.errors import AiError
-from bridge.http.body import MAX_BODY_BYTES, MAX_VALUES, json_errors, parse_json
+from bridge.http.access_log import ACCESS
+from bridge.http.body import MAX_BODY_BYTES, MAX_INLINE_BYTES, MAX_VALUES, json_errors, parse_json
+from bridge.upstream.room import ROOM
 from bridge.workers_ai.batch_requests import MAX_BATCH_VALUES, NewBatch, Poll, to_batch, to_poll
 from bridge.workers_ai.schema import check_input
 from bridge.workers_ai.translation import RunInput, to_run_input
@@ -72,6 +76,26 @@ def to_run_body(model_id: str, value: object, num_bytes: int, *, is_queued: bool
     if num_bytes > MAX_BODY_BYTES:
         raise AiError("BODY_TOO_LARGE")
     return run_input
+
+
+def check_room(http_request: web.Request, model_id: str, body: bytes | None = None) -> None:
+    """Refuses a request that the service would have no room for, before its body is parsed; not one about batches.
+
+    Args:
+        http_request: The request, identified.
+        model_id: The model's id.
+        body: What it is, if it was read.
+
+    Raises:
+        AiError: There is no room.
+    """
+    if body is None:
+        # What is short is here already, and may be about a batch.
+        may_be_about_batch = (http_request.content_length or 0) <= MAX_INLINE_BYTES
+    else:
+        may_be_about_batch = any(name in body for name in (b'"request_id"', b'"requests"', b'"queueRequest"'))
+    if not may_be_about_batch:
+        http_request.app[ROOM].check(http_request[ACCESS].account, model_id)
 
 
 def _has_queue_option(value: object) -> bool:

@@ -13,7 +13,7 @@ from bridge.workers_ai.batch_answers import answer_batch
 from bridge.workers_ai.batch_requests import NewBatch, Poll
 from bridge.workers_ai.envelope import native_result, stand_in_messages, success, success_around
 from bridge.workers_ai.events import Events
-from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, parse_run_body
+from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, check_room, parse_run_body
 from bridge.workers_ai.translation import RunInput, is_json
 
 
@@ -38,7 +38,11 @@ async def run(http_request: web.Request) -> web.StreamResponse:
 @unknown_model_first
 async def _read(http_request: web.Request, model_id: str) -> RunBody:
     is_queued = http_request.query.get("queueRequest", "false") != "false"
+    if not is_queued:
+        check_room(http_request, model_id)
     body = await read_body(http_request, MAX_BATCH_BYTES)
+    if not is_queued:
+        check_room(http_request, model_id, body)
     return await in_thread_if_long(len(body), parse_run_body, model_id, body, is_queued=is_queued)
 
 

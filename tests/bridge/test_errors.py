@@ -54,7 +54,18 @@ ROWS = [
         3040,
         UNREACHABLE,
     ),
-    (failure(grpc.StatusCode.CANCELLED), 503, 3040, UNREACHABLE),
+    (
+        failure(grpc.StatusCode.CANCELLED),
+        503,
+        3040,
+        "AiError: AiError: The model service ended the call before it was answered; it is too busy, or stopping.",
+    ),
+    (
+        failure(grpc.StatusCode.RESOURCE_EXHAUSTED, message="Concurrent RPC limit exceeded!"),
+        429,
+        3040,
+        "AiError: AiError: Capacity temporarily exceeded, please try again.",
+    ),
     (failure(grpc.StatusCode.DEADLINE_EXCEEDED), 408, 3046, "AiError: AiError: Request timeout"),
     (
         failure(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "slow"),
