@@ -11,8 +11,6 @@ import os
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 import asyncio
-import getpass
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -20,8 +18,10 @@ from pathlib import Path
 
 import click
 
+from accounts.secret_file import read_secret
+from accounts.token_file import TokenFile
+from bridge import token_commands
 from bridge.app import build_app
-from bridge.auth.tokens import ACCOUNT, Token, hash_token, read_token_file
 from bridge.config import DEFAULT_MAX_CONNECTIONS, Config
 from bridge.http.access_log import configure_logging
 from bridge.http.addresses import bare_host, check_page, check_target, read_host_name, read_origin, unix_path
@@ -87,16 +87,19 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     help="A PEM file with the certificate that the bridge shows the service, for one with --tls-client-ca.",
 )
 @option("--service-key", type=click.Path(path_type=Path), help="A PEM file with its private key.")
-@option("--service-token", default=Config.service_token, help="Bearer token that the service asks for.")
+@option(
+    "--service-token",
+    default=Config.service_token,
+    help="Token that the service knows the bridge by, as a peer. Better in its variable, or in a file.",
+)
+@option("--service-token-file", type=click.Path(path_type=Path), help="A file that holds that token and nothing else.")
 @option(
     "--service-metrics",
     default=Config.service_metrics,
     callback=_checked_by(check_page),
     help="Where the service's metrics are, such as http://127.0.0.1:9464/metrics; the page /status shows them.",
 )
-@option(
-    "--token-file", type=click.Path(path_type=Path), help="Who may use the bridge: account, SHA-256, name per line."
-)
+@option("--token-file", type=click.Path(path_type=Path), help="Who may use the bridge; `token new` writes it.")
 @option(
     "--tls-cert",
     type=click.Path(path_type=Path),
@@ -201,10 +204,20 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     help="The form of the log's lines.",
 )
 @click.pass_context
-def main(context: click.Context, /, **settings: object) -> None:
+def main(context: click.Context, /, service_token: str, service_token_file: Path | None, **settings: object) -> None:
     """Answers Workers AI's REST and SSE requests with a Runstream model service."""
-    if context.invoked_subcommand is None:
-        _serve(Config(**settings))  # type: ignore[arg-type]  # the options are the fields
+    if context.invoked_subcommand is not None:
+        return
+    if service_token_file is not None:
+        service_token = _read_secret(service_token_file)
+    _serve(Config(service_token=service_token, **settings))  # type: ignore[arg-type]  # the options are the fields
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        return read_secret(path)
+    except ValueError as error:
+        raise click.ClickException(f"--service-token-file {error}") from None
 
 
 def _check_exposure(config: Config) -> None:
@@ -233,23 +246,14 @@ def _serve(config: Config) -> None:
         config = replace(config, max_connections=most_connections(config.max_connections, raise_limit()))
         if config.service_token and not (config.service_ca or config.allow_plaintext_token):
             check_target_of_token(config.service)
-        tokens = read_token_file(config.token_file) if config.token_file else ()
+        tokens = TokenFile(config.token_file) if config.token_file else None
         asyncio.run(supervise(config) if config.workers > 1 else serve(build_app(config, tokens), config))
     except (ListenError, WorkerError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
 
 
-@main.command("hash-token")
-@click.argument("account")
-@click.argument("name")
-def hash_token_command(account: str, name: str) -> None:
-    """Reads a token from standard input and writes its line of a token file."""
-    if not ACCOUNT.fullmatch(account) or not name.strip():
-        raise click.ClickException("an account is 1 to 128 ASCII characters without spaces, a name is not empty")
-    token = (getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline()).strip("\ufeff \t\r\n")
-    if not token:
-        raise click.ClickException("there is no token on standard input")
-    click.echo(Token(account, hash_token(token), name.strip()))
+main.add_command(token_commands.token)
+main.add_command(token_commands.hash_token)
 
 
 if __name__ == "__main__":

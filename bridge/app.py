@@ -7,8 +7,9 @@ from typing import Final
 
 from aiohttp import web
 
+from accounts.known_tokens import Tokens
 from bridge import health
-from bridge.auth.tokens import TOKENS, Token
+from bridge.auth.tokens import GUARD, Guard
 from bridge.config import CONFIG, Config
 from bridge.http.drain import DRAIN, Drain
 from bridge.http.event_loop_lag import watch_event_loop
@@ -36,16 +37,16 @@ from tracing.opening import open_tracing
 MAX_TRACES_ASKED_FOR_PER_S: Final = 100
 
 
-def build_app(config: Config, tokens: tuple[Token, ...], group: WorkerGroup | None = None) -> web.Application:
+def build_app(config: Config, tokens: Tokens | None, group: WorkerGroup | None = None) -> web.Application:
     """Makes the application.
 
     Args:
         config: The settings.
-        tokens: Who may use it; none lets everybody.
+        tokens: Who may use it; None lets everybody.
         group: The workers that this process is one of; None if it is alone.
     """
     app = web.Application(middlewares=[trace, observe, answer_errors, check_origin, take_turns])
-    app[CONFIG], app[TOKENS] = config, tokens
+    app[CONFIG], app[GUARD] = config, Guard(tokens)
     app[METRICS], app[DRAIN] = Metrics(group), Drain(config.shutdown_grace_s)
     app[RECENT_REQUESTS], app[LARGE] = RecentRequests(), asyncio.Lock()
     app[ROOM] = Room()

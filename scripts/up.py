@@ -8,9 +8,11 @@ if __name__ == "__main__":  # an interrupt while the rest is imported would end 
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import sys
 import time
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -252,7 +254,23 @@ def main(**options: object) -> None:
         check_port(settings.host, settings.port, "--port")
     check_port("127.0.0.1", settings.service_port, "--service-port")
     check_port("127.0.0.1", settings.metrics_port, "--metrics-port")
+    share_token(os.environ)
     sys.exit(run(settings))
+
+
+def share_token(environment: MutableMapping[str, str]) -> None:
+    """Has the bridge known to the service as a peer, unless the environment already says by which token.
+
+    Args:
+        environment: The variables that both get.
+    """
+    if any(environment.get(f"RUNSTREAM_BRIDGE_SERVICE_{name}") for name in ("TOKEN", "TOKEN_FILE")):
+        return
+    token = environment.get("RUNSTREAM_SERVICE_TOKEN")
+    if not token and environment.get("RUNSTREAM_SERVICE_TOKEN_FILE"):
+        token = environment["RUNSTREAM_SERVICE_TOKEN"] = secrets.token_urlsafe()
+    if token:
+        environment["RUNSTREAM_BRIDGE_SERVICE_TOKEN"] = token
 
 
 def run(settings: Settings) -> int:

@@ -24,7 +24,7 @@ import click
 from logs.writing import LOG_FORMATS, write_log
 from service.catalog import DTYPES, CatalogError
 from service.commands import local
-from service.config import ConfigError, ServiceConfig, check_exposure, check_plaintext, read_token
+from service.config import ConfigError, ServiceConfig, check_exposure, check_plaintext
 from service.devices import DeviceError, parse_devices
 from service.engine_protocol.acceleration import Acceleration
 from service.errors import RunstreamError
@@ -246,8 +246,13 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     type=click.Path(path_type=Path),
     help="A PEM file with the certificates that those of callers must come from: mutual TLS. Read again, too.",
 )
-@_optional("--token", help="What callers send as authorization: Bearer TOKEN. Better in its variable.")
-@_optional("--token-file", default=None, type=click.Path(path_type=Path), help="A file that holds the token.")
+@_optional("--token", help="A token of a peer's, such as the bridge. Better in its variable.")
+@_optional(
+    "--token-file",
+    default=None,
+    type=click.Path(path_type=Path),
+    help="Who may call: a token file as `python -m bridge token new` writes it, read again whenever it changes.",
+)
 @_optional(
     "--otlp-endpoint",
     callback=_endpoint,
@@ -275,11 +280,10 @@ def main(
     # its own threads gain nothing on one prompt at a time, and it warns whenever an engine is started after one
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        token = read_token(token_file) if token_file else token
-        config = ServiceConfig(token=token, **settings)
+        config, has_tokens = ServiceConfig(token=token, token_file=token_file, **settings), bool(token or token_file)
         if not config.tls_client_ca:
-            check_exposure(config.host, token, allow_anonymous)
-        if token:
+            check_exposure(config.host, has_tokens=has_tokens, allow_anonymous=allow_anonymous)
+        if has_tokens:
             check_plaintext(config.host, config.tls_cert is not None, allow_plaintext_token)
         asyncio.run(serve(config, functools.partial(print, flush=True)))
     except (CatalogError, ConfigError, TracingError) as error:

@@ -52,7 +52,8 @@ class ServiceConfig:
         tls_client_ca: The file of the certificates that those of callers must come from; None if callers need none.
         otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
         log_format: The form of the log's lines, "text" or "json".
-        token: What callers must send as `authorization: Bearer <token>`; empty for no check.
+        token: What a peer sends as `authorization: Bearer <token>`; empty for none.
+        token_file: The tokens of accounts and peers; None for none. Without both nobody needs a token.
     """
 
     host: str
@@ -87,6 +88,7 @@ class ServiceConfig:
     tls_key: Path | None
     tls_client_ca: Path | None
     token: str
+    token_file: Path | None
     engine_command: tuple[str, ...] = ()
     otlp_endpoint: str = ""
     log_format: str = "text"
@@ -167,13 +169,13 @@ class ServiceConfig:
         return Path(state) / "runstream" / f"batches-{name}.sqlite"
 
 
-def check_exposure(host: str, token: str, allow_anonymous: bool) -> None:
+def check_exposure(host: str, *, has_tokens: bool, allow_anonymous: bool) -> None:
     """Refuses to let the network in without a token.
 
     Raises:
         ConfigError: It would.
     """
-    if token or allow_anonymous or is_own(host):
+    if has_tokens or allow_anonymous or is_own(host):
         return
     raise ConfigError(
         f"--host {host} lets other machines in without a token: set --token-file or --tls-client-ca, or "
@@ -198,22 +200,3 @@ def check_plaintext(host: str, has_tls: bool, allow_plaintext_token: bool) -> No
 def is_own(host: str) -> bool:
     """Whether only this machine reaches a host to listen on."""
     return host.startswith(UNIX) or is_loopback(host)
-
-
-def read_token(path: Path) -> str:
-    """The token that a file holds, without white space around it.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    try:
-        token = path.read_text(encoding="utf-8-sig").strip()  # Windows begins files with a byte order mark
-    except UnicodeDecodeError:
-        raise ConfigError(f"--token-file {path} is not UTF-8: save it in that encoding") from None
-    except OSError as error:
-        raise ConfigError(f"--token-file {path} can't be read: {error.strerror}") from None
-    if not token:
-        raise ConfigError(f"--token-file {path} is empty: it should hold the token")
-    if not (token.isascii() and token.isprintable()):
-        raise ConfigError(f"--token-file {path} holds more than a token: it should be one line of ASCII")
-    return token

@@ -9,6 +9,7 @@
     ├── BatchesDisabledError           FAILED_PRECONDITION  BATCHES_DISABLED
     ├── WeightsMissingError            FAILED_PRECONDITION  WEIGHTS_MISSING
     ├── UnauthenticatedError           UNAUTHENTICATED      UNAUTHENTICATED
+    ├── PermissionDeniedError          PERMISSION_DENIED    PERMISSION_DENIED
     ├── QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL
     ├── ModelNotReadyError             UNAVAILABLE          MODEL_NOT_READY
     ├── DeadlineExceededError          DEADLINE_EXCEEDED    DEADLINE_EXCEEDED
@@ -124,10 +125,17 @@ class WeightsMissingError(RunstreamError):
 
 
 class UnauthenticatedError(RunstreamError):
-    """The call carries no token, or one that the service does not know."""
+    """The call carries no token, or one that the service does not know or that has expired."""
 
     code = "UNAUTHENTICATED"
     reason = "UNAUTHENTICATED"
+
+
+class PermissionDeniedError(RunstreamError):
+    """The call's token is good, but not for the account that it names, or not for what it asks."""
+
+    code = "PERMISSION_DENIED"
+    reason = "PERMISSION_DENIED"
 
 
 class QueueFullError(RunstreamError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import math
 import time
@@ -66,13 +67,14 @@ class TextGenerator:
                 model.engine.check_room(account, deadline_s)
 
     async def generate(
-        self, request: pb.RunRequest, request_id: str, span: Span = NO_SPAN, deadline_s: float = math.inf
+        self, request: pb.RunRequest, request_id: str, account: str, span: Span = NO_SPAN, deadline_s: float = math.inf
     ) -> AsyncGenerator[pb.RunStreamResponse, None]:
         """Generates the parts of a completion; closing the generator before its end aborts the request.
 
         Args:
             request: A request that `check_request` has let pass.
             request_id: Stands in every part and in the log.
+            account: Whom it is for; no other shares its cached prefixes.
             span: What is told of it in a trace.
             deadline_s: When the completion must have ended, on the event loop's clock.
 
@@ -87,7 +89,7 @@ class TextGenerator:
         answering = self._models.answering(request.model)
         model = answering.model
         async with self._models.using(model, PRIORITIES[request.priority]) as loaded:
-            submit = await self._to_submit(request, request_id, answering, loaded, form)
+            submit = await self._to_submit(request, request_id, account, answering, loaded, form)
             tell_request(span, request_id, request.model, model.entry.id, submit)
             moments = Moments()
             completion = Completion(
@@ -159,6 +161,7 @@ class TextGenerator:
         self,
         request: pb.RunRequest,
         request_id: str,
+        account: str,
         answering: Answering,
         loaded: LoadedParts,
         form: Form | None,
@@ -178,7 +181,18 @@ class TextGenerator:
         # Two calls may carry one id, the engine's requests may not.
         engine_id = f"{request_id}/{next(self._numbers)}"
         grammar = None if form is None else form.grammar
-        return Submit(engine_id, prompt_token_ids, params, PRIORITIES[request.priority], request.cache_salt, grammar)
+        salt = cache_salt(account, request.cache_salt)
+        return Submit(engine_id, prompt_token_ids, params, PRIORITIES[request.priority], salt, grammar, account)
+
+
+def cache_salt(account: str, salt: str) -> str:
+    """What keeps an account's cached prefixes apart, so that nobody learns by timing what others have asked.
+
+    Args:
+        account: The account.
+        salt: The request's own, for those whom the account serves; empty for none.
+    """
+    return hashlib.sha256(f"{account}\0{salt}".encode()).hexdigest()
 
 
 def _stops(request: pb.RunRequest, params: SamplingParams) -> Stops:

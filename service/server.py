@@ -28,7 +28,7 @@ from service.metrics import Metrics, Watched
 from service.metrics_server import start_metrics_server
 from service.models.loading import LoadableModel
 from service.models.opening import open_models
-from service.rpc.auth import BearerToken
+from service.rpc.auth import Callers, open_tokens
 from service.rpc.batches import BatchServicer
 from service.rpc.calls import Calls
 from service.rpc.health import Health
@@ -144,19 +144,19 @@ class Service:
         await asyncio.to_thread(self._tracing.close)
 
     def _grpc_server(self) -> grpc.aio.Server:
-        auth = BearerToken(self._config.token)
+        callers = Callers(open_tokens(self._config.token, self._config.token_file))
         messages = RequestMessages(self._config.default_timeout_s, self._metrics.count_failure)
         traced = [TracedCalls(self._tracing)] if self._tracing.is_on else []
         server = grpc.aio.server(interceptors=[*traced, messages], options=_OPTIONS)
         text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(
-            TextGenerationServicer(self._generator, self.calls, auth, self._metrics), server
+            TextGenerationServicer(self._generator, self.calls, callers, self._metrics), server
         )
-        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.models, auth, self._metrics), server)
+        models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.models, callers, self._metrics), server)
         batches_pb2_grpc.add_BatchServiceServicer_to_server(
-            BatchServicer(self._batches, self.calls, auth, self._metrics), server
+            BatchServicer(self._batches, self.calls, callers, self._metrics), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
-        Reflection((*_FILES, health_pb2.DESCRIPTOR), auth, self._metrics.count_failure).add_to(server)
+        Reflection((*_FILES, health_pb2.DESCRIPTOR), callers, self._metrics.count_failure).add_to(server)
         return server
 
     def _listen(self) -> None:

@@ -15,6 +15,7 @@ from tests.support.whole_chain import read_events, to_request
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ACCOUNT = "acc"
+CALLER = (("x-runstream-account", ACCOUNT),)  # as the bridge says for whom it asks
 
 
 def counts(usage):
@@ -34,10 +35,9 @@ FINISH_REASONS = {pb.FINISH_REASON_STOP: "stop", pb.FINISH_REASON_LENGTH: "lengt
 @given(body=st.builds(lambda given, sampling: {**given, **sampling}, INPUTS, SAMPLING))
 async def test_all_native_faces_say_the_same(chain, body):
     request = to_request(body)
-    request.cache_salt = ACCOUNT  # as the bridge salts what it asks for
-    await chain.service.text_generation.Run(request)  # from then on the prompt is cached, for all alike
-    whole = await chain.service.text_generation.Run(request)
-    *parts, last = [part async for part in chain.service.text_generation.RunStream(request)]
+    await chain.service.text_generation.Run(request, metadata=CALLER)  # now the prompt is cached
+    whole = await chain.service.text_generation.Run(request, metadata=CALLER)
+    *parts, last = [part async for part in chain.service.text_generation.RunStream(request, metadata=CALLER)]
     assert "".join(part.text for part in (*parts, last)) == whole.text
     assert (last.finish_reason, last.usage) == (whole.finish_reason, whole.usage)
     assert last.matched_stop == whole.matched_stop
@@ -84,9 +84,9 @@ async def chat_streamed(chain, asked):
 @given(conversation=CONVERSATIONS, sampling=SAMPLING)
 async def test_chat_completions_say_what_run_says(chain, conversation, sampling):
     request = to_request({**conversation, **sampling})
-    request.cache_salt, request.sampling_params.top_logprobs = ACCOUNT, 2
-    await chain.service.text_generation.Run(request)
-    run = await chain.service.text_generation.Run(request)
+    request.sampling_params.top_logprobs = 2
+    await chain.service.text_generation.Run(request, metadata=CALLER)
+    run = await chain.service.text_generation.Run(request, metadata=CALLER)
     asked = {"model": MODEL, "logprobs": True, "top_logprobs": 2, **conversation, **sampling}
     whole, streamed = await chat(chain, asked), await chat_streamed(chain, asked)
     assert whole == streamed
@@ -98,9 +98,8 @@ async def test_chat_completions_say_what_run_says(chain, conversation, sampling)
 @given(prompt=TEXT, sampling=SAMPLING)
 async def test_text_completions_say_what_run_says_to_a_raw_prompt(chain, prompt, sampling):
     request = to_request({"prompt": prompt, "raw": True, **sampling})
-    request.cache_salt = ACCOUNT
-    await chain.service.text_generation.Run(request)
-    run = await chain.service.text_generation.Run(request)
+    await chain.service.text_generation.Run(request, metadata=CALLER)
+    run = await chain.service.text_generation.Run(request, metadata=CALLER)
     asked = {"model": MODEL, "prompt": prompt, **sampling}
     whole = json.loads((await chain.bridge.ask("POST", f"{IN_ACCOUNT}/completions", json=asked)).body)
     streaming = {**asked, **WITH_USAGE}

@@ -18,8 +18,8 @@ VALUE = re.compile(rf"((?:  //.*\n)+)  {PREFIX}(\w+) = \d+;")
 NEVER_SENT = "UNSPECIFIED"
 # An item's, and no status.
 OF_ITEMS = {"CANCELLED"}
-# The bridge shows the service its own token: that it is wrong is no fault of the bridge's caller.
-NO_CALLERS_FAULT = {"UNAUTHENTICATED"}
+# The bridge shows the service its own token: that it is wrong, or no peer's, is no fault of the bridge's caller.
+NO_CALLERS_FAULT = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 
 
 def errors_of(error: type[RunstreamError]) -> Iterator[type[RunstreamError]]:

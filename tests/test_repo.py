@@ -14,7 +14,7 @@ NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "base"
 MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 60
 TESTS = ROOT / "tests"
-MIRRORED = {"service", "bridge", "logs", "tracing", "transport", "bench", "demo"}
+MIRRORED = {"accounts", "service", "bridge", "logs", "tracing", "transport", "bench", "demo"}
 
 
 def test_no_name_says_nothing():

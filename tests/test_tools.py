@@ -30,7 +30,6 @@ CALL = {"id": "call-1", "type": "function", "function": {"name": "get_weather", 
 async def of_contract(chain, body):
     """The one call that the service makes over gRPC, and how many tokens the answer has."""
     request = to_run_input(MODEL, check_input(body)).request
-    request.cache_salt = "acc"
     answer = await chain.service.text_generation.Run(request)
     (call,) = answer.tool_calls
     return call, answer.usage.completion_tokens

@@ -1,15 +1,11 @@
 """The account that a request acts for."""
 
-from typing import Final
-
 from aiohttp import web
 
-from bridge.auth.tokens import TOKENS, authenticate, authorize, check_account
+from accounts.tokens import LOCAL_ACCOUNT
+from bridge.auth.tokens import GUARD, check_account
 from bridge.errors import GatewayError
 from bridge.http.access_log import ACCESS
-
-# Whoever asks on a path that names no account, while nobody needs a token.
-LOCAL_ACCOUNT: Final = "local"
 
 
 def identify(http_request: web.Request) -> None:
@@ -20,29 +16,28 @@ def identify(http_request: web.Request) -> None:
     Raises:
         GatewayError: It may not, or it shows two tokens.
     """
-    access, tokens = http_request[ACCESS], http_request.app[TOKENS]
-    authorization = _authorization(http_request)
-    if "account_id" in http_request.match_info:
-        access.account = http_request.match_info["account_id"]
-        check_account(access.account, http_request.path)
-        access.token = authorize(tokens, authorization, access.account)
-    elif tokens:
-        token = authenticate(tokens, authorization)[0]
-        access.account, access.token = token.account, token.name
-    else:
-        access.account = LOCAL_ACCOUNT
+    access, authorization = http_request[ACCESS], _authorization(http_request)
+    named = http_request.match_info.get("account_id")
+    if named is not None:
+        access.account = named
+        check_account(named, http_request.path)
+    line = http_request.app[GUARD].line_for(authorization, named)
+    if named is None:
+        access.account = LOCAL_ACCOUNT if line is None or line.is_peer else line.account
+    if line is not None:
+        access.token = line.name
 
 
 def visible_accounts(http_request: web.Request) -> frozenset[str] | None:
-    """The accounts that a request's token is for; None, for all, while nobody needs a token.
+    """The accounts that a request's token is for; None, for all, if it is a peer's or nobody needs a token.
 
     Raises:
         GatewayError: It shows no good token, or two.
     """
-    tokens, authorization = http_request.app[TOKENS], _authorization(http_request)
-    if not tokens:
+    lines = http_request.app[GUARD].lines_of(_authorization(http_request))
+    if lines is None or any(line.is_peer for line in lines):
         return None
-    return frozenset(token.account for token in authenticate(tokens, authorization))
+    return frozenset(line.account for line in lines)
 
 
 def _authorization(http_request: web.Request) -> str | None:

@@ -1,77 +1,68 @@
-"""Who may use the bridge.
+"""Who may use the bridge: whoever shows a token of its token file, as Cloudflare asks for one."""
 
-A token file has a line for each token: the account, the SHA-256 of the token in hexadecimal, and a name that logs show
-for it, with spaces between them. Empty lines and lines that begin with "#" are skipped:
-
-    # account   sha256                                                            name
-    my-account  2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b  laptop
-
-A token that may be used for several accounts has a line for each. `python -m bridge hash-token` writes such lines.
-"""
-
-import hashlib
-import hmac
-import re
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from aiohttp import web
 
+from accounts.known_tokens import (
+    ExpiredTokenError,
+    Tokens,
+    UnknownTokenError,
+    WrongAccountError,
+    line_for,
+    valid_lines,
+)
+from accounts.tokens import ACCOUNT, Token
 from bridge.errors import GatewayError
 
-# "/" would end the segment of the path that an account is, and clients resolve "." and "..".
-ACCOUNT_PATTERN: Final = r"^(?!\.{1,2}$)[!-.0-~]{1,128}$"
-ACCOUNT: Final = re.compile(ACCOUNT_PATTERN)
-LINE: Final = re.compile(r"(?P<account>[!-~]{1,128})\s+(?P<sha256>[0-9a-f]{64})\s+(?P<name>\S.*)")
+_REFUSED: Final = "Authentication error"
 
 
-@dataclass(frozen=True)
-class Token:
-    """A line of a token file."""
+class Guard:
+    """Lets requests in.
 
-    account: str
-    sha256: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.account} {self.sha256} {self.name}"
-
-
-def hash_token(token: str) -> str:
-    """A token's SHA-256 in hexadecimal. No salt: a token is random and long, not a password."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def read_token_file(path: Path) -> tuple[Token, ...]:
-    """Reads a token file.
-
-    Raises:
-        ValueError: It can't be read, a line is none of a token file, or there is no token.
+    Args:
+        tokens: Those that there are; None lets everybody in.
     """
-    tokens = []
-    for number, line in enumerate(_text_of(path).splitlines(), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        match = LINE.fullmatch(line.strip())
-        if match is None:
-            raise ValueError(f"{path}, line {number}: not an account, a SHA-256 in hexadecimal and a name")
-        tokens.append(Token(**match.groupdict()))
-    if not tokens:
-        raise ValueError(f"{path} has no token: write one with `python -m bridge hash-token`")
-    return tuple(tokens)
 
+    def __init__(self, tokens: Tokens | None) -> None:
+        self._tokens = tokens
 
-def _text_of(path: Path) -> str:
-    """What a token file holds; editors and shells of Windows begin it with a byte order mark."""
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8: save it in that encoding") from None
-    except FileNotFoundError:
-        raise ValueError(f"there is no token file {path}: write one with `python -m bridge hash-token`") from None
-    except OSError as error:
-        raise ValueError(f"the token file {path} can't be read: {error.strerror}") from None
+    @property
+    def needs_token(self) -> bool:
+        """Whether requests must show a token."""
+        return self._tokens is not None
+
+    def line_for(self, authorization: str | None, account: str | None) -> Token | None:
+        """The line of the token file by which a request may act for an account.
+
+        Args:
+            authorization: The request's Authorization header.
+            account: The account in its path; None where a path has none.
+
+        Returns:
+            The line; None if nobody needs a token.
+
+        Raises:
+            GatewayError: It may not.
+        """
+        if self._tokens is None:
+            return None
+        with _refusals():
+            return line_for(self._tokens, _token_of(authorization), account)
+
+    def lines_of(self, authorization: str | None) -> list[Token] | None:
+        """All lines of a request's token that let in; None if nobody needs a token.
+
+        Raises:
+            GatewayError: There is none.
+        """
+        if self._tokens is None:
+            return None
+        with _refusals():
+            return valid_lines(self._tokens, _token_of(authorization))
 
 
 def check_account(account: str, path: str) -> None:
@@ -85,43 +76,24 @@ def check_account(account: str, path: str) -> None:
         raise GatewayError(404, 7003, message)
 
 
-def authorize(tokens: tuple[Token, ...], authorization: str | None, account: str) -> str:
-    """Checks that a request may act for an account.
-
-    Args:
-        tokens: The tokens that there are; none means that nobody needs one.
-        authorization: The request's Authorization header.
-        account: The account in its path.
-
-    Returns:
-        The token's name, empty if none was needed.
-
-    Raises:
-        GatewayError: It may not.
-    """
-    if not tokens:
-        return ""
-    for known in authenticate(tokens, authorization):
-        if known.account == account:
-            return known.name
-    raise GatewayError(403, 10000, "Authentication error")
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Says with Cloudflare's codes why a token does not let in."""
+    try:
+        yield
+    except UnknownTokenError:
+        raise GatewayError(401, 10000, _REFUSED) from None
+    except ExpiredTokenError as error:
+        raise GatewayError(401, 10000, f"{_REFUSED}: {error}") from None
+    except WrongAccountError:
+        raise GatewayError(403, 10000, _REFUSED) from None
 
 
-def authenticate(tokens: tuple[Token, ...], authorization: str | None) -> list[Token]:
-    """The lines of the token file for a request's token, at least one.
-
-    Raises:
-        GatewayError: It shows no token, or one that is not known.
-    """
+def _token_of(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise GatewayError(400, 10001, "Unable to authenticate request")
-    digest = hash_token(token.strip())
-    # Every line is compared, and in constant time, so that the time taken tells nothing about any of them.
-    matches = [known for known in tokens if hmac.compare_digest(known.sha256, digest)]
-    if not matches:
-        raise GatewayError(401, 10000, "Authentication error")
-    return matches
+    return token.strip()
 
 
-TOKENS = web.AppKey("tokens", tuple[Token, ...])
+GUARD = web.AppKey("guard", Guard)

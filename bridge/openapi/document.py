@@ -5,7 +5,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final
 
-from bridge.auth.tokens import ACCOUNT_PATTERN
+from accounts.tokens import ACCOUNT_PATTERN
 from bridge.openapi import openai, operating, workers_ai
 from bridge.openapi.answers import JSON
 from bridge.openapi.operation import MODEL, MODEL_NAME, Operation

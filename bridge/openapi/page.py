@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from bridge.auth.tokens import TOKENS
+from bridge.auth.tokens import GUARD
 from bridge.errors import AiError
 from bridge.http.json_text import json_response
 from bridge.openapi.document import document
@@ -50,7 +50,7 @@ async def _openapi(http_request: web.Request) -> web.Response:
         models = [model.id for model in await http_request.app[SERVICE].list_models()]
     except AiError:
         models = []
-    return json_response(document(models, needs_token=bool(http_request.app[TOKENS])))
+    return json_response(document(models, needs_token=http_request.app[GUARD].needs_token))
 
 
 async def _docs(http_request: web.Request) -> web.Response:

@@ -7,7 +7,7 @@ from google.protobuf.json_format import MessageToDict
 from runstream.v1 import models_pb2
 
 from bridge.auth.account import identify
-from bridge.auth.tokens import TOKENS
+from bridge.auth.tokens import GUARD
 from bridge.config import CONFIG
 from bridge.http.access_log import ACCESS
 from bridge.http.json_text import json_response
@@ -29,7 +29,7 @@ async def tell_models(http_request: web.Request) -> web.Response:
     return json_response(
         {
             "account": http_request[ACCESS].account,
-            "needs_token": bool(http_request.app[TOKENS]),
+            "needs_token": http_request.app[GUARD].needs_token,
             "grpc": {
                 "address": config.service,
                 "is_tls": config.service_ca is not None,

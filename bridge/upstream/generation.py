@@ -1,6 +1,5 @@
 """Generation by the service on behalf of an HTTP request: whole, or in parts that become events."""
 
-import hashlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
@@ -27,7 +26,6 @@ async def generate(http_request: web.Request, request: pb.RunRequest) -> pb.RunR
     Raises:
         AiError: The service refused or failed, or a call that was forced is cut.
     """
-    request.cache_salt = cache_salt(http_request[ACCESS].account, request.cache_salt)
     async with http_request.app[DRAIN].running():
         with http_request.app[ROOM].taken(http_request[ACCESS].account, request.model):
             answer = await http_request.app[SERVICE].run(request, caller(http_request))
@@ -45,7 +43,6 @@ async def generate_stream(
     Raises:
         AiError: The service refused or failed, or a call that was forced is cut. What it was cut down to is not sent.
     """
-    request.cache_salt = cache_salt(http_request[ACCESS].account, request.cache_salt)
     params = request.sampling_params
     if not params.HasField("max_tokens"):
         # Workers AI has a default of its own for streamed answers; the contract's is that of whole ones.
@@ -72,16 +69,6 @@ def _note_end(http_request: web.Request, end: pb.RunResponse | pb.RunStreamRespo
     access.cached_prompt_tokens = end.usage.cached_prompt_tokens
     access.completion_tokens += end.usage.completion_tokens
     access.finish_reasons.add(FINISH_REASONS[end.finish_reason])
-
-
-def cache_salt(account: str, salt: str) -> str:
-    """What keeps an account's cached prefixes apart, so that nobody learns by timing what others have asked.
-
-    Args:
-        account: The account.
-        salt: Its client's own, for those that it serves; empty for none.
-    """
-    return hashlib.sha256(f"{account}\0{salt}".encode()).hexdigest() if salt else account
 
 
 async def answer_streamed(

@@ -19,8 +19,8 @@ from typing import Final
 
 from prometheus_client import values
 
+from accounts.token_file import TokenFile
 from bridge.app import build_app
-from bridge.auth.tokens import read_token_file
 from bridge.http.access_log import configure_logging
 from bridge.server import LAST_WORDS_S, serve_on
 from bridge.workers.child import Assignment
@@ -32,7 +32,7 @@ SLACK_S: Final = 5.0
 async def work(assignment: Assignment, report: int) -> None:
     """Serves, and tells on a descriptor once it does."""
     config, group = assignment.config, assignment.group
-    tokens = read_token_file(config.token_file) if config.token_file else ()
+    tokens = TokenFile(config.token_file) if config.token_file else None
     app = build_app(config, tokens, group)
     group.tell_pid(os.getpid())
     sockets = [socket.socket(fileno=each) for each in assignment.descriptors]

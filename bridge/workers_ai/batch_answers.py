@@ -15,7 +15,7 @@ from bridge.http.json_text import to_json
 from bridge.upstream.client import SERVICE
 from bridge.upstream.field_paths import in_the_clients_words
 from bridge.upstream.forced_calls import check_forced_call
-from bridge.upstream.generation import cache_salt, caller
+from bridge.upstream.generation import caller
 from bridge.workers_ai.batch_requests import NewBatch, Poll
 from bridge.workers_ai.envelope import native_result, usage
 
@@ -48,9 +48,6 @@ async def answer_batch(http_request: web.Request, model_id: str, run_body: NewBa
     account = http_request[ACCESS].account
     async with http_request.app[DRAIN].running():
         if isinstance(run_body, NewBatch):
-            for item in run_body.items:
-                if item.request.cache_salt:
-                    item.request.cache_salt = cache_salt(account, item.request.cache_salt)
             new = batches_pb2.CreateBatchRequest(account=account, model=model_id, items=run_body.items)
             return _unfinished(await http_request.app[SERVICE].create_batch(new, caller(http_request)), "queued")
         sought = batches_pb2.GetBatchRequest(account=account, batch_id=run_body.request_id)

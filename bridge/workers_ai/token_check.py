@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from accounts.tokens import hash_token
 from bridge.auth.account import identify
-from bridge.auth.tokens import hash_token
 from bridge.http.json_text import json_response
 from bridge.workers_ai.envelope import success
 

@@ -173,9 +173,9 @@ class Lane:
         Raises:
             RunstreamError: There is none; of what nobody foresaw it tells nothing.
         """
-        record = RequestRecord(f"{item.batch_id}/{item.index}", model=request.model)
+        record = RequestRecord(f"{item.batch_id}/{item.index}", account=item.account, model=request.model)
         try:
-            async with aclosing(self._generator.generate(request, record.id)) as parts:
+            async with aclosing(self._generator.generate(request, record.id, item.account)) as parts:
                 return join([record.note(part) async for part in parts])
         except RunstreamError as error:
             record.error = error.for_log

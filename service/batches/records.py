@@ -38,6 +38,7 @@ class WaitingItem:
     Attributes:
         number: Its place in the order of all items.
         batch_id, index: Which item of which batch it is.
+        account: Who may read the batch.
         external_reference: What its result repeats.
         request: Its RunRequest, serialized.
     """
@@ -45,6 +46,7 @@ class WaitingItem:
     number: int
     batch_id: str
     index: int
+    account: str
     external_reference: str | None
     request: bytes
 

@@ -92,7 +92,6 @@ def _violations(request: batches_pb2.CreateBatchRequest) -> Iterator[tuple[str, 
 def _to_item(request: batches_pb2.CreateBatchRequest, item: batches_pb2.BatchItem) -> NewItem:
     asked = item.request
     asked.model, asked.priority = request.model, pb.PRIORITY_BATCH
-    asked.cache_salt = asked.cache_salt or request.account
     reference = item.external_reference if item.HasField("external_reference") else None
     return NewItem(reference, asked.SerializeToString())
 

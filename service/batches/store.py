@@ -15,7 +15,7 @@ MAX_WAITING_ITEMS = 100_000
 _MAX_SHOWN_CHARACTERS = 64
 
 _RECORD = ", ".join(BatchRecord._fields)
-_WAITING = "items.number, id, item_index, external_reference, request"
+_WAITING = "items.number, id, item_index, account, external_reference, request"
 
 
 class BatchStore:

@@ -59,7 +59,7 @@ async def try_to_answer(config: ServiceConfig, catalog: Catalog, model: CatalogM
     request.sampling_params.temperature = 0.0
     try:
         await models.load(model.id)
-        parts = [part async for part in TextGenerator(models, Metrics()).generate(request, "verify")]
+        parts = [part async for part in TextGenerator(models, Metrics()).generate(request, "verify", "")]
     finally:
         await models.stop()
     return f"{_QUESTION} -> {''.join(part.text for part in parts)!r} ({parts[-1].usage.completion_tokens} tokens)"

@@ -1,40 +1,156 @@
-"""Who may call: callers that know the service's token, or everybody if it has none."""
+"""Who calls: for which account, by which token."""
 
-import hmac
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
 
-from service.errors import UnauthenticatedError
+from accounts.known_tokens import (
+    ExpiredTokenError,
+    KnownTokens,
+    Tokens,
+    UnknownTokenError,
+    WrongAccountError,
+    line_for,
+)
+from accounts.limits import Limits
+from accounts.token_file import TokenFile, TokenFileError
+from accounts.tokens import ACCOUNT, ANY_ACCOUNT, LOCAL_ACCOUNT, Token, hash_token
+from service.config import ConfigError
+from service.errors import InvalidRequestError, PermissionDeniedError, UnauthenticatedError
 from service.rpc.calls import ServicerContext
 
-_SCHEME = "bearer "
+ACCOUNT_HEADER: Final = "x-runstream-account"
+
+_AUTHORIZATION: Final = "authorization"
+_SCHEME: Final = "bearer "
 
 
-class BearerToken:
-    """Checks the token that callers send in their metadata.
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
 
-    Args:
-        token: What they must send as `authorization: Bearer <token>`; empty lets everybody in.
+    Attributes:
+        account: Whom the call acts for.
+        token: The name of its token; empty if it needs none.
+        is_peer: Whether it is trusted to name any account, and to see to the models.
+        limits: How much it may ask for.
     """
 
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
+    account: str
+    token: str = ""
+    is_peer: bool = False
+    limits: Limits = field(default_factory=Limits)
 
-    def check(self, context: ServicerContext) -> None:
-        """Lets the call pass.
+    def account_of(self, named: str) -> str:
+        """The account of a request with an `account` field.
 
         Raises:
-            UnauthenticatedError: It carries no token, another one, or two.
+            PermissionDeniedError: The field names another one than the caller's.
         """
-        sent = [value for key, value in context.invocation_metadata() or () if key == "authorization"]
-        if len(sent) > 1:
-            # A proxy before this may have checked the other one.
-            raise UnauthenticatedError(f"the call has {len(sent)} values of authorization in its metadata: send one")
-        token = _token_of(*sent)
-        if self._token and not token:
+        if not named or named == self.account:
+            return self.account
+        if not self.is_peer:
+            raise PermissionDeniedError("account is not the token's: leave it empty, or name the token's own")
+        return named
+
+    def check_is_peer(self) -> None:
+        """Lets a peer pass, who acts for everybody.
+
+        Raises:
+            PermissionDeniedError: It is none.
+        """
+        if not self.is_peer:
+            message = (
+                f"loading and unloading models concerns all accounts: it needs a token of the account {ANY_ACCOUNT}"
+            )
+            raise PermissionDeniedError(message)
+
+
+class Callers:
+    """Tells who calls.
+
+    Args:
+        tokens: Those that there are; None trusts everybody, as a peer.
+    """
+
+    def __init__(self, tokens: Tokens | None) -> None:
+        self._tokens = tokens
+
+    def identify(self, context: ServicerContext) -> Caller:
+        """Who makes a call.
+
+        Raises:
+            UnauthenticatedError: It carries no token, an unknown or expired one, or two.
+            PermissionDeniedError: It names an account that its token is not for.
+            InvalidRequestError: What it names is no account.
+        """
+        token, account = _token_of(context), _account_of(context)
+        if self._tokens is None:
+            return Caller(account or LOCAL_ACCOUNT, is_peer=True)
+        if not token:
             raise UnauthenticatedError("the call needs metadata authorization: Bearer <the service's token>")
-        if self._token and not hmac.compare_digest(token, self._token):
-            raise UnauthenticatedError("the token is not the service's")
+        with _refusals():
+            line = line_for(self._tokens, token, account)
+        own = LOCAL_ACCOUNT if line.is_peer else line.account
+        return Caller(account or own, line.name, line.is_peer, line.limits)
 
 
-def _token_of(authorization: str | bytes = b"") -> bytes:
-    text = authorization.decode(errors="replace") if isinstance(authorization, bytes) else authorization
-    return text[len(_SCHEME) :].strip().encode() if text[: len(_SCHEME)].lower() == _SCHEME else b""
+def open_tokens(shared: str, path: Path | None) -> Tokens | None:
+    """The tokens that a service knows; None if nobody needs one.
+
+    Args:
+        shared: The token of `--token`, which is a peer's; empty for none.
+        path: The token file; None for none.
+
+    Raises:
+        ConfigError: It can't be used.
+    """
+    peer = [Token(ANY_ACCOUNT, hash_token(shared), "--token")] if shared else []
+    if path is None:
+        return KnownTokens(peer) if peer else None
+    try:
+        return TokenFile(path, peer)
+    except TokenFileError as error:
+        raise ConfigError(f"--token-file: {error}") from None
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except UnknownTokenError:
+        raise UnauthenticatedError("the token is not the service's") from None
+    except ExpiredTokenError as error:
+        raise UnauthenticatedError(f"{error}: ask for a new one") from None
+    except WrongAccountError:
+        message = f"{ACCOUNT_HEADER} is not the token's account: leave it out, or name the token's own"
+        raise PermissionDeniedError(message) from None
+
+
+def _token_of(context: ServicerContext) -> str:
+    sent = _values(context, _AUTHORIZATION)
+    if len(sent) > 1:
+        # A proxy before this may have checked the other one.
+        raise UnauthenticatedError(f"the call has {len(sent)} values of authorization in its metadata: send one")
+    text = sent[0] if sent else ""
+    return text[len(_SCHEME) :].strip() if text[: len(_SCHEME)].lower() == _SCHEME else ""
+
+
+def _account_of(context: ServicerContext) -> str | None:
+    named = _values(context, ACCOUNT_HEADER)
+    if len(named) > 1:
+        raise InvalidRequestError(f"the call has {len(named)} values of {ACCOUNT_HEADER} in its metadata: send one")
+    if named and not ACCOUNT.fullmatch(named[0]):
+        raise InvalidRequestError(f"{ACCOUNT_HEADER} is no account: 1 to 128 ASCII characters, no spaces and slashes")
+    return named[0] if named else None
+
+
+def _values(context: ServicerContext, name: str) -> list[str]:
+    """What the call's metadata has by a name, which is in lower case."""
+    return [
+        value.decode(errors="replace") if isinstance(value, bytes) else value
+        for key, value in context.invocation_metadata() or ()
+        if key == name
+    ]

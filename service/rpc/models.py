@@ -10,7 +10,7 @@ from service.engine_client.request import EngineState
 from service.errors import InvalidRequestError, ModelNotReadyError, WeightsMissingError
 from service.metrics import Metrics
 from service.models.models import Models
-from service.rpc.auth import BearerToken
+from service.rpc.auth import Caller, Callers
 from service.rpc.calls import ServicerContext
 from service.rpc.request_id import request_id_of, tell_request_id
 from service.rpc.status import error_status
@@ -50,9 +50,9 @@ def to_model(
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     """Tells about the models of the catalog, loads and unloads them."""
 
-    def __init__(self, models: Models, auth: BearerToken, metrics: Metrics) -> None:
+    def __init__(self, models: Models, callers: Callers, metrics: Metrics) -> None:
         self._models = models
-        self._auth = auth
+        self._callers = callers
         self._metrics = metrics
 
     async def ListModels(  # noqa: N802
@@ -79,7 +79,8 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     ) -> models_pb2.LoadModelResponse:
         """Loads a model and waits for that."""
         response = models_pb2.LoadModelResponse()
-        async with self._answering(context):
+        async with self._answering(context) as caller:
+            caller.check_is_peer()
             await self._models.load(request.model)
             response.model.CopyFrom(self._describe(request.model))
         return response
@@ -89,17 +90,17 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
     ) -> models_pb2.UnloadModelResponse:
         """Unloads a model and waits for that."""
         response = models_pb2.UnloadModelResponse()
-        async with self._answering(context):
+        async with self._answering(context) as caller:
+            caller.check_is_peer()
             await self._models.unload(request.model, _DRAIN_S)
             response.model.CopyFrom(self._describe(request.model))
         return response
 
     @contextlib.asynccontextmanager
-    async def _answering(self, context: ServicerContext) -> AsyncIterator[None]:
+    async def _answering(self, context: ServicerContext) -> AsyncIterator[Caller]:
         request_id = request_id_of(context)
         async with error_status(context, request_id, self._metrics.count_failure):
-            self._auth.check(context)
-            yield
+            yield self._callers.identify(context)
             await tell_request_id(context, request_id)
 
     def _describe(self, model_id: str) -> models_pb2.Model:

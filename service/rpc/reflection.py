@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 from runstream.v1 import errors_pb2
 
-from service.rpc.auth import BearerToken
+from service.rpc.auth import Callers
 from service.rpc.request_id import request_id_of
 from service.rpc.status import error_status
 
@@ -27,17 +27,15 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # it
 
     Args:
         files: The files of the services.
-        auth: Who may ask.
+        callers: Tells who may ask.
         count_failure: Gets the `reason` of a failure.
     """
 
-    def __init__(
-        self, files: Iterable[FileDescriptor], auth: BearerToken, count_failure: Callable[[str], None]
-    ) -> None:
+    def __init__(self, files: Iterable[FileDescriptor], callers: Callers, count_failure: Callable[[str], None]) -> None:
         files = (*files, reflection_pb2.DESCRIPTOR)
         names = [service.full_name for file in files for service in file.services_by_name.values()]
         super().__init__((*names, _V1), _pool_of((*files, *_FILES_OF_STATUSES)))
-        self._auth = auth
+        self._callers = callers
         self._count_failure = count_failure
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -57,7 +55,7 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # it
     ) -> None:
         """Answers each question."""
         async with error_status(context, request_id_of(context), self._count_failure):
-            self._auth.check(context)
+            self._callers.identify(context)
             async for answer in super().ServerReflectionInfo(request_iterator, context):
                 await context.write(answer)
 

@@ -12,7 +12,7 @@ from service.metrics import Metrics
 from service.output.completion import join
 from service.request_log import RequestRecord
 from service.requests.checks import check_request
-from service.rpc.auth import BearerToken
+from service.rpc.auth import Callers
 from service.rpc.calls import Calls, ServicerContext
 from service.rpc.request_id import request_id_of, tell_request_id
 from service.rpc.status import error_status
@@ -24,10 +24,10 @@ MODEL_HEADER = "x-runstream-model"
 class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
     """Generates text. `Run` joins what `RunStream` would send, so that the two can't differ."""
 
-    def __init__(self, generator: TextGenerator, calls: Calls, auth: BearerToken, metrics: Metrics) -> None:
+    def __init__(self, generator: TextGenerator, calls: Calls, callers: Callers, metrics: Metrics) -> None:
         self._generator = generator
         self._calls = calls
-        self._auth = auth
+        self._callers = callers
         self._metrics = metrics
 
     async def Run(self, request: pb.RunRequest, context: ServicerContext) -> pb.RunResponse:  # noqa: N802
@@ -56,7 +56,7 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         response = pb.CountTokensResponse()
         request_id = request_id_of(context)
         async with error_status(context, request_id, self._metrics.count_failure):
-            self._auth.check(context)
+            self._callers.identify(context)
             async with self._calls.admit(context):
                 response = await self._generator.count_tokens(request.request)
                 await tell_request_id(context, request_id)
@@ -69,10 +69,11 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
         """Holds a call while it is answered, and gives what is to be logged of it and the parts of the completion."""
         record = RequestRecord(request_id_of(context), model=request.model)
         async with error_status(context, record.id, self._metrics.count_failure, record):
-            self._auth.check(context)
+            caller = self._callers.identify(context)
+            record.account, record.token = caller.account, caller.token
             deadline_s = self._calls.deadline_s(context)
-            self._generator.check_room(request, "", deadline_s)
+            self._generator.check_room(request, caller.account, deadline_s)
             check_request(request)
-            generating = self._generator.generate(request, record.id, current_span(), deadline_s)
+            generating = self._generator.generate(request, record.id, caller.account, current_span(), deadline_s)
             async with self._calls.admit(context), aclosing(generating) as stream:
                 yield record, stream

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridge.auth.tokens import Token
+from accounts.known_tokens import Tokens
+from accounts.tokens import Token
 from bridge.config import Config
 from tests.support.fake_service import FakeService, running
 from tests.support.running_bridge import Bridge, running_bridge
@@ -25,7 +26,7 @@ async def start_bridge(service: FakeService) -> AsyncIterator[Any]:
     """Starts bridges to the fake service with the settings that a test wants."""
     async with AsyncExitStack() as stack:
 
-        async def start(tokens: tuple[Token, ...] = (), **settings: Any) -> Bridge:
+        async def start(tokens: tuple[Token, ...] | Tokens = (), **settings: Any) -> Bridge:
             config = Config(**{"service": service.target, "shutdown_grace_s": 0.0, **settings})
             return await stack.enter_async_context(running_bridge(config, tokens))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.auth.tokens import ACCOUNT_PATTERN
+from accounts.tokens import ACCOUNT_PATTERN
 from bridge.workers_ai.schema import FIELDS
 from service.batches.request import MAX_ACCOUNT_CHARACTERS
 from service.requests.checks import check_request

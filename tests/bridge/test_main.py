@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from click.testing import CliRunner
 
+from accounts.tokens import Token, hash_token
 from bridge.__main__ import main
-from bridge.auth.tokens import Token, hash_token
 from tests.support.bridge_process import bridge_process
 from tests.support.fake_service import DEMO
 from tests.support.running_bridge import PROMPT
@@ -151,7 +151,22 @@ def test_hash_token_writes_a_line_of_a_token_file():
     assert result.output == f"{Token('acc', hash_token('right'), 'my laptop')}\n"
 
 
-@pytest.mark.parametrize("arguments", [["a b", "name"], ["acc", " "], ["acc", "name"]])
-def test_hash_token_refuses_what_makes_no_line(arguments):
-    result = CliRunner().invoke(main, ["hash-token", *arguments], input="\n")
+@pytest.mark.parametrize(("arguments", "sent"), [(["a b", "name"], "x"), (["acc", " "], "x"), (["acc", "name"], "")])
+def test_hash_token_refuses_what_makes_no_line(arguments, sent):
+    result = CliRunner().invoke(main, ["hash-token", *arguments], input=f"{sent}\n")
     assert result.exit_code == 1
+
+
+async def test_the_bridges_own_token_may_stand_in_a_file(service, tmp_path):
+    (tmp_path / "token").write_text("inner\n")
+    options = ("--port", "0", "--service", service.target, "--service-token-file", tmp_path / "token")
+    async with bridge_process(*map(str, options)) as process, aiohttp.ClientSession() as http:
+        url = f"{await url_of(process)}/client/v4/accounts/acc/ai/run/{DEMO}"
+        assert (await http.post(url, json=PROMPT)).status == 200
+        assert service.metadata["authorization"] == "Bearer inner"
+
+
+def test_a_file_without_the_bridges_own_token_is_one_line(tmp_path):
+    (tmp_path / "token").write_text("two words\n")
+    result = CliRunner().invoke(main, ["--service-token-file", str(tmp_path / "token")])
+    assert result.output.startswith(f"Error: --service-token-file {tmp_path}/token holds more than a token")

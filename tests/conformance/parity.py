@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import requests
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.conformance.exchanges import Exchange, Target, read_exchanges, send
 from tests.conformance.observation import differences
 from tests.support.running_stack import run_stack

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from bridge.config import Config
 from tests.conformance.exchanges import Target, read_exchanges, send
 from tests.support.running_bridge import running_bridge

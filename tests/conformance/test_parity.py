@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from bridge.config import Config
 from tests.conformance.exchanges import FOLDER
 from tests.support.running_bridge import running_bridge

@@ -10,7 +10,7 @@ import pytest
 import requests
 from aiohttp import web
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from bridge.config import Config
 from scripts.real_clients import NODE_FOLDER
 from tests.support.fake_service import DEMO, FakeService, running

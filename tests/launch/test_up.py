@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from bridge.__main__ import main as bridge_main
-from scripts.up import Settings, check_port, main
+from scripts.up import Settings, check_port, main, share_token
 from service.__main__ import main as service_main
 from tests.support.fake_parts import FAILING, READY, SERVING
 from tests.support.launcher import launched
@@ -227,3 +227,25 @@ def test_the_bridge_is_told_how_to_ask_a_service_with_mutual_tls(tmp_path):
     _, _, program, *options = told.bridge_command()
     params = bridge_main.make_context(program, options).params
     assert {name: params[f"service_{name}"] for name in files} == files
+
+
+@pytest.mark.parametrize(
+    ("given", "bridge", "service"),
+    [
+        ({}, None, None),
+        ({"RUNSTREAM_SERVICE_TOKEN": "own"}, "own", "own"),
+        ({"RUNSTREAM_SERVICE_TOKEN": "own", "RUNSTREAM_SERVICE_TOKEN_FILE": "tokens"}, "own", "own"),
+        ({"RUNSTREAM_SERVICE_TOKEN_FILE": "tokens", "RUNSTREAM_BRIDGE_SERVICE_TOKEN": "given"}, "given", None),
+        ({"RUNSTREAM_SERVICE_TOKEN_FILE": "tokens", "RUNSTREAM_BRIDGE_SERVICE_TOKEN_FILE": "given"}, None, None),
+    ],
+)
+def test_the_bridge_gets_a_token_that_the_service_knows(given, bridge, service):
+    share_token(given)
+    assert (given.get("RUNSTREAM_BRIDGE_SERVICE_TOKEN"), given.get("RUNSTREAM_SERVICE_TOKEN")) == (bridge, service)
+
+
+def test_with_a_token_file_alone_the_bridge_gets_a_random_token():
+    given = {"RUNSTREAM_SERVICE_TOKEN_FILE": "tokens"}
+    share_token(given)
+    assert given["RUNSTREAM_BRIDGE_SERVICE_TOKEN"] == given["RUNSTREAM_SERVICE_TOKEN"]
+    assert len(given["RUNSTREAM_SERVICE_TOKEN"]) >= 43

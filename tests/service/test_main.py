@@ -83,7 +83,7 @@ def test_a_model_that_the_catalog_lacks_is_told_in_one_line():
         (("--max-num-seqs", 1000), "--max-num-batched-tokens 512 is less than --max-num-seqs 1000"),
         (("--host", "0.0.0.0"), "--host 0.0.0.0 lets other machines in without a token"),
         (("--host", "0.0.0.0", "--token", "a"), "--host 0.0.0.0 has tokens sent in clear text"),
-        (("--token-file", "/nowhere/token"), "--token-file /nowhere/token can't be read"),
+        (("--token-file", "/nowhere/token"), "--token-file: there is no token file /nowhere/token: write one"),
     ],
 )
 def test_settings_that_make_no_sense_are_told_in_one_line(options, message):

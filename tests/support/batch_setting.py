@@ -23,7 +23,7 @@ class Gate:
     def __init__(self):
         self.running = []
 
-    async def generate(self, request, request_id):
+    async def generate(self, request, request_id, account):
         """Answers in one part."""
         self.running.append(request_id)
         try:

@@ -152,13 +152,13 @@ class FakeService(
 
     async def CreateBatch(self, request, context):  # noqa: N802
         """Takes a batch, or answers `status`."""
-        self.new_batch = request
+        self.new_batch, self.metadata = request, dict(context.invocation_metadata())
         await self._fail(context, self.status)
         return batches_pb2.CreateBatchResponse(batch=self.batch)
 
     async def GetBatch(self, request, context):  # noqa: N802
         """Tells about `batch`, or answers `status`."""
-        self.sought = request
+        self.sought, self.metadata = request, dict(context.invocation_metadata())
         await self._fail(context, self.status)
         return batches_pb2.GetBatchResponse(batch=self.batch)
 

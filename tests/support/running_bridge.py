@@ -9,8 +9,9 @@ from typing import Any
 
 import aiohttp
 
+from accounts.known_tokens import KnownTokens, Tokens
+from accounts.tokens import Token
 from bridge.app import build_app
-from bridge.auth.tokens import Token
 from bridge.config import Config
 from bridge.http.connection import Runner
 from bridge.http.listening import Site, bind
@@ -61,9 +62,10 @@ class Bridge:
 
 
 @asynccontextmanager
-async def running_bridge(config: Config, tokens: tuple[Token, ...] = ()) -> AsyncIterator[Bridge]:
-    """Runs the real application on a free port of loopback."""
-    runner = Runner(build_app(config, tokens))
+async def running_bridge(config: Config, tokens: tuple[Token, ...] | Tokens = ()) -> AsyncIterator[Bridge]:
+    """Runs the real application on a free port of loopback; without tokens nobody needs one."""
+    known = KnownTokens(tokens) if isinstance(tokens, tuple) else tokens
+    runner = Runner(build_app(config, known if tokens else None))
     await runner.setup()
     context = ServerContext(files) if (files := config.tls_files) else None
     await Site(runner, await bind("127.0.0.1", 0), context).start()

@@ -26,7 +26,7 @@ from service.models.load_policy import LoadPolicy
 from service.models.loader import Loader
 from service.models.loading import LoadableModel
 from service.models.models import Models
-from service.rpc.auth import BearerToken
+from service.rpc.auth import Callers
 from service.rpc.calls import Calls
 from service.rpc.models import ModelServicer
 from service.rpc.ports import address
@@ -146,6 +146,7 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "tls_key": None,
         "tls_client_ca": None,
         "token": "",
+        "token_file": None,
     }
     return ServiceConfig(**(settings | changes))
 
@@ -178,12 +179,12 @@ def models_with(catalog: Catalog, *models: LoadableModel, stand_in: str = "") ->
 async def run_edge(running: RunningService, calls: Calls, stand_in: str = "") -> AsyncIterator[Stubs]:
     """Puts another server in front of the model of a running service, and ends it whatever happened."""
     models = models_with(running.service.models.catalog, running.model, stand_in=stand_in)
-    auth, metrics = BearerToken(""), Metrics()
+    callers, metrics = Callers(None), Metrics()
     server = grpc.aio.server()
     generator = TextGenerator(models, metrics)
-    servicer = TextGenerationServicer(generator, calls, auth, metrics)
+    servicer = TextGenerationServicer(generator, calls, callers, metrics)
     text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(servicer, server)
-    models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, auth, metrics), server)
+    models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, callers, metrics), server)
     port = server.add_insecure_port("127.0.0.1:0")
     try:
         await server.start()

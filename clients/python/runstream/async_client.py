@@ -9,8 +9,8 @@ import grpc
 
 from runstream.batches import AsyncBatches
 from runstream.calls import AsyncResponses, CallSettings, call_async
-from runstream.client import DEFAULT_ACCOUNT, DEFAULT_ATTEMPTS, DEFAULT_TARGET, DEFAULT_TIMEOUT_S
-from runstream.connection import ChannelOptions, PemFile, Tls, connection
+from runstream.client import DEFAULT_ATTEMPTS, DEFAULT_TARGET, DEFAULT_TIMEOUT_S
+from runstream.connection import ChannelOptions, PemFile, Tls, acting_for, connection
 from runstream.lifetime import LoopLifetime
 from runstream.models import AsyncModels
 from runstream.requests import CompletionOptions, PromptOptions, make_prompt_request, make_request
@@ -46,7 +46,7 @@ class AsyncClient:
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
         wait_for_ready: bool = False,
         max_attempts: int = DEFAULT_ATTEMPTS,
-        account: str = DEFAULT_ACCOUNT,
+        account: str | None = None,
         allow_plaintext_token: bool = False,
         channel_options: ChannelOptions = (),
     ) -> None:
@@ -61,8 +61,8 @@ class AsyncClient:
             channel_options=channel_options,
         )
         self._lifetime = LoopLifetime()
-        self._settings = CallSettings(self._connection.metadata, timeout_s, wait_for_ready, self._lifetime)
-        self._account = account
+        metadata = self._connection.metadata + acting_for(account)
+        self._settings = CallSettings(metadata, timeout_s, wait_for_ready, self._lifetime)
 
     @property
     def channel(self) -> grpc.aio.Channel:
@@ -85,7 +85,7 @@ class AsyncClient:
     @cached_property
     def batches(self) -> AsyncBatches:
         """The account's batches."""
-        return AsyncBatches(batches_pb2_grpc.BatchServiceStub(self.channel), self._settings, self._account)
+        return AsyncBatches(batches_pb2_grpc.BatchServiceStub(self.channel), self._settings)
 
     @cached_property
     def _stub(self) -> "text_generation_pb2_grpc.TextGenerationServiceAsyncStub":

@@ -21,12 +21,10 @@ POLL_S: Final = 1.0
 Progress = Callable[[Batch], object]
 
 
-def _create_request(
-    account: str, model: str, items: Iterable[BatchItemLike], request_id: str | None
-) -> pb.CreateBatchRequest:
+def _create_request(model: str, items: Iterable[BatchItemLike], request_id: str | None) -> pb.CreateBatchRequest:
     # With an id of its own the request can be sent again where the connection broke.
     made_id = str(uuid.uuid4()) if request_id in (None, "") else request_id
-    request = filled(pb.CreateBatchRequest(), account=account, model=model, request_id=made_id)
+    request = filled(pb.CreateBatchRequest(), model=model, request_id=made_id)
     request.items.extend(make_items(items))
     return request
 
@@ -83,10 +81,9 @@ class _Limit:
 class Batches:
     """`client.batches`, those of the client's account. All calls raise `RunstreamError`s."""
 
-    def __init__(self, stub: pb_grpc.BatchServiceStub, settings: CallSettings, account: str) -> None:
+    def __init__(self, stub: pb_grpc.BatchServiceStub, settings: CallSettings) -> None:
         self._stub = stub
         self._settings = settings
-        self._account = account
 
     def create(self, model: str, items: Iterable[BatchItemLike], *, request_id: str | None = None) -> Batch:
         """Has a batch taken, as a whole or not at all.
@@ -100,7 +97,7 @@ class Batches:
         Raises:
             MessageTooLargeError: The items have more than 16 MiB.
         """
-        request = _create_request(self._account, model, items, request_id)
+        request = _create_request(model, items, request_id)
         return to_batch(call(self._stub.CreateBatch, request, self._settings).batch)
 
     def get(self, batch_id: str) -> Batch:
@@ -108,12 +105,12 @@ class Batches:
         return self._get(batch_id, self._settings)
 
     def _get(self, batch_id: str, settings: CallSettings) -> Batch:
-        request = filled(pb.GetBatchRequest(), account=self._account, batch_id=batch_id)
+        request = filled(pb.GetBatchRequest(), batch_id=batch_id)
         return to_batch(call(self._stub.GetBatch, request, settings).batch)
 
     def list(self, *, page_size: int = 0) -> Iterator[Batch]:
         """Yields the batches, newest first, asking for `page_size` at once: 0 to 1,000, 0 for 100."""
-        request = filled(pb.ListBatchesRequest(), account=self._account, page_size=page_size)
+        request = filled(pb.ListBatchesRequest(), page_size=page_size)
         while True:
             page = call(self._stub.ListBatches, request, self._settings)
             yield from map(to_batch, page.batches)
@@ -123,17 +120,17 @@ class Batches:
 
     def cancel(self, batch_id: str) -> Batch:
         """Ends what is left of a batch; keeps the results that it has."""
-        request = filled(pb.CancelBatchRequest(), account=self._account, batch_id=batch_id)
+        request = filled(pb.CancelBatchRequest(), batch_id=batch_id)
         return to_batch(call(self._stub.CancelBatch, request, self._settings).batch)
 
     def delete(self, batch_id: str) -> None:
         """Ends what is left of a batch, and forgets it with its results."""
-        request = filled(pb.DeleteBatchRequest(), account=self._account, batch_id=batch_id)
+        request = filled(pb.DeleteBatchRequest(), batch_id=batch_id)
         call(self._stub.DeleteBatch, request, self._settings)
 
     def results(self, batch_id: str) -> Iterator[BatchResult]:
         """Yields the results that a batch has so far, ordered by index; leaving the loop cancels the call."""
-        request = filled(pb.StreamBatchResultsRequest(), account=self._account, batch_id=batch_id)
+        request = filled(pb.StreamBatchResultsRequest(), batch_id=batch_id)
         for page in Responses(self._stub.StreamBatchResults, request, self._settings):
             yield from map(to_batch_result, page.results)
 
@@ -172,14 +169,13 @@ class Batches:
 class AsyncBatches:
     """`client.batches` of an `AsyncClient`, those of its account. All calls raise `RunstreamError`s."""
 
-    def __init__(self, stub: "pb_grpc.BatchServiceAsyncStub", settings: CallSettings, account: str) -> None:
+    def __init__(self, stub: "pb_grpc.BatchServiceAsyncStub", settings: CallSettings) -> None:
         self._stub = stub
         self._settings = settings
-        self._account = account
 
     async def create(self, model: str, items: Iterable[BatchItemLike], *, request_id: str | None = None) -> Batch:
         """Has a batch taken, as a whole or not at all: see `Batches.create`."""
-        request = _create_request(self._account, model, items, request_id)
+        request = _create_request(model, items, request_id)
         return to_batch((await call_async(self._stub.CreateBatch, request, self._settings)).batch)
 
     async def get(self, batch_id: str) -> Batch:
@@ -187,12 +183,12 @@ class AsyncBatches:
         return await self._get(batch_id, self._settings)
 
     async def _get(self, batch_id: str, settings: CallSettings) -> Batch:
-        request = filled(pb.GetBatchRequest(), account=self._account, batch_id=batch_id)
+        request = filled(pb.GetBatchRequest(), batch_id=batch_id)
         return to_batch((await call_async(self._stub.GetBatch, request, settings)).batch)
 
     async def list(self, *, page_size: int = 0) -> AsyncIterator[Batch]:
         """Yields the batches, newest first, asking for `page_size` at once: 0 to 1,000, 0 for 100."""
-        request = filled(pb.ListBatchesRequest(), account=self._account, page_size=page_size)
+        request = filled(pb.ListBatchesRequest(), page_size=page_size)
         while True:
             page = await call_async(self._stub.ListBatches, request, self._settings)
             for batch in page.batches:
@@ -203,17 +199,17 @@ class AsyncBatches:
 
     async def cancel(self, batch_id: str) -> Batch:
         """Ends what is left of a batch; keeps the results that it has."""
-        request = filled(pb.CancelBatchRequest(), account=self._account, batch_id=batch_id)
+        request = filled(pb.CancelBatchRequest(), batch_id=batch_id)
         return to_batch((await call_async(self._stub.CancelBatch, request, self._settings)).batch)
 
     async def delete(self, batch_id: str) -> None:
         """Ends what is left of a batch, and forgets it with its results."""
-        request = filled(pb.DeleteBatchRequest(), account=self._account, batch_id=batch_id)
+        request = filled(pb.DeleteBatchRequest(), batch_id=batch_id)
         await call_async(self._stub.DeleteBatch, request, self._settings)
 
     async def results(self, batch_id: str) -> AsyncIterator[BatchResult]:
         """Yields the results that a batch has so far, ordered by index; leaving the loop cancels the call."""
-        request = filled(pb.StreamBatchResultsRequest(), account=self._account, batch_id=batch_id)
+        request = filled(pb.StreamBatchResultsRequest(), batch_id=batch_id)
         async for page in AsyncResponses(self._stub.StreamBatchResults, request, self._settings):
             for result in page.results:
                 yield to_batch_result(result)

@@ -8,7 +8,7 @@ import grpc
 
 from runstream.batches import Batches
 from runstream.calls import CallSettings, Responses, call
-from runstream.connection import ChannelOptions, PemFile, Tls, connection
+from runstream.connection import ChannelOptions, PemFile, Tls, acting_for, connection
 from runstream.lifetime import Lifetime
 from runstream.models import Models
 from runstream.requests import CompletionOptions, PromptOptions, make_prompt_request, make_request
@@ -22,7 +22,6 @@ from runstream.v1 import text_generation_pb2 as pb
 DEFAULT_TARGET: Final = "127.0.0.1:50051"
 DEFAULT_TIMEOUT_S: Final = 120.0  # the service's own limit for calls that set none
 DEFAULT_ATTEMPTS: Final = 4
-DEFAULT_ACCOUNT: Final = "local"
 
 ModelT = TypeVar("ModelT", bound=JsonModel)
 
@@ -40,7 +39,7 @@ class Client:
         timeout_s: The most seconds of a call; None for the service's own limit, 120 unless it was told another.
         wait_for_ready: Whether calls wait for the service to be reachable, instead of failing at once.
         max_attempts: How often a call is made that ends with UNAVAILABLE before anything came back: 1 to 5.
-        account: Whose batches `batches` has.
+        account: Whom calls act for, if the token is for several; None for the token's own, or without one "local".
         allow_plaintext_token: Whether the token may be sent in clear text to other machines.
         channel_options: Options of gRPC's own, after those that the client sets.
 
@@ -61,7 +60,7 @@ class Client:
         timeout_s: float | None = DEFAULT_TIMEOUT_S,
         wait_for_ready: bool = False,
         max_attempts: int = DEFAULT_ATTEMPTS,
-        account: str = DEFAULT_ACCOUNT,
+        account: str | None = None,
         allow_plaintext_token: bool = False,
         channel_options: ChannelOptions = (),
     ) -> None:
@@ -76,7 +75,7 @@ class Client:
             channel_options=channel_options,
         )
         self._lifetime = Lifetime()
-        settings = CallSettings(made.metadata, timeout_s, wait_for_ready, self._lifetime)
+        settings = CallSettings(made.metadata + acting_for(account), timeout_s, wait_for_ready, self._lifetime)
         self._channel = (
             grpc.secure_channel(made.target, made.credentials, made.options)
             if made.credentials
@@ -87,7 +86,7 @@ class Client:
         self._stub = text_generation_pb2_grpc.TextGenerationServiceStub(self._channel)
         self.models = Models(models_pb2_grpc.ModelServiceStub(self._channel), settings)
         """The service's models."""
-        self.batches = Batches(batches_pb2_grpc.BatchServiceStub(self._channel), settings, account)
+        self.batches = Batches(batches_pb2_grpc.BatchServiceStub(self._channel), settings)
         """The account's batches."""
 
     @property

@@ -21,6 +21,8 @@ ChannelOptions = Sequence[tuple[str, Any]]
 
 _HOST_AND_PORT: Final = re.compile(r"(?P<host>\[[^\[\]\s]+\]|[^\[\]:/,\s]+):(?P<port>[0-9]{1,5})")
 _SCHEMES: Final = ("dns:", "ipv4:", "ipv6:", "unix:", "unix-abstract:")
+ACCOUNT_KEY: Final = "x-runstream-account"
+
 _TOKEN: Final = re.compile(r"[!-~]+")
 
 # Those that may be sent twice without harm. LoadModel is not here: where there is no room it would fail just as late.
@@ -95,6 +97,20 @@ def check_token(token: str | None) -> None:
         raise TypeError(f"token is of type {type(token).__name__}: give a text")
     if token and not _TOKEN.fullmatch(token):
         raise ValueError("the token is not one of visible ASCII characters: it may have a line end from its file")
+
+
+def acting_for(account: str | None) -> tuple[tuple[str, str], ...]:
+    """The metadata of calls that name the account that they act for; none if they leave that to the token.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It is no account.
+    """
+    if account is not None and not isinstance(account, str):
+        raise TypeError(f"account is of type {type(account).__name__}: give a text, or None for the token's own")
+    if account and not _TOKEN.fullmatch(account):
+        raise ValueError(f"account is {shown(account)}: give visible ASCII characters, or None for the token's own")
+    return ((ACCOUNT_KEY, account),) if account else ()
 
 
 def grpc_target(target: str | Sequence[str]) -> str:

@@ -12,6 +12,7 @@
     ├── EngineFailedError              ENGINE_FAILED
     ├── InternalError                  INTERNAL
     ├── UnauthenticatedError           UNAUTHENTICATED
+    ├── PermissionDeniedError          PERMISSION_DENIED
     ├── BatchNotFoundError             BATCH_NOT_FOUND
     ├── BatchesDisabledError           BATCHES_DISABLED
     ├── BatchItemCancelledError        CANCELLED               only of an item of a batch
@@ -144,10 +145,17 @@ class InternalError(RunstreamError):
 
 
 class UnauthenticatedError(RunstreamError):
-    """The call carries no token, or one that the service does not know."""
+    """The call carries no token, or one that the service does not know or that has expired."""
 
     default_reason = "UNAUTHENTICATED"
     default_code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class PermissionDeniedError(RunstreamError):
+    """The call's token is good, but not for the account that it names, or not for what it asks."""
+
+    default_reason = "PERMISSION_DENIED"
+    default_code = grpc.StatusCode.PERMISSION_DENIED
 
 
 class BatchNotFoundError(RunstreamError):

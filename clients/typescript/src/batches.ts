@@ -108,12 +108,10 @@ const WAIT_NAMES = ["onProgress", "pollS", "timeoutS", "signal"];
 export class Batches {
   readonly #stub: Stub<typeof BatchService>;
   readonly #settings: CallSettings;
-  readonly #account: string;
 
-  constructor(stub: Stub<typeof BatchService>, settings: CallSettings, account: string) {
+  constructor(stub: Stub<typeof BatchService>, settings: CallSettings) {
     this.#stub = stub;
     this.#settings = settings;
-    this.#account = account;
   }
 
   /** Has a batch taken, as a whole or not at all: 1 to 10,000 items, of at most 16 MiB together. */
@@ -124,7 +122,6 @@ export class Batches {
     const made = list(makeItem)(items, "items");
     // With an id of its own the request can be sent again where the connection broke.
     const request = create(CreateBatchRequestSchema, {
-      account: this.#account,
       model: text(model, "model"),
       requestId,
       items: made,
@@ -135,7 +132,7 @@ export class Batches {
 
   /** Tells how far a batch is. */
   async get(batchId: string, options: CallOptions = {}): Promise<Batch> {
-    const request = { account: this.#account, batchId: text(batchId, "batchId") };
+    const request = { batchId: text(batchId, "batchId") };
     return toBatch((await unary((call) => this.#stub.getBatch(request, call), this.#settings, options)).batch);
   }
 
@@ -146,7 +143,7 @@ export class Batches {
     const { pageSize = 0, ...each } = options;
     let pageToken = "";
     do {
-      const request = { account: this.#account, pageSize, pageToken };
+      const request = { pageSize, pageToken };
       const page = await unary((call) => this.#stub.listBatches(request, call), this.#settings, each);
       yield* page.batches.map(toBatch);
       pageToken = page.nextPageToken;
@@ -155,19 +152,19 @@ export class Batches {
 
   /** Ends what is left of a batch; keeps the results that it has. */
   async cancel(batchId: string, options: CallOptions = {}): Promise<Batch> {
-    const request = { account: this.#account, batchId: text(batchId, "batchId") };
+    const request = { batchId: text(batchId, "batchId") };
     return toBatch((await unary((call) => this.#stub.cancelBatch(request, call), this.#settings, options)).batch);
   }
 
   /** Ends what is left of a batch, and forgets it with its results. */
   async delete(batchId: string, options: CallOptions = {}): Promise<void> {
-    const request = { account: this.#account, batchId: text(batchId, "batchId") };
+    const request = { batchId: text(batchId, "batchId") };
     await unary((call) => this.#stub.deleteBatch(request, call), this.#settings, options);
   }
 
   /** Yields the results that a batch has so far, ordered by index; leaving the loop cancels the call. */
   async *results(batchId: string, options: CallOptions = {}): AsyncGenerator<BatchResult, void, undefined> {
-    const request = { account: this.#account, batchId: text(batchId, "batchId") };
+    const request = { batchId: text(batchId, "batchId") };
     const call = new Call(this.#settings, options);
     for await (const page of responses((each) => this.#stub.streamBatchResults(request, each), call)) {
       yield* page.results.map(toBatchResult);

@@ -26,8 +26,6 @@ export interface ClientOptions extends ConnectionOptions {
   waitForReady?: boolean | undefined;
   /** How often a call is made that ends with UNAVAILABLE before anything came back: 1 to 5; 4 if it is not given. */
   maxAttempts?: number | undefined;
-  /** Whose batches `batches` has; "local" if it is not given. */
-  account?: string | undefined;
 }
 
 const OPTION_NAMES: Record<keyof ClientOptions, 1> = {
@@ -61,8 +59,8 @@ export class Client {
   /** @throws TypeError: an option can't be what it is, or the token would be sent in clear text. */
   constructor(options: ClientOptions = {}) {
     checkNames(options, Object.keys(OPTION_NAMES), "Client");
-    const { timeoutS = 120, waitForReady = false, maxAttempts = 4, account = "local" } = options;
-    checked(options, { waitForReady: flag, maxAttempts: integer, account: text });
+    const { timeoutS = 120, waitForReady = false, maxAttempts = 4 } = options;
+    checked(options, { waitForReady: flag, maxAttempts: integer });
     if (!(maxAttempts >= 1 && maxAttempts <= MAX_ATTEMPTS)) {
       throw new TypeError(`maxAttempts is ${maxAttempts}: give 1, which never asks again, to ${MAX_ATTEMPTS}`);
     }
@@ -72,7 +70,7 @@ export class Client {
     this.transport = this.#connection.transport;
     this.#stub = createClient(TextGenerationService, this.transport);
     this.models = new Models(createClient(ModelService, this.transport), this.#settings);
-    this.batches = new Batches(createClient(BatchService, this.transport), this.#settings, account);
+    this.batches = new Batches(createClient(BatchService, this.transport), this.#settings);
   }
 
   /**

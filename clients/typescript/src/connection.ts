@@ -20,6 +20,8 @@ export interface ConnectionOptions {
   baseUrl?: string | undefined;
   /** The service's token. Refused without TLS beyond this machine. */
   token?: string | undefined;
+  /** Whom calls act for, if the token is for several; else the token's own account, or without a token "local". */
+  account?: string | undefined;
   /** Whether `target` is reached by TLS; or Node's options of it, such as `cert` and `key` of the client's own. */
   tls?: boolean | SecureClientSessionOptions | undefined;
   /** The PEM certificates to trust instead of the well-known authorities'; it implies TLS. */
@@ -43,9 +45,9 @@ export interface Connection {
  * @throws TypeError: the address can't be read, or the token would be sent in clear text.
  */
 export function connect(options: ConnectionOptions): Connection {
-  checked(options, { target: text, baseUrl: text, token: text, allowPlaintextToken: flag, tls: flagOrObject });
+  checked(options, { target: text, baseUrl: text, token: text, account: text, allowPlaintextToken: flag, tls: flagOrObject });
   const url = toUrl(options);
-  const { token, ca } = options;
+  const { token, account, ca } = options;
   if (token && url.protocol === "http:" && !isLoopback(url) && !options.allowPlaintextToken) {
     throw new TypeError(
       `the token would be sent to ${url.host} in clear text: give tls: true or the server's ca, ` +
@@ -54,6 +56,9 @@ export function connect(options: ConnectionOptions): Connection {
   }
   if (token && !/^[!-~]+$/.test(token)) {
     throw new TypeError("the token is not one of visible ASCII characters: it may have a line end from its file");
+  }
+  if (account && !/^[!-~]+$/.test(account)) {
+    throw new TypeError(`account is ${shown(account)}: give visible ASCII characters, or leave it out`);
   }
   if (ca !== undefined && !(typeof ca === "string" || Buffer.isBuffer(ca))) {
     throw new TypeError(`ca is ${shown(ca)}: give PEM, as a text or a Buffer`);
@@ -69,7 +74,7 @@ export function connect(options: ConnectionOptions): Connection {
   const transport = createGrpcTransport({
     baseUrl: url.origin,
     sessionManager,
-    interceptors: [refuseOnceClosed(closing.signal), ...(token ? [bearer(token)] : [])],
+    interceptors: [refuseOnceClosed(closing.signal), ...headers(token, account)],
     readMaxBytes: MAX_MESSAGE_BYTES,
     writeMaxBytes: MAX_MESSAGE_BYTES,
   });
@@ -125,9 +130,13 @@ function refuseOnceClosed(closed: AbortSignal): Interceptor {
   };
 }
 
-function bearer(token: string): Interceptor {
-  return (next) => (request) => {
-    request.header.set("authorization", `Bearer ${token}`);
-    return next(request);
+function headers(token: string | undefined, account: string | undefined): Interceptor[] {
+  const own: Record<string, string> = {
+    ...(token && { authorization: `Bearer ${token}` }),
+    ...(account && { "x-runstream-account": account }),
   };
+  return Object.entries(own).map(([name, value]) => (next) => (request) => {
+    request.header.set(name, value);
+    return next(request);
+  });
 }

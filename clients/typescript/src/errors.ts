@@ -13,6 +13,7 @@
  *     ├── EngineFailedError              ENGINE_FAILED
  *     ├── InternalError                  INTERNAL
  *     ├── UnauthenticatedError           UNAUTHENTICATED
+ *     ├── PermissionDeniedError          PERMISSION_DENIED
  *     ├── BatchNotFoundError             BATCH_NOT_FOUND
  *     ├── BatchesDisabledError           BATCHES_DISABLED
  *     ├── BatchItemCancelledError        CANCELLED               only of an item of a batch
@@ -130,10 +131,16 @@ export class InternalError extends RunstreamError {
   static override readonly defaultCode = Code.Internal;
 }
 
-/** The call carries no token, or one that the service does not know. */
+/** The call carries no token, or one that the service does not know or that has expired. */
 export class UnauthenticatedError extends RunstreamError {
   static override readonly defaultReason = "UNAUTHENTICATED";
   static override readonly defaultCode = Code.Unauthenticated;
+}
+
+/** The call's token is good, but not for the account that it names, or not for what it asks. */
+export class PermissionDeniedError extends RunstreamError {
+  static override readonly defaultReason = "PERMISSION_DENIED";
+  static override readonly defaultCode = Code.PermissionDenied;
 }
 
 /** The account has no batch with this id, or it has expired. */
@@ -188,6 +195,7 @@ const BY_REASON: ReadonlyMap<string, ErrorClass> = new Map(
     EngineFailedError,
     InternalError,
     UnauthenticatedError,
+    PermissionDeniedError,
     BatchNotFoundError,
     BatchesDisabledError,
     BatchItemCancelledError,

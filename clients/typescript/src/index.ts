@@ -17,6 +17,7 @@ export {
   MessageTooLargeError,
   ModelNotFoundError,
   ModelNotReadyError,
+  PermissionDeniedError,
   QueueFullError,
   RunstreamError,
   UnauthenticatedError,

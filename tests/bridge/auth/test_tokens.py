@@ -3,7 +3,9 @@
 import pytest
 from multidict import CIMultiDict
 
-from bridge.auth.tokens import Token, check_account, hash_token, read_token_file
+from accounts.token_file import TokenFile
+from accounts.tokens import Token, hash_token, read_time
+from bridge.auth.tokens import check_account
 from bridge.errors import GatewayError
 from tests.support.running_bridge import PROMPT
 
@@ -75,24 +77,6 @@ async def test_the_account_of_copied_examples_is_an_account(bridge, service):
     assert service.metadata["x-runstream-account"] == "{account_id}"
 
 
-def test_a_token_file_may_have_comments_and_empty_lines(tmp_path):
-    path = tmp_path / "tokens"
-    path.write_text(f"# who\n\n  {TOKENS[0]}\nother\t{TOKENS[1].sha256}  the desk upstairs\n")
-    assert read_token_file(path) == (TOKENS[0], Token("other", TOKENS[1].sha256, "the desk upstairs"))
-
-
-def test_a_token_file_may_begin_with_the_mark_that_windows_writes(tmp_path):
-    path = tmp_path / "tokens"
-    path.write_text(f"{TOKENS[0]}\n", "utf-8-sig")
-    assert read_token_file(path) == (TOKENS[0],)
-
-
-def test_a_comment_may_be_indented(tmp_path):
-    path = tmp_path / "tokens"
-    path.write_text(f"{TOKENS[0]}\n  # acc {'0' * 64} nobody\n\t#{TOKENS[1]}\n")
-    assert read_token_file(path) == (TOKENS[0],)
-
-
 async def test_a_token_with_a_line_for_each_of_two_accounts_is_good_for_both(start_bridge, service):
     tokens = (*TOKENS, Token("second", TOKENS[0].sha256, "laptop too"), Token("acc", TOKENS[1].sha256, "desk too"))
     bridge = await start_bridge(tokens)
@@ -105,19 +89,38 @@ async def test_a_token_with_a_line_for_each_of_two_accounts_is_good_for_both(sta
     assert answer.error[:2] == (403, 10000)
 
 
-@pytest.mark.parametrize("line", ["acc", "acc token name", f"acc {'0' * 64}", f"acc {'0' * 63}g name"])
-def test_a_line_that_is_none_is_refused_with_its_number(tmp_path, line):
-    path = tmp_path / "tokens"
-    path.write_text(f"# who\n{line}\n")
-    with pytest.raises(ValueError, match="line 2: not an account"):
-        read_token_file(path)
+@pytest.mark.parametrize("path", ["/client/v4/accounts/acc/ai/run/m", "/v1/completions", "/run?version=3"])
+async def test_an_expired_token_is_told_so_by_every_face_and_another_is_not(start_bridge, service, path):
+    expired = Token("acc", hash_token("old"), "old", read_time("2026-11-30T00:00:00Z"))
+    bridge = await start_bridge((expired, *TOKENS))
+    for sent, is_told in (("old", True), ("wrong", False)):
+        answer = await bridge.ask("POST", path, json=PROMPT, headers={"Authorization": f"Bearer {sent}"})
+        assert (answer.status, b"expired at 2026-11-30T00:00:00Z" in answer.body) == (401, is_told)
+    assert not service.requests
 
 
-def test_a_token_file_without_tokens_lets_nobody_in_by_mistake(tmp_path):
+async def test_a_peers_token_acts_for_each_account_that_a_path_names(start_bridge, service):
+    bridge = await start_bridge((Token("*", hash_token("peers"), "gateway"),))
+    for path, account in (("/client/v4/accounts/acc/ai/run/m", "acc"), ("/v1/completions", "local")):
+        body, headers = {**PROMPT, "model": "m"}, {"Authorization": "Bearer peers"}
+        answer = await bridge.ask("POST", path, json=body, headers=headers)
+        assert (answer.status, service.metadata["x-runstream-account"]) == (200, account)
+
+
+async def test_a_token_that_is_revoked_is_refused_on_an_open_connection_whose_stream_goes_on(
+    start_bridge, service, tmp_path
+):
     path = tmp_path / "tokens"
-    path.write_text("# nobody yet\n")
-    with pytest.raises(ValueError, match="has no token"):
-        read_token_file(path)
+    path.write_text("\n".join(map(str, TOKENS)))
+    bridge = await start_bridge(TokenFile(path, look_every_s=0.0))
+    headers = {"Authorization": "Bearer right"}
+    service.gate.clear()
+    async with bridge.http.post(bridge.run_url, json={**PROMPT, "stream": True}, headers=headers) as stream:
+        assert b"New" in await stream.content.readline()
+        path.write_text(str(TOKENS[1]))
+        assert (await bridge.run(PROMPT, headers=headers)).error == (401, 10000, "Authentication error")
+        service.gate.set()
+        assert b"[DONE]" in await stream.content.read()
 
 
 @pytest.mark.parametrize("account", ["a", "a" * 128, "...", "a.b", "{account_id}"])
@@ -125,7 +128,7 @@ def test_what_an_account_can_be_is_one(account):
     check_account(account, "/path")
 
 
-@pytest.mark.parametrize("account", ["", "a" * 129, ".", "..", "a b", "é", "a\n", "\x7f"])
+@pytest.mark.parametrize("account", ["", "a" * 129, ".", "..", "*", "a b", "é", "a\n", "\x7f"])
 def test_what_no_account_can_be_is_none(account):
     with pytest.raises(GatewayError, match="7003"):
         check_account(account, "/path")

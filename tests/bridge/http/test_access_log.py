@@ -7,7 +7,7 @@ import pytest
 from aiohttp.http import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from bridge.http.access_log import ClientMistakes
 from tests.support.fake_service import DEMO, failure
 from tests.support.running_bridge import PROMPT

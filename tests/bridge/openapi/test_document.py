@@ -3,8 +3,8 @@
 import pytest
 from jsonschema import Draft202012Validator
 
+from accounts.tokens import Token, hash_token
 from bridge.app import build_app
-from bridge.auth.tokens import Token, hash_token
 from bridge.config import Config
 from bridge.openapi.document import document
 
@@ -15,7 +15,7 @@ UNDOCUMENTED = {("get", "/docs/{asset}"), ("get", "/playground/{file}")}
 def test_the_document_has_exactly_the_routes_of_the_application():
     paths = document([], needs_token=False)["paths"]
     documented = {(method, path) for path, methods in paths.items() for method in methods}
-    routes = build_app(Config(), ()).router.routes()
+    routes = build_app(Config(), None).router.routes()
     served = {
         (route.method.lower(), route.resource.canonical)
         for route in routes

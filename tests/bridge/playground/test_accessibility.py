@@ -7,7 +7,7 @@ import pytest
 from runstream.v1 import text_generation_pb2 as pb
 from selenium.webdriver.common.keys import Keys
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.support.accessibility import serious_violations
 from tests.support.fake_service import last_part, part
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from selenium.webdriver.common.keys import Keys
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.support.code_writer import code_writer
 from tests.support.copied_code import CODE_OF, EACH_KIND, RUN, Place, text_of
 from tests.support.fake_service import DEMO

@@ -4,7 +4,7 @@ import json
 
 from runstream.v1 import models_pb2
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.support.fake_service import DEMO
 
 SECRET = (Token("acc", hash_token("secret"), "test"),)

@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from bridge.playground.routes import FILES, PAGES
 
 

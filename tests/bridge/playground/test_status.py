@@ -6,7 +6,7 @@ import json
 import grpc
 import pytest
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.support.fake_service import DEMO, failure, part
 from tests.support.running_bridge import PROMPT
 

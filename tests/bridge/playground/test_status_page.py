@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.support.accessibility import serious_violations
 from tests.support.processes import needs_pidfd
 from tests.support.separate_stack import separate_stack

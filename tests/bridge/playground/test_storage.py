@@ -6,7 +6,7 @@ import json
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.support.browser import chromium
 from tests.support.page import Page
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 
 SECRET = "open sesame"
 

@@ -16,7 +16,7 @@ import pytest
 from runstream.v1 import batches_pb2, models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.support.fake_service import failure, part
 
 GOLDEN = Path(__file__).parent / "golden"

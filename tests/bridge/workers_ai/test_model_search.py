@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from runstream.v1 import models_pb2
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.support.fake_service import DEMO
 
 SEARCH = "/client/v4/accounts/acc/ai/models/search"

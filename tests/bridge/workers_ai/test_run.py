@@ -24,9 +24,9 @@ async def test_a_whole_answer_is_one_envelope(bridge):
 
 
 @pytest.mark.parametrize("is_streamed", [True, False])
-async def test_accounts_share_no_cached_prefixes(bridge, service, is_streamed):
-    await bridge.run({**PROMPT, "stream": is_streamed})
-    assert service.request.cache_salt == service.metadata["x-runstream-account"] != ""
+async def test_the_service_is_told_the_account_and_the_clients_own_salt(bridge, service, is_streamed):
+    await bridge.run({**PROMPT, "stream": is_streamed, "cache_salt": "mine"})
+    assert (service.request.cache_salt, service.metadata["x-runstream-account"]) == ("mine", "acc")
 
 
 async def test_the_content_type_of_json_has_no_charset(bridge):

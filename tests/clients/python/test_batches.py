@@ -29,7 +29,8 @@ async def test_items_are_prompts_keywords_or_messages_of_the_contract(fake):
     async with AsyncClient(fake.target, account="me") as client:
         batch = await client.batches.create(DEMO, items)
     sent = fake.new_batch
-    assert (batch.id, batch.state, sent.account, sent.model) == ("batch-1", "queued", "me", DEMO)
+    assert (batch.id, batch.state, sent.account, sent.model) == ("batch-1", "queued", "", DEMO)
+    assert fake.metadata["x-runstream-account"] == "me"
     assert [item.request.prompt.text for item in sent.items] == ["one", "two", "three", "three"]
     assert (sent.items[1].external_reference, sent.items[1].request.sampling_params.seed) == ("b", 2)
     assert not sent.items[0].HasField("external_reference")

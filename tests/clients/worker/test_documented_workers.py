@@ -6,7 +6,7 @@ import json
 import pytest
 import requests
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from bridge.config import Config
 from tests.support.running_bridge import running_bridge
 

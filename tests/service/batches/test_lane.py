@@ -42,7 +42,7 @@ class Answers:
         self._have_begun = asyncio.Event()
         self._running = []
 
-    async def generate(self, request, request_id):
+    async def generate(self, request, request_id, account):
         """Answers in one part, after everybody else has had some turns."""
         prompt = request.prompt.text
         self._running.append(prompt)

@@ -7,7 +7,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.batches.request import check_account, to_new_batch, to_request_id
 from service.errors import InvalidRequestError
-from tests.support.batch_requests import ACCOUNT, batch_of
+from tests.support.batch_requests import batch_of
 from tests.support.running_service import MODEL, ask
 
 
@@ -17,14 +17,14 @@ def stored(*requests, **fields):
     return [pb.RunRequest.FromString(item.request) for item in new.items]
 
 
-def test_an_item_gets_the_batchs_model_its_priority_and_its_account_as_salt():
+def test_an_item_gets_the_batchs_model_and_its_priority():
     (request,) = stored(pb.RunRequest(prompt=pb.Prompt(text="a")))
-    assert (request.model, request.priority, request.cache_salt) == (MODEL, pb.PRIORITY_BATCH, ACCOUNT)
+    assert (request.model, request.priority, request.cache_salt) == (MODEL, pb.PRIORITY_BATCH, "")
 
 
 def test_an_item_keeps_a_salt_of_its_own():
     first, second = stored(pb.RunRequest(prompt=pb.Prompt(text="a"), cache_salt="mine"), ask())
-    assert (first.cache_salt, second.cache_salt) == ("mine", ACCOUNT)
+    assert (first.cache_salt, second.cache_salt) == ("mine", "")
 
 
 def test_no_more_than_five_violations_are_told_and_the_others_counted():

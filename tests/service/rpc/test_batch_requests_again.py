@@ -82,8 +82,8 @@ async def test_an_id_with_other_items_is_refused_and_keeps_its_batch(keeping, ot
 
 async def test_saying_a_default_makes_no_other_request(keeping):
     plain, spoken = ask(max_tokens=1), ask(max_tokens=1)
-    plain.model, plain.cache_salt = "", ""
-    spoken.model, spoken.cache_salt, spoken.priority = MODEL, ACCOUNT, pb.PRIORITY_BATCH
+    plain.model = ""
+    spoken.model, spoken.priority = MODEL, pb.PRIORITY_BATCH
     request = with_id(requests=[plain])
     spoken_request = with_id(request.request_id.upper(), requests=[spoken])
     assert (await created(keeping, spoken_request)).id == (await created(keeping, request)).id

@@ -107,7 +107,7 @@ async def test_an_accounts_batches_are_listed_newest_first_page_by_page(keeping)
 
 @pytest.mark.parametrize(
     ("fields", "field"),
-    [({"account": ""}, "account"), ({"page_size": -1}, "page_size"), ({"page_token": "x" * 9}, "page_token")],
+    [({"account": "é"}, "account"), ({"page_size": -1}, "page_size"), ({"page_token": "x" * 9}, "page_token")],
 )
 async def test_a_list_that_is_asked_for_wrongly_is_refused_with_the_field(keeping, fields, field):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -240,7 +240,6 @@ async def test_metrics_count_items_and_tell_how_many_wait(keeping):
     [
         (batch_of([]), "items", "the batch has 0 items; its range is 1 to 10000"),
         (batch_of([ask()] * (MAX_ITEMS + 1)), "items", "the batch has 10001 items"),
-        (batch_of([ask()], account=""), "account", "1 to 128 printable ASCII"),
         (batch_of([ask()], account="é"), "account", "1 to 128 printable ASCII"),
         (batch_of([ask(), ask(model="@test/other")]), "items[1].request.model", "must be the batch's or empty"),
         (batch_of([ask()], references=["x" * 1025]), "items[0].external_reference", "more than 1024"),

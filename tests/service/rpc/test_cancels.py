@@ -129,7 +129,7 @@ async def test_a_generation_that_is_cancelled_anywhere_frees_its_blocks_and_its_
 
     async def generate():
         request = ask(text, max_tokens=3)
-        generating = running.service._generator.generate(request, f"cancelled {next(numbers)}")
+        generating = running.service._generator.generate(request, f"cancelled {next(numbers)}", "acc")
         async with contextlib.aclosing(generating) as parts:
             async for _ in parts:
                 await asyncio.sleep(0)

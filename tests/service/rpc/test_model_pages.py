@@ -10,7 +10,7 @@ from runstream.v1 import models_pb2, models_pb2_grpc
 
 from service.catalog import CatalogModel
 from service.metrics import Metrics
-from service.rpc.auth import BearerToken
+from service.rpc.auth import Callers
 from service.rpc.models import ModelServicer
 from tests.support.running_service import details, error_info, models_with
 
@@ -26,7 +26,7 @@ async def serving(num_models):
         each: CatalogModel(id=each, description="", checkpoint="nobody/has-this", **LIMITS, **DEFAULTS) for each in ids
     }
     server = grpc.aio.server()
-    servicer = ModelServicer(models_with(entries), BearerToken(""), Metrics())
+    servicer = ModelServicer(models_with(entries), Callers(None), Metrics())
     models_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from runstream.v1 import batches_pb2, models_pb2, models_pb2_grpc, text_generation_pb2
 
 from service.metrics import Metrics
-from service.rpc.auth import BearerToken
+from service.rpc.auth import Callers
 from service.rpc.models import ModelServicer
 from service.rpc.request_message import RequestMessages
 from service.rpc.turns import LARGE_BYTES
@@ -88,7 +88,7 @@ async def test_questions_of_reflection_may_be_none(running):
 async def test_a_call_that_stays_open_without_a_message_ends_with_the_default_deadline():
     failures: list[str] = []
     server = grpc.aio.server(interceptors=[RequestMessages(0.05, failures.append)])
-    servicer = ModelServicer(models_with({}), BearerToken(""), Metrics())
+    servicer = ModelServicer(models_with({}), Callers(None), Metrics())
     models_pb2_grpc.add_ModelServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -88,7 +88,9 @@ type CreateBatchRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Required. Who may read the batch: 1 to 128 printable ASCII characters.
+	// Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+	// PERMISSION_DENIED if it is not the caller's own account, unless the caller
+	// is a peer. Default: the caller's own account.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Required. The id of the model that answers all items. NOT_FOUND with
 	// reason MODEL_NOT_FOUND if the catalog does not name it,
@@ -174,7 +176,7 @@ type BatchItem struct {
 
 	// Required. What is asked. Its `model` is the batch's or empty. Its
 	// `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-	// Its `cache_salt`, if empty, is the batch's account.
+	// Its prefixes are shared within the batch's account only.
 	Request *RunRequest `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
 	// Optional. What the item's result repeats, for the caller to know it by: 0
 	// to 1,024 characters. Default: none.
@@ -282,7 +284,8 @@ type GetBatchRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Required. The account that the batch was created for.
+	// Optional. The account that the batch was created for. PERMISSION_DENIED as
+	// in CreateBatchRequest. Default: the caller's own account.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Required. The batch's id.
 	BatchId string `protobuf:"bytes,2,opt,name=batch_id,json=batchId,proto3" json:"batch_id,omitempty"`
@@ -389,7 +392,8 @@ type StreamBatchResultsRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Required. The account that the batch was created for.
+	// Optional. The account that the batch was created for. PERMISSION_DENIED as
+	// in CreateBatchRequest. Default: the caller's own account.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Required. The batch's id.
 	BatchId string `protobuf:"bytes,2,opt,name=batch_id,json=batchId,proto3" json:"batch_id,omitempty"`
@@ -497,7 +501,9 @@ type ListBatchesRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Required. The account that the batches were created for.
+	// Optional. The account that the batches were created for.
+	// PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+	// account.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Optional. The most batches in the answer. Range: 0 to 1,000, inclusive;
 	// more is taken for 1,000, less than 0 is INVALID_ARGUMENT. Default: 0, which
@@ -625,7 +631,8 @@ type CancelBatchRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Required. The account that the batch was created for.
+	// Optional. The account that the batch was created for. PERMISSION_DENIED as
+	// in CreateBatchRequest. Default: the caller's own account.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Required. The batch's id.
 	BatchId string `protobuf:"bytes,2,opt,name=batch_id,json=batchId,proto3" json:"batch_id,omitempty"`
@@ -732,7 +739,8 @@ type DeleteBatchRequest struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// Required. The account that the batch was created for.
+	// Optional. The account that the batch was created for. PERMISSION_DENIED as
+	// in CreateBatchRequest. Default: the caller's own account.
 	Account string `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
 	// Required. The batch's id.
 	BatchId string `protobuf:"bytes,2,opt,name=batch_id,json=batchId,proto3" json:"batch_id,omitempty"`

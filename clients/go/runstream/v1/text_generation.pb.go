@@ -239,10 +239,11 @@ type RunRequest struct {
 	// Optional. Which requests go first when there is not room for all.
 	// Default: PRIORITY_ONLINE.
 	Priority Priority `protobuf:"varint,9,opt,name=priority,proto3,enum=runstream.v1.Priority" json:"priority,omitempty"`
-	// Optional. Separates this request's cached prefixes from those of requests
-	// with another salt, so that no one can learn by timing what others sent.
-	// 0 to 256 characters. Default: empty, which shares with all others that
-	// leave it empty.
+	// Optional. Separates this request's cached prefixes from those of the same
+	// account's requests with another salt, so that none of its users can learn
+	// by timing what others sent; accounts never share any. 0 to 256 characters.
+	// Default: empty, which shares with all others of the account that leave it
+	// empty.
 	CacheSalt string `protobuf:"bytes,10,opt,name=cache_salt,json=cacheSalt,proto3" json:"cache_salt,omitempty"`
 	// Optional. Keeps only this many of the prompt's last tokens, whatever the
 	// chat template wrote before them. Range: 1 or more. Default: all of them.

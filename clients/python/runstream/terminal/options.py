@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from runstream.async_client import AsyncClient
-from runstream.client import DEFAULT_ACCOUNT, DEFAULT_TARGET, DEFAULT_TIMEOUT_S
+from runstream.client import DEFAULT_TARGET, DEFAULT_TIMEOUT_S
 from runstream.connection import MAX_MESSAGE_BYTES, check_token, grpc_target, is_loopback
 from runstream.seconds import check_seconds
 from runstream.terminal.backend import Backend
@@ -23,6 +23,9 @@ from runstream.terminal.grpc_backend import GrpcBackend
 from runstream.terminal.rest_backend import MAX_BODY_BYTES, RestBackend
 
 MAX_TOKEN_BYTES: Final = 65_536
+
+# What the bridge calls the account while nobody needs a token.
+LOCAL_ACCOUNT: Final = "local"
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -39,7 +42,7 @@ class Connection:
         cert: The certificate to show; None for none.
         key: Its private key.
         is_tls: Whether gRPC uses TLS.
-        account: Whose requests these are.
+        account: Whose requests these are; None for the token's own, or without one "local".
         timeout_s: The most seconds of a call.
     """
 
@@ -50,7 +53,7 @@ class Connection:
     cert: Path | None
     key: Path | None
     is_tls: bool
-    account: str
+    account: str | None
     timeout_s: float
 
     @property
@@ -99,7 +102,7 @@ class Connection:
         """The service, whose failures end the command."""
         made: Backend
         if self.url:
-            made = RestBackend(self.url, self.account, self.token, self._ssl(), self.timeout_s)
+            made = RestBackend(self.url, self.account or LOCAL_ACCOUNT, self.token, self._ssl(), self.timeout_s)
         else:
             made = GrpcBackend(self.client(), self.target)
         try:
@@ -166,8 +169,8 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="Its private key (PEM)."),
     click.option("--tls", is_flag=True, help="gRPC by TLS with the well-known authorities."),
     click.option("--allow-plaintext-token", is_flag=True, help="Send the token without TLS to other machines."),
-    click.option("--account", default=DEFAULT_ACCOUNT, envvar="RUNSTREAM_ACCOUNT", show_envvar=True, show_default=True,
-                 type=UNICODE, help="Whose batches there are; a part of the bridge's addresses."),
+    click.option("--account", envvar="RUNSTREAM_ACCOUNT", show_envvar=True, type=UNICODE,
+                 help="Whose requests these are. Default: the token's own; with --url, local."),
     click.option("--timeout", "timeout_s", type=_Seconds(), default=DEFAULT_TIMEOUT_S,
                  show_default=True, metavar="SECONDS", help="The most seconds of an answer."),
 ]  # fmt: skip

@@ -64,7 +64,10 @@ class CreateBatchRequest(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """Required. Who may read the batch: 1 to 128 printable ASCII characters."""
+    """Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+    PERMISSION_DENIED if it is not the caller's own account, unless the caller
+    is a peer. Default: the caller's own account.
+    """
     model: _builtins.str
     """Required. The id of the model that answers all items. NOT_FOUND with
     reason MODEL_NOT_FOUND if the catalog does not name it,
@@ -116,7 +119,7 @@ class BatchItem(_message.Message):
     def request(self) -> _text_generation_pb2.RunRequest:
         """Required. What is asked. Its `model` is the batch's or empty. Its
         `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-        Its `cache_salt`, if empty, is the batch's account.
+        Its prefixes are shared within the batch's account only.
         """
 
     def __init__(
@@ -168,7 +171,9 @@ class GetBatchRequest(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     BATCH_ID_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """Required. The account that the batch was created for."""
+    """Optional. The account that the batch was created for. PERMISSION_DENIED as
+    in CreateBatchRequest. Default: the caller's own account.
+    """
     batch_id: _builtins.str
     """Required. The batch's id."""
     def __init__(
@@ -218,7 +223,9 @@ class StreamBatchResultsRequest(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     BATCH_ID_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """Required. The account that the batch was created for."""
+    """Optional. The account that the batch was created for. PERMISSION_DENIED as
+    in CreateBatchRequest. Default: the caller's own account.
+    """
     batch_id: _builtins.str
     """Required. The batch's id."""
     def __init__(
@@ -271,7 +278,10 @@ class ListBatchesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """Required. The account that the batches were created for."""
+    """Optional. The account that the batches were created for.
+    PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+    account.
+    """
     page_size: _builtins.int
     """Optional. The most batches in the answer. Range: 0 to 1,000, inclusive;
     more is taken for 1,000, less than 0 is INVALID_ARGUMENT. Default: 0, which
@@ -333,7 +343,9 @@ class CancelBatchRequest(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     BATCH_ID_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """Required. The account that the batch was created for."""
+    """Optional. The account that the batch was created for. PERMISSION_DENIED as
+    in CreateBatchRequest. Default: the caller's own account.
+    """
     batch_id: _builtins.str
     """Required. The batch's id."""
     def __init__(
@@ -383,7 +395,9 @@ class DeleteBatchRequest(_message.Message):
     ACCOUNT_FIELD_NUMBER: _builtins.int
     BATCH_ID_FIELD_NUMBER: _builtins.int
     account: _builtins.str
-    """Required. The account that the batch was created for."""
+    """Optional. The account that the batch was created for. PERMISSION_DENIED as
+    in CreateBatchRequest. Default: the caller's own account.
+    """
     batch_id: _builtins.str
     """Required. The batch's id."""
     def __init__(

@@ -58,8 +58,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 10
     """Something unforeseen, which the server's log tells. Status INTERNAL."""
     ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 11
-    """The call carries no token, or one that the server does not know. Status
-    UNAUTHENTICATED.
+    """The call carries no token, or one that the server does not know or that has
+    expired. Status UNAUTHENTICATED.
     """
     ERROR_REASON_BATCH_NOT_FOUND: _ErrorReason.ValueType  # 12
     """The account has no batch with this id, or it has expired. Status
@@ -70,6 +70,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 14
     """The item's batch was cancelled before the item had its result. Only in a
     BatchItemFailure.
+    """
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 15
+    """The call's token is good, but not for the account that it names, or not for
+    what it asks. Status PERMISSION_DENIED.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -114,8 +118,8 @@ it fail again. Status INTERNAL.
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 10
 """Something unforeseen, which the server's log tells. Status INTERNAL."""
 ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 11
-"""The call carries no token, or one that the server does not know. Status
-UNAUTHENTICATED.
+"""The call carries no token, or one that the server does not know or that has
+expired. Status UNAUTHENTICATED.
 """
 ERROR_REASON_BATCH_NOT_FOUND: ErrorReason.ValueType  # 12
 """The account has no batch with this id, or it has expired. Status
@@ -126,5 +130,9 @@ ERROR_REASON_BATCHES_DISABLED: ErrorReason.ValueType  # 13
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 14
 """The item's batch was cancelled before the item had its result. Only in a
 BatchItemFailure.
+"""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 15
+"""The call's token is good, but not for the account that it names, or not for
+what it asks. Status PERMISSION_DENIED.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -134,10 +134,11 @@ class RunRequest(_message.Message):
     Default: PRIORITY_ONLINE.
     """
     cache_salt: _builtins.str
-    """Optional. Separates this request's cached prefixes from those of requests
-    with another salt, so that no one can learn by timing what others sent.
-    0 to 256 characters. Default: empty, which shares with all others that
-    leave it empty.
+    """Optional. Separates this request's cached prefixes from those of the same
+    account's requests with another salt, so that none of its users can learn
+    by timing what others sent; accounts never share any. 0 to 256 characters.
+    Default: empty, which shares with all others of the account that leave it
+    empty.
     """
     truncate_prompt_tokens: _builtins.int
     """Optional. Keeps only this many of the prompt's last tokens, whatever the

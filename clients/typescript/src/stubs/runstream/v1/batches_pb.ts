@@ -23,7 +23,9 @@ export const file_runstream_v1_batches: GenFile = /*@__PURE__*/
  */
 export type CreateBatchRequest = Message<"runstream.v1.CreateBatchRequest"> & {
   /**
-   * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+   * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+   * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+   * is a peer. Default: the caller's own account.
    *
    * @generated from field: string account = 1;
    */
@@ -75,7 +77,7 @@ export type BatchItem = Message<"runstream.v1.BatchItem"> & {
   /**
    * Required. What is asked. Its `model` is the batch's or empty. Its
    * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-   * Its `cache_salt`, if empty, is the batch's account.
+   * Its prefixes are shared within the batch's account only.
    *
    * @generated from field: runstream.v1.RunRequest request = 1;
    */
@@ -125,7 +127,8 @@ export const CreateBatchResponseSchema: GenMessage<CreateBatchResponse> = /*@__P
  */
 export type GetBatchRequest = Message<"runstream.v1.GetBatchRequest"> & {
   /**
-   * Required. The account that the batch was created for.
+   * Optional. The account that the batch was created for. PERMISSION_DENIED as
+   * in CreateBatchRequest. Default: the caller's own account.
    *
    * @generated from field: string account = 1;
    */
@@ -174,7 +177,8 @@ export const GetBatchResponseSchema: GenMessage<GetBatchResponse> = /*@__PURE__*
  */
 export type StreamBatchResultsRequest = Message<"runstream.v1.StreamBatchResultsRequest"> & {
   /**
-   * Required. The account that the batch was created for.
+   * Optional. The account that the batch was created for. PERMISSION_DENIED as
+   * in CreateBatchRequest. Default: the caller's own account.
    *
    * @generated from field: string account = 1;
    */
@@ -224,7 +228,9 @@ export const StreamBatchResultsResponseSchema: GenMessage<StreamBatchResultsResp
  */
 export type ListBatchesRequest = Message<"runstream.v1.ListBatchesRequest"> & {
   /**
-   * Required. The account that the batches were created for.
+   * Optional. The account that the batches were created for.
+   * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+   * account.
    *
    * @generated from field: string account = 1;
    */
@@ -290,7 +296,8 @@ export const ListBatchesResponseSchema: GenMessage<ListBatchesResponse> = /*@__P
  */
 export type CancelBatchRequest = Message<"runstream.v1.CancelBatchRequest"> & {
   /**
-   * Required. The account that the batch was created for.
+   * Optional. The account that the batch was created for. PERMISSION_DENIED as
+   * in CreateBatchRequest. Default: the caller's own account.
    *
    * @generated from field: string account = 1;
    */
@@ -339,7 +346,8 @@ export const CancelBatchResponseSchema: GenMessage<CancelBatchResponse> = /*@__P
  */
 export type DeleteBatchRequest = Message<"runstream.v1.DeleteBatchRequest"> & {
   /**
-   * Required. The account that the batch was created for.
+   * Optional. The account that the batch was created for. PERMISSION_DENIED as
+   * in CreateBatchRequest. Default: the caller's own account.
    *
    * @generated from field: string account = 1;
    */

@@ -123,10 +123,11 @@ export type RunRequest = Message$1<"runstream.v1.RunRequest"> & {
   priority: Priority;
 
   /**
-   * Optional. Separates this request's cached prefixes from those of requests
-   * with another salt, so that no one can learn by timing what others sent.
-   * 0 to 256 characters. Default: empty, which shares with all others that
-   * leave it empty.
+   * Optional. Separates this request's cached prefixes from those of the same
+   * account's requests with another salt, so that none of its users can learn
+   * by timing what others sent; accounts never share any. 0 to 256 characters.
+   * Default: empty, which shares with all others of the account that leave it
+   * empty.
    *
    * @generated from field: string cache_salt = 10;
    */

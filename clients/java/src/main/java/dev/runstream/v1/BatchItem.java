@@ -55,7 +55,7 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * Required. What is asked. Its `model` is the batch's or empty. Its
    * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-   * Its `cache_salt`, if empty, is the batch's account.
+   * Its prefixes are shared within the batch's account only.
    * </pre>
    *
    * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -69,7 +69,7 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * Required. What is asked. Its `model` is the batch's or empty. Its
    * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-   * Its `cache_salt`, if empty, is the batch's account.
+   * Its prefixes are shared within the batch's account only.
    * </pre>
    *
    * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * Required. What is asked. Its `model` is the batch's or empty. Its
    * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-   * Its `cache_salt`, if empty, is the batch's account.
+   * Its prefixes are shared within the batch's account only.
    * </pre>
    *
    * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -534,7 +534,7 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Required. What is asked. Its `model` is the batch's or empty. Its
      * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-     * Its `cache_salt`, if empty, is the batch's account.
+     * Its prefixes are shared within the batch's account only.
      * </pre>
      *
      * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -547,7 +547,7 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Required. What is asked. Its `model` is the batch's or empty. Its
      * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-     * Its `cache_salt`, if empty, is the batch's account.
+     * Its prefixes are shared within the batch's account only.
      * </pre>
      *
      * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -564,7 +564,7 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Required. What is asked. Its `model` is the batch's or empty. Its
      * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-     * Its `cache_salt`, if empty, is the batch's account.
+     * Its prefixes are shared within the batch's account only.
      * </pre>
      *
      * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -586,7 +586,7 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Required. What is asked. Its `model` is the batch's or empty. Its
      * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-     * Its `cache_salt`, if empty, is the batch's account.
+     * Its prefixes are shared within the batch's account only.
      * </pre>
      *
      * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -606,7 +606,7 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Required. What is asked. Its `model` is the batch's or empty. Its
      * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-     * Its `cache_salt`, if empty, is the batch's account.
+     * Its prefixes are shared within the batch's account only.
      * </pre>
      *
      * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -631,7 +631,7 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Required. What is asked. Its `model` is the batch's or empty. Its
      * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-     * Its `cache_salt`, if empty, is the batch's account.
+     * Its prefixes are shared within the batch's account only.
      * </pre>
      *
      * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -650,7 +650,7 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Required. What is asked. Its `model` is the batch's or empty. Its
      * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-     * Its `cache_salt`, if empty, is the batch's account.
+     * Its prefixes are shared within the batch's account only.
      * </pre>
      *
      * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -664,7 +664,7 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Required. What is asked. Its `model` is the batch's or empty. Its
      * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-     * Its `cache_salt`, if empty, is the batch's account.
+     * Its prefixes are shared within the batch's account only.
      * </pre>
      *
      * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -681,7 +681,7 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * Required. What is asked. Its `model` is the batch's or empty. Its
      * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-     * Its `cache_salt`, if empty, is the batch's account.
+     * Its prefixes are shared within the batch's account only.
      * </pre>
      *
      * <code>.runstream.v1.RunRequest request = 1;</code>

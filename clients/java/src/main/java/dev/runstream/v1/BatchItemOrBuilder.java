@@ -11,7 +11,7 @@ public interface BatchItemOrBuilder extends
    * <pre>
    * Required. What is asked. Its `model` is the batch's or empty. Its
    * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-   * Its `cache_salt`, if empty, is the batch's account.
+   * Its prefixes are shared within the batch's account only.
    * </pre>
    *
    * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -22,7 +22,7 @@ public interface BatchItemOrBuilder extends
    * <pre>
    * Required. What is asked. Its `model` is the batch's or empty. Its
    * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-   * Its `cache_salt`, if empty, is the batch's account.
+   * Its prefixes are shared within the batch's account only.
    * </pre>
    *
    * <code>.runstream.v1.RunRequest request = 1;</code>
@@ -33,7 +33,7 @@ public interface BatchItemOrBuilder extends
    * <pre>
    * Required. What is asked. Its `model` is the batch's or empty. Its
    * `priority` is PRIORITY_BATCH or unspecified, which here means the same.
-   * Its `cache_salt`, if empty, is the batch's account.
+   * Its prefixes are shared within the batch's account only.
    * </pre>
    *
    * <code>.runstream.v1.RunRequest request = 1;</code>

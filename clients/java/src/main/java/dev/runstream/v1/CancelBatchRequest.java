@@ -54,7 +54,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object account_ = "";
   /**
    * <pre>
-   * Required. The account that the batch was created for.
+   * Optional. The account that the batch was created for. PERMISSION_DENIED as
+   * in CreateBatchRequest. Default: the caller's own account.
    * </pre>
    *
    * <code>string account = 1;</code>
@@ -75,7 +76,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The account that the batch was created for.
+   * Optional. The account that the batch was created for. PERMISSION_DENIED as
+   * in CreateBatchRequest. Default: the caller's own account.
    * </pre>
    *
    * <code>string account = 1;</code>
@@ -498,7 +500,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object account_ = "";
     /**
      * <pre>
-     * Required. The account that the batch was created for.
+     * Optional. The account that the batch was created for. PERMISSION_DENIED as
+     * in CreateBatchRequest. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -518,7 +521,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The account that the batch was created for.
+     * Optional. The account that the batch was created for. PERMISSION_DENIED as
+     * in CreateBatchRequest. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -539,7 +543,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The account that the batch was created for.
+     * Optional. The account that the batch was created for. PERMISSION_DENIED as
+     * in CreateBatchRequest. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -556,7 +561,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The account that the batch was created for.
+     * Optional. The account that the batch was created for. PERMISSION_DENIED as
+     * in CreateBatchRequest. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -570,7 +576,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The account that the batch was created for.
+     * Optional. The account that the batch was created for. PERMISSION_DENIED as
+     * in CreateBatchRequest. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>

@@ -56,7 +56,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object account_ = "";
   /**
    * <pre>
-   * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+   * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+   * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+   * is a peer. Default: the caller's own account.
    * </pre>
    *
    * <code>string account = 1;</code>
@@ -77,7 +79,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+   * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+   * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+   * is a peer. Default: the caller's own account.
    * </pre>
    *
    * <code>string account = 1;</code>
@@ -723,7 +727,9 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object account_ = "";
     /**
      * <pre>
-     * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+     * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+     * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+     * is a peer. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -743,7 +749,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+     * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+     * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+     * is a peer. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -764,7 +772,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+     * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+     * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+     * is a peer. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -781,7 +791,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+     * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+     * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+     * is a peer. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -795,7 +807,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+     * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+     * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+     * is a peer. Default: the caller's own account.
      * </pre>
      *
      * <code>string account = 1;</code>

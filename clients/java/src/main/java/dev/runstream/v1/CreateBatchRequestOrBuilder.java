@@ -9,7 +9,9 @@ public interface CreateBatchRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+   * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+   * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+   * is a peer. Default: the caller's own account.
    * </pre>
    *
    * <code>string account = 1;</code>
@@ -18,7 +20,9 @@ public interface CreateBatchRequestOrBuilder extends
   java.lang.String getAccount();
   /**
    * <pre>
-   * Required. Who may read the batch: 1 to 128 printable ASCII characters.
+   * Optional. Who may read the batch: 1 to 128 printable ASCII characters.
+   * PERMISSION_DENIED if it is not the caller's own account, unless the caller
+   * is a peer. Default: the caller's own account.
    * </pre>
    *
    * <code>string account = 1;</code>

@@ -9,7 +9,8 @@ public interface DeleteBatchRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. The account that the batch was created for.
+   * Optional. The account that the batch was created for. PERMISSION_DENIED as
+   * in CreateBatchRequest. Default: the caller's own account.
    * </pre>
    *
    * <code>string account = 1;</code>
@@ -18,7 +19,8 @@ public interface DeleteBatchRequestOrBuilder extends
   java.lang.String getAccount();
   /**
    * <pre>
-   * Required. The account that the batch was created for.
+   * Optional. The account that the batch was created for. PERMISSION_DENIED as
+   * in CreateBatchRequest. Default: the caller's own account.
    * </pre>
    *
    * <code>string account = 1;</code>

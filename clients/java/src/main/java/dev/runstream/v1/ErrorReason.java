@@ -111,8 +111,8 @@ public enum ErrorReason
   ERROR_REASON_INTERNAL(10),
   /**
    * <pre>
-   * The call carries no token, or one that the server does not know. Status
-   * UNAUTHENTICATED.
+   * The call carries no token, or one that the server does not know or that has
+   * expired. Status UNAUTHENTICATED.
    * </pre>
    *
    * <code>ERROR_REASON_UNAUTHENTICATED = 11;</code>
@@ -144,6 +144,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_CANCELLED = 14;</code>
    */
   ERROR_REASON_CANCELLED(14),
+  /**
+   * <pre>
+   * The call's token is good, but not for the account that it names, or not for
+   * what it asks. Status PERMISSION_DENIED.
+   * </pre>
+   *
+   * <code>ERROR_REASON_PERMISSION_DENIED = 15;</code>
+   */
+  ERROR_REASON_PERMISSION_DENIED(15),
   UNRECOGNIZED(-1),
   ;
 
@@ -244,8 +253,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_INTERNAL_VALUE = 10;
   /**
    * <pre>
-   * The call carries no token, or one that the server does not know. Status
-   * UNAUTHENTICATED.
+   * The call carries no token, or one that the server does not know or that has
+   * expired. Status UNAUTHENTICATED.
    * </pre>
    *
    * <code>ERROR_REASON_UNAUTHENTICATED = 11;</code>
@@ -277,6 +286,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_CANCELLED = 14;</code>
    */
   public static final int ERROR_REASON_CANCELLED_VALUE = 14;
+  /**
+   * <pre>
+   * The call's token is good, but not for the account that it names, or not for
+   * what it asks. Status PERMISSION_DENIED.
+   * </pre>
+   *
+   * <code>ERROR_REASON_PERMISSION_DENIED = 15;</code>
+   */
+  public static final int ERROR_REASON_PERMISSION_DENIED_VALUE = 15;
 
 
   public final int getNumber() {
@@ -318,6 +336,7 @@ public enum ErrorReason
       case 12: return ERROR_REASON_BATCH_NOT_FOUND;
       case 13: return ERROR_REASON_BATCHES_DISABLED;
       case 14: return ERROR_REASON_CANCELLED;
+      case 15: return ERROR_REASON_PERMISSION_DENIED;
       default: return null;
     }
   }

@@ -24,7 +24,7 @@ public final class ErrorsProto {
   static {
     java.lang.String[] descriptorData = {
       "\n\031runstream/v1/errors.proto\022\014runstream.v" +
-      "1*\203\004\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSPEC" +
+      "1*\247\004\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSPEC" +
       "IFIED\020\000\022 \n\034ERROR_REASON_INVALID_REQUEST\020" +
       "\001\022(\n$ERROR_REASON_CONTEXT_WINDOW_EXCEEDE" +
       "D\020\002\022%\n!ERROR_REASON_FORMAT_UNSATISFIABLE" +
@@ -36,11 +36,12 @@ public final class ErrorsProto {
       "\t\022\031\n\025ERROR_REASON_INTERNAL\020\n\022 \n\034ERROR_RE" +
       "ASON_UNAUTHENTICATED\020\013\022 \n\034ERROR_REASON_B" +
       "ATCH_NOT_FOUND\020\014\022!\n\035ERROR_REASON_BATCHES" +
-      "_DISABLED\020\r\022\032\n\026ERROR_REASON_CANCELLED\020\016B" +
-      "t\n\020dev.runstream.v1B\013ErrorsProtoP\001ZBgith" +
-      "ub.com/runstream/runstream/clients/go/ru" +
-      "nstream/v1;runstreamv1\252\002\014Runstream.V1b\006p" +
-      "roto3"
+      "_DISABLED\020\r\022\032\n\026ERROR_REASON_CANCELLED\020\016\022" +
+      "\"\n\036ERROR_REASON_PERMISSION_DENIED\020\017Bt\n\020d" +
+      "ev.runstream.v1B\013ErrorsProtoP\001ZBgithub.c" +
+      "om/runstream/runstream/clients/go/runstr" +
+      "eam/v1;runstreamv1\252\002\014Runstream.V1b\006proto" +
+      "3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

@@ -54,7 +54,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object account_ = "";
   /**
    * <pre>
-   * Required. The account that the batches were created for.
+   * Optional. The account that the batches were created for.
+   * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+   * account.
    * </pre>
    *
    * <code>string account = 1;</code>
@@ -75,7 +77,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The account that the batches were created for.
+   * Optional. The account that the batches were created for.
+   * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+   * account.
    * </pre>
    *
    * <code>string account = 1;</code>
@@ -540,7 +544,9 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object account_ = "";
     /**
      * <pre>
-     * Required. The account that the batches were created for.
+     * Optional. The account that the batches were created for.
+     * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+     * account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -560,7 +566,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The account that the batches were created for.
+     * Optional. The account that the batches were created for.
+     * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+     * account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -581,7 +589,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The account that the batches were created for.
+     * Optional. The account that the batches were created for.
+     * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+     * account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -598,7 +608,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The account that the batches were created for.
+     * Optional. The account that the batches were created for.
+     * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+     * account.
      * </pre>
      *
      * <code>string account = 1;</code>
@@ -612,7 +624,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The account that the batches were created for.
+     * Optional. The account that the batches were created for.
+     * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+     * account.
      * </pre>
      *
      * <code>string account = 1;</code>

@@ -9,7 +9,9 @@ public interface ListBatchesRequestOrBuilder extends
 
   /**
    * <pre>
-   * Required. The account that the batches were created for.
+   * Optional. The account that the batches were created for.
+   * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+   * account.
    * </pre>
    *
    * <code>string account = 1;</code>
@@ -18,7 +20,9 @@ public interface ListBatchesRequestOrBuilder extends
   java.lang.String getAccount();
   /**
    * <pre>
-   * Required. The account that the batches were created for.
+   * Optional. The account that the batches were created for.
+   * PERMISSION_DENIED as in CreateBatchRequest. Default: the caller's own
+   * account.
    * </pre>
    *
    * <code>string account = 1;</code>

@@ -599,10 +599,11 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object cacheSalt_ = "";
   /**
    * <pre>
-   * Optional. Separates this request's cached prefixes from those of requests
-   * with another salt, so that no one can learn by timing what others sent.
-   * 0 to 256 characters. Default: empty, which shares with all others that
-   * leave it empty.
+   * Optional. Separates this request's cached prefixes from those of the same
+   * account's requests with another salt, so that none of its users can learn
+   * by timing what others sent; accounts never share any. 0 to 256 characters.
+   * Default: empty, which shares with all others of the account that leave it
+   * empty.
    * </pre>
    *
    * <code>string cache_salt = 10;</code>
@@ -623,10 +624,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. Separates this request's cached prefixes from those of requests
-   * with another salt, so that no one can learn by timing what others sent.
-   * 0 to 256 characters. Default: empty, which shares with all others that
-   * leave it empty.
+   * Optional. Separates this request's cached prefixes from those of the same
+   * account's requests with another salt, so that none of its users can learn
+   * by timing what others sent; accounts never share any. 0 to 256 characters.
+   * Default: empty, which shares with all others of the account that leave it
+   * empty.
    * </pre>
    *
    * <code>string cache_salt = 10;</code>
@@ -3422,10 +3424,11 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object cacheSalt_ = "";
     /**
      * <pre>
-     * Optional. Separates this request's cached prefixes from those of requests
-     * with another salt, so that no one can learn by timing what others sent.
-     * 0 to 256 characters. Default: empty, which shares with all others that
-     * leave it empty.
+     * Optional. Separates this request's cached prefixes from those of the same
+     * account's requests with another salt, so that none of its users can learn
+     * by timing what others sent; accounts never share any. 0 to 256 characters.
+     * Default: empty, which shares with all others of the account that leave it
+     * empty.
      * </pre>
      *
      * <code>string cache_salt = 10;</code>
@@ -3445,10 +3448,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. Separates this request's cached prefixes from those of requests
-     * with another salt, so that no one can learn by timing what others sent.
-     * 0 to 256 characters. Default: empty, which shares with all others that
-     * leave it empty.
+     * Optional. Separates this request's cached prefixes from those of the same
+     * account's requests with another salt, so that none of its users can learn
+     * by timing what others sent; accounts never share any. 0 to 256 characters.
+     * Default: empty, which shares with all others of the account that leave it
+     * empty.
      * </pre>
      *
      * <code>string cache_salt = 10;</code>
@@ -3469,10 +3473,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. Separates this request's cached prefixes from those of requests
-     * with another salt, so that no one can learn by timing what others sent.
-     * 0 to 256 characters. Default: empty, which shares with all others that
-     * leave it empty.
+     * Optional. Separates this request's cached prefixes from those of the same
+     * account's requests with another salt, so that none of its users can learn
+     * by timing what others sent; accounts never share any. 0 to 256 characters.
+     * Default: empty, which shares with all others of the account that leave it
+     * empty.
      * </pre>
      *
      * <code>string cache_salt = 10;</code>
@@ -3489,10 +3494,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. Separates this request's cached prefixes from those of requests
-     * with another salt, so that no one can learn by timing what others sent.
-     * 0 to 256 characters. Default: empty, which shares with all others that
-     * leave it empty.
+     * Optional. Separates this request's cached prefixes from those of the same
+     * account's requests with another salt, so that none of its users can learn
+     * by timing what others sent; accounts never share any. 0 to 256 characters.
+     * Default: empty, which shares with all others of the account that leave it
+     * empty.
      * </pre>
      *
      * <code>string cache_salt = 10;</code>
@@ -3506,10 +3512,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. Separates this request's cached prefixes from those of requests
-     * with another salt, so that no one can learn by timing what others sent.
-     * 0 to 256 characters. Default: empty, which shares with all others that
-     * leave it empty.
+     * Optional. Separates this request's cached prefixes from those of the same
+     * account's requests with another salt, so that none of its users can learn
+     * by timing what others sent; accounts never share any. 0 to 256 characters.
+     * Default: empty, which shares with all others of the account that leave it
+     * empty.
      * </pre>
      *
      * <code>string cache_salt = 10;</code>
