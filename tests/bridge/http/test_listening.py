@@ -77,7 +77,7 @@ async def test_a_tls_handshake_that_does_not_come_about_is_cut_and_counted(servi
     files = write_certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.cert, files.key)
-    runner = Runner(build_app(Config(service=service.target, head_timeout_s=0.2, max_connections=3), ()))
+    runner = Runner(build_app(Config(service=service.target, head_timeout_s=0.2, max_connections=3), None))
     await runner.setup()
     try:
         sockets = await bind("127.0.0.1", 0)

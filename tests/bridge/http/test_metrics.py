@@ -4,7 +4,7 @@ import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bridge.auth.tokens import Token, hash_token
+from accounts.tokens import Token, hash_token
 from tests.support.fake_service import failure
 from tests.support.running_bridge import PROMPT
 
