@@ -12,8 +12,7 @@ from bridge import health
 from bridge.auth.tokens import GUARD, Guard
 from bridge.config import CONFIG, Config
 from bridge.http.drain import DRAIN, Drain
-from bridge.http.event_loop_lag import watch_event_loop
-from bridge.http.metrics import METRICS, Metrics
+from bridge.http.metrics import METRICS, Metrics, watch_event_loop
 from bridge.http.recent_requests import RECENT_REQUESTS, RecentRequests
 from bridge.http.told_requests import tell_requests
 from bridge.http.turns import LARGE

@@ -8,8 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 COPIES = [
-    ("bridge/http/event_loop_lag.py", "service/event_loop_lag.py", {"EventLoopLag", "LAG_PERIOD_S"}),
-    ("bridge/http/metrics.py", "service/event_loop_lag.py", {"LAG_BOUNDS_S"}),
+    ("bridge/http/metrics.py", "service/event_loop_lag.py", {"EventLoopLag", "LAG_PERIOD_S", "LAG_BOUNDS_S"}),
     ("bridge/http/turns.py", "service/rpc/turns.py", {"LARGE_BYTES", "MAX_TURN_S_PER_BYTE", "Turn"}),
     ("bridge/http/addresses.py", "service/rpc/ports.py", {"bare_host"}),
     ("bridge/__main__.py", "service/__main__.py", {"_host"}),

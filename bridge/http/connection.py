@@ -120,6 +120,7 @@ class Runner(web.AppRunner):
     def __init__(self, app: web.Application, shutdown_timeout: float = 60.0) -> None:
         config = app[CONFIG]
         self.open_connections = OpenConnections(config.max_connections, app[METRICS].count_ended_connection)
+        app[METRICS].watch_connections(lambda: len(self.open_connections))
         self.patience = Patience(config.head_timeout_s, config.write_timeout_s)
         super().__init__(
             app,

@@ -1,7 +1,9 @@
 """What the bridge counts and measures, for Prometheus."""
 
+import asyncio
 import importlib.metadata
 import platform
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import aiohttp
@@ -16,6 +18,33 @@ from bridge.http.worker_group import WorkerGroup, WorkerProcesses
 
 LAG_BOUNDS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+
+
+LAG_PERIOD_S: Final = 0.1
+
+
+class EventLoopLag:
+    """Looks how late the running event loop is, until it is told to stop.
+
+    Args:
+        observe: Gets it, in seconds.
+    """
+
+    def __init__(self, observe: Callable[[float], None]) -> None:
+        self._observe = observe
+        self._loop = asyncio.get_running_loop()
+        self._schedule()
+
+    def stop(self) -> None:
+        """Looks no more."""
+        self._timer.cancel()
+
+    def _schedule(self) -> None:
+        self._timer = self._loop.call_later(LAG_PERIOD_S, self._look)
+
+    def _look(self) -> None:
+        self._observe(max(0.0, self._loop.time() - self._timer.when()))
+        self._schedule()
 
 
 class Metrics:
@@ -36,11 +65,8 @@ class Metrics:
         self._told = _registry_of(group) if group else self._registry
         if group is None:
             ProcessCollector(registry=self._registry)
-        self.requests = Counter(
-            "runstream_bridge_requests",
-            "Requests answered, by route and HTTP status; 499 is a client that left.",
-            ["route", "status"],
-            registry=self._registry,
+        self.requests = self._counter(
+            "requests", "Requests answered, by route and HTTP status; 499 is a client that left.", "route", "status"
         )
         self.request_duration = Histogram(
             "runstream_bridge_request_duration_seconds",
@@ -55,11 +81,8 @@ class Metrics:
             buckets=SECONDS,
             registry=self._registry,
         )
-        self.stream_errors = Counter(
-            "runstream_bridge_stream_errors",
-            "Streams that ended with an error after their first event, by Cloudflare's code.",
-            ["code"],
-            registry=self._registry,
+        self.stream_errors = self._counter(
+            "stream_errors", "Streams that ended with an error after their first event, by Cloudflare's code.", "code"
         )
         self.streams_open = Gauge(
             "runstream_bridge_streams_open",
@@ -67,17 +90,19 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=self._registry,
         )
-        self.connections_ended = Counter(
-            "runstream_bridge_connections_ended",
-            "Connections that the bridge refused or ended by itself, by reason.",
-            ["reason"],
+        self.connections_open = Gauge(
+            "runstream_bridge_connections_open",
+            "Connections of clients, those in a TLS handshake among them.",
+            multiprocess_mode="livesum",
             registry=self._registry,
         )
-        self.failures = Counter(
-            "runstream_bridge_request_failure",
+        self.connections_ended = self._counter(
+            "connections_ended", "Connections that the bridge refused or ended by itself, by reason.", "reason"
+        )
+        self.failures = self._counter(
+            "request_failure",
             "Requests that were refused or failed, by the reason of the error or the name of the HTTP status.",
-            ["reason"],
-            registry=self._registry,
+            "reason",
         )
         self.event_loop_lag = Histogram(
             "runstream_bridge_event_loop_lag_seconds",
@@ -85,7 +110,11 @@ class Metrics:
             buckets=LAG_BOUNDS_S,
             registry=self._registry,
         )
+        self._num_connections: Callable[[], int] = lambda: 0
         self._tell_build()
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"runstream_bridge_{name}", text, labels, registry=self._registry)
 
     def _tell_build(self) -> None:
         build = {
@@ -98,6 +127,15 @@ class Metrics:
         name = "runstream_bridge_build_info"
         gauge = Gauge(name, text, list(build), multiprocess_mode="max", registry=self._registry)
         gauge.labels(**build).set(1)
+
+    def watch_connections(self, num_connections: Callable[[], int]) -> None:
+        """Has the number of open connections looked at from time to time: workers know their own only."""
+        self._num_connections = num_connections
+
+    def look(self, lag_s: float) -> None:
+        """Takes how late the event loop is, and looks how many connections there are."""
+        self.event_loop_lag.observe(lag_s)
+        self.connections_open.set(self._num_connections())
 
     def count_ended_connection(self, reason: str) -> None:
         """Counts a connection that was refused, or was not waited for any longer."""
@@ -118,6 +156,13 @@ def _registry_of(group: WorkerGroup) -> CollectorRegistry:
     MultiProcessCollector(registry, str(group.folder))  # type: ignore[no-untyped-call]
     registry.register(WorkerProcesses(group))
     return registry
+
+
+async def watch_event_loop(app: web.Application) -> AsyncIterator[None]:
+    """Looks at the process as long as the application lives; for `app.cleanup_ctx`."""
+    lag = EventLoopLag(app[METRICS].look)
+    yield
+    lag.stop()
 
 
 METRICS = web.AppKey("metrics", Metrics)

@@ -1,5 +1,7 @@
 """What the bridge tells Prometheus."""
 
+import asyncio
+
 import grpc
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -48,3 +50,16 @@ async def test_a_request_that_is_answered_is_no_failure(bridge):
 async def test_what_runs_is_told(bridge):
     (build,) = [key for key in await samples(bridge) if key[0] == "runstream_bridge_build_info"]
     assert grpc.__version__ in build
+
+
+async def test_open_connections_are_counted(bridge):
+    name = ("runstream_bridge_connections_open",)
+    async with asyncio.timeout(30):
+        while (await samples(bridge))[name] != 1:
+            pass
+    host, port = bridge.url.removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    async with asyncio.timeout(30):
+        while (await samples(bridge))[name] != 2:
+            pass
+    writer.close()
