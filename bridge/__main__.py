@@ -23,6 +23,7 @@ from accounts.token_file import TokenFile
 from bridge import token_commands
 from bridge.app import build_app
 from bridge.config import DEFAULT_MAX_CONNECTIONS, Config
+from bridge.health_command import health
 from bridge.http.access_log import configure_logging
 from bridge.http.addresses import bare_host, check_page, check_target, read_host_name, read_origin, unix_path
 from bridge.http.open_connections import most_connections, raise_limit
@@ -254,6 +255,9 @@ def _serve(config: Config) -> None:
 
 main.add_command(token_commands.token)
 main.add_command(token_commands.hash_token)
+
+
+main.add_command(health)
 
 
 if __name__ == "__main__":

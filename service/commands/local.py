@@ -36,7 +36,7 @@ _catalog = click.option(
 
 def add_to(group: click.Group) -> None:
     """Gives a group these commands."""
-    for command in (models, pull, quantize, verify, remote.load, remote.unload):
+    for command in (models, pull, quantize, verify, remote.load, remote.unload, remote.health):
         group.add_command(command)
 
 

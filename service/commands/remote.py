@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from runstream.v1 import models_pb2, models_pb2_grpc
 
 from service.config import ConfigError
@@ -58,11 +59,19 @@ _tls = (
 )
 
 
-def _asks_a_service(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with the options that tell which service, and how it is asked."""
-    for option in reversed((_model, _service, *_tls, _token)):
-        command = option(command)
-    return command
+_HEALTH_TIMEOUT_S = 4.0
+
+
+def _with_options(*options: Callable[..., Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+_asks_a_service = _with_options(_model, _service, *_tls, _token)
 
 
 @click.command(short_help="Has a service that runs load a model.")
@@ -84,6 +93,21 @@ def unload(model_id: str, target: str, token: str, **tls: Any) -> None:
     with _open(target, token, **tls) as channel:
         stub = models_pb2_grpc.ModelServiceStub(channel)
         _tell(_ask(stub.UnloadModel, models_pb2.UnloadModelRequest(model=model_id), target, token))
+
+
+@click.command(short_help="Tells whether a service that runs can answer.")
+@_with_options(_service, *_tls)
+def health(target: str, **tls: Any) -> None:
+    """Tells the health of a service that runs: exit status 0 if it can answer, else 1. No token is sent."""
+    with _open(target, "", **tls) as channel:
+        check = health_pb2_grpc.HealthStub(channel).Check
+        try:
+            status = check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_TIMEOUT_S).status
+        except grpc.RpcError as error:
+            sys.exit(f"error: {target}: {error.details()} ({error.code().name})")
+    name = health_pb2.HealthCheckResponse.ServingStatus.Name(status)
+    click.echo(f"{target}: {name}")
+    sys.exit(0 if status == health_pb2.HealthCheckResponse.SERVING else 1)
 
 
 def _open(

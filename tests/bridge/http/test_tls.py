@@ -1,6 +1,7 @@
 """A bridge that speaks TLS, as clients, strangers and their ends meet it."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import ssl
@@ -211,6 +212,18 @@ async def test_bytes_that_are_no_handshake_are_told_in_a_line(secure, caplog):
     await reader.read()
     writer.close()
     assert "a TLS handshake failed: " in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01"])
+async def test_a_handshake_that_does_not_go_on_ends(start_bridge, files, begun, caplog):
+    bridge = await start_bridge(tls_cert=files.cert, tls_key=files.key, head_timeout_s=0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(bridge))
+    writer.write(begun)
+    async with asyncio.timeout(PATIENCE_S):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
     assert "Traceback" not in caplog.text
 
 

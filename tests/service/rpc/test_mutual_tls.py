@@ -143,6 +143,22 @@ async def test_the_commands_for_a_running_service_show_a_certificate(secure, aut
     assert "--service-cert and --service-key belong together" in await unload(secure, *flags[:4])
 
 
+async def health(target, *files):
+    arguments = ["health", "--service", target, *map(str, files)]
+    done = await asyncio.to_thread(CliRunner().invoke, main, arguments)
+    return done.exit_code, done.output
+
+
+async def test_the_command_health_tells_whether_the_service_can_answer(secure, authority, callers, unused_tcp_port):
+    shown = callers.issue("probe", "probe.example")
+    flags = ("--service-ca", authority.ca, "--service-cert", shown.cert, "--service-key", shown.key)
+    assert await health(secure, *flags) == (0, f"{secure}: SERVING\n")
+    assert (await health(secure, *flags[:2]))[0] == 1
+    status, said = await health(f"127.0.0.1:{unused_tcp_port}")
+    assert status == 1
+    assert said.endswith("(UNAVAILABLE)\n")
+
+
 def test_to_ask_for_certificates_needs_one_to_show(catalog_file, callers):
     with pytest.raises(ConfigError, match="--tls-client-ca is for TLS: give --tls-cert and --tls-key"):
         config(catalog_file, tls_client_ca=callers.ca)
