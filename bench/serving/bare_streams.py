@@ -90,7 +90,8 @@ async def serve_grpc(tokens_per_s: float) -> None:
 
 async def bare_parts(channel: grpc.aio.Channel, num_tokens: int) -> AsyncIterator[bytes]:
     """The messages of a stream, as bytes."""
-    async for message in channel.unary_stream(METHOD)(str(num_tokens).encode()):
+    stream: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(METHOD)
+    async for message in stream(str(num_tokens).encode()):
         yield message
 
 

@@ -213,7 +213,7 @@ class Engine:
 
     def _grow(self, sequence: Sequence, token: SampledToken) -> StepOutput:
         sequence.append(token.token_id)
-        known = sequence.num_cached_tokens or 0, sequence.pop_prompt_logprobs()
+        known = sequence.num_cached_tokens or 0, sequence.pop_prompt_logprobs() or ()
         finish_reason = sequence.finish_reason()
         if finish_reason is not None:
             self.abort(sequence.id)

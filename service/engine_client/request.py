@@ -3,8 +3,9 @@
 import asyncio
 import enum
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from service.engine_client.moments import Moments
 from service.engine_protocol.messages import Failure, FailureCause, StepOutput, Submit
@@ -27,8 +28,7 @@ class EngineState(enum.Enum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class EngineOutput:
+class EngineOutput(NamedTuple):
     """New tokens of a completion.
 
     Attributes:
@@ -42,8 +42,8 @@ class EngineOutput:
     token_ids: list[int]
     finish_reason: FinishReason | None
     num_cached_tokens: int = 0
-    logprobs: list[TokenLogprobs] = field(default_factory=list)
-    prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
+    logprobs: Sequence[TokenLogprobs] = ()
+    prompt_logprobs: Sequence[TokenLogprobs] = ()
 
 
 @dataclass(slots=True, eq=False)

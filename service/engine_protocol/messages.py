@@ -1,7 +1,9 @@
 """Messages that the edge and an engine's process send each other; `framing` frames them."""
 
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from service.engine_protocol.engine_config import EngineInfo
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams, TokenLogprobs
@@ -133,9 +135,8 @@ class Working:
     """From the engine, now and then within a long step: it gets on."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepOutput:
-    """A sequence's next token.
+class StepOutput(NamedTuple):
+    """A sequence's next token. A tuple, as pickle takes ten times as long for a frozen dataclass.
 
     Attributes:
         id: The request's id.
@@ -152,7 +153,7 @@ class StepOutput:
     finish_reason: FinishReason | None
     logprobs: TokenLogprobs | None = None
     num_cached_tokens: int = 0
-    prompt_logprobs: list[TokenLogprobs] = field(default_factory=list)
+    prompt_logprobs: Sequence[TokenLogprobs] = ()
 
 
 class FailureCause(enum.Enum):

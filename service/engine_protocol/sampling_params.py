@@ -4,6 +4,7 @@ import enum
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,7 @@ class SamplingParams:
         return token_id in self.eos_token_ids or token_id in self.stop_token_ids
 
 
-@dataclass(frozen=True, slots=True)
-class TokenLogprobs:
+class TokenLogprobs(NamedTuple):
     """Natural logarithms of probabilities at one token's place, before temperature, penalties, bias and masks.
 
     Attributes:

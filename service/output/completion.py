@@ -86,7 +86,7 @@ class Completion:
         self._prompt_logprobs: list[pb.TokenLogprob] = []
         self.has_ended = False
 
-    def add_prompt(self, token_ids: list[int], logprobs: list[TokenLogprobs]) -> None:
+    def add_prompt(self, token_ids: list[int], logprobs: Sequence[TokenLogprobs]) -> None:
         """Tells the log probabilities of the prompt's tokens but the first, in the part that is made next."""
         self._prompt_logprobs = list(map(self._logprob, token_ids[1:], logprobs))
 
@@ -104,7 +104,8 @@ class Completion:
         if self.has_ended:
             text += self._tool_calls.flush()
         num_new_tokens = self._num_tokens - num_tokens_before
-        self._logprobs += map(self._logprob, output.token_ids[:num_new_tokens], output.logprobs)
+        if output.logprobs:
+            self._logprobs += map(self._logprob, output.token_ids[:num_new_tokens], output.logprobs)
         finish_reason = self._finish_reason(output) if self.has_ended else pb.FINISH_REASON_UNSPECIFIED
         self._count(num_new_tokens, finish_reason)
         calls = self._new_calls()
@@ -136,6 +137,8 @@ class Completion:
     def _new_calls(self) -> list[pb.ToolCallDelta]:
         """The calls found since the last time, each whole."""
         first, self._num_sent_calls = self._num_sent_calls, len(self._tool_calls.calls)
+        if first == self._num_sent_calls:
+            return []
         return [
             pb.ToolCallDelta(index=index, id=call.id, name=call.name, arguments_json=call.arguments_json)
             for index, call in enumerate(self._tool_calls.calls[first:], first)
@@ -161,16 +164,17 @@ class Completion:
         return settled if self._num_tokens <= self._stops.min_tokens else self._stop_search.push(settled)
 
     def _part(self, text: str, calls: list[pb.ToolCallDelta]) -> pb.RunStreamResponse:
-        logprobs, self._logprobs = self._logprobs, []
-        prompt_logprobs, self._prompt_logprobs = self._prompt_logprobs, []
-        return pb.RunStreamResponse(
-            id=self._request.id,
-            served_model=self._request.served_model,
-            text=text,
-            tool_calls=calls,
-            logprobs=logprobs,
-            prompt_logprobs=prompt_logprobs,
-        )
+        part = pb.RunStreamResponse(id=self._request.id, served_model=self._request.served_model, text=text)
+        # Most parts have only text, and giving protobuf empty lists takes longer than all else here.
+        if calls:
+            part.tool_calls.extend(calls)
+        if self._logprobs:
+            part.logprobs.extend(self._logprobs)
+            self._logprobs = []
+        if self._prompt_logprobs:
+            part.prompt_logprobs.extend(self._prompt_logprobs)
+            self._prompt_logprobs = []
+        return part
 
     def _logprob(self, token_id: int, logprobs: TokenLogprobs) -> pb.TokenLogprob:
         top = [

@@ -48,6 +48,7 @@ class Vocabulary:
         decoders = _decoders(tokenizer)
         names = [decoder["type"] for decoder in decoders]
         self._token_bytes: dict[int, bytes] = {}
+        self._texts_behind: dict[int, str | None] = {}
         self._is_byte_level = names == ["ByteLevel"]
         self._has_byte_fallback = "ByteFallback" in names
         if self._is_byte_level:
@@ -84,6 +85,14 @@ class Vocabulary:
         """The text of tokens that stand behind others, so that the first of them keeps its leading space."""
         return self.decode([self._other_id, *token_ids])[len(self._other_text) :]
 
+    def text_behind(self, token_id: int) -> str | None:
+        """The text of one token that stands behind others; None if it has none of its own: a special one, or a byte."""
+        if token_id not in self._texts_behind:
+            token = self.token(token_id)
+            has_text = token is not None and self.byte(token) is None
+            self._texts_behind[token_id] = self.decode_behind([token_id]) if has_text else None
+        return self._texts_behind[token_id]
+
     def _find_other(self, added_ids: Iterable[int]) -> int:
         """A token that can stand for all those before another."""
         ids = set(range(self._tokenizer.get_vocab_size())).difference(added_ids)
@@ -112,8 +121,7 @@ class ByteLevelDetokenizer:
 
     def push(self, token_ids: Iterable[int]) -> str:
         """See `Detokenizer`."""
-        tokens = (self._vocabulary.token(token_id) for token_id in token_ids)
-        return self._utf8.decode(b"".join(_to_bytes(token) for token in tokens if token))
+        return self._utf8.decode(b"".join(map(self._vocabulary.token_bytes, token_ids)))
 
     def flush(self) -> str:
         """See `Detokenizer`."""
@@ -139,6 +147,12 @@ class ByteFallbackDetokenizer:
         """See `Detokenizer`."""
         text = ""
         for token_id in token_ids:
+            if not self._held and not self._is_first and not self._is_invalid:
+                # What nearly all tokens are: a text of their own, behind others and no bytes.
+                behind = self._vocabulary.text_behind(token_id)
+                if behind is not None:
+                    text += behind
+                    continue
             token = self._vocabulary.token(token_id)
             if token is None:
                 continue

@@ -26,11 +26,14 @@ class StopSearch:
         self.matched: str | None = None
         self._is_included = is_included
         self._root = self._node = _build(sequences)
+        self._has_none = not self._root.children  # with nothing to find
         self._held = ""
         self._waiting: tuple[int, str] | None = None
 
     def push(self, text: str) -> str:
         """The text that no later text can make part of a match: all of it up to the match, if found."""
+        if self._has_none:
+            return text
         if self._node is self._root and self._root.children.keys().isdisjoint(text):
             return text
         num_held = len(self._held)
