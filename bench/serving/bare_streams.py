@@ -64,7 +64,7 @@ class Ticks:
 
 class _BareService(grpc.GenericRpcHandler):
     def __init__(self, ticks: Ticks) -> None:
-        self._handler = grpc.unary_stream_rpc_method_handler(self._stream)
+        self._handler: Any = grpc.unary_stream_rpc_method_handler(self._stream)
         self._ticks = ticks
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:

@@ -31,30 +31,45 @@ class ChatStream:
         self._identity = Identity()
         self._begun: set[int] = set()
         self._counted: dict[int, pb.Usage] = {}
+        self._texts: dict[tuple[int, str], sse.TextEvents] = {}
 
     def events(self, choice_part: ChoicePart) -> bytes:
         """The events of one part of one choice, and after the last part of the last choice the end."""
-        events = b"".join(map(sse.event, self._chunks(*choice_part)))
+        index, part = choice_part
+        if index in self._begun and part.text and not (part.finish_reason or part.logprobs or part.tool_calls):
+            return self._text(index, part)
+        events = b"".join(map(sse.event, self._chunks(index, part)))
         return events + sse.DONE if self._has_ended else events
 
     @property
     def _has_ended(self) -> bool:
         return len(self._counted) == self._openai_input.num_choices
 
+    def _text(self, index: int, part: pb.RunStreamResponse) -> bytes:
+        """The event of a part that adds text to a choice that has begun, and nothing else: what nearly all are."""
+        key = index, part.served_model
+        if key not in self._texts:
+            self._texts[key] = sse.TextEvents(
+                lambda text: self._chunk({"index": index, "delta": {"content": text}}, part.served_model)
+            )
+        return self._texts[key].event(part.text)
+
+    def _chunk(self, choice: Json, served_model: str) -> Json:
+        # The order of keys is that of the captures, here and in the last chunk.
+        return {
+            "id": self._identity.id,
+            "created": self._identity.created,
+            "model": served_model,
+            "object": "chat.completion.chunk",
+            "choices": [choice],
+        }
+
     def _chunks(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:
         deltas = list(self._deltas(index, part))
         logprobs = self._logprobs(part) if part.logprobs else {}
         for delta in deltas:
-            choice = {"index": index, "delta": delta, **logprobs}
+            yield self._chunk({"index": index, "delta": delta, **logprobs}, part.served_model)
             logprobs = {}
-            # The order of keys is that of the captures, here and in the last chunk.
-            yield {
-                "id": self._identity.id,
-                "created": self._identity.created,
-                "model": part.served_model,
-                "object": "chat.completion.chunk",
-                "choices": [choice],
-            }
         if part.finish_reason:
             yield self._last_chunk(index, part, logprobs)
 

@@ -49,6 +49,11 @@ async def generate_choices_stream(
     Raises:
         AiError: One of them failed; closing the iterator cancels the others.
     """
+    if openai_input.num_choices == 1:
+        async with aclosing(generate_stream(http_request, *openai_input.requests)) as only:
+            async for part in only:
+                yield ChoicePart(0, part)
+        return
     # With room for one part of each, a client that reads slowly holds the service back as it does with one choice.
     parts: asyncio.Queue[ChoicePart | Exception | None] = asyncio.Queue(maxsize=openai_input.num_choices)
     streams = [generate_stream(http_request, request) for request in openai_input.requests]
@@ -56,13 +61,13 @@ async def generate_choices_stream(
     num_running = len(tasks)
     try:
         while num_running:
-            part = await parts.get()
-            if isinstance(part, Exception):
-                raise part
-            if part is None:
+            news = await parts.get()
+            if isinstance(news, Exception):
+                raise news
+            if news is None:
                 num_running -= 1
             else:
-                yield part
+                yield news
     finally:
         for task in tasks:
             task.cancel()

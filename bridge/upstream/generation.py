@@ -49,12 +49,13 @@ async def generate_stream(
         model = await http_request.app[MODELS].get(request.model)
         params.max_tokens, params.max_tokens_is_default = model.default_max_tokens_streamed, True
     is_forced, has_tool_calls = is_call_forced(request), False
-    with http_request.app[ROOM].taken(http_request[ACCESS].account, request.model):
+    access = http_request[ACCESS]
+    with http_request.app[ROOM].taken(access.account, request.model):
         async with aclosing(http_request.app[SERVICE].run_stream(request, caller(http_request))) as parts:
             async for part in parts:
-                http_request[ACCESS].served_model = part.served_model
-                has_tool_calls = has_tool_calls or bool(part.tool_calls)
+                access.served_model = part.served_model
                 if is_forced:
+                    has_tool_calls = has_tool_calls or bool(part.tool_calls)
                     part.text = ""
                 if part.finish_reason:
                     _note_end(http_request, part)

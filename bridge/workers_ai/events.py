@@ -6,10 +6,12 @@ from typing import Final
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError
-from bridge.http.sse import DONE, NO_RECONNECT, event
+from bridge.http.sse import DONE, NO_RECONNECT, TextEvents, event
 from bridge.upstream.finish_reasons import FINISH_REASONS
 from bridge.workers_ai.envelope import native_tool_calls, usage
 from bridge.workers_ai.tool_calls import ToolCalls
+
+_TEXTS: Final = TextEvents(lambda text: {"response": text})
 
 PADDING: Final = "abcdefghijklmnopqrstuvwxyz0123456789" * 2
 
@@ -35,7 +37,7 @@ class Events:
             AiError: A tool call is cut.
         """
         self._tool_calls.add(part.tool_calls)
-        written = event(self._text(part.text)) if part.text else b""
+        written = self._text(part.text) if part.text else b""
         if part.finish_reason:
             if calls := native_tool_calls(self._tool_calls.whole):
                 written += event({"response": "", "tool_calls": calls})
@@ -43,8 +45,8 @@ class Events:
             written += event({"response": "", "usage": usage(part.usage), "finish_reason": finish_reason}) + DONE
         return written
 
-    def _text(self, text: str) -> dict[str, str]:
-        return {"response": text, "p": padding()} if self._is_padded else {"response": text}
+    def _text(self, text: str) -> bytes:
+        return event({"response": text, "p": padding()}) if self._is_padded else _TEXTS.event(text)
 
 
 def padding() -> str:

@@ -31,7 +31,7 @@ def prompt_logprobs(outputs: list[StepOutput], name: str = "it") -> list[TokenLo
     """What is told of a prompt, which the first output tells."""
     first, *others = [output.prompt_logprobs for output in outputs if output.id == name]
     assert not any(others)
-    return first
+    return list(first)
 
 
 def expected(model: PreTrainedModel, prompt: list[int]) -> torch.Tensor:
