@@ -34,6 +34,7 @@ from tracing.opening import TracingError, check_endpoint
 
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
 _optional = functools.partial(click.option, show_envvar=True, default="")
+_file = functools.partial(_optional, default=None, type=click.Path(path_type=Path))
 _PORT = click.IntRange(0, 65535)
 _ONE_OR_MORE = click.IntRange(min=1)
 _ZERO_OR_MORE = click.IntRange(min=0)
@@ -225,13 +226,11 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     default=86_400.0,
     help="How long a batch and its results are kept once it is done, in seconds.",
 )
-@_optional(
+@_file(
     "--tls-cert",
-    default=None,
-    type=click.Path(path_type=Path),
     help="A PEM file with a certificate, with which gRPC speaks TLS only. It is read again once it is renewed.",
 )
-@_optional("--tls-key", default=None, type=click.Path(path_type=Path), help="A PEM file with its private key.")
+@_file("--tls-key", help="A PEM file with its private key.")
 # For benchmarks and tests of everything around an engine; the command speaks engine_protocol on its pipes.
 @_option(
     "--engine-command",
@@ -240,17 +239,20 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     callback=lambda context, parameter, value: tuple(shlex.split(value)),
     help="Starts this in place of an engine's process.",
 )
-@_optional(
+@_file(
     "--tls-client-ca",
-    default=None,
-    type=click.Path(path_type=Path),
     help="A PEM file with the certificates that those of callers must come from: mutual TLS. Read again, too.",
 )
+@_option(
+    "--tls-peers",
+    multiple=True,
+    default=[],
+    callback=_split,
+    help="With --tls-client-ca, the names whose certificates may act for any account, such as the bridge's.",
+)
 @_optional("--token", help="A token of a peer's, such as the bridge. Better in its variable.")
-@_optional(
+@_file(
     "--token-file",
-    default=None,
-    type=click.Path(path_type=Path),
     help="Who may call: a token file as `python -m bridge token new` writes it, read again whenever it changes.",
 )
 @_optional(

@@ -49,6 +49,7 @@ class ServiceConfig:
         memory_budget_mib: What the models take together at most, on each device; 0 for what is free there.
         tls_cert, tls_key: The files of the certificate with which gRPC speaks TLS, and of its key; None for plain text.
         engine_command: The command that starts an engine's process; empty for the engine's own.
+        tls_peers: The names whose certificates are trusted peers', which may name the account of a call.
         tls_client_ca: The file of the certificates that those of callers must come from; None if callers need none.
         otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
         log_format: The form of the log's lines, "text" or "json".
@@ -87,6 +88,7 @@ class ServiceConfig:
     tls_cert: Path | None
     tls_key: Path | None
     tls_client_ca: Path | None
+    tls_peers: tuple[str, ...] = ()
     token: str
     token_file: Path | None
     engine_command: tuple[str, ...] = ()
@@ -97,6 +99,8 @@ class ServiceConfig:
         if not self.models_to_load:
             raise ConfigError("--models is empty: name at least one model to load")
         _ = self.tls_files
+        if self.tls_peers and not self.tls_client_ca:
+            raise ConfigError("--tls-peers names certificates: give --tls-client-ca, of which they come, too")
         try:
             check_accelerations(self.accelerations, self.tensor_parallel)
         except AccelerationError as error:
@@ -132,6 +136,11 @@ class ServiceConfig:
             return server_files(self.tls_cert, self.tls_key, self.tls_client_ca)
         except CertificateError as error:
             raise ConfigError(str(error)) from None
+
+    @property
+    def trusted_names(self) -> frozenset[str] | None:
+        """The names of trusted peers' certificates; None if callers need no certificate."""
+        return frozenset(self.tls_peers) if self.tls_client_ca else None
 
     @property
     def is_on_cuda(self) -> bool:

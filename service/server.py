@@ -144,7 +144,7 @@ class Service:
         await asyncio.to_thread(self._tracing.close)
 
     def _grpc_server(self) -> grpc.aio.Server:
-        callers = Callers(open_tokens(self._config.token, self._config.token_file))
+        callers = Callers(open_tokens(self._config.token, self._config.token_file), self._config.trusted_names)
         messages = RequestMessages(self._config.default_timeout_s, self._metrics.count_failure)
         traced = [TracedCalls(self._tracing)] if self._tracing.is_on else []
         server = grpc.aio.server(interceptors=[*traced, messages], options=_OPTIONS)

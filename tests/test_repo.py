@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,13 @@ def test_tests_mirror_the_tree(name):
     rooms = rooms_of("__main__" if stem == "main" else stem, name.parts[0])
     assert name.parent in rooms if rooms else (ROOT / name.parent).is_dir()
     assert ast.get_docstring(ast.parse((TESTS / name).read_text()))
+
+
+def test_every_package_of_the_servers_is_installed():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    tops = {name for name in listed if "." not in name and (ROOT / name).is_dir()}
+    folders = {path.parent.relative_to(ROOT) for path in SOURCES if path.name == "__init__.py"}
+    assert {".".join(folder.parts) for folder in folders if folder.parts[:1] and folder.parts[0] in tops} <= set(listed)
 
 
 def test_each_version_is_the_same_everywhere():

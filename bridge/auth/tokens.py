@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
+from accounts.certificates import UnnamedCertificateError, line_by_certificate
 from accounts.known_tokens import (
     ExpiredTokenError,
     Tokens,
@@ -65,6 +66,20 @@ class Guard:
             return valid_lines(self._tokens, _token_of(authorization))
 
 
+def line_by_name(name: str, account: str | None) -> Token:
+    """What the certificate that a client has shown lets it do.
+
+    Args:
+        name: The certificate's.
+        account: The account in the request's path; None where a path has none.
+
+    Raises:
+        GatewayError: It names another account, or none.
+    """
+    with _refusals():
+        return line_by_certificate(name, frozenset(), account)
+
+
 def check_account(account: str, path: str) -> None:
     """Refuses an account id that no account can have, as Cloudflare does; it travels in gRPC metadata, which is ASCII.
 
@@ -83,7 +98,7 @@ def _refusals() -> Iterator[None]:
         yield
     except UnknownTokenError:
         raise GatewayError(401, 10000, _REFUSED) from None
-    except ExpiredTokenError as error:
+    except (ExpiredTokenError, UnnamedCertificateError) as error:
         raise GatewayError(401, 10000, f"{_REFUSED}: {error}") from None
     except WrongAccountError:
         raise GatewayError(403, 10000, _REFUSED) from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from accounts.certificates import UnnamedCertificateError, first_name, line_by_certificate
 from accounts.known_tokens import (
     ExpiredTokenError,
     KnownTokens,
@@ -25,6 +26,9 @@ ACCOUNT_HEADER: Final = "x-runstream-account"
 
 _AUTHORIZATION: Final = "authorization"
 _SCHEME: Final = "bearer "
+
+# gRPC's names of what a verified certificate says.
+_NAMES: Final = ("peer_dns", "peer_uri", "x509_common_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,13 @@ class Callers:
     """Tells who calls.
 
     Args:
-        tokens: Those that there are; None trusts everybody, as a peer.
+        tokens: Those that there are; None trusts everybody, as a peer, unless certificates are asked for.
+        tls_peers: The names of the certificates that are trusted peers'; None if callers need no certificate.
     """
 
-    def __init__(self, tokens: Tokens | None) -> None:
+    def __init__(self, tokens: Tokens | None, tls_peers: frozenset[str] | None = None) -> None:
         self._tokens = tokens
+        self._tls_peers = tls_peers
 
     def identify(self, context: ServicerContext) -> Caller:
         """Who makes a call.
@@ -87,14 +93,23 @@ class Callers:
             InvalidRequestError: What it names is no account.
         """
         token, account = _token_of(context), _account_of(context)
-        if self._tokens is None:
+        by_certificate = self._tls_peers is not None and (self._tokens is None or not token)
+        if self._tokens is None and not by_certificate:
             return Caller(account or LOCAL_ACCOUNT, is_peer=True)
-        if not token:
-            raise UnauthenticatedError("the call needs metadata authorization: Bearer <the service's token>")
         with _refusals():
-            line = line_for(self._tokens, token, account)
+            line = self._shown(context, account) if by_certificate else self._sent(token, account)
         own = LOCAL_ACCOUNT if line.is_peer else line.account
         return Caller(account or own, line.name, line.is_peer, line.limits)
+
+    def _sent(self, token: str, account: str | None) -> Token:
+        if not token:
+            raise UnauthenticatedError("the call needs metadata authorization: Bearer <the service's token>")
+        assert self._tokens is not None
+        return line_for(self._tokens, token, account)
+
+    def _shown(self, context: ServicerContext, account: str | None) -> Token:
+        assert self._tls_peers is not None
+        return line_by_certificate(_name_of(context), self._tls_peers, account)
 
 
 def open_tokens(shared: str, path: Path | None) -> Tokens | None:
@@ -124,6 +139,8 @@ def _refusals() -> Iterator[None]:
         raise UnauthenticatedError("the token is not the service's") from None
     except ExpiredTokenError as error:
         raise UnauthenticatedError(f"{error}: ask for a new one") from None
+    except UnnamedCertificateError as error:
+        raise UnauthenticatedError(str(error)) from None
     except WrongAccountError:
         message = f"{ACCOUNT_HEADER} is not the token's account: leave it out, or name the token's own"
         raise PermissionDeniedError(message) from None
@@ -147,10 +164,17 @@ def _account_of(context: ServicerContext) -> str | None:
     return named[0] if named else None
 
 
+def _name_of(context: ServicerContext) -> str:
+    """The name of the certificate that the caller has shown."""
+    shown = context.auth_context()
+    dns, uris, common_names = ([_text(value) for value in shown.get(key, ())] for key in _NAMES)
+    return first_name(dns, uris, common_names)
+
+
 def _values(context: ServicerContext, name: str) -> list[str]:
     """What the call's metadata has by a name, which is in lower case."""
-    return [
-        value.decode(errors="replace") if isinstance(value, bytes) else value
-        for key, value in context.invocation_metadata() or ()
-        if key == name
-    ]
+    return [_text(value) for key, value in context.invocation_metadata() or () if key == name]
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value

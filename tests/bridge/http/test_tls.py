@@ -85,7 +85,7 @@ async def test_a_client_that_trusts_another_hangs_up(secure, clients, caplog):
 
 
 async def test_a_client_with_a_certificate_is_answered(mutual, authority, clients):
-    shown = clients.issue("me", "laptop.example")
+    shown = clients.issue("me", "acc")
     assert (await mutual.run(PROMPT, ssl=trusting(authority, shown))).status == 200
 
 
@@ -100,7 +100,7 @@ async def test_a_client_with_a_certificate_is_answered(mutual, authority, client
 async def test_a_client_without_a_right_one_is_not(mutual, service, authority, clients, caplog, kind, why):
     shown = {
         "none": lambda: None,
-        "ended": lambda: clients.issue_expired("me", "laptop.example"),
+        "ended": lambda: clients.issue_expired("me", "acc"),
         "other": lambda: authority.issue("me", "laptop.example"),
     }[kind]()
     with pytest.raises((aiohttp.ClientError, ssl.SSLError)):
@@ -109,6 +109,25 @@ async def test_a_client_without_a_right_one_is_not(mutual, service, authority, c
     assert {record.getMessage() for record in caplog.records if record.name == "bridge.http.tls"} == {
         f"a TLS handshake failed: {why}"
     }
+
+
+async def test_a_client_acts_for_the_account_that_its_certificate_names(mutual, service, authority, clients):
+    shown = trusting(authority, clients.issue("me", "acc", common_name="other"))
+    assert (await mutual.run(PROMPT, ssl=shown)).status == 200
+    assert service.metadata["x-runstream-account"] == "acc"
+    other = await mutual.ask("POST", f"/client/v4/accounts/other/ai/run/{DEMO}", json=PROMPT, ssl=shown)
+    assert other.error == (403, 10000, "Authentication error")
+    chat = {"model": DEMO, "messages": [{"role": "user", "content": "where?"}]}
+    assert (await mutual.ask("POST", "/v1/chat/completions", json=chat, ssl=shown)).status == 200
+    assert service.metadata["x-runstream-account"] == "acc"
+
+
+async def test_a_certificate_that_names_no_account_lets_nobody_in(mutual, service, authority, clients):
+    shown = trusting(authority, clients.issue("me", "10.0.0.1", common_name="a b"))
+    status, code, message = (await mutual.run(PROMPT, ssl=shown)).error
+    assert (status, code) == (401, 10000)
+    assert message.startswith("Authentication error: the certificate names no account: ")
+    assert not service.requests
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
@@ -125,13 +144,13 @@ async def test_an_old_version_of_tls_is_refused(secure, authority, caplog, versi
 
 async def test_renewed_files_are_for_who_connects_next_while_a_stream_goes_on(mutual, service, authority, tmp_path):
     clients = Authority(tmp_path / "clients")
-    old = trusting(authority, clients.issue("me", "laptop.example"))
+    old = trusting(authority, clients.issue("me", "acc"))
     service.gate.clear()
     stream = await mutual.http.post(mutual.run_url, json=STREAM, ssl=old)
     assert await stream.content.readuntil(b"\n\n") == b'data: {"response":"New"}\n\n'
     successor = Authority(tmp_path / "bridge")
     successor.issue("bridge", *LOOPBACK)
-    other = trusting(successor, clients.issue("me", "laptop.example"))
+    other = trusting(successor, clients.issue("me", "acc"))
     assert (await mutual.ask("GET", "/healthz", ssl=other)).status == 200
     with pytest.raises(aiohttp.ClientConnectorCertificateError):
         await mutual.ask("GET", "/healthz", ssl=old)

@@ -15,7 +15,7 @@ from service.__main__ import main
 from service.config import ConfigError
 from service.rpc.ports import address
 from tests.support.certificates import LOOPBACK, Authority
-from tests.support.running_service import config, run_service
+from tests.support.running_service import MODEL, config, run_service
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
@@ -37,7 +37,12 @@ async def secure(catalog_file, authority, callers):
     """The address of a service with mutual TLS, which loads nothing."""
     files = authority.issue("service", *LOOPBACK)
     settings = config(
-        catalog_file, load="on-use", tls_cert=files.cert, tls_key=files.key, tls_client_ca=callers.ca, token=""
+        catalog_file,
+        load="on-use",
+        tls_cert=files.cert,
+        tls_key=files.key,
+        tls_client_ca=callers.ca,
+        tls_peers=("peer.example",),
     )
     async with run_service(settings) as running:
         yield address("127.0.0.1", running.service.port)
@@ -135,12 +140,78 @@ async def unload(target, *files):
 
 
 async def test_the_commands_for_a_running_service_show_a_certificate(secure, authority, callers):
-    shown = callers.issue("me", "laptop.example")
+    shown = callers.issue("peer", "peer.example")
     flags = ("--service-ca", authority.ca, "--service-cert", shown.cert, "--service-key", shown.key)
     assert "@test/absent: " in await unload(secure, *flags)
     assert "(UNAVAILABLE)" in await unload(secure, *flags[:2])
     assert await unload(secure, *flags[2:]) == "error: --service-cert is for TLS: give --service-ca, too\n"
     assert "--service-cert and --service-key belong together" in await unload(secure, *flags[:4])
+
+
+async def refusal_of(secure, authority, shown, method="ListModels", account="", token=""):
+    """The status code and text of a call that names an account; None if it passes."""
+    pairs = (("x-runstream-account", account), ("authorization", f"Bearer {token}"))
+    sent = tuple(pair for pair, value in zip(pairs, (account, token), strict=True) if value)
+    request = models_pb2.ListModelsRequest() if method == "ListModels" else models_pb2.UnloadModelRequest(model=MODEL)
+    async with channel(secure, authority, shown) as opened:
+        try:
+            await getattr(models_pb2_grpc.ModelServiceStub(opened), method)(request, metadata=sent, timeout=30)
+        except grpc.aio.AioRpcError as error:
+            return error.code(), error.details()
+    return None
+
+
+async def test_a_caller_acts_for_the_account_that_its_certificate_names(secure, authority, callers):
+    shown = callers.issue("me", "laptop.example", "other.example", common_name="local")
+    assert await refusal_of(secure, authority, shown) is None
+    assert await refusal_of(secure, authority, shown, account="laptop.example") is None
+    for account in ("other.example", "local", "peer.example"):
+        code, _ = await refusal_of(secure, authority, shown, account=account)
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+    code, _ = await refusal_of(secure, authority, shown, method="UnloadModel")
+    assert code is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_trusted_peer_may_name_any_account_and_see_to_the_models(secure, authority, callers):
+    peer = callers.issue("peer", "peer.example")
+    assert await refusal_of(secure, authority, peer, account="laptop.example") is None
+    assert await refusal_of(secure, authority, peer, method="UnloadModel") is None
+
+
+@pytest.mark.parametrize("name", ["peer.example", "laptop.example"])
+async def test_a_certificate_without_such_names_counts_by_its_common_name(secure, authority, callers, name):
+    shown = callers.issue("me", "10.0.0.1", common_name=name)
+    is_refused_account = await refusal_of(secure, authority, shown, account="desk.example") is not None
+    assert is_refused_account == (name != "peer.example")
+
+
+async def test_a_certificate_that_names_no_account_lets_nobody_in(secure, authority, callers):
+    code, text = await refusal_of(secure, authority, callers.issue("me", "10.0.0.1", common_name="a b"))
+    assert code is grpc.StatusCode.UNAUTHENTICATED
+    assert text.startswith("the certificate names no account: ")
+
+
+async def test_where_there_are_tokens_one_that_is_sent_decides(catalog_file, authority, callers):
+    files, shown = authority.issue("service", *LOOPBACK), callers.issue("me", "laptop.example")
+    settings = config(
+        catalog_file,
+        load="on-use",
+        tls_cert=files.cert,
+        tls_key=files.key,
+        tls_client_ca=callers.ca,
+        token="right",
+    )
+    async with run_service(settings) as running:
+        secure = address("127.0.0.1", running.service.port)
+        assert await refusal_of(secure, authority, shown) is None
+        assert await refusal_of(secure, authority, shown, token="right", account="desk.example") is None
+        code, _ = await refusal_of(secure, authority, shown, token="wrong")
+        assert code is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_names_of_peers_need_certificates(catalog_file):
+    with pytest.raises(ConfigError, match="--tls-peers names certificates: give --tls-client-ca"):
+        config(catalog_file, tls_peers=("peer.example",))
 
 
 async def health(target, *files):
