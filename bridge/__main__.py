@@ -26,7 +26,6 @@ from bridge.config import DEFAULT_MAX_CONNECTIONS, Config
 from bridge.health_command import health
 from bridge.http.access_log import configure_logging
 from bridge.http.addresses import bare_host, check_page, check_target, read_host_name, read_origin, unix_path
-from bridge.http.open_connections import most_connections, raise_limit
 from bridge.http.unix_socket import ListenError
 from bridge.server import serve
 from bridge.workers.child import WorkerError
@@ -34,6 +33,7 @@ from bridge.workers.supervisor import supervise
 from logs.writing import LOG_FORMATS
 from tracing.opening import check_endpoint
 from transport.addresses import check_target_of_token, is_loopback
+from transport.descriptors import most_connections, raise_limit
 
 option = partial(click.option, show_default=True, show_envvar=True)
 SECONDS = click.FloatRange(min=0, min_open=True)
@@ -244,7 +244,8 @@ def _serve(config: Config) -> None:
     if unix_path(config.host) is None and not is_loopback(config.host):
         _check_exposure(config)
     try:
-        config = replace(config, max_connections=most_connections(config.max_connections, raise_limit()))
+        most = most_connections(config.max_connections, DEFAULT_MAX_CONNECTIONS, raise_limit())
+        config = replace(config, max_connections=most)
         if config.service_token and not (config.service_ca or config.allow_plaintext_token):
             check_target_of_token(config.service)
         tokens = TokenFile(config.token_file) if config.token_file else None

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from transport.certificates import CertificateFiles, client_files, server_files
 
-# Where there are enough descriptors, see `http.open_connections`.
+# Where there are enough descriptors, see `transport.descriptors`.
 DEFAULT_MAX_CONNECTIONS: Final = 4096
 
 

@@ -24,13 +24,20 @@ import click
 from logs.writing import LOG_FORMATS, write_log
 from service.catalog import DTYPES, CatalogError
 from service.commands import local
-from service.config import ConfigError, ServiceConfig, check_exposure, check_plaintext
+from service.config import (
+    DEFAULT_MAX_CONNECTIONS,
+    ConfigError,
+    ServiceConfig,
+    check_exposure,
+    check_plaintext,
+)
 from service.devices import DeviceError, parse_devices
 from service.engine_protocol.acceleration import Acceleration
 from service.errors import RunstreamError
 from service.rpc.ports import bare_host
 from service.server import serve
 from tracing.opening import TracingError, check_endpoint
+from transport.descriptors import TooManyConnectionsError, most_connections, raise_limit
 
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
 _optional = functools.partial(click.option, show_envvar=True, default="")
@@ -209,6 +216,25 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
 )
 @_option("--default-timeout-s", type=_SECONDS, default=120.0, help="The deadline of calls that set none, in seconds.")
 @_option(
+    "--write-timeout-s",
+    type=_SECONDS,
+    default=30.0,
+    help="How long a message of a stream may wait for its client to read, in seconds; then the call ends.",
+)
+@_option(
+    "--max-connections",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=f"{DEFAULT_MAX_CONNECTIONS}, or what the limit of open files allows",
+    help="Connections held at once; of more, each ends at once.",
+)
+@_option(
+    "--max-streams-per-connection",
+    type=click.IntRange(min=1),
+    default=2048,
+    help="Calls that are open at once on one connection; a bridge has one connection for all of its requests.",
+)
+@_option(
     "--drain-timeout-s",
     type=click.FloatRange(min=0),
     default=30.0,
@@ -282,13 +308,16 @@ def main(
     # its own threads gain nothing on one prompt at a time, and it warns whenever an engine is started after one
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
+        settings["max_connections"] = most_connections(
+            settings["max_connections"], DEFAULT_MAX_CONNECTIONS, raise_limit()
+        )
         config, has_tokens = ServiceConfig(token=token, token_file=token_file, **settings), bool(token or token_file)
         if not config.tls_client_ca:
             check_exposure(config.host, has_tokens=has_tokens, allow_anonymous=allow_anonymous)
         if has_tokens:
             check_plaintext(config.host, config.tls_cert is not None, allow_plaintext_token)
         asyncio.run(serve(config, functools.partial(print, flush=True)))
-    except (CatalogError, ConfigError, TracingError) as error:
+    except (CatalogError, ConfigError, TooManyConnectionsError, TracingError) as error:
         sys.exit(f"error: {error}")
     except RunstreamError as error:
         sys.exit(f"error: {error.message}")

@@ -11,6 +11,9 @@ from transport.certificates import CertificateError, CertificateFiles, server_fi
 
 UNIX = "unix:"
 
+# Where there are enough descriptors, see `transport.descriptors`.
+DEFAULT_MAX_CONNECTIONS = 1024
+
 
 class ConfigError(ValueError):
     """The service can't start as it is told to; the message says what to change."""
@@ -40,6 +43,9 @@ class ServiceConfig:
         stall_timeout_s: How long an engine may be silent while it has work.
         stall_kill_s: How much longer it may be, until its process is killed and started again; 0 for no end.
         default_timeout_s: The deadline of calls that set none.
+        write_timeout_s: How long a message of a stream may wait for its client to read.
+        max_connections: The most connections of gRPC.
+        max_streams_per_connection: The most calls that are open on each.
         drain_timeout_s: How long running calls may go on after SIGTERM.
         batch_db: The file that keeps batches; empty for that of `batch_db_of`, "none" for no batches.
         batch_ttl_s: For how many seconds a batch and its results are kept once it is done.
@@ -78,6 +84,9 @@ class ServiceConfig:
     stall_timeout_s: float
     stall_kill_s: float
     default_timeout_s: float
+    write_timeout_s: float
+    max_connections: int
+    max_streams_per_connection: int
     drain_timeout_s: float
     batch_db: str
     batch_ttl_s: float

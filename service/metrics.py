@@ -121,6 +121,11 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self._slow_readers = Counter(
+            "runstream_slow_readers",
+            "Streams that were ended since their client did not read.",
+            registry=self.registry,
+        )
         self._families = _Families(self.registry)
         self._batch_items = Counter(
             "runstream_batch_items",
@@ -177,6 +182,10 @@ class Metrics:
     def count_batch_store_error(self, kind: str) -> None:
         """Counts a failure of the file of batches."""
         self._batch_store_errors.labels(kind).inc()
+
+    def count_slow_reader(self) -> None:
+        """Counts a call that was ended since its client did not read."""
+        self._slow_readers.inc()
 
     def count_failure(self, reason: str) -> None:
         """Counts a call that ended with an error of this `reason`."""

@@ -32,30 +32,19 @@ from service.rpc.auth import Callers, open_tokens
 from service.rpc.batches import BatchServicer
 from service.rpc.calls import Calls
 from service.rpc.health import Health
+from service.rpc.http2 import server_options
 from service.rpc.models import ModelServicer
 from service.rpc.ports import address, check_port, listen_on_socket
 from service.rpc.reflection import Reflection
 from service.rpc.request_message import RequestMessages
+from service.rpc.slow_readers import SlowReaders
 from service.rpc.text_generation import TextGenerationServicer
 from service.rpc.tls import server_credentials
 from service.rpc.traces import TracedCalls
 from tracing.opening import open_tracing
 
-MAX_MESSAGE_BYTES = 16 << 20
 MAX_TRACES_ASKED_FOR_PER_S = 1000
 
-# Clients ping while a long unary call is silent; gRPC takes that for abuse unless told otherwise. A client that is gone
-# without a word is noticed by pings of our own.
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.http2.max_ping_strikes", 0),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.so_reuseport", 0),
-)
 _FILES = (text_generation_pb2.DESCRIPTOR, models_pb2.DESCRIPTOR, batches_pb2.DESCRIPTOR)
 _SERVICES = tuple(service.full_name for file in _FILES for service in file.services_by_name.values())
 _STOP_GRACE_S = 0.5
@@ -145,11 +134,13 @@ class Service:
 
     def _grpc_server(self) -> grpc.aio.Server:
         callers = Callers(open_tokens(self._config.token, self._config.token_file), self._config.trusted_names)
+        options = server_options(self._config.max_connections, self._config.max_streams_per_connection)
+        slow_readers = SlowReaders(self._config.write_timeout_s, self._metrics.count_slow_reader)
         messages = RequestMessages(self._config.default_timeout_s, self._metrics.count_failure)
         traced = [TracedCalls(self._tracing)] if self._tracing.is_on else []
-        server = grpc.aio.server(interceptors=[*traced, messages], options=_OPTIONS)
+        server = grpc.aio.server(interceptors=[*traced, messages], options=options)
         text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(
-            TextGenerationServicer(self._generator, self.calls, callers, self._metrics), server
+            TextGenerationServicer(self._generator, self.calls, callers, self._metrics, slow_readers), server
         )
         models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(self.models, callers, self._metrics), server)
         batches_pb2_grpc.add_BatchServiceServicer_to_server(

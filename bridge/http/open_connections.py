@@ -1,16 +1,7 @@
-"""Which connections are open, and room for one more: those that wait for a request give way to those that have one.
+"""Which connections are open, and room for one more: those that wait for a request give way to those that have one."""
 
-Each takes a file descriptor, and accepting fails when there is none.
-"""
-
-import resource
 from collections.abc import Callable
-from typing import Final, Protocol
-
-from bridge.config import DEFAULT_MAX_CONNECTIONS
-
-# What else takes descriptors: the log, the event loop, gRPC, listening sockets, and connections that are being refused.
-RESERVE: Final = 160
+from typing import Protocol
 
 
 class Connection(Protocol):
@@ -69,33 +60,3 @@ class OpenConnections:
     def forget(self, connection: Connection) -> None:
         """Takes out one that has ended."""
         self._connections.pop(connection, None)
-
-
-def raise_limit() -> int:
-    """Raises the soft limit of open files to the hard one, where that is allowed; the limit from now on."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (OSError, ValueError):
-            return soft  # some systems tell a hard limit that they don't grant
-    return hard
-
-
-def most_connections(asked: int, limit: int) -> int:
-    """How many connections are held at once.
-
-    Args:
-        asked: What `--max-connections` says; 0 for what the descriptors allow, at most `DEFAULT_MAX_CONNECTIONS`.
-        limit: How many descriptors the process may have open; negative for no limit.
-
-    Raises:
-        ValueError: More were asked for than there are descriptors; the text says what to do.
-    """
-    allowed = max(1, limit - min(RESERVE, limit // 2)) if limit >= 0 else max(asked, DEFAULT_MAX_CONNECTIONS)
-    if asked > allowed:
-        raise ValueError(
-            f"--max-connections {asked} needs more open files than the {limit} that this process may have, of which "
-            f"{allowed} can be connections: raise the limit (ulimit -n, LimitNOFILE= of systemd) or lower the number"
-        )
-    return asked or min(DEFAULT_MAX_CONNECTIONS, allowed)

@@ -15,6 +15,7 @@ from service.requests.checks import check_request
 from service.rpc.auth import Callers
 from service.rpc.calls import Calls, ServicerContext
 from service.rpc.request_id import request_id_of, tell_request_id
+from service.rpc.slow_readers import SlowReaders
 from service.rpc.status import error_status
 from tracing.spans import current_span
 
@@ -24,11 +25,14 @@ MODEL_HEADER = "x-runstream-model"
 class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
     """Generates text. `Run` joins what `RunStream` would send, so that the two can't differ."""
 
-    def __init__(self, generator: TextGenerator, calls: Calls, callers: Callers, metrics: Metrics) -> None:
+    def __init__(
+        self, generator: TextGenerator, calls: Calls, callers: Callers, metrics: Metrics, slow_readers: SlowReaders
+    ) -> None:
         self._generator = generator
         self._calls = calls
         self._callers = callers
         self._metrics = metrics
+        self._slow_readers = slow_readers
 
     async def Run(self, request: pb.RunRequest, context: ServicerContext) -> pb.RunResponse:  # noqa: N802
         """Answers with the whole completion."""
@@ -41,13 +45,16 @@ class TextGenerationServicer(pb_grpc.TextGenerationServiceServicer):
     # A coroutine that writes is cancelled where it stands; a generator that yields would only be finalized some time.
     async def RunStream(self, request: pb.RunRequest, context: ServicerContext) -> None:  # type: ignore[override]  # noqa: N802
         """Answers with parts of the completion as they are generated."""
-        async with self._parts(request, context) as (record, stream):
+        async with (
+            self._parts(request, context) as (record, stream),
+            self._slow_readers.writer_of(context) as writer,
+        ):
             is_first = True
             async for part in stream:
                 if is_first:
                     await tell_request_id(context, record.id, (MODEL_HEADER, part.served_model))
                     is_first = False
-                await context.write(record.note(part))
+                await writer.write(record.note(part))
 
     async def CountTokens(  # noqa: N802
         self, request: pb.CountTokensRequest, context: ServicerContext

@@ -44,7 +44,7 @@ ON_BOTH_SIDES = [
     ("workers_ai.batch_requests.MAX_REQUESTS", "batches.request.MAX_ITEMS"),
     ("workers_ai.batch_requests.MAX_REFERENCE_CHARACTERS", "batches.request.MAX_REFERENCE_CHARACTERS"),
     ("http.body.MAX_BODY_BYTES", "requests.request_sizes.MAX_PROMPT_CHARACTERS"),
-    ("upstream.channel.MAX_MESSAGE_BYTES", "service.server.MAX_MESSAGE_BYTES"),
+    ("upstream.channel.MAX_MESSAGE_BYTES", "service.rpc.http2.MAX_MESSAGE_BYTES"),
 ]
 
 # Limits of what only HTTP and JSON have, or only gRPC, and of work that one side alone does.

@@ -30,6 +30,7 @@ from service.rpc.auth import Callers
 from service.rpc.calls import Calls
 from service.rpc.models import ModelServicer
 from service.rpc.ports import address
+from service.rpc.slow_readers import SlowReaders
 from service.rpc.text_generation import TextGenerationServicer
 from service.server import Service
 
@@ -60,8 +61,9 @@ default_max_tokens_streamed = 48
 class Stubs:
     """Stubs that speak to a server over a real socket."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, port: int = 0) -> None:
         self.channel = channel
+        self.port = port
         self.text_generation = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
         self.batches = batches_pb2_grpc.BatchServiceStub(channel)
         self.models = models_pb2_grpc.ModelServiceStub(channel)
@@ -135,6 +137,9 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "stall_timeout_s": 30.0,
         "stall_kill_s": 0.0,
         "default_timeout_s": 60.0,
+        "write_timeout_s": 30.0,
+        "max_connections": 1024,
+        "max_streams_per_connection": 2048,
         "drain_timeout_s": 30.0,
         "batch_db": "none",
         "batch_ttl_s": 86_400.0,
@@ -176,20 +181,23 @@ def models_with(catalog: Catalog, *models: LoadableModel, stand_in: str = "") ->
 
 
 @contextlib.asynccontextmanager
-async def run_edge(running: RunningService, calls: Calls, stand_in: str = "") -> AsyncIterator[Stubs]:
+async def run_edge(
+    running: RunningService, calls: Calls, stand_in: str = "", write_timeout_s: float = 30.0
+) -> AsyncIterator[Stubs]:
     """Puts another server in front of the model of a running service, and ends it whatever happened."""
     models = models_with(running.service.models.catalog, running.model, stand_in=stand_in)
     callers, metrics = Callers(None), Metrics()
     server = grpc.aio.server()
+    slow_readers = SlowReaders(write_timeout_s, metrics.count_slow_reader)
     generator = TextGenerator(models, metrics)
-    servicer = TextGenerationServicer(generator, calls, callers, metrics)
+    servicer = TextGenerationServicer(generator, calls, callers, metrics, slow_readers)
     text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(servicer, server)
     models_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(models, callers, metrics), server)
     port = server.add_insecure_port("127.0.0.1:0")
     try:
         await server.start()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Stubs(channel)
+            yield Stubs(channel, port)
     finally:
         await server.stop(None)
         generator.close()

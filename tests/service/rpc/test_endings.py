@@ -1,6 +1,7 @@
 """Every way a call ends before its completion does: the client sees one error, the engine is free of it."""
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -12,11 +13,13 @@ from runstream.v1 import text_generation_pb2_grpc
 
 from service.rpc.calls import Calls
 from tests.support.begun_streams import ENDLESS, Stream, begun_stream, error_of
+from tests.support.http2 import framed, unread
 from tests.support.running_service import ask, config, error_info, run_edge, run_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+RUN_STREAM = "/runstream.v1.TextGenerationService/RunStream"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -94,6 +97,20 @@ async def test_a_client_that_stops_reading_does_not_hold_the_engine_for_ever(run
         await running.engine.wait_for(lambda: running.engine.num_running == 1)
         assert await running.is_idle()
         call.cancel()
+
+
+async def test_a_client_that_takes_nothing_frees_its_blocks_once_the_time_is_over(running):
+    async with run_edge(running, Calls(default_timeout_s=3600), write_timeout_s=0.2) as edge:
+        taking_none = unread(edge.port, RUN_STREAM, framed(ask(max_tokens=ENDLESS).SerializeToString()))
+        with contextlib.ExitStack() as stack:
+            await asyncio.to_thread(stack.enter_context, taking_none)
+            assert await running.is_idle()
+
+
+async def test_a_client_that_reads_slower_than_the_engine_is_waited_for(running):
+    async with run_edge(running, Calls(default_timeout_s=60), write_timeout_s=0.2) as edge:
+        call = await begun_stream(edge, max_tokens=400)
+        assert (await last_part(call)).usage.completion_tokens == 400
 
 
 async def test_draining_refuses_new_calls_and_lets_running_ones_end(running):

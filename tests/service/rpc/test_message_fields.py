@@ -14,9 +14,9 @@ from runstream.v1 import batches_pb2, models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.requests.request_sizes import MAX_ALL_CALLS, MAX_ALL_PARTS, MAX_MESSAGES, MAX_PARTS
+from service.rpc.http2 import MAX_MESSAGE_BYTES
 from service.rpc.message_fields import has_more_fields
 from service.rpc.request_message import MAX_FIELDS, MAX_OTHER_FIELDS
-from service.server import MAX_MESSAGE_BYTES
 from tests.support.running_service import MODEL, RunningService, ask, error_info
 
 METHODS = [

@@ -4,15 +4,14 @@ import resource
 
 import pytest
 
-from bridge.config import DEFAULT_MAX_CONNECTIONS
-from bridge.http.open_connections import RESERVE, most_connections, raise_limit
+from transport.descriptors import RESERVE, TooManyConnectionsError, most_connections, raise_limit
 
 
 @pytest.mark.parametrize(
     ("asked", "limit", "most"),
     [
-        (0, 1_048_576, DEFAULT_MAX_CONNECTIONS),
-        (0, -1, DEFAULT_MAX_CONNECTIONS),
+        (0, 1_048_576, 4096),
+        (0, -1, 4096),
         (0, 1024, 1024 - RESERVE),
         (0, 128, 64),
         (100, 1024, 100),
@@ -21,12 +20,12 @@ from bridge.http.open_connections import RESERVE, most_connections, raise_limit
     ],
 )
 def test_the_descriptors_allow_so_many(asked, limit, most):
-    assert most_connections(asked, limit) == most
+    assert most_connections(asked, 4096, limit) == most
 
 
 def test_more_than_there_are_descriptors_for_is_refused_with_what_to_do():
-    with pytest.raises(ValueError, match=r"--max-connections 5000 needs .* LimitNOFILE= .* lower the number"):
-        most_connections(5000, 1024)
+    with pytest.raises(TooManyConnectionsError, match=r"5000 needs .* LimitNOFILE= .* lower the number"):
+        most_connections(5000, 4096, 1024)
 
 
 def test_the_soft_limit_is_raised_to_the_hard_one():
