@@ -15,7 +15,6 @@ import functools
 import logging
 import shlex
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ import click
 
 from logs.writing import LOG_FORMATS, write_log
 from service.catalog import DTYPES, CatalogError
-from service.commands import local
+from service.commands import local, option_values
 from service.config import (
     DEFAULT_MAX_CONNECTIONS,
     ConfigError,
@@ -31,12 +30,10 @@ from service.config import (
     check_exposure,
     check_plaintext,
 )
-from service.devices import DeviceError, parse_devices
 from service.engine_protocol.acceleration import Acceleration
 from service.errors import RunstreamError
-from service.rpc.ports import bare_host
 from service.server import serve
-from tracing.opening import TracingError, check_endpoint
+from tracing.opening import TracingError
 from transport.descriptors import TooManyConnectionsError, most_connections, raise_limit
 
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
@@ -48,48 +45,23 @@ _ZERO_OR_MORE = click.IntRange(min=0)
 _SECONDS = click.FloatRange(min=0, min_open=True)
 
 
-def _split(context: click.Context, parameter: click.Parameter, values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
-
-
-def _host(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    return bare_host(value)
-
-
-def _endpoint(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    try:
-        check_endpoint(value)
-    except TracingError as error:
-        raise click.BadParameter(str(error)) from error
-    return value
-
-
-def _devices(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    try:
-        return parse_devices(value)
-    except DeviceError as error:
-        raise click.BadParameter(str(error)) from error
-
-
-def _accelerations(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Acceleration]:
-    names = {name.strip() for name in value.split(",") if name.strip()}
-    if unknown := names - set(Acceleration):
-        raise click.BadParameter(f"{', '.join(sorted(unknown))} is none of {', '.join(Acceleration)}")
-    return frozenset(map(Acceleration, names))
-
-
 @click.group(
     invoke_without_command=True,
     context_settings={"auto_envvar_prefix": "RUNSTREAM_SERVICE", "max_content_width": 120},
 )
-@_option("--host", default="127.0.0.1", callback=_host, help="The address to listen on, or unix:/path for a socket.")
+@_option(
+    "--host",
+    default="127.0.0.1",
+    callback=option_values.host,
+    help="The address to listen on, or unix:/path for a socket.",
+)
 @_option("--port", type=_PORT, default=50051, help="The port of gRPC; 0 takes a free one.")
 @_option("--metrics-port", type=_PORT, default=9464, help="The port of the metrics for Prometheus; 0 for none.")
 @_option(
     "--models",
     multiple=True,
     default=["@runstream/demo"],
-    callback=_split,
+    callback=option_values.split,
     help="A model of the catalog to serve, or several with commas between. May be given again.",
 )
 @_option(
@@ -132,7 +104,7 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     envvar=["RUNSTREAM_SERVICE_DEVICES", "RUNSTREAM_SERVICE_DEVICE"],
     default="cpu",
     metavar="NAMES",
-    callback=_devices,
+    callback=option_values.devices,
     help="Where the models run: cpu, cuda, cuda:1, ... With several, such as 0,1 for two GPUs, each model has an "
     "engine on each; that was never tried on several GPUs.",
 )
@@ -198,7 +170,7 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     "accelerations",
     envvar="RUNSTREAM_SERVICE_ACCELERATE",
     metavar="NAMES",
-    callback=_accelerations,
+    callback=option_values.accelerations,
     help=f"Ways to be faster on a GPU, with commas between: {', '.join(Acceleration)}. None has run on a GPU yet, so "
     "none is on unless it is named here.",
 )
@@ -273,7 +245,7 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
     "--tls-peers",
     multiple=True,
     default=[],
-    callback=_split,
+    callback=option_values.split,
     help="With --tls-client-ca, the names whose certificates may act for any account, such as the bridge's.",
 )
 @_optional("--token", help="A token of a peer's, such as the bridge. Better in its variable.")
@@ -283,7 +255,7 @@ def _accelerations(context: click.Context, parameter: click.Parameter, value: st
 )
 @_optional(
     "--otlp-endpoint",
-    callback=_endpoint,
+    callback=option_values.endpoint,
     help="Where a collector takes traces by OTLP over gRPC, such as http://127.0.0.1:4317. Else as "
     "OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.",
 )

@@ -1,0 +1,45 @@
+"""The values of the command line's options: click's callbacks, which refuse what can't be meant."""
+
+from collections.abc import Iterable
+
+import click
+
+from service.devices import DeviceError, parse_devices
+from service.engine_protocol.acceleration import Acceleration
+from service.rpc.ports import bare_host
+from tracing.opening import TracingError, check_endpoint
+
+
+def split(context: click.Context, parameter: click.Parameter, values: Iterable[str]) -> tuple[str, ...]:
+    """Names with commas between, of an option that may be given several times."""
+    return tuple(name.strip() for value in values for name in value.split(",") if name.strip())
+
+
+def host(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """A host without the brackets that an IPv6 address has in URLs."""
+    return bare_host(value)
+
+
+def endpoint(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    """Where traces are sent."""
+    try:
+        check_endpoint(value)
+    except TracingError as error:
+        raise click.BadParameter(str(error)) from error
+    return value
+
+
+def devices(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    """The names of torch devices."""
+    try:
+        return parse_devices(value)
+    except DeviceError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def accelerations(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Acceleration]:
+    """Ways to be faster."""
+    names = {name.strip() for name in value.split(",") if name.strip()}
+    if unknown := names - set(Acceleration):
+        raise click.BadParameter(f"{', '.join(sorted(unknown))} is none of {', '.join(Acceleration)}")
+    return frozenset(map(Acceleration, names))
