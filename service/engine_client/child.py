@@ -14,12 +14,18 @@ from service.engine_protocol.framing import pack, receive_from
 ENGINE_COMMAND: Final = (sys.executable, "-m", "service.engine.process.worker")
 
 
+# Products on a CPU keep what was made for each of their shapes, for 1024 shapes in each of two caches unless told
+# otherwise (oneDNN's of primitives, PyTorch's above it). Prompts of all lengths fill these with hundreds of MiB.
+_SMALL_CACHES: Final = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128", "LRU_CACHE_CAPACITY": "128"}
+
+
 async def spawn(command: Sequence[str], config: EngineConfig) -> asyncio.subprocess.Process:
     """Starts an engine's process and sends its config, which it waits for."""
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        env=_SMALL_CACHES | os.environ,
         start_new_session=True,  # Ctrl-C in a terminal is for the service, which then drains
     )
     assert process.stdin is not None
