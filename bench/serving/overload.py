@@ -26,7 +26,6 @@ from bench.serving.open_loop import ANSWERED, FAILED, LATE, REFUSED, RESET, Ends
 from bench.serving.server import Server, running_server
 
 MODEL = "@runstream/demo"
-FACTORS = (0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 HEADINGS = (
     *("offered", "offered/s", "in time/s", "of the most", "refused/s", "late/s", "failed/s", "reset"),
     *("refused after p50 ms", "p99 ms", "MiB: bridge", "service"),
@@ -64,7 +63,7 @@ def print_row(factor: float, rounds: list[Ends], most: float, mib: tuple[float, 
     print(f"| {' | '.join([*cells, str(num_reset), *heard, *(f'{each:.0f}' for each in mib)])} |")
 
 
-async def bench(by: str, over: str, seconds: float, rounds: int, deadline_s: float) -> None:
+async def bench(by: str, over: str, seconds: float, rounds: int, deadline_s: float, factors: list[float]) -> None:
     """Starts what is measured, measures it and prints what came out."""
     options, max_tokens = LOADS[by]
     fields: dict[str, object] = {"max_tokens": max_tokens, "ignore_eos": True}
@@ -83,7 +82,7 @@ async def bench(by: str, over: str, seconds: float, rounds: int, deadline_s: flo
         ends: dict[float, list[Ends]] = defaultdict(list)
         mib_of: dict[float, tuple[float, float]] = {}
         for number in range(rounds):
-            for factor in FACTORS:
+            for factor in factors:
                 print(f"round {number + 1} of {rounds}: {factor:g} times the capacity", file=sys.stderr)
                 # a client waits a little longer for the server to say that it is late
                 took = await offer(ask, factor * at_most, seconds, min(deadline_s, seconds / 3), deadline_s + 0.5)
@@ -100,9 +99,11 @@ async def bench(by: str, over: str, seconds: float, rounds: int, deadline_s: flo
 @click.option("--over", type=click.Choice(("http", "grpc")), default="http", show_default=True)
 @click.option("--seconds", default=12.0, show_default=True, help="How long each load is.")
 @click.option("--rounds", default=2, show_default=True, type=click.IntRange(min=1))
+@click.option("--factors", default="0.5,1,2,3,5,10", show_default=True, help="Multiples of the capacity, with commas.")
 @click.option("--deadline-s", default=3.0, show_default=True, help="What takes longer is late.")
-def main(by: str, over: str, seconds: float, rounds: int, deadline_s: float) -> None:
-    asyncio.run(bench(by, over, seconds, rounds, deadline_s))
+def main(by: str, over: str, seconds: float, rounds: int, factors: str, deadline_s: float) -> None:
+    each = [float(factor) for factor in factors.split(",")]
+    asyncio.run(bench(by, over, seconds, rounds, deadline_s, each))
 
 
 if __name__ == "__main__":
