@@ -23,6 +23,7 @@ import click
 from logs.writing import LOG_FORMATS, write_log
 from service.catalog import DTYPES, CatalogError
 from service.commands import local, option_values
+from service.commands.caller_options import add_caller_options
 from service.config import (
     DEFAULT_MAX_CONNECTIONS,
     ConfigError,
@@ -38,7 +39,6 @@ from transport.descriptors import TooManyConnectionsError, most_connections, rai
 
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
 _optional = functools.partial(click.option, show_envvar=True, default="")
-_file = functools.partial(_optional, default=None, type=click.Path(path_type=Path))
 _PORT = click.IntRange(0, 65535)
 _ONE_OR_MORE = click.IntRange(min=1)
 _ZERO_OR_MORE = click.IntRange(min=0)
@@ -188,30 +188,12 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 )
 @_option("--default-timeout-s", type=_SECONDS, default=120.0, help="The deadline of calls that set none, in seconds.")
 @_option(
-    "--write-timeout-s",
-    type=_SECONDS,
-    default=30.0,
-    help="How long a message of a stream may wait for its client to read, in seconds; then the call ends.",
-)
-@_option(
-    "--max-connections",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=f"{DEFAULT_MAX_CONNECTIONS}, or what the limit of open files allows",
-    help="Connections held at once; of more, each ends at once.",
-)
-@_option(
-    "--max-streams-per-connection",
-    type=click.IntRange(min=1),
-    default=2048,
-    help="Calls that are open at once on one connection; a bridge has one connection for all of its requests.",
-)
-@_option(
     "--drain-timeout-s",
     type=click.FloatRange(min=0),
     default=30.0,
     help="How long running calls may go on after SIGTERM, in seconds.",
 )
+@add_caller_options
 @_optional(
     "--batch-db",
     metavar="PATH",
@@ -224,11 +206,6 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     default=86_400.0,
     help="How long a batch and its results are kept once it is done, in seconds.",
 )
-@_file(
-    "--tls-cert",
-    help="A PEM file with a certificate, with which gRPC speaks TLS only. It is read again once it is renewed.",
-)
-@_file("--tls-key", help="A PEM file with its private key.")
 # For benchmarks and tests of everything around an engine; the command speaks engine_protocol on its pipes.
 @_option(
     "--engine-command",
@@ -237,22 +214,6 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     callback=lambda context, parameter, value: tuple(shlex.split(value)),
     help="Starts this in place of an engine's process.",
 )
-@_file(
-    "--tls-client-ca",
-    help="A PEM file with the certificates that those of callers must come from: mutual TLS. Read again, too.",
-)
-@_option(
-    "--tls-peers",
-    multiple=True,
-    default=[],
-    callback=option_values.split,
-    help="With --tls-client-ca, the names whose certificates may act for any account, such as the bridge's.",
-)
-@_optional("--token", help="A token of a peer's, such as the bridge. Better in its variable.")
-@_file(
-    "--token-file",
-    help="Who may call: a token file as `python -m bridge token new` writes it, read again whenever it changes.",
-)
 @_optional(
     "--otlp-endpoint",
     callback=option_values.endpoint,
@@ -260,8 +221,6 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     "OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.",
 )
 @_option("--log-format", type=click.Choice(LOG_FORMATS), default="text", help="The form of the log's lines.")
-@_option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without a token.")
-@_option("--allow-plaintext-token", is_flag=True, help="Listen beyond loopback with a token and without TLS.")
 @click.pass_context
 def main(
     context: click.Context,
