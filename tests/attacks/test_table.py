@@ -1,0 +1,31 @@
+"""The table of attacks in docs/reliability.md names tests that are there."""
+
+import ast
+import re
+
+from tests.support.repository import ROOT
+
+MIN_ROWS = 40
+
+
+def rows():
+    """The rows of the table: attack, what happens, and the test's file and name."""
+    section = (ROOT / "docs/reliability.md").read_text().partition("\n## Attacks\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| ([^|]+) \| ([^|]+) \| `([\w/]+\.py)::(\w+)` \|$", section, re.MULTILINE)
+
+
+def names_in(path):
+    """The functions of a file of tests."""
+    tree = ast.parse((ROOT / path).read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_every_test_that_the_table_names_is_there():
+    assert not [f"{path}::{name}" for _, _, path, name in rows() if name not in names_in(path)]
+
+
+def test_the_table_has_each_attack_once_and_every_line_of_it_is_read():
+    section = (ROOT / "docs/reliability.md").read_text().partition("\n## Attacks\n")[2].partition("\n## ")[0]
+    attacks = [attack for attack, *_ in rows()]
+    assert len(attacks) == len(set(attacks)) >= MIN_ROWS
+    assert len(attacks) == len(re.findall(r"^\| ", section, re.MULTILINE)) - 1
