@@ -1,10 +1,13 @@
 """A process of our own that answers lines, for work that may never end, or take all memory: it is ended with it."""
 
+import logging
 import selectors
 import subprocess
 import sys
 from pathlib import Path
 from typing import IO
+
+_log = logging.getLogger(__name__)
 
 
 class LineProcess:
@@ -17,6 +20,7 @@ class LineProcess:
     """
 
     def __init__(self, program: Path, timeout_s: float, *arguments: str) -> None:
+        self._name = program.name
         self._command = [sys.executable, "-P", str(program), *arguments]  # found wherever the service was started
         self._timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
@@ -34,6 +38,7 @@ class LineProcess:
             answer = b""
         if not answer:
             self.close()
+            _log.info("%s gave no answer and ended with status %s", self._name, process.returncode)
         return answer
 
     def close(self) -> None:
@@ -54,6 +59,9 @@ class LineProcess:
             self.close()
         if self._process is None:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, and a program of ours
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # what it dies of may quote the line
             )
         return self._process

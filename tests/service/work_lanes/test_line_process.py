@@ -16,6 +16,8 @@ for line in sys.stdin:
     match line.strip():
         case "die":
             os._exit(1)
+        case "raise my_secret":
+            raise ValueError(line)
         case "sleep":
             time.sleep(3600)
         case _:
@@ -43,6 +45,14 @@ def test_what_does_not_answer_is_ended_and_started_again(program, last):
         before = process.ask("a").split()[0]
         assert process.ask(last) == b""
         assert process.ask("a").split()[0] not in (b"", before)
+
+
+def test_what_it_dies_of_is_told_by_its_status_only(program, caplog, capfd):
+    caplog.set_level("INFO")
+    with closing(LineProcess(program, timeout_s=60.0)) as process:
+        assert process.ask("raise my_secret") == b""
+    assert "program.py gave no answer and ended with status" in caplog.text
+    assert "my_secret" not in caplog.text + capfd.readouterr().err
 
 
 def test_what_was_ended_from_outside_is_started_again(program):
