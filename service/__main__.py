@@ -141,6 +141,12 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     help="The most requests that one engine answers at once; 0 for 64, on CUDA 256.",
 )
 @_option(
+    "--stream-interval",
+    type=_ONE_OR_MORE,
+    default=1,
+    help="How many tokens a part of a stream gathers, but for the first and the last: more cost less, and come later.",
+)
+@_option(
     "--max-num-batched-tokens",
     type=_ZERO_OR_MORE,
     default=0,

@@ -57,6 +57,7 @@ class ServiceConfig:
         engine_command: The command that starts an engine's process; empty for the engine's own.
         tls_peers: The names whose certificates are trusted peers', which may name the account of a call.
         tls_client_ca: The file of the certificates that those of callers must come from; None if callers need none.
+        stream_interval: How many tokens a part of a stream gathers, but for the first and the last.
         otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
         log_format: The form of the log's lines, "text" or "json".
         token: What a peer sends as `authorization: Bearer <token>`; empty for none.
@@ -103,6 +104,7 @@ class ServiceConfig:
     engine_command: tuple[str, ...] = ()
     otlp_endpoint: str = ""
     log_format: str = "text"
+    stream_interval: int = 1
 
     def __post_init__(self) -> None:
         if not self.models_to_load:

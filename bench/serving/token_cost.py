@@ -1,6 +1,6 @@
 """The CPU time that service and bridge take for a token, beside servers that only stream.
 
-    python -m bench.serving.token_cost [--streams 64] [--tokens 256] [--tokens-per-s 3200] [--rounds 3]
+    python -m bench.serving.token_cost [--streams 64] [--tokens 256] [--stream-interval 1]
 
 The engine is scripted: it computes nothing and tells one token of every stream at a time. Each of the ways gets the
 same number of streams and tokens in turn, and what is counted is the CPU time of the processes, so that other work on
@@ -108,10 +108,13 @@ def bare_server(*arguments: str) -> Iterator[tuple[int, str]]:
             process.terminate()
 
 
-async def start_ways(stack: AsyncExitStack, parts: ExitStack, tokens_per_s: float) -> dict[str, Way]:
-    """Starts all servers, and gives the ways through them."""
+async def start_ways(
+    stack: AsyncExitStack, parts: ExitStack, tokens_per_s: float, stream_interval: int
+) -> dict[str, Way]:
+    """Starts all servers, and gives the ways through them; the bare ones know no interval."""
     engine = f"{sys.executable} -m bench.serving.scripted_engine --tokens-per-s {tokens_per_s}"
-    server = parts.enter_context(running_server(MODEL, None, 1, ("--engine-command", engine)))
+    options = ("--engine-command", engine, "--stream-interval", str(stream_interval))
+    server = parts.enter_context(running_server(MODEL, None, 1, options))
     bare_pid, bare_target = parts.enter_context(bare_server("service", "--tokens-per-s", str(tokens_per_s)))
     relay_pid, relay_url = parts.enter_context(bare_server("bridge", "--service", bare_target))
     channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.target))
@@ -163,11 +166,11 @@ def print_table(results: dict[str, list[Took]]) -> None:
         print(f"| {name} | {messages:.2f} | {' | '.join(cells)} | {sum(each.values()):.0f} |")
 
 
-async def bench(load: Load, tokens_per_s: float, rounds: int, names: list[str]) -> None:
+async def bench(load: Load, tokens_per_s: float, stream_interval: int, rounds: int, names: list[str]) -> None:
     """Measures all ways in turn; the first round warms up and is not kept."""
     async with AsyncExitStack() as stack:
         with ExitStack() as parts:
-            ways = await start_ways(stack, parts, tokens_per_s)
+            ways = await start_ways(stack, parts, tokens_per_s, stream_interval)
             ways = {name: way for name, way in ways.items() if not names or name in names}
             results: dict[str, list[Took]] = {name: [] for name in ways}
             for number in range(rounds + 1):
@@ -182,10 +185,13 @@ async def bench(load: Load, tokens_per_s: float, rounds: int, names: list[str]) 
 @click.option("--streams", default=64, show_default=True, type=click.IntRange(min=1))
 @click.option("--tokens", default=256, show_default=True, type=click.IntRange(min=1))
 @click.option("--tokens-per-s", default=3200.0, show_default=True, help="Of all streams together.")
+@click.option("--stream-interval", default=1, show_default=True, help="Tokens that a part of a stream gathers.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--way", "names", multiple=True, help="Only this one; may be given again.")
-def main(streams: int, tokens: int, tokens_per_s: float, rounds: int, names: tuple[str, ...]) -> None:
-    asyncio.run(bench(Load(streams, tokens), tokens_per_s, rounds, list(names)))
+def main(
+    streams: int, tokens: int, tokens_per_s: float, stream_interval: int, rounds: int, names: tuple[str, ...]
+) -> None:
+    asyncio.run(bench(Load(streams, tokens), tokens_per_s, stream_interval, rounds, list(names)))
 
 
 if __name__ == "__main__":

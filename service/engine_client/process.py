@@ -69,18 +69,18 @@ class EngineProcess:
         stall_kill_s: float = 0.0,
         command: Sequence[str] = ENGINE_COMMAND,
         max_wait_s: float = math.inf,
+        stream_interval: int = 1,
     ) -> None:
         self.config = config
         self.max_num_seqs = config.max_num_seqs
         self.engines_per_device = max(Counter(config.devices).values())
         self.state, self.state_detail = EngineState.STOPPED, ""
         self.info: EngineInfo | None = None
-        self.stats = StepResult()
+        self.stats, self.step_tokens = StepResult(), StepTokens()
         self.free_bytes: int | None = None
         self.num_restarts, self.load_progress = 0, 0.0
-        self.step_tokens = StepTokens()
         self._command, self._watchers = command, Watchers()
-        self._signs, self._requests = SignsOfLife(stall_timeout_s, stall_kill_s), Requests()
+        self._signs, self._requests = SignsOfLife(stall_timeout_s, stall_kill_s), Requests(stream_interval)
         bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
         self._admission = Admission(bounds, max_wait_s, self._requests)
         self._process: asyncio.subprocess.Process | None = None

@@ -60,6 +60,7 @@ class Request:
         num_tokens: How many tokens have come, taken or not.
         finish_reason, error: One of them is set at its end, once.
         news: Set when there is something to take.
+        stream_interval: How many tokens are gathered before `news` is set; the first one and the end set it at once.
     """
 
     submit: Submit
@@ -73,6 +74,7 @@ class Request:
     finish_reason: FinishReason | None = None
     error: RunstreamError | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
+    stream_interval: int = 1
 
     @property
     def has_ended(self) -> bool:
@@ -97,7 +99,8 @@ class Request:
         self.prompt_logprobs += output.prompt_logprobs
         self.num_cached_tokens = output.num_cached_tokens
         self.finish_reason = output.finish_reason
-        self.news.set()
+        if self.finish_reason or self.num_tokens == 1 or len(self.token_ids) >= self.stream_interval:
+            self.news.set()
 
     def fail(self, error: RunstreamError) -> None:
         """Ends it with an error, unless it has ended."""

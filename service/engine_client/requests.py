@@ -9,7 +9,15 @@ from service.errors import RunstreamError
 
 
 class Requests(dict[str, Request]):
-    """The requests of one engine that have not ended, by id."""
+    """The requests of one engine that have not ended, by id.
+
+    Args:
+        stream_interval: See `Request`.
+    """
+
+    def __init__(self, stream_interval: int = 1) -> None:
+        super().__init__()
+        self._stream_interval = stream_interval
 
     @property
     def num_running(self) -> int:
@@ -20,7 +28,7 @@ class Requests(dict[str, Request]):
         """Begins to follow a request, which was sent to the engine."""
         if moments.submitted_at is None:
             moments.submitted_at = time.perf_counter()
-        request = self[submit.id] = Request(submit, moments=moments)
+        request = self[submit.id] = Request(submit, moments=moments, stream_interval=self._stream_interval)
         return request
 
     def start(self, ids: list[str], *, is_compiling: bool) -> None:

@@ -57,6 +57,7 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> LoadableModel:
             config.stall_kill_s,
             config.engine_command or ENGINE_COMMAND,
             config.max_wait_s,
+            config.stream_interval,
         )
         for engine_config in engine_configs(config, entry)
     ]
