@@ -11,7 +11,6 @@ COPIES = [
     ("bridge/http/metrics.py", "service/event_loop_lag.py", {"EventLoopLag", "LAG_PERIOD_S", "LAG_BOUNDS_S"}),
     ("bridge/http/turns.py", "service/rpc/turns.py", {"LARGE_BYTES", "MAX_TURN_S_PER_BYTE", "Turn"}),
     ("bridge/http/addresses.py", "service/rpc/ports.py", {"bare_host"}),
-    ("bridge/__main__.py", "service/__main__.py", {"_host"}),
 ]
 
 
