@@ -35,6 +35,19 @@ class Limits:
         """
         return cls(**{name.replace("-", "_"): _read(name, value) for name, value in values.items()})
 
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Reads limits as `str` writes them.
+
+        Raises:
+            ValueError: A word is none of them, or is there twice.
+        """
+        pairs = [word.partition("=")[::2] for word in text.split()]
+        values = dict(pairs)
+        if len(values) != len(pairs) or not values.keys() <= set(LIMIT_NAMES):
+            raise ValueError(f"give each of {', '.join(LIMIT_NAMES)} at most once, with = and a number behind it")
+        return cls.of(values)
+
     def over(self, defaults: "Limits") -> "Limits":
         """These limits; where they say nothing, the defaults."""
         mine, others = self.values(), defaults.values()

@@ -27,6 +27,7 @@ from bridge.playground.service_status import watch_service
 from bridge.upstream.channel import ServiceChannel
 from bridge.upstream.client import SERVICE, ServiceClient
 from bridge.upstream.models import MODELS, Models
+from bridge.upstream.rate_limits import USED_UP, UsedUp
 from bridge.upstream.room import ROOM, Room
 from bridge.workers_ai import binding, model_search, token_check
 from bridge.workers_ai.run import run
@@ -48,7 +49,7 @@ def build_app(config: Config, tokens: Tokens | None, group: WorkerGroup | None =
     app[CONFIG], app[GUARD] = config, Guard(tokens)
     app[METRICS], app[DRAIN] = Metrics(group), Drain(config.shutdown_grace_s)
     app[RECENT_REQUESTS], app[LARGE] = RecentRequests(), asyncio.Lock()
-    app[ROOM] = Room()
+    app[ROOM], app[USED_UP] = Room(), UsedUp()
     app.cleanup_ctx.extend([_send_traces, _connect, watch_service, watch_event_loop])
     if group:
         app[WORKER_GROUP] = group

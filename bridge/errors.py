@@ -50,6 +50,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "QUEUE_FULL": Rule(
         429, 3040, description="Capacity temporarily exceeded, please try again.", default_retry_after_s=1
     ),
+    "RATE_LIMITED": Rule(429, 3040, default_retry_after_s=1),
     "MODEL_NOT_READY": Rule(503, 3040, default_retry_after_s=2),
     "DEADLINE_EXCEEDED": Rule(408, 3046, description="Request timeout", is_retryable=False),
     "ENGINE_FAILED": Rule(500, 5000, is_retryable=False),

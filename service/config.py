@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from accounts.limits import Limits
 from service.devices import CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
 from service.engine_protocol.acceleration import Acceleration, AccelerationError, check_accelerations
 from transport.addresses import is_loopback
@@ -62,6 +63,7 @@ class ServiceConfig:
         log_format: The form of the log's lines, "text" or "json".
         token: What a peer sends as `authorization: Bearer <token>`; empty for none.
         token_file: The tokens of accounts and peers; None for none. Without both nobody needs a token.
+        requests_per_minute, tokens_per_minute, concurrent_streams: See `Limits`, for tokens that say nothing of them.
     """
 
     host: str
@@ -101,6 +103,9 @@ class ServiceConfig:
     tls_peers: tuple[str, ...] = ()
     token: str
     token_file: Path | None
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    concurrent_streams: int = 0
     engine_command: tuple[str, ...] = ()
     otlp_endpoint: str = ""
     log_format: str = "text"
@@ -127,6 +132,11 @@ class ServiceConfig:
                 f"--max-num-batched-tokens {bounds.max_num_batched_tokens} is less than --max-num-seqs "
                 f"{bounds.max_num_seqs}: each running request needs a token of every step"
             )
+
+    @property
+    def default_limits(self) -> Limits:
+        """What a token may ask for where its line says nothing."""
+        return Limits(self.requests_per_minute, self.tokens_per_minute, self.concurrent_streams)
 
     @property
     def unix_path(self) -> Path | None:

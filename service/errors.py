@@ -11,6 +11,7 @@
     ├── UnauthenticatedError           UNAUTHENTICATED      UNAUTHENTICATED
     ├── PermissionDeniedError          PERMISSION_DENIED    PERMISSION_DENIED
     ├── QueueFullError                 RESOURCE_EXHAUSTED   QUEUE_FULL
+    ├── RateLimitedError               RESOURCE_EXHAUSTED   RATE_LIMITED
     ├── ModelNotReadyError             UNAVAILABLE          MODEL_NOT_READY
     ├── DeadlineExceededError          DEADLINE_EXCEEDED    DEADLINE_EXCEEDED
     └── EngineFailedError              INTERNAL             ENGINE_FAILED
@@ -46,6 +47,7 @@ class RunstreamError(Exception):
     code: ClassVar[str] = "INTERNAL"
     reason: ClassVar[str] = "INTERNAL"
     retry_after_s: int | None = None
+    trailing_metadata: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, message: str, **metadata: object) -> None:
         super().__init__(message)
@@ -148,6 +150,22 @@ class QueueFullError(RunstreamError):
 
     code = "RESOURCE_EXHAUSTED"
     reason = "QUEUE_FULL"
+
+    def __init__(self, message: str, retry_after_s: int = 1, **metadata: object) -> None:
+        super().__init__(message, **metadata)
+        self.retry_after_s = retry_after_s
+
+
+class RateLimitedError(RunstreamError):
+    """The token has asked for as much as it may.
+
+    Args:
+        message: As of every error.
+        retry_after_s: In how many seconds it may ask again.
+    """
+
+    code = "RESOURCE_EXHAUSTED"
+    reason = "RATE_LIMITED"
 
     def __init__(self, message: str, retry_after_s: int = 1, **metadata: object) -> None:
         super().__init__(message, **metadata)

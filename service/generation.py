@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from runstream.v1 import text_generation_pb2 as pb
@@ -67,7 +67,13 @@ class TextGenerator:
                 model.engine.check_room(account, deadline_s)
 
     async def generate(
-        self, request: pb.RunRequest, request_id: str, account: str, span: Span = NO_SPAN, deadline_s: float = math.inf
+        self,
+        request: pb.RunRequest,
+        request_id: str,
+        account: str,
+        span: Span = NO_SPAN,
+        deadline_s: float = math.inf,
+        charge: Callable[[int], None] = lambda num_tokens: None,
     ) -> AsyncGenerator[pb.RunStreamResponse, None]:
         """Generates the parts of a completion; closing the generator before its end aborts the request.
 
@@ -77,6 +83,7 @@ class TextGenerator:
             account: Whom it is for; no other shares its cached prefixes.
             span: What is told of it in a trace.
             deadline_s: When the completion must have ended, on the event loop's clock.
+            charge: Is told of tokens as they are known: those of the prompt, then each of the completion.
 
         Raises:
             RunstreamError: It has no completion, or not a whole one.
@@ -92,24 +99,13 @@ class TextGenerator:
             submit = await self._to_submit(request, request_id, account, answering, loaded, form)
             tell_request(span, request_id, request.model, model.entry.id, submit)
             moments = Moments()
-            completion = Completion(
-                RequestInfo(
-                    request_id,
-                    model.entry.id,
-                    len(submit.prompt_token_ids),
-                    submit.params.max_tokens,
-                    started_at,
-                    moments,
-                ),
-                loaded.chat.vocabulary,
-                _stops(request, submit.params),
-                [tool.name for tool in callable_tools(request)],
-                self._metrics,
-            )
+            charge(len(submit.prompt_token_ids))
+            completion = self._completion(request, request_id, model.entry.id, loaded, submit, started_at, moments)
             said: list[pb.RunStreamResponse] = []
             generating = model.engine.generate(submit, moments, deadline_s)
             async with told_stages(span, moments), aclosing(generating) as outputs:
                 async for output in outputs:
+                    charge(1)
                     if output.prompt_logprobs:
                         logprobs = output.prompt_logprobs
                         await asyncio.to_thread(completion.add_prompt, submit.prompt_token_ids, logprobs)
@@ -156,6 +152,25 @@ class TextGenerator:
     def close(self) -> None:
         """Ends the process in which values are checked."""
         self._values.close()
+
+    def _completion(
+        self,
+        request: pb.RunRequest,
+        request_id: str,
+        model_id: str,
+        loaded: LoadedParts,
+        submit: Submit,
+        started_at: float,
+        moments: Moments,
+    ) -> Completion:
+        num_prompt_tokens, max_tokens = len(submit.prompt_token_ids), submit.params.max_tokens
+        return Completion(
+            RequestInfo(request_id, model_id, num_prompt_tokens, max_tokens, started_at, moments),
+            loaded.chat.vocabulary,
+            _stops(request, submit.params),
+            [tool.name for tool in callable_tools(request)],
+            self._metrics,
+        )
 
     async def _to_submit(
         self,

@@ -35,6 +35,7 @@ from service.rpc.health import Health
 from service.rpc.http2 import server_options
 from service.rpc.models import ModelServicer
 from service.rpc.ports import address, check_port, listen_on_socket
+from service.rpc.rate_limits import RateLimits
 from service.rpc.reflection import Reflection
 from service.rpc.request_message import RequestMessages
 from service.rpc.slow_readers import SlowReaders
@@ -83,7 +84,10 @@ class Service:
         self._metrics = Metrics()
         self._metrics.tell_build(config.devices)
         self._generator = TextGenerator(self.models, self._metrics)
-        self._batches = Batches(self.models, self._generator, self._metrics, config.batch_ttl_s)
+        self._limits = RateLimits(config.default_limits)
+        self._batches = Batches(
+            self.models, self._generator, self._metrics, config.batch_ttl_s, charge=self._limits.charge_batch
+        )
         self._health = Health(self.models, _SERVICES)
         self._server = self._grpc_server()
         self._ends = contextlib.AsyncExitStack()
@@ -133,7 +137,8 @@ class Service:
         await asyncio.to_thread(self._tracing.close)
 
     def _grpc_server(self) -> grpc.aio.Server:
-        callers = Callers(open_tokens(self._config.token, self._config.token_file), self._config.trusted_names)
+        tokens = open_tokens(self._config.token, self._config.token_file)
+        callers = Callers(tokens, self._config.trusted_names, self._limits)
         options = server_options(self._config.max_connections, self._config.max_streams_per_connection)
         slow_readers = SlowReaders(self._config.write_timeout_s, self._metrics.count_slow_reader)
         messages = RequestMessages(self._config.default_timeout_s, self._metrics.count_failure)

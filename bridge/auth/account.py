@@ -33,7 +33,7 @@ def identify(http_request: web.Request) -> None:
     if named is None:
         access.account = LOCAL_ACCOUNT if line is None or line.is_peer else line.account
     if line is not None:
-        access.token = line.name
+        access.token, access.limits = line.name, str(line.limits)
 
 
 def visible_accounts(http_request: web.Request) -> frozenset[str] | None:

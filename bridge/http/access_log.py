@@ -39,6 +39,8 @@ class Access:
         started_at: When its headers were there, in seconds of time.perf_counter.
         account: The account in its path.
         token: The name of its token.
+        limits: What the token may ask for, as the token file says it.
+        rate_limits: What the service says of them: headers of the answer.
         model_id: The model that it asks for.
         served_model: The model that answers.
         reason: The reason of its error, one of few; empty if it has none.
@@ -55,6 +57,8 @@ class Access:
     started_at: float = field(default_factory=time.perf_counter)
     account: str = ""
     token: str = ""
+    limits: str = ""
+    rate_limits: dict[str, str] = field(default_factory=dict)
     model_id: str = ""
     served_model: str = ""
     reason: str = ""

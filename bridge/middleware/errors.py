@@ -63,8 +63,9 @@ async def name_server(_http_request: web.Request, response: web.StreamResponse) 
 
 
 async def add_request_id(http_request: web.Request, response: web.StreamResponse) -> None:
-    """Tells the request's id. A handler of app.on_response_prepare."""
+    """Tells the request's id, and the limits of its token. A handler of app.on_response_prepare."""
     if ACCESS in http_request:
+        response.headers.update(http_request[ACCESS].rate_limits)
         response.headers["cf-ai-req-id"] = http_request[ACCESS].request_id
         if face_of(http_request.path) in (OPENAI, OPENAI_IN_ACCOUNT):
             response.headers["x-request-id"] = http_request[ACCESS].request_id

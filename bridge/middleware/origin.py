@@ -19,7 +19,10 @@ from transport.addresses import is_loopback
 PROBES = frozenset({"/healthz", "/readyz"})
 
 # What the official clients read, and who is to be told that a stand-in answers.
-EXPOSED = "cf-ai-req-id, x-request-id, x-runstream-model, x-should-retry, Retry-After"
+EXPOSED = ", ".join(
+    ["cf-ai-req-id, x-request-id, x-runstream-model, x-should-retry, Retry-After"]
+    + [f"x-ratelimit-{what}-{of}" for of in ("requests", "tokens") for what in ("limit", "remaining", "reset")]
+)
 
 
 # aiohttp's type of a middleware names its argument.

@@ -19,6 +19,7 @@ from bridge.openai.request import OpenAiInput
 from bridge.upstream.finish_reasons import FINISH_REASONS
 from bridge.upstream.generation import answer_streamed, stand_in_headers
 from bridge.upstream.models import unknown_model_first
+from bridge.upstream.rate_limits import USED_UP
 
 Part = pb.RunResponse | pb.RunStreamResponse
 
@@ -31,6 +32,7 @@ async def completions(http_request: web.Request) -> web.StreamResponse:
         AiError: The request is wrong, or the service failed before the first part.
     """
     identify(http_request)
+    http_request.app[USED_UP].check(http_request)
     openai_input = await _read(http_request)
     http_request[ACCESS].spelling = openai_input.spelling
     model_id = openai_input.request.model

@@ -41,6 +41,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "WEIGHTS_MISSING": Kind(INVALID, "model_not_found", 404),
     "CONTEXT_WINDOW_EXCEEDED": Kind(INVALID, "context_length_exceeded", 400),
     "QUEUE_FULL": Kind("rate_limit_error", "rate_limit_exceeded"),
+    "RATE_LIMITED": Kind("rate_limit_error", "rate_limit_exceeded"),
     "MODEL_NOT_READY": Kind(SERVER, "service_unavailable"),
     "DEADLINE_EXCEEDED": Kind(SERVER, "timeout"),
     "ENGINE_FAILED": Kind(SERVER),

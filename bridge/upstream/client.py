@@ -1,7 +1,7 @@
 """The model service as the bridge sees it: its calls, each with a deadline, each cancelled when nobody listens."""
 
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -19,6 +19,7 @@ from tracing.spans import current_span
 logger = logging.getLogger(__name__)
 
 Metadata = tuple[tuple[str, str], ...]
+Told = dict[str, str]
 
 HEALTH_TIMEOUT_S: Final = 2.0
 
@@ -49,23 +50,37 @@ class ServiceClient:
             self._stubs = _Stubs(channel)
         return self._stubs
 
-    async def run(self, request: pb.RunRequest, caller: Metadata) -> pb.RunResponse:
-        """Asks for a whole answer; `caller` is the metadata that says for whom."""
-        with _rpc_errors(request.model), current_span().call(f"{_GENERATION}/Run") as span:
+    async def run(self, request: pb.RunRequest, caller: Metadata, told: Told | None = None) -> pb.RunResponse:
+        """Asks for a whole answer.
+
+        Args:
+            request: What is asked.
+            caller: The metadata that says for whom.
+            told: Is filled with what the service tells of the token's limits.
+        """
+        with _rpc_errors(request.model, told), current_span().call(f"{_GENERATION}/Run") as span:
             metadata = self._credentials + caller + span.headers
             call = self._service.text_generation.Run(request, timeout=self._deadline_s, metadata=metadata)
             try:
-                return await call
+                answer = await call
+                _note(told, await call.initial_metadata())
+                return answer
             finally:
                 call.cancel()
 
-    async def run_stream(self, request: pb.RunRequest, caller: Metadata) -> AsyncGenerator[pb.RunStreamResponse]:
+    async def run_stream(
+        self, request: pb.RunRequest, caller: Metadata, told: Told | None = None
+    ) -> AsyncGenerator[pb.RunStreamResponse]:
         """Asks for an answer in parts. Closing the iterator cancels the call; gRPC does not by itself."""
-        with _rpc_errors(request.model), current_span().call(f"{_GENERATION}/RunStream") as span:
+        with _rpc_errors(request.model, told), current_span().call(f"{_GENERATION}/RunStream") as span:
             metadata = self._credentials + caller + span.headers
             call = self._service.text_generation.RunStream(request, timeout=self._deadline_s, metadata=metadata)
             try:
+                is_first = True
                 async for part in call:
+                    if is_first:
+                        _note(told, await call.initial_metadata())
+                        is_first = False
                     yield part
             finally:
                 call.cancel()
@@ -99,13 +114,17 @@ class ServiceClient:
             finally:
                 call.cancel()
 
-    async def create_batch(self, request: batches_pb2.CreateBatchRequest, caller: Metadata) -> batches_pb2.Batch:
+    async def create_batch(
+        self, request: batches_pb2.CreateBatchRequest, caller: Metadata, told: Told | None = None
+    ) -> batches_pb2.Batch:
         """Has a batch taken."""
-        with _rpc_errors(request.model), current_span().call(f"{_BATCHES}/CreateBatch") as span:
+        with _rpc_errors(request.model, told), current_span().call(f"{_BATCHES}/CreateBatch") as span:
             metadata = self._credentials + caller + span.headers
             call = self._service.batches.CreateBatch(request, timeout=self._deadline_s, metadata=metadata)
             try:
-                return (await call).batch
+                batch = (await call).batch
+                _note(told, await call.initial_metadata())
+                return batch
             finally:
                 call.cancel()
 
@@ -159,15 +178,21 @@ class _Stubs:
 
 
 @contextmanager
-def _rpc_errors(model_id: str) -> Iterator[None]:
+def _rpc_errors(model_id: str, told: Told | None = None) -> Iterator[None]:
     """Turns what a call raises into an AiError."""
     try:
         yield
     except grpc.aio.AioRpcError as error:
+        _note(told, error.trailing_metadata())
         translated = from_rpc(error, model_id)
         if translated.reason in ("INTERNAL", "MODEL_NOT_READY"):
             logger.error("the service failed: %s%s", error.code().name, _shown(error))
         raise translated from error
+
+
+def _note(told: Told | None, metadata: Iterable[tuple[str, str | bytes]]) -> None:
+    if told is not None:
+        told.update({name: str(value) for name, value in metadata if name.startswith("x-ratelimit-")})
 
 
 def _shown(error: grpc.aio.AioRpcError) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import TypeVar
+from urllib.parse import quote
 
 from aiohttp import web
 from runstream.v1 import text_generation_pb2 as pb
@@ -15,6 +16,7 @@ from bridge.upstream.client import SERVICE, Metadata
 from bridge.upstream.finish_reasons import FINISH_REASONS
 from bridge.upstream.forced_calls import check_forced_call, is_call_forced
 from bridge.upstream.models import MODELS
+from bridge.upstream.rate_limits import USED_UP
 from bridge.upstream.room import ROOM
 
 Item = TypeVar("Item")
@@ -27,8 +29,9 @@ async def generate(http_request: web.Request, request: pb.RunRequest) -> pb.RunR
         AiError: The service refused or failed, or a call that was forced is cut.
     """
     async with http_request.app[DRAIN].running():
-        with http_request.app[ROOM].taken(http_request[ACCESS].account, request.model):
-            answer = await http_request.app[SERVICE].run(request, caller(http_request))
+        room = http_request.app[ROOM].taken(http_request[ACCESS].account, request.model)
+        with room, http_request.app[USED_UP].noted(http_request) as told:
+            answer = await http_request.app[SERVICE].run(request, caller(http_request), told)
     http_request[ACCESS].served_model = answer.served_model
     _note_end(http_request, answer)
     check_forced_call(request, answer, has_tool_calls=bool(answer.tool_calls))
@@ -50,8 +53,9 @@ async def generate_stream(
         params.max_tokens, params.max_tokens_is_default = model.default_max_tokens_streamed, True
     is_forced, has_tool_calls = is_call_forced(request), False
     access = http_request[ACCESS]
-    with http_request.app[ROOM].taken(access.account, request.model):
-        async with aclosing(http_request.app[SERVICE].run_stream(request, caller(http_request))) as parts:
+    room = http_request.app[ROOM].taken(access.account, request.model)
+    with room, http_request.app[USED_UP].noted(http_request) as told:
+        async with aclosing(http_request.app[SERVICE].run_stream(request, caller(http_request), told)) as parts:
             async for part in parts:
                 access.served_model = part.served_model
                 if is_forced:
@@ -104,4 +108,10 @@ def stand_in_headers(model_id: str, served_model: str) -> dict[str, str]:
 def caller(http_request: web.Request) -> Metadata:
     """The metadata that tells the service for whom it is asked; the request is identified."""
     access = http_request[ACCESS]
-    return (("x-runstream-account", access.account), ("x-runstream-request-id", access.request_id))
+    told = {
+        "x-runstream-account": access.account,
+        "x-runstream-request-id": access.request_id,
+        "x-runstream-token": quote(access.token, safe=""),  # a name may have any letters, metadata may not
+        "x-runstream-limits": access.limits,
+    }
+    return tuple((name, value) for name, value in told.items() if value)

@@ -16,6 +16,7 @@ from bridge.upstream.client import SERVICE
 from bridge.upstream.field_paths import in_the_clients_words
 from bridge.upstream.forced_calls import check_forced_call
 from bridge.upstream.generation import caller
+from bridge.upstream.rate_limits import USED_UP
 from bridge.workers_ai.batch_requests import NewBatch, Poll
 from bridge.workers_ai.envelope import native_result, usage
 
@@ -49,7 +50,9 @@ async def answer_batch(http_request: web.Request, model_id: str, run_body: NewBa
     async with http_request.app[DRAIN].running():
         if isinstance(run_body, NewBatch):
             new = batches_pb2.CreateBatchRequest(account=account, model=model_id, items=run_body.items)
-            return _unfinished(await http_request.app[SERVICE].create_batch(new, caller(http_request)), "queued")
+            with http_request.app[USED_UP].noted(http_request) as told:
+                batch = await http_request.app[SERVICE].create_batch(new, caller(http_request), told)
+            return _unfinished(batch, "queued")
         sought = batches_pb2.GetBatchRequest(account=account, batch_id=run_body.request_id)
         batch = await http_request.app[SERVICE].get_batch(sought, caller(http_request))
         if batch.model != model_id:

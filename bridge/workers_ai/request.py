@@ -7,6 +7,7 @@ from aiohttp import web
 from bridge.errors import AiError
 from bridge.http.access_log import ACCESS
 from bridge.http.body import MAX_BODY_BYTES, MAX_INLINE_BYTES, MAX_VALUES, json_errors, parse_json
+from bridge.upstream.rate_limits import USED_UP
 from bridge.upstream.room import ROOM
 from bridge.workers_ai.batch_requests import MAX_BATCH_VALUES, NewBatch, Poll, to_batch, to_poll
 from bridge.workers_ai.schema import check_input
@@ -79,7 +80,7 @@ def to_run_body(model_id: str, value: object, num_bytes: int, *, is_queued: bool
 
 
 def check_room(http_request: web.Request, model_id: str, body: bytes | None = None) -> None:
-    """Refuses a request that the service would have no room for, before its body is parsed; not one about batches.
+    """Refuses a request that the service would refuse whatever it asks, before it is parsed; not one about batches.
 
     Args:
         http_request: The request, identified.
@@ -87,7 +88,7 @@ def check_room(http_request: web.Request, model_id: str, body: bytes | None = No
         body: What it is, if it was read.
 
     Raises:
-        AiError: There is no room.
+        AiError: There is no room, or its token has asked for as much as it may.
     """
     if body is None:
         # What is short is here already, and may be about a batch.
@@ -95,6 +96,7 @@ def check_room(http_request: web.Request, model_id: str, body: bytes | None = No
     else:
         may_be_about_batch = any(name in body for name in (b'"request_id"', b'"requests"', b'"queueRequest"'))
     if not may_be_about_batch:
+        http_request.app[USED_UP].check(http_request)
         http_request.app[ROOM].check(http_request[ACCESS].account, model_id)
 
 

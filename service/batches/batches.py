@@ -47,6 +47,7 @@ class Batches:
         metrics: Gets counts.
         ttl_s: For how many seconds a batch and its results are kept once it is done.
         clock: Tells the time, in seconds since 1970; None for one that does not jump when the machine's is set.
+        charge: Is called for each answer, with the batch's id and how many tokens it has.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Batches:
         metrics: Metrics,
         ttl_s: float,
         clock: Callable[[], float] | None = None,
+        charge: Callable[[str, int], None] = lambda batch_id, num_tokens: None,
     ) -> None:
         self._models = models
         self._generator = generator
         self._metrics = metrics
         self._ttl_s = ttl_s
         self._clock = clock or SteadyClock()
+        self._charge = charge
         self._troubles = DiskTroubles(metrics.count_batch_store_error)
         self._thread: StoreThread | None = None
         self._is_draining = False
@@ -94,7 +97,14 @@ class Batches:
         names = functools.partial(self._models.answered_by, model)
         on_end = self._metrics.count_batch_items
         lane = Lane(
-            model, names, self._generator, self._thread, troubles=self._troubles, clock=self._clock, on_end=on_end
+            model,
+            names,
+            self._generator,
+            self._thread,
+            troubles=self._troubles,
+            clock=self._clock,
+            on_end=on_end,
+            charge=self._charge,
         )
         self._lanes.append(lane)
         self._run(lane.run())

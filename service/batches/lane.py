@@ -46,6 +46,7 @@ class Lane:
         troubles: Are told when it fails.
         clock: Tells the time, in seconds since 1970.
         on_end: Is called for each item that got its result, with the model's id and "succeeded" or why it failed.
+        charge: Is called for each answer, with the batch's id and how many tokens prompt and completion have.
         longest_pause_s: How long it waits at most before it tries again what did not work.
     """
 
@@ -59,6 +60,7 @@ class Lane:
         troubles: DiskTroubles,
         clock: Callable[[], float],
         on_end: OnEnd,
+        charge: Callable[[str, int], None] = lambda batch_id, num_tokens: None,
         longest_pause_s: float = 5.0,
     ) -> None:
         self._model = model
@@ -68,6 +70,7 @@ class Lane:
         self._troubles = troubles
         self._clock = clock
         self._on_end = on_end
+        self._charge = charge
         self._longest_pause_s = longest_pause_s
         self._returned: list[WaitingItem] = []
         self._suspects: deque[WaitingItem] = deque()
@@ -176,7 +179,9 @@ class Lane:
         record = RequestRecord(f"{item.batch_id}/{item.index}", account=item.account, model=request.model)
         try:
             async with aclosing(self._generator.generate(request, record.id, item.account)) as parts:
-                return join([record.note(part) async for part in parts])
+                answer = join([record.note(part) async for part in parts])
+            self._charge(item.batch_id, answer.usage.prompt_tokens + answer.usage.completion_tokens)
+            return answer
         except RunstreamError as error:
             record.error = error.for_log
             raise

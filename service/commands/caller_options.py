@@ -1,4 +1,4 @@
-"""The options of `python -m service` that say who may call: connections, TLS, tokens."""
+"""The options of `python -m service` that say who may call: connections, TLS, tokens and their limits."""
 
 import functools
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from accounts.limits import MAX_LIMIT
 from service.commands import option_values
 from service.config import DEFAULT_MAX_CONNECTIONS
 
@@ -15,6 +16,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 _option = functools.partial(click.option, show_envvar=True, show_default=True)
 _optional = functools.partial(click.option, show_envvar=True, default="")
 _file = functools.partial(_optional, default=None, type=click.Path(path_type=Path))
+_limit = functools.partial(_option, type=click.IntRange(0, MAX_LIMIT), default=0)
 _SECONDS = click.FloatRange(min=0, min_open=True)
 
 _OPTIONS: Final[list[Callable[[Any], Any]]] = [
@@ -58,6 +60,9 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
         "--token-file",
         help="Who may call: a token file as `python -m bridge token new` writes it, read again whenever it changes.",
     ),
+    _limit("--requests-per-minute", help="Of each token whose line does not say how many; 0 for any number."),
+    _limit("--tokens-per-minute", help="The same of the tokens of prompts and completions together."),
+    _limit("--concurrent-streams", help="The same of completions at the same time, whole ones included."),
     _option("--allow-anonymous", is_flag=True, help="Listen beyond loopback without a token."),
     _option("--allow-plaintext-token", is_flag=True, help="Listen beyond loopback with a token and without TLS."),
 ]

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 from accounts.certificates import UnnamedCertificateError, first_name, line_by_certificate
 from accounts.known_tokens import (
@@ -21,11 +22,15 @@ from accounts.tokens import ACCOUNT, ANY_ACCOUNT, LOCAL_ACCOUNT, Token, hash_tok
 from service.config import ConfigError
 from service.errors import InvalidRequestError, PermissionDeniedError, UnauthenticatedError
 from service.rpc.calls import ServicerContext
+from service.rpc.rate_limits import RateLimits
 
 ACCOUNT_HEADER: Final = "x-runstream-account"
+TOKEN_HEADER: Final = "x-runstream-token"  # noqa: S105 - a name
+LIMITS_HEADER: Final = "x-runstream-limits"
 
 _AUTHORIZATION: Final = "authorization"
 _SCHEME: Final = "bearer "
+_MAX_NAME_CHARACTERS: Final = 128
 
 # gRPC's names of what a verified certificate says.
 _NAMES: Final = ("peer_dns", "peer_uri", "x509_common_name")
@@ -46,6 +51,11 @@ class Caller:
     token: str = ""
     is_peer: bool = False
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """By what its use is counted."""
+        return self.account, self.token
 
     def account_of(self, named: str) -> str:
         """The account of a request with an `account` field.
@@ -78,11 +88,18 @@ class Callers:
     Args:
         tokens: Those that there are; None trusts everybody, as a peer, unless certificates are asked for.
         tls_peers: The names of the certificates that are trusted peers'; None if callers need no certificate.
+        limits: What they may ask for; None for no defaults.
+
+    Attributes:
+        limits: What callers may ask for.
     """
 
-    def __init__(self, tokens: Tokens | None, tls_peers: frozenset[str] | None = None) -> None:
+    def __init__(
+        self, tokens: Tokens | None, tls_peers: frozenset[str] | None = None, limits: RateLimits | None = None
+    ) -> None:
         self._tokens = tokens
         self._tls_peers = tls_peers
+        self.limits = limits or RateLimits(Limits())
 
     def identify(self, context: ServicerContext) -> Caller:
         """Who makes a call.
@@ -95,11 +112,11 @@ class Callers:
         token, account = _token_of(context), _account_of(context)
         by_certificate = self._tls_peers is not None and (self._tokens is None or not token)
         if self._tokens is None and not by_certificate:
-            return Caller(account or LOCAL_ACCOUNT, is_peer=True)
+            return _for_others(context, Caller(account or LOCAL_ACCOUNT, is_peer=True))
         with _refusals():
             line = self._shown(context, account) if by_certificate else self._sent(token, account)
         own = LOCAL_ACCOUNT if line.is_peer else line.account
-        return Caller(account or own, line.name, line.is_peer, line.limits)
+        return _for_others(context, Caller(account or own, line.name, line.is_peer, line.limits))
 
     def _sent(self, token: str, account: str | None) -> Token:
         if not token:
@@ -110,6 +127,20 @@ class Callers:
     def _shown(self, context: ServicerContext, account: str | None) -> Token:
         assert self._tls_peers is not None
         return line_by_certificate(_name_of(context), self._tls_peers, account)
+
+
+def _for_others(context: ServicerContext, caller: Caller) -> Caller:
+    """The caller with the token and limits of whom it asks for, which a peer may tell."""
+    names, limits = _values(context, TOKEN_HEADER), _values(context, LIMITS_HEADER)
+    if not names and not limits:
+        return caller
+    if not caller.is_peer:
+        raise PermissionDeniedError(f"{TOKEN_HEADER} and {LIMITS_HEADER} are for peers: leave them out")
+    try:
+        told = Limits.read("".join(limits))
+    except ValueError as error:
+        raise InvalidRequestError(f"{LIMITS_HEADER}: {error}") from None
+    return replace(caller, token=unquote("".join(names))[:_MAX_NAME_CHARACTERS], limits=told)
 
 
 def open_tokens(shared: str, path: Path | None) -> Tokens | None:

@@ -8,7 +8,7 @@ from runstream.v1 import batches_pb2_grpc as pb_grpc
 
 from service.batches.batches import Batches
 from service.metrics import Metrics
-from service.rpc.auth import Callers
+from service.rpc.auth import Caller, Callers
 from service.rpc.calls import Calls, ServicerContext
 from service.rpc.request_id import request_id_of, tell_request_id
 from service.rpc.status import error_status
@@ -36,8 +36,12 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
         self, request: pb.CreateBatchRequest, context: ServicerContext
     ) -> pb.CreateBatchResponse:
         """Takes a batch."""
-        async with self._answering(request, context):
-            return pb.CreateBatchResponse(batch=await self._batches.create(request))
+        async with self._admitted(request, context) as (request_id, caller):
+            use = self._callers.limits.count(caller.key, caller.limits)
+            batch = await self._batches.create(request)
+            self._callers.limits.note_batch(batch.id, use)
+            await tell_request_id(context, request_id, *use.told())
+            return pb.CreateBatchResponse(batch=batch)
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: ServicerContext) -> pb.GetBatchResponse:  # noqa: N802
         """Tells about a batch."""
@@ -50,7 +54,7 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
     ) -> None:
         """Answers with the results that a batch has."""
         async with (
-            self._admitted(request, context) as request_id,
+            self._admitted(request, context) as (request_id, _),
             contextlib.aclosing(self._batches.results(request.account, request.batch_id)) as pages,
         ):
             await tell_request_id(context, request_id)
@@ -82,15 +86,16 @@ class BatchServicer(pb_grpc.BatchServiceServicer):
 
     @contextlib.asynccontextmanager
     async def _answering(self, request: _OfAccount, context: ServicerContext) -> AsyncIterator[None]:
-        async with self._admitted(request, context) as request_id:
+        async with self._admitted(request, context) as (request_id, _):
             yield
             await tell_request_id(context, request_id)
 
     @contextlib.asynccontextmanager
-    async def _admitted(self, request: _OfAccount, context: ServicerContext) -> AsyncIterator[str]:
-        """Holds a call while it is answered, and gives its request's id. An empty account is the caller's."""
+    async def _admitted(self, request: _OfAccount, context: ServicerContext) -> AsyncIterator[tuple[str, Caller]]:
+        """Holds a call while it is answered, and gives its id and who makes it, whose account an empty one is."""
         request_id = request_id_of(context)
         async with error_status(context, request_id, self._metrics.count_failure):
-            request.account = self._callers.identify(context).account_of(request.account)
+            caller = self._callers.identify(context)
+            request.account = caller.account_of(request.account)
             async with self._calls.admit(context):
-                yield request_id
+                yield request_id, caller

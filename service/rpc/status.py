@@ -89,6 +89,7 @@ def _log_end(request_id: str, record: RequestRecord | None, error: str) -> None:
 
 def _trailing(failure: RunstreamError, request_id: str) -> Iterator[tuple[str, str]]:
     yield REQUEST_ID_HEADER, request_id
+    yield from failure.trailing_metadata
     if failure.retry_after_s is not None:
         yield RETRY_PUSHBACK, str(1000 * failure.retry_after_s)
 

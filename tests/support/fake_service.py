@@ -57,6 +57,7 @@ class FakeService(
     """Answers with `answer`, `parts`, `model` and `batch`, and after those with `status` if there is one.
 
     Attributes:
+        told: Metadata of its answers and failures.
         model_status: What GetModel answers instead of `model`.
         failing: Statuses for the requests with some seeds, which get them once one with another seed has come.
         other_models: What ListModels lists after `model`.
@@ -83,6 +84,7 @@ class FakeService(
         self.other_models: list[models_pb2.Model] = []
         self.models_per_page = 1_000
         self.status: status_pb2.Status | None = None
+        self.told: tuple[tuple[str, str], ...] = ()
         self.model_status: status_pb2.Status | None = None
         self.failing: dict[int, status_pb2.Status] = {}
         self._others_came = asyncio.Event()
@@ -112,12 +114,15 @@ class FakeService(
             await self._fail_by_seed(request, context)
             await self.gate.wait()
             await self._fail(context, self.status)
+            await context.send_initial_metadata(self.told)
             return self.answer
 
     async def RunStream(self, request, context):  # noqa: N802
         """Answers `parts`, then `status`."""
         with self._call(request, context):
             await self._fail_by_seed(request, context)
+            if self.parts:
+                await context.send_initial_metadata(self.told)
             for number, message in enumerate(self.parts):
                 if number:
                     await self.gate.wait()
@@ -194,7 +199,8 @@ class FakeService(
 
     async def _fail(self, context, status: status_pb2.Status | None) -> None:
         if status is not None:
-            await context.abort_with_status(rpc_status.to_status(status))
+            made = rpc_status.to_status(status)
+            await context.abort(made.code, made.details, (*made.trailing_metadata, *self.told))
 
     def _call(self, request, context):
         self.requests.append(request)

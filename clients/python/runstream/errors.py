@@ -8,6 +8,7 @@
     ├── WeightsMissingError            WEIGHTS_MISSING
     ├── ModelNotReadyError             MODEL_NOT_READY         has retry_after_s
     ├── QueueFullError                 QUEUE_FULL              has retry_after_s
+    ├── RateLimitedError               RATE_LIMITED            has retry_after_s
     ├── DeadlineExceededError          DEADLINE_EXCEEDED       also at the client's own deadline
     ├── EngineFailedError              ENGINE_FAILED
     ├── InternalError                  INTERNAL
@@ -120,6 +121,13 @@ class QueueFullError(RunstreamError):
     """As much waits as may: ask again after `retry_after_s`."""
 
     default_reason = "QUEUE_FULL"
+    default_code = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+class RateLimitedError(RunstreamError):
+    """The token has asked for as much as it may: ask again after `retry_after_s`. `metadata` tells which `limit`."""
+
+    default_reason = "RATE_LIMITED"
     default_code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 

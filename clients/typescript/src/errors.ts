@@ -9,6 +9,7 @@
  *     ├── WeightsMissingError            WEIGHTS_MISSING
  *     ├── ModelNotReadyError             MODEL_NOT_READY         has retryAfterS
  *     ├── QueueFullError                 QUEUE_FULL              has retryAfterS
+ *     ├── RateLimitedError               RATE_LIMITED            has retryAfterS
  *     ├── DeadlineExceededError          DEADLINE_EXCEEDED       also at the client's own deadline
  *     ├── EngineFailedError              ENGINE_FAILED
  *     ├── InternalError                  INTERNAL
@@ -113,6 +114,12 @@ export class QueueFullError extends RunstreamError {
   static override readonly defaultCode = Code.ResourceExhausted;
 }
 
+/** The token has asked for as much as it may: ask again after `retryAfterS`. `metadata` has which `limit` it is. */
+export class RateLimitedError extends RunstreamError {
+  static override readonly defaultReason = "RATE_LIMITED";
+  static override readonly defaultCode = Code.ResourceExhausted;
+}
+
 /** The deadline passed before the answer was whole: ask for less, or give `timeoutS`. */
 export class DeadlineExceededError extends RunstreamError {
   static override readonly defaultReason = "DEADLINE_EXCEEDED";
@@ -191,6 +198,7 @@ const BY_REASON: ReadonlyMap<string, ErrorClass> = new Map(
     WeightsMissingError,
     ModelNotReadyError,
     QueueFullError,
+    RateLimitedError,
     DeadlineExceededError,
     EngineFailedError,
     InternalError,

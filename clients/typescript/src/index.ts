@@ -19,6 +19,7 @@ export {
   ModelNotReadyError,
   PermissionDeniedError,
   QueueFullError,
+  RateLimitedError,
   RunstreamError,
   UnauthenticatedError,
   UnreachableError,

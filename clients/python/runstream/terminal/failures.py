@@ -28,6 +28,7 @@ UNREAD: Final = 128 + signal.SIGPIPE
 _UNAVAILABLE: Final = (
     errors.UnreachableError,
     errors.QueueFullError,
+    errors.RateLimitedError,
     errors.ModelNotReadyError,
     errors.DeadlineExceededError,
     errors.CallCancelledError,

@@ -75,6 +75,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The call's token is good, but not for the account that it names, or not for
     what it asks. Status PERMISSION_DENIED.
     """
+    ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 16
+    """The call's token has asked for as much as it may: `limit` of the metadata
+    is "requests-per-minute", "tokens-per-minute" or "concurrent-streams".
+    Status RESOURCE_EXHAUSTED, with google.rpc.RetryInfo.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Lists what google.rpc.ErrorInfo.reason can be where its domain is
@@ -134,5 +139,10 @@ BatchItemFailure.
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 15
 """The call's token is good, but not for the account that it names, or not for
 what it asks. Status PERMISSION_DENIED.
+"""
+ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 16
+"""The call's token has asked for as much as it may: `limit` of the metadata
+is "requests-per-minute", "tokens-per-minute" or "concurrent-streams".
+Status RESOURCE_EXHAUSTED, with google.rpc.RetryInfo.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -153,6 +153,16 @@ public enum ErrorReason
    * <code>ERROR_REASON_PERMISSION_DENIED = 15;</code>
    */
   ERROR_REASON_PERMISSION_DENIED(15),
+  /**
+   * <pre>
+   * The call's token has asked for as much as it may: `limit` of the metadata
+   * is "requests-per-minute", "tokens-per-minute" or "concurrent-streams".
+   * Status RESOURCE_EXHAUSTED, with google.rpc.RetryInfo.
+   * </pre>
+   *
+   * <code>ERROR_REASON_RATE_LIMITED = 16;</code>
+   */
+  ERROR_REASON_RATE_LIMITED(16),
   UNRECOGNIZED(-1),
   ;
 
@@ -295,6 +305,16 @@ public enum ErrorReason
    * <code>ERROR_REASON_PERMISSION_DENIED = 15;</code>
    */
   public static final int ERROR_REASON_PERMISSION_DENIED_VALUE = 15;
+  /**
+   * <pre>
+   * The call's token has asked for as much as it may: `limit` of the metadata
+   * is "requests-per-minute", "tokens-per-minute" or "concurrent-streams".
+   * Status RESOURCE_EXHAUSTED, with google.rpc.RetryInfo.
+   * </pre>
+   *
+   * <code>ERROR_REASON_RATE_LIMITED = 16;</code>
+   */
+  public static final int ERROR_REASON_RATE_LIMITED_VALUE = 16;
 
 
   public final int getNumber() {
@@ -337,6 +357,7 @@ public enum ErrorReason
       case 13: return ERROR_REASON_BATCHES_DISABLED;
       case 14: return ERROR_REASON_CANCELLED;
       case 15: return ERROR_REASON_PERMISSION_DENIED;
+      case 16: return ERROR_REASON_RATE_LIMITED;
       default: return null;
     }
   }
