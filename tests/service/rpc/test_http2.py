@@ -6,8 +6,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
+from bench.serving.http2_flood import flood
 from service.rpc.http2 import MAX_METADATA_BYTES
-from tests.support.http2_floods import flood
 from tests.support.running_service import ask, config, run_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
