@@ -100,7 +100,7 @@ async def bench(by: str, over: str, seconds: float, rounds: int, deadline_s: flo
 @click.option("--seconds", default=12.0, show_default=True, help="How long each load is.")
 @click.option("--rounds", default=2, show_default=True, type=click.IntRange(min=1))
 @click.option("--factors", default="0.5,1,2,3,5,10", show_default=True, help="Multiples of the capacity, with commas.")
-@click.option("--deadline-s", default=3.0, show_default=True, help="What takes longer is late.")
+@click.option("--deadline-s", default=5.0, show_default=True, help="What takes longer is late.")
 def main(by: str, over: str, seconds: float, rounds: int, factors: str, deadline_s: float) -> None:
     each = [float(factor) for factor in factors.split(",")]
     asyncio.run(bench(by, over, seconds, rounds, deadline_s, each))
