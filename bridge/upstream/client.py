@@ -23,6 +23,9 @@ Told = dict[str, str]
 
 HEALTH_TIMEOUT_S: Final = 2.0
 
+# What a service answers that lets the bridge not act for others.
+STRANGER: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
+
 _GENERATION: Final = "runstream.v1.TextGenerationService"
 _BATCHES: Final = "runstream.v1.BatchService"
 
@@ -196,7 +199,9 @@ def _note(told: Told | None, metadata: Iterable[tuple[str, str | bytes]]) -> Non
 
 
 def _shown(error: grpc.aio.AioRpcError) -> str:
-    """What gRPC says of a connection; what a server says may quote the request."""
+    """What gRPC says of a connection, or what to change; what a server says may quote the request."""
+    if error.code() in STRANGER:
+        return ": it takes this bridge for no trusted peer, see --service-token, or --tls-peers of the service"
     return f": {clipped(error.details() or '')!r}" if error.code() is grpc.StatusCode.UNAVAILABLE else ""
 
 
