@@ -171,7 +171,7 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     "--write-timeout-s",
     default=Config.write_timeout_s,
     type=SECONDS,
-    help="Most seconds in which a client takes nothing of its answer; then its connection ends, and its generation.",
+    help="Most seconds in which a client takes less than 16 KiB of what is written; then its connection ends.",
 )
 @option(
     "--shutdown-grace-s",

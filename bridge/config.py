@@ -39,7 +39,7 @@ class Config:
         head_timeout_s: How many seconds the head of a request, or a TLS handshake, may take to come.
         body_timeout_s: How many seconds a body may take to come; a long one gets some more, see `http.body`.
         idle_timeout_s: How many seconds a connection is kept between two requests.
-        write_timeout_s: How many seconds a client may take nothing of its answer.
+        write_timeout_s: How many seconds a client may take next to nothing of its answer.
         shutdown_grace_s: The most seconds that running answers get to end when the bridge is told to.
         otlp_endpoint: Where traces go by OTLP; empty for where OpenTelemetry's variables say, if they do.
         workers: How many processes share the address.

@@ -4,7 +4,11 @@ Bodies have their own limit, see `body`; the wait between two requests is aiohtt
 """
 
 import asyncio
+import contextlib
+import fcntl
 import logging
+import struct
+import termios
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -21,6 +25,9 @@ PRODUCT: Final = "Runstream"
 # All that stands before a body; aiohttp limits each line of it to 8,190 bytes, and their number to 128.
 MAX_HEAD_BYTES: Final = 64 * 1024
 
+# A client that takes so much while it is waited for gets as much time again.
+LEAST_TAKEN_BYTES: Final = 16 * 1024
+
 # How many requests may wait on a connection behind the one that is being answered.
 MAX_PIPELINED: Final = 8
 
@@ -31,7 +38,7 @@ class Patience:
 
     Attributes:
         head_s: For the head of a request, from its first byte on; for the first byte, from the beginning.
-        write_s: For a client to take what is written.
+        write_s: For a client to take `LEAST_TAKEN_BYTES` of what is written, or the rest of it.
     """
 
     head_s: float
@@ -68,6 +75,7 @@ class TimedConnection(web.RequestHandler):
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
         self._num_head_bytes = 0
+        self._num_unread_bytes = 0
 
     @property
     def is_idle(self) -> bool:
@@ -122,8 +130,7 @@ class TimedConnection(web.RequestHandler):
         try:
             await super().start()
         finally:
-            if self._stream is not None:
-                self._start_write_timer()
+            self._start_write_timer()
 
     def abort(self) -> None:
         """Ends the connection at once, whatever is not sent yet."""
@@ -156,7 +163,8 @@ class TimedConnection(web.RequestHandler):
         self.force_close()
 
     def _start_write_timer(self) -> None:
-        if self._write_timer is None:
+        if self._write_timer is None and self._stream is not None:
+            self._num_unread_bytes = _num_unread_bytes(self._stream)
             self._write_timer = self._loop.call_later(self._patience.write_s, self._end_slow_reader)
 
     def _end_slow_reader(self) -> None:
@@ -164,10 +172,14 @@ class TimedConnection(web.RequestHandler):
         if self._stream is None:
             return
         if self._stream.get_write_buffer_size():
+            if self._num_unread_bytes - _num_unread_bytes(self._stream) >= LEAST_TAKEN_BYTES:
+                self._start_write_timer()
+                return
+            limit_s = self._patience.write_s
             self._open_connections.count_end("slow_reader")
-            logger.warning("a client took nothing of its answer for %g s: its connection ends", self._patience.write_s)
+            logger.warning("a client took next to nothing of its answer for %g s: its connection ends", limit_s)
             if self._current_request is not None and ACCESS in self._current_request:
-                self._current_request[ACCESS].error = f"SLOW_READER: {self._patience.write_s:g} s"
+                self._current_request[ACCESS].error = f"SLOW_READER: {limit_s:g} s"
         self._stream.abort()
 
     def _stop_head_timer(self) -> None:
@@ -179,3 +191,11 @@ class TimedConnection(web.RequestHandler):
         if self._write_timer is not None:
             self._write_timer.cancel()
             self._write_timer = None
+
+
+def _num_unread_bytes(transport: asyncio.Transport) -> int:
+    """How much of what was written its reader has not taken, what waits in the kernel included where that tells."""
+    in_kernel = b"\0" * struct.calcsize("i")
+    with contextlib.suppress(OSError):
+        in_kernel = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, in_kernel)
+    return transport.get_write_buffer_size() + int(struct.unpack("i", in_kernel)[0])

@@ -141,7 +141,7 @@ async def test_a_stopped_reader_is_named_in_the_log(start_bridge, service, caplo
     async with connected(bridge, post(STREAM), receive_buffer=4096) as (reader, _):
         await service.cancelled.wait()
         await rest_of(reader)
-    assert "a client took nothing of its answer for 0.1 s" in caplog.text
+    assert "a client took next to nothing of its answer for 0.1 s" in caplog.text
     assert "error='SLOW_READER: 0.1 s'" in caplog.text
 
 
@@ -153,3 +153,11 @@ async def test_a_reader_of_a_whole_answer_that_stops_ends_its_connection(start_b
         while not await ended(bridge, "slow_reader"):
             pass
         assert len(await rest_of(reader)) < 15_000_000
+
+
+async def test_a_reader_of_a_large_answer_has_the_time_that_it_needs(start_bridge, service):
+    bridge = await start_bridge(write_timeout_s=0.3)
+    service.answer.text = "x" * 8_000_000
+    async with connected(bridge, post(headers="Connection: close\r\n"), receive_buffer=65_536) as (reader, _):
+        assert len(await rest_of(reader)) > 8_000_000
+    assert not await ended(bridge, "slow_reader")
