@@ -183,7 +183,7 @@ def _config(context: click.Context, **changes: Any) -> ServiceConfig:
     """The settings that serving would have, with some changed."""
     assert context.parent is not None
     settings = {name: value for name, value in context.parent.params.items() if name not in _UNUSED_SETTINGS}
-    return ServiceConfig(**{**settings, "token": "", "stand_in": "", **changes})
+    return ServiceConfig(**{**settings, "token": "", "token_file": None, "stand_in": "", **changes})
 
 
 def _row(model: CatalogModel) -> tuple[str, str, str, str, str, str]:
