@@ -14,7 +14,7 @@ import { Stream } from "./streams.js";
 import { BatchService } from "./stubs/runstream/v1/batches_pb.js";
 import { ModelService } from "./stubs/runstream/v1/models_pb.js";
 import { CountTokensRequestSchema, RunRequestSchema, TextGenerationService } from "./stubs/runstream/v1/text_generation_pb.js";
-import { checked, flag, integer, object, text } from "./values.js";
+import { checked, flag, integer, object } from "./values.js";
 
 const MAX_ATTEMPTS = 5;
 
