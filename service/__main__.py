@@ -212,6 +212,12 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     default=86_400.0,
     help="How long a batch and its results are kept once it is done, in seconds.",
 )
+@_option(
+    "--edge-workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="How many processes have gRPC's connections, each on a core of its own, in front of the same engines.",
+)
 # For benchmarks and tests of everything around an engine; the command speaks engine_protocol on its pipes.
 @_option(
     "--engine-command",

@@ -55,6 +55,7 @@ class ServiceConfig:
         unload_idle_s: After how long without a request a model is unloaded; 0 for never.
         memory_budget_mib: What the models take together at most, on each device; 0 for what is free there.
         tls_cert, tls_key: The files of the certificate with which gRPC speaks TLS, and of its key; None for plain text.
+        edge_workers: How many processes have gRPC's connections; 1 for the service's own.
         engine_command: The command that starts an engine's process; empty for the engine's own.
         tls_peers: The names whose certificates are trusted peers', which may name the account of a call.
         tls_client_ca: The file of the certificates that those of callers must come from; None if callers need none.
@@ -106,6 +107,7 @@ class ServiceConfig:
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     concurrent_streams: int = 0
+    edge_workers: int = 1
     engine_command: tuple[str, ...] = ()
     otlp_endpoint: str = ""
     log_format: str = "text"
@@ -117,6 +119,8 @@ class ServiceConfig:
         _ = self.tls_files
         if self.tls_peers and not self.tls_client_ca:
             raise ConfigError("--tls-peers names certificates: give --tls-client-ca, of which they come, too")
+        if self.edge_workers > 1 and self.unix_path:
+            raise ConfigError(f"--edge-workers {self.edge_workers} needs a port to share: give --host an address")
         try:
             check_accelerations(self.accelerations, self.tensor_parallel)
         except AccelerationError as error:

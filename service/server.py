@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from runstream.v1 import (
 from service.batches.batches import Batches
 from service.catalog import load_catalog
 from service.config import ServiceConfig
+from service.edge_workers.workers import EdgeWorkers, Options
 from service.event_loop_lag import EventLoopLag
 from service.generation import TextGenerator
 from service.metrics import Metrics, Watched
@@ -31,6 +31,7 @@ from service.models.opening import open_models
 from service.rpc.auth import Callers, open_tokens
 from service.rpc.batches import BatchServicer
 from service.rpc.calls import Calls
+from service.rpc.grpc_log import quiet_grpc
 from service.rpc.health import Health
 from service.rpc.http2 import server_options
 from service.rpc.models import ModelServicer
@@ -50,10 +51,7 @@ _FILES = (text_generation_pb2.DESCRIPTOR, models_pb2.DESCRIPTOR, batches_pb2.DES
 _SERVICES = tuple(service.full_name for file in _FILES for service in file.services_by_name.values())
 _STOP_GRACE_S = 0.5
 
-# It writes a traceback with up to 16 KiB that a client chose, whenever metadata that is not UTF-8 is read.
-logging.getLogger("grpc._cython.cygrpc").addFilter(
-    lambda record: not record.getMessage().startswith("Invalid encoding")
-)
+quiet_grpc()
 
 
 class Service:
@@ -91,6 +89,11 @@ class Service:
         self._health = Health(self.models, _SERVICES)
         self._server = self._grpc_server()
         self._ends = contextlib.AsyncExitStack()
+
+    @property
+    def edge_workers(self) -> EdgeWorkers | None:
+        """The processes that have gRPC's connections; None if this one has them."""
+        return self._server if isinstance(self._server, EdgeWorkers) else None
 
     async def start(self) -> None:
         """Listens, then loads; calls wait for their model, for as long as the config says.
@@ -136,14 +139,15 @@ class Service:
         self._generator.close()
         await asyncio.to_thread(self._tracing.close)
 
-    def _grpc_server(self) -> grpc.aio.Server:
+    def _grpc_server(self) -> grpc.aio.Server | EdgeWorkers:
         tokens = open_tokens(self._config.token, self._config.token_file)
         callers = Callers(tokens, self._config.trusted_names, self._limits)
         options = server_options(self._config.max_connections, self._config.max_streams_per_connection)
         slow_readers = SlowReaders(self._config.write_timeout_s, self._metrics.count_slow_reader)
         messages = RequestMessages(self._config.default_timeout_s, self._metrics.count_failure)
         traced = [TracedCalls(self._tracing)] if self._tracing.is_on else []
-        server = grpc.aio.server(interceptors=[*traced, messages], options=options)
+        made = self._bare_server([*traced, messages], options)
+        server: Any = made  # the stubs want grpc.aio's own
         text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(
             TextGenerationServicer(self._generator, self.calls, callers, self._metrics, slow_readers), server
         )
@@ -153,7 +157,14 @@ class Service:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
         Reflection((*_FILES, health_pb2.DESCRIPTOR), callers, self._metrics.count_failure).add_to(server)
-        return server
+        return made
+
+    def _bare_server(
+        self, interceptors: list[grpc.aio.ServerInterceptor], options: Options
+    ) -> grpc.aio.Server | EdgeWorkers:
+        if self._config.edge_workers > 1:
+            return EdgeWorkers(self._config, interceptors, options)
+        return grpc.aio.server(interceptors=interceptors, options=options)
 
     def _listen(self) -> None:
         config = self._config
@@ -171,6 +182,8 @@ class Service:
             self._ends.callback(stop)
 
     def _add_port(self, where: str) -> int:
+        if isinstance(self._server, EdgeWorkers):
+            return self._server.take_port()
         if files := self._config.tls_files:
             return self._server.add_secure_port(where, server_credentials(files))
         return self._server.add_insecure_port(where)
