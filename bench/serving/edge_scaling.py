@@ -5,7 +5,8 @@
 A scripted engine puts out tokens, one step or four in each message, so that none of what is measured is the model's.
 Service and bridge run as processes of their own. This process is the client: over gRPC it leaves messages as bytes,
 over REST it looks at the last event only, so that it takes little itself. Rounds are interleaved, the table gives
-medians. With fewer cores than processes only the CPU time per token tells something. Linux only.
+medians. One bridge has `--workers`, the service as many `--edge-workers`.
+With fewer cores than processes only the CPU time per token tells something. Linux only.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -30,9 +31,11 @@ from bench.serving.server import Server, running_server
 MODEL: Final = "@runstream/demo"
 PROMPT: Final = "The quick brown fox jumps over the lazy dog. "
 STEPS_PER_MESSAGE: Final = (1, 4)
+NUM_CHANNELS: Final = 16
+OWN_CONNECTION: Final = (("grpc.use_local_subchannel_pool", 1),)
 RUN_STREAM: Final = "/runstream.v1.TextGenerationService/RunStream"
-COLUMNS: Final = ("way", "bridge processes", "steps per message", "tokens/s", "tokens per message to the client")
-PROCESSES: Final = ("bridge", "service", "engine")
+COLUMNS: Final = ("way", "processes", "steps per message", "tokens/s", "tokens per message to the client")
+PROCESSES: Final = ("bridge", "edge workers", "service", "engine")
 
 
 @dataclass(frozen=True)
@@ -74,17 +77,21 @@ async def over_grpc(server: Server, load: Load, came: Came) -> None:
     """Asks the service; messages stay bytes."""
     params = pb.SamplingParams(max_tokens=load.num_tokens)
     request = pb.RunRequest(model=MODEL, prompt=pb.Prompt(text=PROMPT, raw=True), sampling_params=params)
-    async with grpc.aio.insecure_channel(server.target) as channel:
-        call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(RUN_STREAM)
+    async with AsyncExitStack() as stack:
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(server.target, options=OWN_CONNECTION))
+            for _ in range(NUM_CHANNELS)
+        ]
 
-        async def ask() -> None:
+        async def ask(channel: grpc.aio.Channel) -> None:
+            call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(RUN_STREAM)
             last = b""
             async for message in call(request.SerializeToString()):
                 last = message
                 came.num_messages += 1
             came.num_tokens += pb.RunStreamResponse.FromString(last).usage.completion_tokens
 
-        await asyncio.gather(*(ask() for _ in range(load.num_streams)))
+        await asyncio.gather(*(ask(channels[number % NUM_CHANNELS]) for number in range(load.num_streams)))
 
 
 async def over_rest(server: Server, load: Load, came: Came) -> None:
@@ -110,10 +117,15 @@ WAYS: Final[dict[str, Way]] = {"gRPC": over_grpc, "REST, SSE": over_rest}
 
 
 def cpu_times_s(server: Server) -> dict[str, float]:
-    """The CPU time so far of each kind of process; of the bridge with all its workers."""
-    bridge = psutil.Process(server.pids["bridge"])
-    workers = [each.cpu_times() for each in bridge.children()]
-    return server.cpu_times_s() | {"bridge": sum(each.user + each.system for each in (bridge.cpu_times(), *workers))}
+    """The CPU time so far of each kind of process."""
+    bridge, service = (psutil.Process(server.pids[name]) for name in ("bridge", "service"))
+    edge_workers = [child for child in service.children() if child.pid != server.pids["engine"]]
+    return server.cpu_times_s() | {"bridge": _sum_s([bridge, *bridge.children()]), "edge workers": _sum_s(edge_workers)}
+
+
+def _sum_s(processes: list[psutil.Process]) -> float:
+    times = [process.cpu_times() for process in processes]
+    return sum(each.user + each.system for each in times)
 
 
 async def timed(way: Way, server: Server, load: Load) -> Took:
@@ -131,6 +143,7 @@ def start(stack: ExitStack, num_workers: int, steps_per_message: int, tokens_per
     engine = f"{sys.executable} -m bench.serving.scripted_engine"
     engine += f" --steps-per-message {steps_per_message} --tokens-per-s {tokens_per_s}"
     options = ("--engine-command", engine, "--max-num-seqs", "512", "--max-num-batched-tokens", "512")
+    options += ("--edge-workers", str(num_workers))
     return stack.enter_context(running_server(MODEL, None, 1, options, ("--workers", str(num_workers))))
 
 
@@ -141,8 +154,7 @@ async def bench(counts: list[int], load: Load, tokens_per_s: float, rounds: int)
             (num_workers, steps): start(stack, num_workers, steps, tokens_per_s)
             for num_workers, steps in itertools.product(counts, STEPS_PER_MESSAGE)
         }
-        # The number of the bridge's processes is nothing to who does without it.
-        cells = [(name, *each) for name in WAYS for each in servers if name != "gRPC" or each[0] == counts[0]]
+        cells = [(name, *each) for name in WAYS for each in servers]
         results: dict[tuple[str, int, int], list[Took]] = {cell: [] for cell in cells}
         for number in range(rounds + 1):
             print(f"round {number} of {rounds}" if number else "warming up", file=sys.stderr)
@@ -162,14 +174,12 @@ def print_table(results: dict[tuple[str, int, int], list[Took]], load: Load) -> 
         cpu_us = {process: statistics.median(took.cpu_us[process] for took in rounds) for process in PROCESSES}
         rate = statistics.median(took.rate for took in rounds)
         together = statistics.median(took.tokens_per_message for took in rounds)
-        has_bridge = name != "gRPC"
-        cpu = [f"{us:.1f}" if has_bridge or process != "bridge" else "" for process, us in cpu_us.items()]
-        processes = str(num_workers) if has_bridge else ""
-        print(f"| {' | '.join([name, processes, str(steps), f'{rate:.0f}', f'{together:.1f}', *cpu])} |")
+        cpu = [f"{us:.1f}" if us else "" for us in cpu_us.values()]
+        print(f"| {' | '.join([name, str(num_workers), str(steps), f'{rate:.0f}', f'{together:.1f}', *cpu])} |")
 
 
 @click.command(help=__doc__)
-@click.option("--workers", default="1,2,4", show_default=True, help="Processes of the bridge, with commas.")
+@click.option("--workers", default="1,2,4", show_default=True, help="Of the bridge and of the edge, with commas.")
 @click.option("--streams", default=64, show_default=True, type=click.IntRange(min=1))
 @click.option("--tokens", default=400, show_default=True, type=click.IntRange(min=1), help="Of each stream.")
 @click.option("--tokens-per-s", default=0.0, show_default=True, help="The engine's; 0 for all it can.")

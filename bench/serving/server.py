@@ -49,7 +49,7 @@ def running_server(
         service, target = stack.enter_context(_started("service", *options))
         options = ["--port", "0", "--service", target, "--log-level", "WARNING", *bridge_options]
         bridge, url = stack.enter_context(_started("bridge", *options))
-        yield Server(target, url, {"bridge": bridge, "service": service, "engine": _only_child(service)})
+        yield Server(target, url, {"bridge": bridge, "service": service, "engine": _engine_of(service)})
 
 
 @contextlib.contextmanager
@@ -71,11 +71,12 @@ def _started(module: str, *options: str) -> Iterator[tuple[int, str]]:
         process.wait()
 
 
-def _only_child(pid: int) -> int:
-    """The process that a process has started, whichever of its threads has."""
-    lists = [(task / "children").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-    (child,) = " ".join(lists).split()
-    return int(child)
+def _engine_of(service: int) -> int:
+    """The engine's process, beside which a service may have edge workers."""
+    lists = [(task / "children").read_text() for task in Path(f"/proc/{service}/task").iterdir()]
+    children = map(int, " ".join(lists).split())
+    (engine,) = (pid for pid in children if b"edge_workers" not in Path(f"/proc/{pid}/cmdline").read_bytes())
+    return engine
 
 
 def cpu_time_s(pid: int) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 
+from logs.writing import write_log
 from service.config import ConfigError, ServiceConfig
 from service.edge_workers.link import Link
 from service.edge_workers.messages import (
@@ -28,7 +29,6 @@ from service.edge_workers.messages import (
     Wanted,
     Written,
 )
-from service.log_text import configure_logging
 from service.rpc.calls import ServicerContext
 from service.rpc.grpc_log import quiet_grpc
 from service.rpc.ports import address
@@ -121,6 +121,7 @@ async def work(end: socket.socket) -> None:
     """Serves until the service says otherwise, or is gone."""
     link = await Link.over(end)
     config, port, options = await link.receive() or sys.exit(1)
+    write_log("service", logging.INFO, config.log_format)
     forwarding = Forwarding(link)
     server = grpc.aio.server(handlers=[forwarding], options=options)
     try:
@@ -151,7 +152,6 @@ def _listen(server: grpc.aio.Server, config: ServiceConfig, port: int) -> None:
 def main() -> None:
     """Serves on the socket that the first argument names."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is for the service, which then drains
-    configure_logging("service", logging.INFO)
     quiet_grpc()
     asyncio.run(work(socket.socket(fileno=int(sys.argv[1]))))
 

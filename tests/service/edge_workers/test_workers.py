@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from typing import Any
 
 import grpc
 import psutil
@@ -37,8 +38,12 @@ async def channels(service, number):
         await asyncio.gather(*(channel.close() for channel in opened))
 
 
+def edge_workers_of(service) -> Any:
+    return service.service.edge_workers
+
+
 def pids_of(service):
-    return service.service.edge_workers.pids
+    return edge_workers_of(service).pids
 
 
 async def test_a_stream_and_an_answer_are_those_of_one_process(workers, running: RunningService):
@@ -138,9 +143,9 @@ async def test_one_that_is_killed_takes_its_own_calls_and_comes_back(catalog_fil
         ends = await asyncio.gather(*(code_of(call) for call in calls))
         assert ends.count(grpc.StatusCode.UNAVAILABLE) == num_its_own
         assert ends.count(grpc.StatusCode.OK) == len(calls) - num_its_own
-        engine = service.model.engine
+        engine: Any = service.model.engine
         await engine.wait_for(lambda: not engine.num_running)
-        await service.service.edge_workers.are_whole.wait()
+        await edge_workers_of(service).are_whole.wait()
         assert killed not in pids_of(service)
         assert len(pids_of(service)) == NUM_WORKERS
         answers = await asyncio.gather(*(each.text_generation.Run(ask(max_tokens=2)) for each in stubs))
