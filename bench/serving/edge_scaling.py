@@ -34,8 +34,14 @@ STEPS_PER_MESSAGE: Final = (1, 4)
 NUM_CHANNELS: Final = 16
 OWN_CONNECTION: Final = (("grpc.use_local_subchannel_pool", 1),)
 RUN_STREAM: Final = "/runstream.v1.TextGenerationService/RunStream"
-COLUMNS: Final = ("way", "processes", "steps per message", "tokens/s", "tokens per message to the client")
-PROCESSES: Final = ("bridge", "edge workers", "service", "engine")
+COLUMNS: Final[tuple[str, ...]] = (
+    "way",
+    "processes",
+    "steps per message",
+    "tokens/s",
+    "tokens per message to the client",
+)
+PROCESSES: Final[tuple[str, ...]] = ("bridge", "edge workers", "service", "engine")
 
 
 @dataclass(frozen=True)
@@ -142,8 +148,8 @@ def start(stack: ExitStack, num_workers: int, steps_per_message: int, tokens_per
     """Starts service and bridge in front of a scripted engine."""
     engine = f"{sys.executable} -m bench.serving.scripted_engine"
     engine += f" --steps-per-message {steps_per_message} --tokens-per-s {tokens_per_s}"
-    options = ("--engine-command", engine, "--max-num-seqs", "512", "--max-num-batched-tokens", "512")
-    options += ("--edge-workers", str(num_workers))
+    options = ["--engine-command", engine, "--max-num-seqs", "512", "--max-num-batched-tokens", "512"]
+    options += ["--edge-workers", str(num_workers)]
     return stack.enter_context(running_server(MODEL, None, 1, options, ("--workers", str(num_workers))))
 
 
@@ -174,7 +180,8 @@ def print_table(results: dict[tuple[str, int, int], list[Took]], load: Load) -> 
         cpu_us = {process: statistics.median(took.cpu_us[process] for took in rounds) for process in PROCESSES}
         rate = statistics.median(took.rate for took in rounds)
         together = statistics.median(took.tokens_per_message for took in rounds)
-        cpu = [f"{us:.1f}" if us else "" for us in cpu_us.values()]
+        absent = {"bridge"} if name == "gRPC" else set()
+        cpu = [f"{us:.0f}" if us and process not in absent else "" for process, us in cpu_us.items()]
         print(f"| {' | '.join([name, str(num_workers), str(steps), f'{rate:.0f}', f'{together:.1f}', *cpu])} |")
 
 

@@ -1,6 +1,7 @@
 """An edge worker's process: gRPC's connections, whose calls it passes on as bytes."""
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import logging
@@ -8,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
@@ -34,6 +35,9 @@ from service.rpc.grpc_log import quiet_grpc
 from service.rpc.ports import address
 from service.rpc.tls import server_credentials
 
+# How long a caller has to take the last parts before an error.
+LAST_PARTS_S: Final = 1.0
+
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -51,19 +55,32 @@ class Call:
         self._context = context
         self._link = link
         self._reading: asyncio.Task[None] | None = None
-        self.came: asyncio.Queue[ToWorker] = asyncio.Queue()
+        self._came: asyncio.Queue[ToWorker] = asyncio.Queue()
+        self._limit = asyncio.timeout(None)
+        self._end: End | None = None
+
+    def take(self, message: ToWorker) -> None:
+        """Takes what the service sends."""
+        if isinstance(message, End):
+            self._end = message
+            if message.code:
+                self._limit.reschedule(asyncio.get_running_loop().time() + LAST_PARTS_S)
+        self._came.put_nowait(message)
 
     async def serve(self) -> None:
         """Carries out what the service sends, up to the call's end."""
         try:
-            while not isinstance(message := await self.came.get(), End):
-                await self._carry_out(message)
+            with contextlib.suppress(TimeoutError):
+                async with self._limit:
+                    while not isinstance(message := await self._came.get(), End):
+                        await self._carry_out(message)
         finally:
             if self._reading:
                 self._reading.cancel()
-        if message.code:
-            await self._context.abort(_CODES[message.code], message.details, message.metadata)
-        self._context.set_trailing_metadata(message.metadata)
+        assert self._end is not None
+        if self._end.code:
+            await self._context.abort(_CODES[self._end.code], self._end.details, self._end.metadata)
+        self._context.set_trailing_metadata(self._end.metadata)
 
     async def _carry_out(self, message: ToWorker) -> None:
         match message:
@@ -95,7 +112,7 @@ class Forwarding(grpc.GenericRpcHandler):
     def take(self, message: ToWorker) -> None:
         """Takes what the service sends for a call that has not ended."""
         if not isinstance(message, Stop) and (call := self._calls.get(message.id)):
-            call.came.put_nowait(message)
+            call.take(message)
 
     async def _forward(self, method: str, _requests: AsyncIterator[bytes], context: ServicerContext) -> None:
         number = next(self._numbers)

@@ -14,9 +14,12 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from runstream.v1 import batches_pb2, models_pb2
 
+from tests.support.begun_streams import ENDLESS
+from tests.support.http2 import framed, unread
 from tests.support.running_service import MODEL, RunningService, Stubs, ask, config, error_info, run_service
 
 NUM_WORKERS = 2
+RUN_STREAM = "/runstream.v1.TextGenerationService/RunStream"
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -164,3 +167,11 @@ async def code_of(call):
         while await call.read() is not grpc.aio.EOF:
             pass
     return await call.code()
+
+
+async def test_a_client_that_takes_nothing_frees_its_blocks_once_the_time_is_over(catalog_file):
+    async with run_service(config(catalog_file, edge_workers=NUM_WORKERS, write_timeout_s=0.2)) as service:
+        request = framed(ask(max_tokens=ENDLESS).SerializeToString())
+        with contextlib.ExitStack() as stack:
+            await asyncio.to_thread(stack.enter_context, unread(service.service.port, RUN_STREAM, request))
+            assert await service.is_idle()
