@@ -90,6 +90,7 @@ async def test_metrics_are_those_of_all_workers(service):
         assert value_of(await samples_of(url), "runstream_bridge_requests_total", route="/metrics") == 1
         shown = {sample.labels["worker"] for sample in samples if sample.name == "process_cpu_seconds_total"}
         assert shown == {"0", "1"}
+        assert not any("pid" in sample.labels for sample in samples), "a gauge has no multiprocess_mode"
 
 
 async def test_streams_are_spread_over_all_workers(service):
