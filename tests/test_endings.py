@@ -26,6 +26,10 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 MAX_NUM_SEQS, MAX_WAITING = 16, 4
 
 
+# Over gRPC; accounts wait apart, so it is that of the path over REST.
+ACCOUNT = (("x-runstream-account", "acc"),)
+
+
 async def json_answer(chain, body):
     """Asks over REST for a whole answer."""
     return await chain.ask(**body)
@@ -38,12 +42,12 @@ async def server_sent_events(chain, body):
 
 async def run(chain, body):
     """Asks over gRPC for a whole answer."""
-    return await chain.service.text_generation.Run(to_request(body))
+    return await chain.service.text_generation.Run(to_request(body), metadata=ACCOUNT)
 
 
 async def run_stream(chain, body):
     """Asks over gRPC for a stream."""
-    return [part async for part in chain.service.text_generation.RunStream(to_request(body))]
+    return [part async for part in chain.service.text_generation.RunStream(to_request(body), metadata=ACCOUNT)]
 
 
 every_face = pytest.mark.parametrize("face", [json_answer, server_sent_events, run, run_stream])
@@ -52,7 +56,8 @@ every_face = pytest.mark.parametrize("face", [json_answer, server_sent_events, r
 @contextlib.asynccontextmanager
 async def busy_engine(chain, num_waiting=0):
     """Keeps the engine full, and as many requests waiting as asked for."""
-    calls = [chain.service.text_generation.RunStream(to_request(LONG)) for _ in range(MAX_NUM_SEQS + num_waiting)]
+    stub = chain.service.text_generation
+    calls = [stub.RunStream(to_request(LONG), metadata=ACCOUNT) for _ in range(MAX_NUM_SEQS + num_waiting)]
     try:
         full = (MAX_NUM_SEQS, num_waiting)
         await chain.until(lambda: (chain.engine.stats.num_running, chain.engine.stats.num_waiting) == full)

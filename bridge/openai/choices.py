@@ -44,7 +44,7 @@ async def generate_choices(http_request: web.Request, openai_input: OpenAiInput)
 async def generate_choices_stream(
     http_request: web.Request, openai_input: OpenAiInput
 ) -> AsyncGenerator[ChoicePart, None]:
-    """Has all choices generated in parts, which come as they are there.
+    """Has all choices generated in parts, which come as they are there, but begin in their order.
 
     Raises:
         AiError: One of them failed; closing the iterator cancels the others.
@@ -57,7 +57,13 @@ async def generate_choices_stream(
     # With room for one part of each, a client that reads slowly holds the service back as it does with one choice.
     parts: asyncio.Queue[ChoicePart | Exception | None] = asyncio.Queue(maxsize=openai_input.num_choices)
     streams = [generate_stream(http_request, request) for request in openai_input.requests]
-    tasks = [asyncio.create_task(_forward(index, stream, parts)) for index, stream in enumerate(streams)]
+    # OpenAI's own helper for streams fails if a choice begins before those with lower numbers.
+    have_begun = [asyncio.Event() for _ in (None, *streams)]
+    have_begun[0].set()
+    tasks = [
+        asyncio.create_task(_forward(index, stream, parts, *have_begun[index : index + 2]))
+        for index, stream in enumerate(streams)
+    ]
     num_running = len(tasks)
     try:
         while num_running:
@@ -78,12 +84,16 @@ async def _forward(
     index: int,
     stream: AsyncGenerator[pb.RunStreamResponse, None],
     parts: asyncio.Queue[ChoicePart | Exception | None],
+    others_have_begun: asyncio.Event,
+    has_begun: asyncio.Event,
 ) -> None:
-    """Hands the parts of one choice on, and at its end None or what it failed with."""
+    """Hands the parts of one choice on once those before it have begun, and at its end None or what it failed with."""
     try:
         async with aclosing(stream):
             async for part in stream:
+                await others_have_begun.wait()
                 await parts.put(ChoicePart(index, part))
+                has_begun.set()
     except Exception as failure:
         await parts.put(failure)
     else:

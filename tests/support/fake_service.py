@@ -60,6 +60,7 @@ class FakeService(
         told: Metadata of its answers and failures.
         model_status: What GetModel answers instead of `model`.
         failing: Statuses for the requests with some seeds, which get them once one with another seed has come.
+        late_seeds: Seeds of requests whose streams begin once a part of another was sent.
         other_models: What ListModels lists after `model`.
         models_per_page: How many models ListModels lists at once.
         gate: Passed before each part but the first; a test that clears it holds the stream there.
@@ -88,6 +89,8 @@ class FakeService(
         self.model_status: status_pb2.Status | None = None
         self.failing: dict[int, status_pb2.Status] = {}
         self._others_came = asyncio.Event()
+        self.late_seeds: set[int] = set()
+        self._others_began = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.requests: list[pb.RunRequest] = []
@@ -121,10 +124,13 @@ class FakeService(
         """Answers `parts`, then `status`."""
         with self._call(request, context):
             await self._fail_by_seed(request, context)
+            if request.sampling_params.seed in self.late_seeds:
+                await self._others_began.wait()
             if self.parts:
                 await context.send_initial_metadata(self.told)
             for number, message in enumerate(self.parts):
                 if number:
+                    self._others_began.set()
                     await self.gate.wait()
                 yield message
             await self._fail(context, self.status)

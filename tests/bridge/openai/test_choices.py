@@ -38,6 +38,13 @@ async def test_each_streamed_choice_says_who_speaks(bridge):
     assert sorted(roles) == [0, 1]
 
 
+@pytest.mark.parametrize("ask", [chat, complete])
+async def test_streamed_choices_begin_in_their_order(bridge, service, ask):
+    service.late_seeds = {5, 6}
+    chunks = read_chunks((await ask(bridge, n=3, seed=5, stream=True)).body)
+    assert list(dict.fromkeys(chunk["choices"][0]["index"] for chunk in chunks)) == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("seed", "seeds"), [(5, [5, 6, 7]), (2**63 - 1, [2**63 - 1, -(2**63), -(2**63) + 1]), (None, [FREE] * 3)]
 )
