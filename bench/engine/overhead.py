@@ -1,7 +1,6 @@
 """What a step costs besides the model: scheduler, sampler and pipe, timed by wrapping the engine's own calls."""
 
 import os
-import queue
 import statistics
 import time
 from collections import Counter
@@ -19,7 +18,8 @@ from bench.engine.load import Load, Setup, all_at_once, new_salt
 from bench.report import Report, Spread, interleave, table
 from service.engine.engine import Engine
 from service.engine.grammars.compiler import GrammarCompiler
-from service.engine.process.worker import Command, Worker
+from service.engine.process.commands import Commands
+from service.engine.process.worker import Worker
 from service.engine.startup.build import build_engine
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import receive, send
@@ -99,7 +99,7 @@ class PipedWorker:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._commands = Commands()
         command_ends, result_ends = os.pipe(), os.pipe()
         self._commands_in, self._commands_out = os.fdopen(command_ends[0], "rb"), os.fdopen(command_ends[1], "wb")
         self._results_in, self._results_out = os.fdopen(result_ends[0], "rb"), os.fdopen(result_ends[1], "wb")

@@ -89,10 +89,10 @@ class Handlers:
         except asyncio.CancelledError:
             call.set_code(grpc.StatusCode.CANCELLED)
             raise
-        except Exception as error:
+        except Exception:
             _log.exception("a handler of %s failed", begin.method)
-            call.set_code(grpc.StatusCode.UNKNOWN)
-            call.set_details(f"Unexpected {type(error)}: {error}")
+            call.set_code(grpc.StatusCode.INTERNAL)
+            call.set_details("internal error")
         finally:
             call.end()
 

@@ -31,10 +31,18 @@ def send(pipe: BinaryIO, message: object) -> None:
 
 def receive(pipe: BinaryIO) -> Any | None:
     """Reads one message; None at the end of the input."""
-    header = pipe.read(HEADER.size)
-    if len(header) < HEADER.size:
-        return None
-    return unpack(pipe.read(HEADER.unpack(header)[0]))
+    header = _read_exactly(pipe, HEADER.size)
+    payload = header and _read_exactly(pipe, HEADER.unpack(header)[0])
+    return unpack(payload) if payload else None
+
+
+def _read_exactly(pipe: BinaryIO, num_bytes: int) -> bytes:
+    """So many bytes, which a pipe without a buffer gives in pieces; none if the input ends before."""
+    data = pipe.read(num_bytes)
+    while data and len(data) < num_bytes:
+        more = pipe.read(num_bytes - len(data))
+        data = data + more if more else b""
+    return data
 
 
 async def receive_from(reader: asyncio.StreamReader) -> Any:

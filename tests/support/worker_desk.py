@@ -1,7 +1,6 @@
 """A worker that a test gives commands, a turn at a time."""
 
 import io
-import queue
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Any
 
 from service.engine.engine import Engine
 from service.engine.grammars.compiler import GrammarCompiler
-from service.engine.process.worker import Command, Worker
+from service.engine.process.commands import Commands
+from service.engine.process.worker import Worker
 from service.engine_protocol.framing import receive
 from service.engine_protocol.messages import (
     Abort,
@@ -26,7 +26,7 @@ class Desk:
         compiler: GrammarCompiler | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self.commands = Commands()
         self.results = io.BytesIO()
         self.engine = engine
         self.worker = Worker(engine, compiler or GrammarCompiler(Path()), self.commands, self.results, clock)

@@ -5,15 +5,12 @@ whichever way that ended.
 """
 
 import logging
-import os
-import queue
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 import torch
@@ -23,6 +20,7 @@ from logs.writing import write_log
 from service.engine.engine import Engine
 from service.engine.grammars.compiler import GrammarCompiler
 from service.engine.grammars.matcher import GrammarError, GrammarMatcher
+from service.engine.process.commands import Command, Commands, Compiled
 from service.engine.process.loading import load_engine
 from service.engine.process.ranks import load_sharded
 from service.engine.process.setup import LOAD_ERRORS, claim_pipes, load_failure, num_threads
@@ -49,17 +47,6 @@ WORKING_PERIOD_S = 1.0
 """After how long without a message a step that is at its next layer says so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """From the compiler's thread: a request's grammar is ready, or refused."""
-
-    submit: Submit
-    grammar: "Future[GrammarMatcher]"
-
-
-Command = Submit | Abort | Compiled
-
-
 class Worker:
     """Carries out commands, steps and reports, in turn, and sleeps while there is nothing to run.
 
@@ -68,7 +55,7 @@ class Worker:
     Args:
         engine: The engine.
         compiler: Makes the grammars of this engine's requests.
-        commands: What the edge asks for; filled by other threads.
+        commands: What it is to do.
         results: Where messages to the edge go.
         clock: Tells the time, in seconds; one that nobody sets.
     """
@@ -77,7 +64,7 @@ class Worker:
         self,
         engine: Engine,
         compiler: GrammarCompiler,
-        commands: "queue.SimpleQueue[Command]",
+        commands: Commands,
         results: BinaryIO,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -126,8 +113,8 @@ class Worker:
         """Carries out all commands that have come; waits for one if there is nothing else to do."""
         if not self._engine.has_work:
             self._carry_out(self._commands.get(), result)
-        while not self._commands.empty():
-            self._carry_out(self._commands.get(), result)
+        while (command := self._commands.pop()) is not None:
+            self._carry_out(command, result)
 
     def _carry_out(self, command: Command, result: StepResult) -> None:
         match command:
@@ -188,12 +175,6 @@ class Worker:
         self._tell(result)
 
 
-def _read_commands(source: BinaryIO, commands: "queue.SimpleQueue[Command]") -> None:
-    while (command := receive(source)) is not None:
-        commands.put(command)
-    os._exit(0)
-
-
 def main() -> None:
     """Loads the checkpoint that the first message names and serves it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback
@@ -203,8 +184,8 @@ def main() -> None:
         sys.exit("the engine is started by the service, which sends its configuration first")
     write_log("engine", logging.WARNING, config.log_format, has_texts=False)
     logging.getLogger("service").setLevel(logging.INFO)
-    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
-    threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
+    commands = Commands()
+    commands.read_from(source)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(num_threads(config))
     load = load_sharded if config.other_devices else load_engine
