@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 # Where requests are bounded. Each limit there is named below, by the last two parts of its module and its own name.
 PLACES = (
     *("bridge/http/body.py", "bridge/openai", "bridge/upstream", "bridge/validation", "bridge/workers_ai"),
-    *("service/batches", "service/requests", "service/rpc/request_message.py", "service/server.py"),
+    *("service/batches", "service/requests", "service/rpc/request_message.py", "service/rpc/http2.py"),
 )
 
 ON_BOTH_SIDES = [
@@ -44,7 +44,7 @@ ON_BOTH_SIDES = [
     ("workers_ai.batch_requests.MAX_REQUESTS", "batches.request.MAX_ITEMS"),
     ("workers_ai.batch_requests.MAX_REFERENCE_CHARACTERS", "batches.request.MAX_REFERENCE_CHARACTERS"),
     ("http.body.MAX_BODY_BYTES", "requests.request_sizes.MAX_PROMPT_CHARACTERS"),
-    ("upstream.channel.MAX_MESSAGE_BYTES", "service.rpc.http2.MAX_MESSAGE_BYTES"),
+    ("upstream.channel.MAX_MESSAGE_BYTES", "rpc.http2.MAX_MESSAGE_BYTES"),
 ]
 
 # Limits of what only HTTP and JSON have, or only gRPC, and of work that one side alone does.
@@ -64,6 +64,8 @@ ON_ONE_SIDE = {
     *("requests.json_text.MAX_DEPTH", "requests.response_format._MAX_REGEX_CHARACTERS"),
     *("requests.tools.MAX_TOOLS_CHARACTERS", "batches.request.MAX_ACCOUNT_CHARACTERS"),
     *("batches.batches._MAX_INLINE_BYTES", "batches.lane._MAX_RECENT_DEATHS", "batches.store.MAX_WAITING_ITEMS"),
+    *("upstream.rate_limits.MAX_REMEMBERED", "upstream.room.MAX_REMEMBERED", "batches.turns._MAX_REMEMBERED"),
+    *("rpc.http2.MAX_METADATA_BYTES", "rpc.http2.MAX_IDLE_MS", "rpc.http2.MAX_UNTAKEN_S"),
     *("batches.store._MAX_SHOWN_CHARACTERS", "rpc.request_message.MAX_OTHER_FIELDS", "rpc.request_message.MAX_FIELDS"),
 }
 
