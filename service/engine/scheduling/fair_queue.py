@@ -66,3 +66,20 @@ class FairQueue:
         queue.remove(sequence)
         if not queue:
             del self._queues[sequence.account]
+
+
+def newest_beyond_one(sequence: Sequence, running: list[Sequence]) -> Sequence | None:
+    """The sequence whose place one may take whose account has none running: the newest of the account with most.
+
+    Args:
+        sequence: It waits.
+        running: Those of its priority that run, oldest first.
+
+    Returns:
+        None if its account has one running, or no other has several.
+    """
+    num_running = Counter(each.account for each in running)
+    if not num_running or num_running[sequence.account]:
+        return None
+    account, most = num_running.most_common(1)[0]
+    return next(each for each in reversed(running) if each.account == account) if most > 1 else None

@@ -4,16 +4,15 @@ A step has a budget of tokens. Every running sequence that decodes gets one of t
 prefills, a long prompt in chunks. A sequence is admitted when there are blocks for all its tokens so far; the blocks of
 the longest beginning that the prefix cache knows are shared, and only the rest is computed.
 
-Accounts are admitted in turn: the next is one that has the fewest running sequences, so none keeps another out. The
-sequences of one account run first come, first served.
+Accounts are admitted in turn: the next is one that has the fewest running sequences. One that has none takes the place
+of the newest of the account that has most. The sequences of one account run first come, first served.
 
 When a running sequence needs a block and none is free, the newest one is preempted: it gives back its blocks, waits in
 front and is admitted again when there is room. What it had computed is cached, so unless its blocks were taken for
 something else meanwhile, it goes on where it was.
 
 Sequences of PRIORITY_BATCH give way: they are admitted only while no online one waits, they prefill with what online
-ones leave, and they are preempted first, also to let an online one in. So they wait for as long as the online load
-fills the engine; as soon as it does not, they run in the order of their arrival.
+ones leave, and they are preempted first, also to let an online one in.
 
 A step may be scheduled while the one before it is in flight. Then a sequence has a token whose value nobody knows here,
 and nobody is preempted. Blocks can be given back at any time, also those of a step in flight: the device runs steps in
@@ -25,7 +24,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from service.engine.scheduling.block_pool import BlockPool
-from service.engine.scheduling.fair_queue import FairQueue
+from service.engine.scheduling.fair_queue import FairQueue, newest_beyond_one
 from service.engine.scheduling.sequence import Sequence, SequenceStatus
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 from service.engine_protocol.sampling_params import Priority
@@ -200,18 +199,20 @@ class Scheduler:
 
         It can't where a sequence must know the token that is being sampled for it. All others wait with it then: were
         only that one left out, it would run in every second step. And it can't where somebody would be preempted, for
-        blocks or for an online request that waits: what a sequence in flight has computed is not in its table yet.
+        blocks or for a request that waits: what a sequence in flight has computed is not in its table yet.
         """
         going_on = [s for s in self.running if not s.has_all_tokens]
         if any(s.num_sampling and s.must_know_its_tokens for s in going_on):
             return False
         if self.running and any(self.waiting[other] for other in Priority if other < self.running[-1].priority):
             return False
-        return sum(_num_missing_blocks(s) for s in going_on) <= self.block_pool.num_free
+        nexts = (queue.next(self._running_of(priority)) for priority, queue in self.waiting.items() if queue)
+        has_blocks = sum(s.num_missing_blocks for s in going_on) <= self.block_pool.num_free
+        return has_blocks and not any(map(self._gives_place_to, nexts))
 
     def _reserve(self, sequence: Sequence) -> bool:
         """Gives a running sequence the blocks its tokens need, preempting the last ones; False if it was preempted."""
-        missing = _num_missing_blocks(sequence)
+        missing = sequence.num_missing_blocks
         if missing == 0:
             return True
         while missing > self.block_pool.num_free:
@@ -228,27 +229,40 @@ class Scheduler:
             return
         queue = self.waiting[priority]
         while queue and step.budget:
-            sequence = queue.next(running for running in self.running if running.priority is priority)
+            sequence = queue.next(self._running_of(priority))
             if (shared := self._find_room(sequence)) is None:
                 return
             queue.pop(sequence)
             self._admit(sequence, shared)
             step.add(sequence)
 
-    def _find_room(self, sequence: Sequence) -> list[int] | None:
-        """The cached blocks that a waiting sequence can share; None if there is no room for it.
+    def _running_of(self, priority: Priority) -> list[Sequence]:
+        return [sequence for sequence in self.running if sequence.priority is priority]
 
-        Those that must give way to it are preempted until there is.
-        """
+    def _find_room(self, sequence: Sequence) -> list[int] | None:
+        """The cached blocks that a waiting sequence can share, once others give way; None if it finds no room."""
         while (shared := self._shared_if_it_fits(sequence)) is None:
-            if not self.running or self.running[-1].priority <= sequence.priority:
+            if self.running and self.running[-1].priority > sequence.priority:
+                self._preempt(self.running[-1])
+            elif (other := self._gives_place_to(sequence)) is not None:
+                self._preempt(other)
+            else:
                 return None
-            self._preempt(self.running[-1])
         return shared
 
+    def _gives_place_to(self, sequence: Sequence) -> Sequence | None:
+        """The sequence that gives its place to a waiting one that lacks nothing else."""
+        if len(self.running) < self._max_num_seqs:
+            return None
+        other = newest_beyond_one(sequence, self._running_of(sequence.priority))
+        return other if other and self._shared_if_blocks_last(sequence) is not None else None
+
     def _shared_if_it_fits(self, sequence: Sequence) -> list[int] | None:
+        return self._shared_if_blocks_last(sequence) if len(self.running) < self._max_num_seqs else None
+
+    def _shared_if_blocks_last(self, sequence: Sequence) -> list[int] | None:
         pool = self.block_pool
-        if len(self.running) >= self._max_num_seqs or not pool.num_free:
+        if not pool.num_free:
             return None
         shared: list[int] = []
         if sequence.prompt_logprobs is None:
@@ -283,8 +297,3 @@ class Scheduler:
         """Tells if nobody else reads the block that a step goes on with; only full ones before it are shared."""
         sequence = item.sequence
         return self.block_pool.is_writable(sequence.block_table[sequence.num_computed_tokens // BLOCK_SIZE])
-
-
-def _num_missing_blocks(sequence: Sequence) -> int:
-    """The number of blocks more that its tokens need."""
-    return num_blocks_for(sequence.num_tokens) - len(sequence.block_table)

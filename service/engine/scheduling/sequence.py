@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from service.engine_protocol.engine_config import num_blocks_for
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams, TokenLogprobs
 
 
@@ -140,6 +141,11 @@ class Sequence:
     def num_uncomputed_tokens(self) -> int:
         """Tokens that the model has not read yet: 1 while decoding, more while prefilling."""
         return self.num_tokens - self.num_computed_tokens
+
+    @property
+    def num_missing_blocks(self) -> int:
+        """The number of blocks more that its tokens need."""
+        return num_blocks_for(self.num_tokens) - len(self.block_table)
 
     @property
     def is_decoding(self) -> bool:

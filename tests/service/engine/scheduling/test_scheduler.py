@@ -77,16 +77,42 @@ def test_requests_are_admitted_in_the_order_of_their_arrival() -> None:
     assert list(scheduler.waiting[Priority.ONLINE]) == [large, small]
 
 
-def test_an_account_that_floods_gives_every_other_place_to_another() -> None:
-    scheduler = make_scheduler(max_num_seqs=2)
-    flood = [make_sequence(1, max_tokens=2, account="flood") for _ in range(6)]
+def test_an_account_with_none_running_takes_the_place_of_the_newest_of_one_with_several() -> None:
+    scheduler = make_scheduler(max_num_seqs=3)
+    flood = [make_sequence(1, account="flood") for _ in range(6)]
     for sequence in flood:
         scheduler.add(sequence)
     play(scheduler)
-    other = make_sequence(1, account="other")
-    scheduler.add(other)
-    scheduler.finish(flood[0])
-    assert list(play(scheduler)) == [flood[1], other]
+    others = [make_sequence(1, account="other") for _ in range(2)]
+    for sequence in others:
+        scheduler.add(sequence)
+    assert scheduler.schedule(is_ahead=True) == [], "nobody is preempted while a step is in flight"
+    assert list(play(scheduler)) == [*flood[:2], others[0]]
+    assert scheduler.num_preemptions == 1
+    scheduler.finish(others[0])
+    assert list(play(scheduler)) == [*flood[:2], others[1]], "no longer preempted than it needs to be"
+    scheduler.finish(others[1])
+    assert list(play(scheduler)) == flood[:3], "the preempted one goes first"
+
+
+def test_accounts_with_one_running_each_keep_their_places() -> None:
+    scheduler = make_scheduler(max_num_seqs=2)
+    for account in "abc":
+        scheduler.add(make_sequence(1, account=account))
+    play(scheduler)
+    play(scheduler)
+    assert [sequence.account for sequence in scheduler.running] == ["a", "b"]
+    assert scheduler.num_preemptions == 0
+
+
+def test_nobody_gives_a_place_to_a_sequence_that_has_no_blocks() -> None:
+    scheduler = make_scheduler(num_blocks=4, max_num_seqs=2)
+    for _ in range(2):
+        scheduler.add(make_sequence(BLOCK_SIZE, account="flood"))
+    play(scheduler)
+    scheduler.add(make_sequence(4 * BLOCK_SIZE, account="other"))
+    play(scheduler)
+    assert scheduler.num_preemptions == 0
 
 
 def test_no_more_sequences_run_than_may() -> None:

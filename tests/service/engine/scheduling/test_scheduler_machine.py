@@ -1,5 +1,6 @@
 """Any order of arrivals, steps, aborts and failures keeps scheduler and block pool right, without a model."""
 
+import itertools
 from collections import Counter
 
 from hypothesis import settings
@@ -108,7 +109,7 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     def _submit(self, prompt: list[int], params: SamplingParams, priority: Priority, salt: str) -> None:
         prompt = prompt[: self.pool.num_blocks * BLOCK_SIZE - params.max_tokens]
-        self.live.append(Sequence("id", prompt, len(prompt), params, priority=priority, cache_salt=salt))
+        self.live.append(Sequence("id", prompt, len(prompt), params, priority=priority, cache_salt=salt, account=salt))
         self.scheduler.add(self.live[-1])
 
     @precondition(lambda self: self.live)
@@ -175,8 +176,9 @@ class SchedulerMachine(RuleBasedStateMachine):
             is_out = sequence.has_all_tokens or sequence.status is SequenceStatus.WAITING
             assert is_out != (sequence in sequences), "a stream stands still, or has more tokens than it may"
         admitted = [sequence for sequence in self.scheduler.running if sequence in waiting[sequence.priority]]
-        for priority, queue in waiting.items():
-            in_turn = [sequence for sequence in admitted if sequence.priority is priority]
+        for priority, account in itertools.product(Priority, SALTS):
+            queue = [sequence for sequence in waiting[priority] if sequence.account == account]
+            in_turn = [sequence for sequence in admitted if sequence in queue]
             assert in_turn == queue[: len(in_turn)], "not first come, first served"
         if any(sequence.priority is Priority.BATCH for sequence in admitted):
             assert not self.scheduler.waiting[Priority.ONLINE], "a batch request goes before an online one"
@@ -240,9 +242,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         waiting = [sequence for queue in scheduler.waiting.values() for sequence in queue]
         assert sorted(map(id, self.live)) == sorted(map(id, [*waiting, *scheduler.running]))
         assert len(scheduler.running) <= self.max_num_seqs
-        for priority, queue in scheduler.waiting.items():
-            in_order = [sequence for sequence in scheduler.running if sequence.priority is priority] + list(queue)
-            assert in_order == [sequence for sequence in self.live if sequence.priority is priority]
+        for kind in itertools.product(Priority, SALTS):
+            in_order = [each for each in (*scheduler.running, *waiting) if (each.priority, each.account) == kind]
+            assert in_order == [each for each in self.live if (each.priority, each.account) == kind]
         assert not any(sequence.block_table for sequence in waiting)
         for sequence in scheduler.running:
             assert len(sequence.block_table) >= num_blocks_for(sequence.num_computed_tokens)
