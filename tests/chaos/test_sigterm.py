@@ -11,13 +11,21 @@ from tests.support.separate_stack import separate_stack
 TOKENS = 300
 
 
-@pytest.fixture
-def stack():
-    """Bridge and service, which drain for longer than any request takes."""
+@pytest.fixture(scope="module")
+def apart():
+    """Bridge and service, of which one ends in each test."""
     with separate_stack() as stack:
-        stack.start_service(RUNSTREAM_SERVICE_DRAIN_TIMEOUT_S="100")
-        stack.start_bridge(RUNSTREAM_BRIDGE_SHUTDOWN_GRACE_S="100")
         yield stack
+
+
+@pytest.fixture
+def stack(apart):
+    """Both running, which drain for longer than any request takes."""
+    if "service" not in apart.processes:
+        apart.start_service(RUNSTREAM_SERVICE_DRAIN_TIMEOUT_S="100")
+    if "bridge" not in apart.processes:
+        apart.start_bridge(RUNSTREAM_BRIDGE_SHUTDOWN_GRACE_S="100")
+    return apart
 
 
 async def refusal_of(way):
@@ -27,7 +35,7 @@ async def refusal_of(way):
     return end
 
 
-@pytest.mark.parametrize("name", ["service", "bridge"])
+@pytest.mark.parametrize("name", ["bridge", "service"])
 async def test_a_process_that_is_told_to_end_drains(stack, name):
     async with asking(stack) as asker:
         running = [asyncio.create_task(way(number, TOKENS)) for way in asker.ways.values() for number in range(2)]
