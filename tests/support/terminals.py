@@ -9,7 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,12 +95,12 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*arguments: object, state: Path, **variables: str) -> Iterator[Terminal]:
+def terminal(*arguments: object, state: Path, command: Sequence[str] = COMMAND, **variables: str) -> Iterator[Terminal]:
     """Starts the command on a terminal, and kills it if the test leaves it running."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     with subprocess.Popen(
-        [sys.executable, "-c", CONTROLLED, *COMMAND, *map(str, arguments)],
+        [sys.executable, "-c", CONTROLLED, *command, *map(str, arguments)],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -64,10 +64,18 @@ async def test_the_service_is_shown_a_certificate(service, files, callers):
 async def test_the_bridge_is_shown_a_certificate(url, files, callers):
     shown = callers.issue("me", "laptop.example")
     where = ("--url", url, "--ca", files.ca)
-    assert (await ask(*where, "--cert", shown.cert, "--key", shown.key)).stdout == "New York\n"
+    done = await ask(*where, "--cert", shown.cert, "--key", shown.key, "--account", "laptop.example")
+    assert (done.returncode, done.stdout) == (0, "New York\n"), done.stderr
     refused = await ask(*where)
     assert (refused.returncode, refused.stdout) == (4, "")
     assert f"no connection to {url}, does it ask for a certificate? give --cert and --key: " in refused.stderr
+
+
+async def test_a_certificate_for_another_account_is_told_what_to_give(url, files, callers):
+    shown = callers.issue("me", "laptop.example")
+    refused = await ask("--url", url, "--ca", files.ca, "--cert", shown.cert, "--key", shown.key)
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "; give --account the one that the token or the certificate is for\n" in refused.stderr
 
 
 def encrypted(path):

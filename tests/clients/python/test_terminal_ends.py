@@ -1,6 +1,7 @@
 """How `runstream` ends where it is ended from outside, or started without what it writes to."""
 
 import asyncio
+import errno
 import io
 import os
 import signal
@@ -12,6 +13,7 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 from runstream.terminal.line_input import TypedLines
+from runstream.terminal.signals import tidy_at_sigterm
 
 from tests.support.terminals import COLUMNS, COMMAND, READY, ROWS, terminal
 
@@ -25,6 +27,17 @@ class Held(importlib.abc.MetaPathFinder):
             print("loading", flush=True)
             sys.stdin.read()
 sys.meta_path.insert(0, Held())
+from runstream.terminal.entry import main
+main()
+"""
+
+# Gets SIGTERM in the callback that reads what was typed before, while the first prompt stands there.
+ENDED_IN_A_CALLBACK = """
+import signal, sys
+def end(event, values):
+    if event == "open" and values[1] == "r" and str(values[0]).endswith("/runstream/history"):
+        signal.raise_signal(signal.SIGTERM)
+sys.addaudithook(end)
 from runstream.terminal.entry import main
 main()
 """
@@ -119,26 +132,65 @@ async def test_sigterm_at_the_prompt_leaves_the_terminal_as_it_was(fake, tmp_pat
     assert "Traceback" not in screen.screen
 
 
-class EndedWhileDrawn(io.StringIO):
-    """A terminal whose process is ended by SIGTERM once its prompt stands there for the first time."""
+async def test_sigterm_in_a_callback_of_the_prompt_leaves_the_terminal_as_it_was(fake, tmp_path):
+    ended = [COMMAND[0], "-W", "error", "-c", ENDED_IN_A_CALLBACK]
+    with terminal("chat", "--target", fake.target, state=tmp_path, command=ended) as screen:
+        assert await screen.end() == 143
+    assert "\x1b[?2004l" in screen.screen.rpartition(READY)[2]
+    for word in ("Traceback", "failed", "Unhandled", "Press ENTER"):
+        assert word not in screen.screen
 
-    was_ended = False
+
+class EndedWhileDrawn(io.StringIO):
+    """A terminal on which something happens once its prompt stands there for the first time."""
+
+    def __init__(self, end):
+        super().__init__()
+        self._end = end
 
     def flush(self):
-        """Ends it."""
-        if READY in self.getvalue() and not self.was_ended:
-            self.was_ended = True
-            raise SystemExit(143)
+        """Ends what runs."""
+        if READY in self.getvalue() and (end := self._end):
+            self._end = None
+            end()
 
 
-def test_an_end_while_the_prompt_is_drawn_leaves_the_terminal_as_it_was():
-    screen = EndedWhileDrawn()
+def sigterm():
+    signal.raise_signal(signal.SIGTERM)
+
+
+def hang_up():
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.fixture
+def tidy():
+    """Has this process take SIGTERM as the command does."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    tidy_at_sigterm()
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(("end", "raised"), [(sigterm, SystemExit), (hang_up, OSError)])
+def test_an_end_while_the_prompt_is_drawn_leaves_the_terminal_as_it_was(tidy, end, raised):
+    screen = EndedWhileDrawn(end)
     output = Vt100_Output(screen, get_size=lambda: Size(ROWS, COLUMNS))
     with asyncio.Runner() as runner, create_pipe_input() as keys, create_app_session(keys, output):
         lines = TypedLines(runner, is_kept=False)
-        with pytest.raises(SystemExit):
+        with pytest.raises(raised):
             lines.read()
     assert "\x1b[?2004l" in screen.getvalue().rpartition(READY)[2]
+
+
+async def test_sigterm_at_a_later_prompt_is_taken_as_at_the_first(fake, tmp_path):
+    with terminal("chat", "--target", fake.target, state=tmp_path) as screen:
+        await screen.until(READY)
+        screen.type("/help\r")
+        await screen.until(READY)
+        screen.process.terminate()
+        assert await screen.end() == 143
+    assert "Traceback" not in screen.screen
 
 
 async def test_sigterm_while_a_batch_is_awaited_leaves_the_cursor_shown(fake, tmp_path):

@@ -17,6 +17,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from runstream.terminal.bounded_input import decoded
 from runstream.terminal.failures import Failure
 from runstream.terminal.output import note
+from runstream.terminal.signals import cancelled_by_sigterm
 
 PROMPT: Final = "> "
 
@@ -64,13 +65,13 @@ class TypedLines:
         while True:
             self._tell_what_is_lost()
             try:
-                return self._runner.run(self._session.prompt_async(PROMPT))
+                return self._runner.run(cancelled_by_sigterm(self._session.prompt_async(PROMPT)))
             except KeyboardInterrupt:
                 continue
             except EOFError:
                 return None
             finally:
-                # prompt_toolkit itself does not, if the process is ended while the prompt is drawn for the first time.
+                # prompt_toolkit itself does not, if drawing the prompt for the first time fails.
                 self._session.app.renderer.reset()
 
     def _tell_what_is_lost(self) -> None:

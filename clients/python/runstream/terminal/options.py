@@ -42,7 +42,7 @@ class Connection:
         cert: The certificate to show; None for none.
         key: Its private key.
         is_tls: Whether gRPC uses TLS.
-        account: Whose requests these are; None for the token's own, or without one "local".
+        account: Whose requests these are; None for the token's or certificate's own, or without one "local".
         timeout_s: The most seconds of a call.
     """
 
@@ -170,7 +170,7 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     click.option("--tls", is_flag=True, help="gRPC by TLS with the well-known authorities."),
     click.option("--allow-plaintext-token", is_flag=True, help="Send the token without TLS to other machines."),
     click.option("--account", envvar="RUNSTREAM_ACCOUNT", show_envvar=True, type=UNICODE,
-                 help="Whose requests these are. Default: the token's own; with --url, local."),
+                 help="Whose requests these are. Default: the token's or certificate's own; with --url, local."),
     click.option("--timeout", "timeout_s", type=_Seconds(), default=DEFAULT_TIMEOUT_S,
                  show_default=True, metavar="SECONDS", help="The most seconds of an answer."),
 ]  # fmt: skip

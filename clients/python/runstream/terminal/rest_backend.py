@@ -20,6 +20,7 @@ ValueT = TypeVar("ValueT", str, int, dict[str, Any], list[Any])
 
 _COUNT: Final = re.compile("[0-9]{1,10}")
 _NAMES: Final = {"stop_sequences": "stop"}
+_OTHER_ACCOUNT: Final = "give --account the one that the token or the certificate is for"
 _BY_CODE: Final[Mapping[int, type[errors.RunstreamError]]] = {
     3006: errors.MessageTooLargeError,
     3046: errors.DeadlineExceededError,
@@ -194,6 +195,8 @@ def _failure(response: aiohttp.ClientResponse, answer: bytes) -> errors.Runstrea
     except _MalformedError:
         code, message = unclear
     wait = response.headers.get("retry-after", "")
+    if (response.status, code) == (403, 10000):
+        return errors.PermissionDeniedError(f"{message}; {_OTHER_ACCOUNT}")
     kind = _BY_CODE.get(code) or _BY_STATUS.get(response.status, errors.RunstreamError)
     return kind(message, retry_after_s=float(wait) if wait.isdecimal() else None)
 
