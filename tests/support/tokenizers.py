@@ -79,9 +79,11 @@ def byte_level_tokenizer(vocab_size: int = 320) -> Tokenizer:
     return tokenizer
 
 
-def save_tokenizer(folder: Path, tokenizer: Tokenizer, chat_template: str | None = CHAT_TEMPLATE) -> Path:
+def save_tokenizer(
+    folder: Path, tokenizer: Tokenizer, chat_template: str | None = CHAT_TEMPLATE, eos_token: str | None = "</s>"
+) -> Path:
     """Saves tokenizer.json and tokenizer_config.json with a chat template and returns their folder."""
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token=eos_token)
     fast.chat_template = chat_template
     fast.save_pretrained(folder)
     return folder

@@ -46,7 +46,7 @@ async def test_where_all_are_answered_others_are_told_at_once(start_bridge, serv
         assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
         assert b"\r\nRetry-After: 2\r\n" in answer
         service.gate.set()
-        assert b"[DONE]" in await first.readuntil(b"0\r\n\r\n")
+        assert b"[DONE]" in await first.readuntil(b"\r\n0\r\n\r\n")
     assert (await bridge.run(PROMPT)).status == 200
 
 
@@ -77,7 +77,7 @@ async def test_a_tls_handshake_that_does_not_come_about_is_cut_and_counted(servi
     files = write_certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.cert, files.key)
-    runner = Runner(build_app(Config(service=service.target, head_timeout_s=0.2, max_connections=3), None))
+    runner = Runner(build_app(Config(service=service.target, head_timeout_s=2.0, max_connections=3), None))
     await runner.setup()
     try:
         sockets = await bind("127.0.0.1", 0)

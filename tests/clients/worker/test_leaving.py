@@ -37,7 +37,7 @@ def endless_stack(tmp_path_factory):
     tokenizer = byte_level_tokenizer(512)
     vocab_size = tokenizer.get_vocab_size()
     save_tiny_model(folder / "tiny", vocab_size=vocab_size, max_position_embeddings=32_768, eos_token_id=None)
-    save_tokenizer(folder / "tiny", tokenizer)
+    save_tokenizer(folder / "tiny", tokenizer, eos_token=None)
     (folder / "catalog.toml").write_text(CATALOG)
     settings = {"CATALOG": str(folder / "catalog.toml"), "MODELS": seeds.MODEL, "STAND_IN": seeds.MODEL}
     with run_stack(**{f"RUNSTREAM_SERVICE_{name}": value for name, value in settings.items()}) as stack:
@@ -82,7 +82,8 @@ async def meter(endless_stack):
 async def test_a_reader_that_leaves_the_stream(endless_site, meter, path):
     _, cancelled = await meter.read()
     with await asyncio.to_thread(requests.get, endless_site + path, stream=True, timeout=PATIENCE_S) as answer:
-        first = await asyncio.to_thread(next, answer.iter_lines())
+        lines = answer.iter_lines()  # without anybody who holds it, the connection is closed
+        first = await asyncio.to_thread(next, lines)
         assert first.startswith(b'data: {"response":')
         await meter.until(1, cancelled)
     await meter.until(0, cancelled + 1)
