@@ -32,8 +32,32 @@ def chromium(folder: Path) -> Iterator[webdriver.Chrome]:
         yield chrome
 
 
+@pytest.fixture(scope="session")
+def running_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    """A browser that all tests of a process share, each with a window of its own."""
+    with chromium(tmp_path_factory.mktemp("browser")) as chrome:
+        yield chrome
+
+
+@contextmanager
+def fresh_window(chrome: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """Shows a new window, with nothing kept, allowed or logged from before; it is closed afterwards."""
+    before = chrome.current_window_handle
+    chrome.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+    for command in ("Network.clearBrowserCookies", "Network.clearBrowserCache", "Browser.resetPermissions"):
+        chrome.execute_cdp_cmd(command, {})
+    chrome.switch_to.new_window("tab")
+    for kind in ("browser", "performance"):
+        chrome.get_log(kind)  # what was read is kept no longer
+    try:
+        yield chrome
+    finally:
+        chrome.close()
+        chrome.switch_to.window(before)
+
+
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """A browser of the test's own."""
-    with chromium(tmp_path) as chrome:
+def browser(running_browser: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """A browser with a window of the test's own."""
+    with fresh_window(running_browser) as chrome:
         yield chrome

@@ -13,7 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.support.browser import chromium
+from tests.support.browser import fresh_window
 
 PATIENCE_S = 60.0
 ANSWER = ".turn.assistant .content"
@@ -112,9 +112,9 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """A page of a browser that the tests of a module share."""
-    with chromium(tmp_path_factory.mktemp("browser")) as browser:
+def page(running_browser: webdriver.Chrome) -> Iterator[Page]:
+    """A page in a window that the tests of a module share."""
+    with fresh_window(running_browser) as browser:
         yield Page(browser)
 
 
