@@ -67,7 +67,8 @@ async def test_a_deadline_ends_a_call_that_still_waits(running, is_the_clients):
         stubs, timeout_s = (running, 0.5) if is_the_clients else (edge, None)
         waiting = asyncio.create_task(error_of(stubs.text_generation.RunStream(ask(), timeout=timeout_s)))
         await engine.wait_for(lambda: engine.stats.num_waiting == 1)
-        assert (await waiting).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        # At its deadline, or a little before: once its answer can't be in time any more.
+        assert (await waiting).code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
     await engine.wait_for(lambda: engine.stats.num_waiting == 0)
     assert engine.stats.num_running == len(ahead), "it is gone from the engine's queue, and nobody else is"
     for call in ahead:
