@@ -10,14 +10,12 @@ from service.engine_client.expected_wait import PROMPT_TOKEN_COST, Backlog, Cloc
 from service.engine_client.request import QueueBounds, Request
 from service.engine_protocol.messages import StepResult, Submit
 from service.engine_protocol.sampling_params import Priority
-from service.errors import QueueFullError
+from service.errors import DeadlineExceededError, QueueFullError, RunstreamError
 
 MAX_RETRY_AFTER_S: Final = 60
 
 # So a flood of refusals counts what waits a few dozen times each second only.
 _BACKLOG_FRESH_S = 0.02
-
-_FAR_S = 86_400.0
 
 
 class Admission:
@@ -67,7 +65,7 @@ class Admission:
         self._check_wait(self._expect_of(account, max_tokens=1, num_prompt_tokens=0), deadline_s)
 
     def drop_when_late(self, request: Request, deadline_s: float = math.inf) -> asyncio.TimerHandle:
-        """Ends a request with QueueFullError if the engine has not begun it when it must have.
+        """Ends a request if the engine has not begun it when it must have: with QueueFullError, or at its deadline.
 
         Args:
             request: It was let in just now.
@@ -76,8 +74,13 @@ class Admission:
         Returns:
             What takes that back.
         """
-        begun_by_s = min(self.begun_by_s(request.submit, deadline_s), self._clock() + _FAR_S)
-        return asyncio.get_running_loop().call_at(begun_by_s, _drop, request)
+        begun_by_s = self.begun_by_s(request.submit, deadline_s)
+        error: RunstreamError = QueueFullError(
+            "The engine was too busy to begin the request in time. Try again shortly."
+        )
+        if begun_by_s == deadline_s:
+            error = DeadlineExceededError("The deadline passed before the engine began the request.")
+        return asyncio.get_running_loop().call_at(begun_by_s, _drop, request, error)
 
     def begun_by_s(self, submit: Submit, deadline_s: float = math.inf) -> float:
         """When the engine must have begun a request, on the clock: later it can't be in time any more."""
@@ -155,6 +158,6 @@ class Admission:
         )
 
 
-def _drop(request: Request) -> None:
+def _drop(request: Request, error: RunstreamError) -> None:
     if not request.has_started:
-        request.fail(QueueFullError("The engine was too busy to begin the request in time. Try again shortly."))
+        request.fail(error)

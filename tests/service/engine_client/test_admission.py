@@ -1,6 +1,9 @@
 """Who is let in to wait for an engine, by what is before it and when it must be answered."""
 
+import asyncio
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.engine_client.admission import Admission
+from service.engine_client.process import EngineProcess
 from service.engine_client.request import QueueBounds, Request
+from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.messages import StepOutput, StepResult, Submit
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams
-from service.errors import QueueFullError
+from service.errors import DeadlineExceededError, QueueFullError, RunstreamError
 
 NUM_PLACES = 4
 LENGTH = 20
@@ -145,3 +150,26 @@ def test_a_request_must_begin_early_enough_for_its_answer_to_end() -> None:
     assert desk.admission.begun_by_s(desk.submit(), desk.now_s + 100.0) == desk.now_s + 30.0
     # Nobody knows that it won't be shorter than others.
     assert desk.admission.begun_by_s(desk.submit(), desk.now_s + 0.5) == desk.now_s + 0.5
+
+
+@pytest.mark.parametrize(
+    ("max_wait_s", "timeout_s", "error"),
+    [(0.2, math.inf, QueueFullError), (math.inf, 0.2, DeadlineExceededError), (math.inf, -1.0, DeadlineExceededError)],
+)
+@pytest.mark.asyncio
+async def test_one_that_waits_for_too_long_is_dropped_and_never_runs(
+    checkpoint: Callable[[str], Path], max_wait_s: float, timeout_s: float, error: type[RunstreamError]
+) -> None:
+    config = EngineConfig(checkpoint("llama"), kv_cache_memory_mib=8, num_threads=1, max_num_seqs=1)
+    process = EngineProcess(config, 64, 1000, 30, 0, max_wait_s=max_wait_s)
+    await process.start()
+    await process.wait_until_ready()
+    running = process.generate(Submit("long", [5, 6, 7], SamplingParams(900)))
+    await anext(running)
+    deadline_s = asyncio.get_running_loop().time() + timeout_s
+    with pytest.raises(error, match=r"beg[ai]n the request"):
+        await anext(process.generate(Submit("late", [5, 6, 7], SamplingParams(20)), deadline_s=deadline_s))
+    await running.aclose()
+    await process.wait_for(lambda: "long" in process.stats.aborted)
+    assert process.stats.num_running == process.stats.num_waiting == 0
+    await process.stop()

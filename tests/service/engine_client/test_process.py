@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import math
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -32,11 +31,10 @@ def make_process(
     max_waiting: int = 64,
     stall_timeout_s: float = 30,
     stall_kill_s: float = 0,
-    max_wait_s: float = math.inf,
     **bounds: Any,
 ) -> EngineProcess:
     config = EngineConfig(checkpoint, kv_cache_memory_mib=8, num_threads=1, **bounds)
-    return EngineProcess(config, max_waiting, 1000, stall_timeout_s, stall_kill_s, max_wait_s=max_wait_s)
+    return EngineProcess(config, max_waiting, 1000, stall_timeout_s, stall_kill_s)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -273,18 +271,4 @@ async def test_an_end_that_is_cancelled_anywhere_ends_requests_and_process_and_l
         await request
     await process.start()
     await process.wait_until_ready()
-    await process.stop()
-
-
-async def test_one_that_waits_for_too_long_is_dropped_and_never_runs(checkpoint: Checkpoint) -> None:
-    process = make_process(checkpoint("llama"), max_num_seqs=1, max_wait_s=0.2)
-    await process.start()
-    await process.wait_until_ready()
-    running = process.generate(Submit("long", [5, 6, 7], LONG))
-    await anext(running)
-    with pytest.raises(QueueFullError, match="too busy to begin the request in time"):
-        await complete(process, "late", SamplingParams(20))
-    await running.aclose()
-    await process.wait_for(lambda: "long" in process.stats.aborted)
-    assert process.stats.num_running == process.stats.num_waiting == 0
     await process.stop()
