@@ -1,8 +1,8 @@
 """Where the service has no room, so that requests it would refuse are refused here, for next to nothing.
 
 The service's QUEUE_FULL is remembered for as long as its RetryInfo says. Until then, as many calls may be open as were
-then: when one ends, the next is let through, and is taken. Now and then one more is, for others may have left. So
-whoever can be answered is, at once.
+then: when one ends, the next is let through, and is taken. Now and then one more is, for others may have left, then two
+more, four and so on until one is refused. So whoever can be answered is, at once.
 """
 
 import math
@@ -17,7 +17,7 @@ from aiohttp import web
 from bridge.errors import AiError
 
 PROBE_PERIOD_S: Final = 0.1
-"""After a refusal, how long it takes until one more than were open is let through."""
+"""After a refusal, how long it takes until more than were open are let through, and again until twice as many are."""
 
 MAX_REMEMBERED: Final = 1024
 
@@ -33,6 +33,7 @@ class _Place:
 
     num_open: int = 0
     max_open: float = math.inf
+    num_more: int = 1
     full_until_s: float = -math.inf
     probe_at_s: float = -math.inf
 
@@ -76,7 +77,8 @@ class Room:
         place = self._places.setdefault(key, _Place())
         place.num_open += 1
         if place.num_open > place.max_open:
-            place.max_open = place.num_open
+            place.max_open = place.num_open - 1 + place.num_more
+            place.num_more *= 2
             place.probe_at_s = self._clock() + PROBE_PERIOD_S
         try:
             yield
@@ -85,7 +87,7 @@ class Room:
                 now_s = self._clock()
                 place.full_until_s = now_s + (error.retry_after_s or _DEFAULT_RETRY_AFTER_S)
                 place.probe_at_s = now_s + PROBE_PERIOD_S
-                place.max_open = place.num_open - 1
+                place.max_open, place.num_more = place.num_open - 1, 1
             raise
         finally:
             place.num_open -= 1

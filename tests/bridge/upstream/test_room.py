@@ -70,17 +70,30 @@ def test_the_refusal_says_how_long_the_service_has_no_room() -> None:
     assert caught.value.retry_after_s == pytest.approx(6.95)
 
 
-def test_now_and_then_one_more_is_let_through_and_if_it_is_taken_there_is_more_room() -> None:
+def test_now_and_then_more_are_let_through_and_twice_as_many_as_long_as_they_are_taken() -> None:
     desk = Desk()
     desk.open()
     desk.refuse()
-    for _ in range(3):
+    for num_more in (1, 2, 4, 8):
         assert not desk.open()
         desk.clock.now_s += PROBE_PERIOD_S
-        assert desk.open()
+        assert [desk.open() for _ in range(num_more + 1)] == [True] * num_more + [False]
     desk.end()
     assert desk.open()
     assert not desk.open()
+
+
+def test_after_a_refusal_it_is_one_more_again() -> None:
+    desk = Desk()
+    desk.refuse()
+    for num_more in (1, 2):
+        desk.clock.now_s += PROBE_PERIOD_S
+        assert [desk.open() for _ in range(num_more + 1)] == [True] * num_more + [False]
+    desk.clock.now_s += PROBE_PERIOD_S
+    desk.refuse()
+    assert not desk.open()
+    desk.clock.now_s += PROBE_PERIOD_S
+    assert [desk.open() for _ in range(2)] == [True, False]
 
 
 def test_when_the_time_is_over_all_are_let_through() -> None:
