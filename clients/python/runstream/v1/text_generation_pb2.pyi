@@ -123,6 +123,8 @@ class RunRequest(_message.Message):
     TRUNCATE_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     INCLUDE_STOP_SEQUENCE_FIELD_NUMBER: _builtins.int
     STOP_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    CHAT_TEMPLATE_KWARGS_JSON_FIELD_NUMBER: _builtins.int
+    REASONING_EFFORT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """Required. The model's id, for example "@cf/meta/llama-3.1-8b-instruct".
     NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name it,
@@ -148,6 +150,25 @@ class RunRequest(_message.Message):
     """Optional. Whether what ended the completion stands at the end of its text:
     the stop sequence, or the text of the one of `stop_token_ids`, if that has
     any. Default: false.
+    """
+    chat_template_kwargs_json: _builtins.str
+    """Optional. Variables of the model's chat template, a JSON object, for
+    example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+    the template does not read, or that other fields fill, such as "messages".
+    Of those that turn thinking on and off, values that change nothing are
+    accepted: true, and for a model that does not think false. A model that
+    stands in is not told what its template does not read. INVALID_ARGUMENT if
+    not empty together with `raw` or `prompt_token_ids`. At most 16,384
+    characters and 16 levels deep. Default: empty, which is no variables.
+    """
+    reasoning_effort: _builtins.str
+    """Optional. How long the model thinks before it answers, in a word that its
+    chat template reads as "reasoning_effort". If the template reads no such
+    word, "none" turns thinking off where there is a switch for it, and
+    "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+    the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+    `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+    template's own default.
     """
     @_builtins.property
     def prompt(self) -> Global___Prompt:
@@ -230,10 +251,12 @@ class RunRequest(_message.Message):
         truncate_prompt_tokens: _builtins.int | None = ...,
         include_stop_sequence: _builtins.bool = ...,
         stop_token_ids: _abc.Iterable[_builtins.int] | None = ...,
+        chat_template_kwargs_json: _builtins.str = ...,
+        reasoning_effort: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens", "conversation", b"conversation", "input", b"input", "prompt", b"prompt", "prompt_token_ids", b"prompt_token_ids", "response_format", b"response_format", "sampling_params", b"sampling_params", "tool_choice", b"tool_choice", "truncate_prompt_tokens", b"truncate_prompt_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens", "cache_salt", b"cache_salt", "conversation", b"conversation", "include_stop_sequence", b"include_stop_sequence", "input", b"input", "model", b"model", "priority", b"priority", "prompt", b"prompt", "prompt_token_ids", b"prompt_token_ids", "response_format", b"response_format", "sampling_params", b"sampling_params", "stop_sequences", b"stop_sequences", "stop_token_ids", b"stop_token_ids", "tool_choice", b"tool_choice", "tools", b"tools", "truncate_prompt_tokens", b"truncate_prompt_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens", "cache_salt", b"cache_salt", "chat_template_kwargs_json", b"chat_template_kwargs_json", "conversation", b"conversation", "include_stop_sequence", b"include_stop_sequence", "input", b"input", "model", b"model", "priority", b"priority", "prompt", b"prompt", "prompt_token_ids", b"prompt_token_ids", "reasoning_effort", b"reasoning_effort", "response_format", b"response_format", "sampling_params", b"sampling_params", "stop_sequences", b"stop_sequences", "stop_token_ids", b"stop_token_ids", "tool_choice", b"tool_choice", "tools", b"tools", "truncate_prompt_tokens", b"truncate_prompt_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__truncate_prompt_tokens: _TypeAlias = _typing.Literal["truncate_prompt_tokens"]  # noqa: Y015
     _WhichOneofArgType__truncate_prompt_tokens: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens"]  # noqa: Y015
@@ -283,7 +306,8 @@ class CountTokensRequest(_message.Message):
     @_builtins.property
     def request(self) -> Global___RunRequest:
         """Required. The request whose prompt is counted. Only `model`, the input,
-        `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+        `tools`, `tool_choice`, `truncate_prompt_tokens`,
+        `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
         have more tokens than the model takes.
         """
 
@@ -434,6 +458,7 @@ class Message(_message.Message):
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    REASONING_CONTENT_FIELD_NUMBER: _builtins.int
     role: _builtins.str
     """Required. Who speaks: a role that the model's chat template knows, usually
     "system", "user", "assistant" or "tool"; INVALID_ARGUMENT if it does not.
@@ -449,6 +474,11 @@ class Message(_message.Message):
     """Optional. For role "tool": the name of the tool that this answers for. For
     other roles it is accepted for compatibility and has no effect. At most
     1,024 characters. Default: empty.
+    """
+    reasoning_content: _builtins.str
+    """Optional. For role "assistant": what it thought before it said `content`.
+    The chat template decides whether the model is shown it again.
+    INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
     """
     @_builtins.property
     def content(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContentPart]:
@@ -470,10 +500,11 @@ class Message(_message.Message):
         tool_calls: _abc.Iterable[Global___ToolCall] | None = ...,
         tool_call_id: _builtins.str = ...,
         name: _builtins.str = ...,
+        reasoning_content: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "name", b"name", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "name", b"name", "reasoning_content", b"reasoning_content", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -943,22 +974,28 @@ class Usage(_message.Message):
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     CACHED_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
+    REASONING_TOKENS_FIELD_NUMBER: _builtins.int
     prompt_tokens: _builtins.int
     """How many tokens the prompt has, with those that the chat template adds."""
     completion_tokens: _builtins.int
     """How many tokens were generated, with the one that ended the completion."""
     cached_prompt_tokens: _builtins.int
     """How many of `prompt_tokens` were taken from the prefix cache."""
+    reasoning_tokens: _builtins.int
+    """How many of `completion_tokens` were thinking: its first ones, up to and
+    with the one that ended it.
+    """
     def __init__(
         self,
         *,
         prompt_tokens: _builtins.int = ...,
         completion_tokens: _builtins.int = ...,
         cached_prompt_tokens: _builtins.int = ...,
+        reasoning_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_prompt_tokens", b"cached_prompt_tokens", "completion_tokens", b"completion_tokens", "prompt_tokens", b"prompt_tokens", "reasoning_tokens", b"reasoning_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1048,6 +1085,7 @@ class RunResponse(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     PROMPT_LOGPROBS_FIELD_NUMBER: _builtins.int
     MATCHED_STOP_TOKEN_ID_FIELD_NUMBER: _builtins.int
+    REASONING_CONTENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The request's id, which the server's log repeats."""
     served_model: _builtins.str
@@ -1063,6 +1101,11 @@ class RunResponse(_message.Message):
     matched_stop_token_id: _builtins.int
     """The one of `stop_token_ids` that ended the completion, if one did that is
     no end-of-sequence token, or with `ignore_eos` any.
+    """
+    reasoning_content: _builtins.str
+    """What the model thought before `text`, without the white space around it.
+    Empty if it did not think, or if no chat template made the prompt: then all
+    that it generates is `text`.
     """
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
@@ -1095,10 +1138,11 @@ class RunResponse(_message.Message):
         usage: Global___Usage | None = ...,
         prompt_logprobs: _abc.Iterable[Global___TokenLogprob] | None = ...,
         matched_stop_token_id: _builtins.int | None = ...,
+        reasoning_content: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "finish_reason", b"finish_reason", "id", b"id", "logprobs", b"logprobs", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "prompt_logprobs", b"prompt_logprobs", "served_model", b"served_model", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "finish_reason", b"finish_reason", "id", b"id", "logprobs", b"logprobs", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "prompt_logprobs", b"prompt_logprobs", "reasoning_content", b"reasoning_content", "served_model", b"served_model", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__matched_stop: _TypeAlias = _typing.Literal["matched_stop"]  # noqa: Y015
     _WhichOneofArgType__matched_stop: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop"]  # noqa: Y015
@@ -1127,6 +1171,7 @@ class RunStreamResponse(_message.Message):
     USAGE_FIELD_NUMBER: _builtins.int
     PROMPT_LOGPROBS_FIELD_NUMBER: _builtins.int
     MATCHED_STOP_TOKEN_ID_FIELD_NUMBER: _builtins.int
+    REASONING_CONTENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The request's id, which the server's log repeats; the same in every part."""
     served_model: _builtins.str
@@ -1147,6 +1192,8 @@ class RunStreamResponse(_message.Message):
     """The one of `stop_token_ids` that ended the completion, if one did that is
     no end-of-sequence token, or with `ignore_eos` any; only in the last part.
     """
+    reasoning_content: _builtins.str
+    """What follows in the thinking, which all comes before the first `text`."""
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:
         """What follows in the tool calls."""
@@ -1178,10 +1225,11 @@ class RunStreamResponse(_message.Message):
         usage: Global___Usage | None = ...,
         prompt_logprobs: _abc.Iterable[Global___TokenLogprob] | None = ...,
         matched_stop_token_id: _builtins.int | None = ...,
+        reasoning_content: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "finish_reason", b"finish_reason", "id", b"id", "logprobs", b"logprobs", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "prompt_logprobs", b"prompt_logprobs", "served_model", b"served_model", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop", "_matched_stop_token_id", b"_matched_stop_token_id", "finish_reason", b"finish_reason", "id", b"id", "logprobs", b"logprobs", "matched_stop", b"matched_stop", "matched_stop_token_id", b"matched_stop_token_id", "prompt_logprobs", b"prompt_logprobs", "reasoning_content", b"reasoning_content", "served_model", b"served_model", "text", b"text", "tool_calls", b"tool_calls", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__matched_stop: _TypeAlias = _typing.Literal["matched_stop"]  # noqa: Y015
     _WhichOneofArgType__matched_stop: _TypeAlias = _typing.Literal["_matched_stop", b"_matched_stop"]  # noqa: Y015

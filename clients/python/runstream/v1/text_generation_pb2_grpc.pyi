@@ -30,10 +30,10 @@ class TextGenerationServiceStub:
     """Generates text with a model, as a whole or while it is being generated.
 
     Run and RunStream ask the same question and obey one law: for equal requests,
-    the parts of RunStream joined in order give the answer of Run. `text` is the
-    concatenation of the parts' `text`, tool calls are the parts' deltas merged
-    by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
-    first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+    the parts of RunStream joined in order give the answer of Run. `text` and
+    `reasoning_content` are the concatenations of the parts', tool calls are the
+    parts' deltas merged by index, and `logprobs` are concatenated.
+    `prompt_logprobs` are those of the first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
     `usage` are those of the last. A request that samples obeys it when it sets
     `seed`.
 
@@ -95,10 +95,10 @@ class TextGenerationServiceAsyncStub(TextGenerationServiceStub):
     """Generates text with a model, as a whole or while it is being generated.
 
     Run and RunStream ask the same question and obey one law: for equal requests,
-    the parts of RunStream joined in order give the answer of Run. `text` is the
-    concatenation of the parts' `text`, tool calls are the parts' deltas merged
-    by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
-    first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+    the parts of RunStream joined in order give the answer of Run. `text` and
+    `reasoning_content` are the concatenations of the parts', tool calls are the
+    parts' deltas merged by index, and `logprobs` are concatenated.
+    `prompt_logprobs` are those of the first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
     `usage` are those of the last. A request that samples obeys it when it sets
     `seed`.
 
@@ -156,10 +156,10 @@ class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Generates text with a model, as a whole or while it is being generated.
 
     Run and RunStream ask the same question and obey one law: for equal requests,
-    the parts of RunStream joined in order give the answer of Run. `text` is the
-    concatenation of the parts' `text`, tool calls are the parts' deltas merged
-    by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
-    first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+    the parts of RunStream joined in order give the answer of Run. `text` and
+    `reasoning_content` are the concatenations of the parts', tool calls are the
+    parts' deltas merged by index, and `logprobs` are concatenated.
+    `prompt_logprobs` are those of the first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
     `usage` are those of the last. A request that samples obeys it when it sets
     `seed`.
 

@@ -52,7 +52,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Required. The request whose prompt is counted. Only `model`, the input,
-   * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+   * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+   * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
    * have more tokens than the model takes.
    * </pre>
    *
@@ -66,7 +67,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Required. The request whose prompt is counted. Only `model`, the input,
-   * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+   * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+   * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
    * have more tokens than the model takes.
    * </pre>
    *
@@ -80,7 +82,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Required. The request whose prompt is counted. Only `model`, the input,
-   * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+   * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+   * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
    * have more tokens than the model takes.
    * </pre>
    *
@@ -437,7 +440,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Required. The request whose prompt is counted. Only `model`, the input,
-     * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+     * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+     * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
      * have more tokens than the model takes.
      * </pre>
      *
@@ -450,7 +454,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Required. The request whose prompt is counted. Only `model`, the input,
-     * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+     * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+     * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
      * have more tokens than the model takes.
      * </pre>
      *
@@ -467,7 +472,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Required. The request whose prompt is counted. Only `model`, the input,
-     * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+     * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+     * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
      * have more tokens than the model takes.
      * </pre>
      *
@@ -489,7 +495,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Required. The request whose prompt is counted. Only `model`, the input,
-     * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+     * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+     * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
      * have more tokens than the model takes.
      * </pre>
      *
@@ -509,7 +516,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Required. The request whose prompt is counted. Only `model`, the input,
-     * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+     * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+     * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
      * have more tokens than the model takes.
      * </pre>
      *
@@ -534,7 +542,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Required. The request whose prompt is counted. Only `model`, the input,
-     * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+     * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+     * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
      * have more tokens than the model takes.
      * </pre>
      *
@@ -553,7 +562,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Required. The request whose prompt is counted. Only `model`, the input,
-     * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+     * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+     * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
      * have more tokens than the model takes.
      * </pre>
      *
@@ -567,7 +577,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Required. The request whose prompt is counted. Only `model`, the input,
-     * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+     * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+     * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
      * have more tokens than the model takes.
      * </pre>
      *
@@ -584,7 +595,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Required. The request whose prompt is counted. Only `model`, the input,
-     * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+     * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+     * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
      * have more tokens than the model takes.
      * </pre>
      *

@@ -10,7 +10,8 @@ public interface CountTokensRequestOrBuilder extends
   /**
    * <pre>
    * Required. The request whose prompt is counted. Only `model`, the input,
-   * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+   * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+   * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
    * have more tokens than the model takes.
    * </pre>
    *
@@ -21,7 +22,8 @@ public interface CountTokensRequestOrBuilder extends
   /**
    * <pre>
    * Required. The request whose prompt is counted. Only `model`, the input,
-   * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+   * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+   * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
    * have more tokens than the model takes.
    * </pre>
    *
@@ -32,7 +34,8 @@ public interface CountTokensRequestOrBuilder extends
   /**
    * <pre>
    * Required. The request whose prompt is counted. Only `model`, the input,
-   * `tools`, `tool_choice` and `truncate_prompt_tokens` matter. The prompt may
+   * `tools`, `tool_choice`, `truncate_prompt_tokens`,
+   * `chat_template_kwargs_json` and `reasoning_effort` matter. The prompt may
    * have more tokens than the model takes.
    * </pre>
    *

@@ -25,6 +25,7 @@ private static final long serialVersionUID = 0L;
     toolCalls_ = java.util.Collections.emptyList();
     toolCallId_ = "";
     name_ = "";
+    reasoningContent_ = "";
   }
 
   @java.lang.Override
@@ -339,6 +340,57 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int REASONING_CONTENT_FIELD_NUMBER = 6;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object reasoningContent_ = "";
+  /**
+   * <pre>
+   * Optional. For role "assistant": what it thought before it said `content`.
+   * The chat template decides whether the model is shown it again.
+   * INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
+   * </pre>
+   *
+   * <code>string reasoning_content = 6;</code>
+   * @return The reasoningContent.
+   */
+  @java.lang.Override
+  public java.lang.String getReasoningContent() {
+    java.lang.Object ref = reasoningContent_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      reasoningContent_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Optional. For role "assistant": what it thought before it said `content`.
+   * The chat template decides whether the model is shown it again.
+   * INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
+   * </pre>
+   *
+   * <code>string reasoning_content = 6;</code>
+   * @return The bytes for reasoningContent.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getReasoningContentBytes() {
+    java.lang.Object ref = reasoningContent_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      reasoningContent_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -368,6 +420,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(name_)) {
       com.google.protobuf.GeneratedMessageV3.writeString(output, 5, name_);
     }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(reasoningContent_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 6, reasoningContent_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -394,6 +449,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(name_)) {
       size += com.google.protobuf.GeneratedMessageV3.computeStringSize(5, name_);
     }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(reasoningContent_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(6, reasoningContent_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -419,6 +477,8 @@ private static final long serialVersionUID = 0L;
         .equals(other.getToolCallId())) return false;
     if (!getName()
         .equals(other.getName())) return false;
+    if (!getReasoningContent()
+        .equals(other.getReasoningContent())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -444,6 +504,8 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getToolCallId().hashCode();
     hash = (37 * hash) + NAME_FIELD_NUMBER;
     hash = (53 * hash) + getName().hashCode();
+    hash = (37 * hash) + REASONING_CONTENT_FIELD_NUMBER;
+    hash = (53 * hash) + getReasoningContent().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -594,6 +656,7 @@ private static final long serialVersionUID = 0L;
       bitField0_ = (bitField0_ & ~0x00000004);
       toolCallId_ = "";
       name_ = "";
+      reasoningContent_ = "";
       return this;
     }
 
@@ -657,6 +720,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000010) != 0)) {
         result.name_ = name_;
+      }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.reasoningContent_ = reasoningContent_;
       }
     }
 
@@ -771,6 +837,11 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000010;
         onChanged();
       }
+      if (!other.getReasoningContent().isEmpty()) {
+        reasoningContent_ = other.reasoningContent_;
+        bitField0_ |= 0x00000020;
+        onChanged();
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -838,6 +909,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000010;
               break;
             } // case 42
+            case 50: {
+              reasoningContent_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 50
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1822,6 +1898,108 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       name_ = value;
       bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object reasoningContent_ = "";
+    /**
+     * <pre>
+     * Optional. For role "assistant": what it thought before it said `content`.
+     * The chat template decides whether the model is shown it again.
+     * INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
+     * </pre>
+     *
+     * <code>string reasoning_content = 6;</code>
+     * @return The reasoningContent.
+     */
+    public java.lang.String getReasoningContent() {
+      java.lang.Object ref = reasoningContent_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        reasoningContent_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Optional. For role "assistant": what it thought before it said `content`.
+     * The chat template decides whether the model is shown it again.
+     * INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
+     * </pre>
+     *
+     * <code>string reasoning_content = 6;</code>
+     * @return The bytes for reasoningContent.
+     */
+    public com.google.protobuf.ByteString
+        getReasoningContentBytes() {
+      java.lang.Object ref = reasoningContent_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        reasoningContent_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Optional. For role "assistant": what it thought before it said `content`.
+     * The chat template decides whether the model is shown it again.
+     * INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
+     * </pre>
+     *
+     * <code>string reasoning_content = 6;</code>
+     * @param value The reasoningContent to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReasoningContent(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      reasoningContent_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Optional. For role "assistant": what it thought before it said `content`.
+     * The chat template decides whether the model is shown it again.
+     * INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
+     * </pre>
+     *
+     * <code>string reasoning_content = 6;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearReasoningContent() {
+      reasoningContent_ = getDefaultInstance().getReasoningContent();
+      bitField0_ = (bitField0_ & ~0x00000020);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Optional. For role "assistant": what it thought before it said `content`.
+     * The chat template decides whether the model is shown it again.
+     * INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
+     * </pre>
+     *
+     * <code>string reasoning_content = 6;</code>
+     * @param value The bytes for reasoningContent to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReasoningContentBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      reasoningContent_ = value;
+      bitField0_ |= 0x00000020;
       onChanged();
       return this;
     }

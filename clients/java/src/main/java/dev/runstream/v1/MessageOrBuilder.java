@@ -178,4 +178,28 @@ public interface MessageOrBuilder extends
    */
   com.google.protobuf.ByteString
       getNameBytes();
+
+  /**
+   * <pre>
+   * Optional. For role "assistant": what it thought before it said `content`.
+   * The chat template decides whether the model is shown it again.
+   * INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
+   * </pre>
+   *
+   * <code>string reasoning_content = 6;</code>
+   * @return The reasoningContent.
+   */
+  java.lang.String getReasoningContent();
+  /**
+   * <pre>
+   * Optional. For role "assistant": what it thought before it said `content`.
+   * The chat template decides whether the model is shown it again.
+   * INVALID_ARGUMENT for another role or together with `raw`. Default: empty.
+   * </pre>
+   *
+   * <code>string reasoning_content = 6;</code>
+   * @return The bytes for reasoningContent.
+   */
+  com.google.protobuf.ByteString
+      getReasoningContentBytes();
 }

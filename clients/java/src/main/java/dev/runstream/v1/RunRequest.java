@@ -26,6 +26,8 @@ private static final long serialVersionUID = 0L;
     priority_ = 0;
     cacheSalt_ = "";
     stopTokenIds_ = emptyIntList();
+    chatTemplateKwargsJson_ = "";
+    reasoningEffort_ = "";
   }
 
   @java.lang.Override
@@ -751,6 +753,126 @@ private static final long serialVersionUID = 0L;
   }
   private int stopTokenIdsMemoizedSerializedSize = -1;
 
+  public static final int CHAT_TEMPLATE_KWARGS_JSON_FIELD_NUMBER = 16;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object chatTemplateKwargsJson_ = "";
+  /**
+   * <pre>
+   * Optional. Variables of the model's chat template, a JSON object, for
+   * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+   * the template does not read, or that other fields fill, such as "messages".
+   * Of those that turn thinking on and off, values that change nothing are
+   * accepted: true, and for a model that does not think false. A model that
+   * stands in is not told what its template does not read. INVALID_ARGUMENT if
+   * not empty together with `raw` or `prompt_token_ids`. At most 16,384
+   * characters and 16 levels deep. Default: empty, which is no variables.
+   * </pre>
+   *
+   * <code>string chat_template_kwargs_json = 16;</code>
+   * @return The chatTemplateKwargsJson.
+   */
+  @java.lang.Override
+  public java.lang.String getChatTemplateKwargsJson() {
+    java.lang.Object ref = chatTemplateKwargsJson_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      chatTemplateKwargsJson_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Optional. Variables of the model's chat template, a JSON object, for
+   * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+   * the template does not read, or that other fields fill, such as "messages".
+   * Of those that turn thinking on and off, values that change nothing are
+   * accepted: true, and for a model that does not think false. A model that
+   * stands in is not told what its template does not read. INVALID_ARGUMENT if
+   * not empty together with `raw` or `prompt_token_ids`. At most 16,384
+   * characters and 16 levels deep. Default: empty, which is no variables.
+   * </pre>
+   *
+   * <code>string chat_template_kwargs_json = 16;</code>
+   * @return The bytes for chatTemplateKwargsJson.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getChatTemplateKwargsJsonBytes() {
+    java.lang.Object ref = chatTemplateKwargsJson_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      chatTemplateKwargsJson_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int REASONING_EFFORT_FIELD_NUMBER = 17;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object reasoningEffort_ = "";
+  /**
+   * <pre>
+   * Optional. How long the model thinks before it answers, in a word that its
+   * chat template reads as "reasoning_effort". If the template reads no such
+   * word, "none" turns thinking off where there is a switch for it, and
+   * "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+   * the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+   * `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+   * template's own default.
+   * </pre>
+   *
+   * <code>string reasoning_effort = 17;</code>
+   * @return The reasoningEffort.
+   */
+  @java.lang.Override
+  public java.lang.String getReasoningEffort() {
+    java.lang.Object ref = reasoningEffort_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      reasoningEffort_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Optional. How long the model thinks before it answers, in a word that its
+   * chat template reads as "reasoning_effort". If the template reads no such
+   * word, "none" turns thinking off where there is a switch for it, and
+   * "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+   * the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+   * `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+   * template's own default.
+   * </pre>
+   *
+   * <code>string reasoning_effort = 17;</code>
+   * @return The bytes for reasoningEffort.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getReasoningEffortBytes() {
+    java.lang.Object ref = reasoningEffort_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      reasoningEffort_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -811,6 +933,12 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < stopTokenIds_.size(); i++) {
       output.writeInt32NoTag(stopTokenIds_.getInt(i));
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(chatTemplateKwargsJson_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 16, chatTemplateKwargsJson_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(reasoningEffort_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 17, reasoningEffort_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -889,6 +1017,12 @@ private static final long serialVersionUID = 0L;
       }
       stopTokenIdsMemoizedSerializedSize = dataSize;
     }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(chatTemplateKwargsJson_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(16, chatTemplateKwargsJson_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(reasoningEffort_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(17, reasoningEffort_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -937,6 +1071,10 @@ private static final long serialVersionUID = 0L;
         != other.getIncludeStopSequence()) return false;
     if (!getStopTokenIdsList()
         .equals(other.getStopTokenIdsList())) return false;
+    if (!getChatTemplateKwargsJson()
+        .equals(other.getChatTemplateKwargsJson())) return false;
+    if (!getReasoningEffort()
+        .equals(other.getReasoningEffort())) return false;
     if (!getInputCase().equals(other.getInputCase())) return false;
     switch (inputCase_) {
       case 2:
@@ -1002,6 +1140,10 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + STOP_TOKEN_IDS_FIELD_NUMBER;
       hash = (53 * hash) + getStopTokenIdsList().hashCode();
     }
+    hash = (37 * hash) + CHAT_TEMPLATE_KWARGS_JSON_FIELD_NUMBER;
+    hash = (53 * hash) + getChatTemplateKwargsJson().hashCode();
+    hash = (37 * hash) + REASONING_EFFORT_FIELD_NUMBER;
+    hash = (53 * hash) + getReasoningEffort().hashCode();
     switch (inputCase_) {
       case 2:
         hash = (37 * hash) + PROMPT_FIELD_NUMBER;
@@ -1190,6 +1332,8 @@ private static final long serialVersionUID = 0L;
       truncatePromptTokens_ = 0;
       includeStopSequence_ = false;
       stopTokenIds_ = emptyIntList();
+      chatTemplateKwargsJson_ = "";
+      reasoningEffort_ = "";
       inputCase_ = 0;
       input_ = null;
       return this;
@@ -1280,6 +1424,12 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00001000) != 0)) {
         result.includeStopSequence_ = includeStopSequence_;
+      }
+      if (((from_bitField0_ & 0x00004000) != 0)) {
+        result.chatTemplateKwargsJson_ = chatTemplateKwargsJson_;
+      }
+      if (((from_bitField0_ & 0x00008000) != 0)) {
+        result.reasoningEffort_ = reasoningEffort_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1417,6 +1567,16 @@ private static final long serialVersionUID = 0L;
           ensureStopTokenIdsIsMutable();
           stopTokenIds_.addAll(other.stopTokenIds_);
         }
+        onChanged();
+      }
+      if (!other.getChatTemplateKwargsJson().isEmpty()) {
+        chatTemplateKwargsJson_ = other.chatTemplateKwargsJson_;
+        bitField0_ |= 0x00004000;
+        onChanged();
+      }
+      if (!other.getReasoningEffort().isEmpty()) {
+        reasoningEffort_ = other.reasoningEffort_;
+        bitField0_ |= 0x00008000;
         onChanged();
       }
       switch (other.getInputCase()) {
@@ -1564,6 +1724,16 @@ private static final long serialVersionUID = 0L;
               input.popLimit(limit);
               break;
             } // case 114
+            case 130: {
+              chatTemplateKwargsJson_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 130
+            case 138: {
+              reasoningEffort_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00008000;
+              break;
+            } // case 138
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3783,6 +3953,255 @@ private static final long serialVersionUID = 0L;
     public Builder clearStopTokenIds() {
       stopTokenIds_ = emptyIntList();
       bitField0_ = (bitField0_ & ~0x00002000);
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object chatTemplateKwargsJson_ = "";
+    /**
+     * <pre>
+     * Optional. Variables of the model's chat template, a JSON object, for
+     * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+     * the template does not read, or that other fields fill, such as "messages".
+     * Of those that turn thinking on and off, values that change nothing are
+     * accepted: true, and for a model that does not think false. A model that
+     * stands in is not told what its template does not read. INVALID_ARGUMENT if
+     * not empty together with `raw` or `prompt_token_ids`. At most 16,384
+     * characters and 16 levels deep. Default: empty, which is no variables.
+     * </pre>
+     *
+     * <code>string chat_template_kwargs_json = 16;</code>
+     * @return The chatTemplateKwargsJson.
+     */
+    public java.lang.String getChatTemplateKwargsJson() {
+      java.lang.Object ref = chatTemplateKwargsJson_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        chatTemplateKwargsJson_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Optional. Variables of the model's chat template, a JSON object, for
+     * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+     * the template does not read, or that other fields fill, such as "messages".
+     * Of those that turn thinking on and off, values that change nothing are
+     * accepted: true, and for a model that does not think false. A model that
+     * stands in is not told what its template does not read. INVALID_ARGUMENT if
+     * not empty together with `raw` or `prompt_token_ids`. At most 16,384
+     * characters and 16 levels deep. Default: empty, which is no variables.
+     * </pre>
+     *
+     * <code>string chat_template_kwargs_json = 16;</code>
+     * @return The bytes for chatTemplateKwargsJson.
+     */
+    public com.google.protobuf.ByteString
+        getChatTemplateKwargsJsonBytes() {
+      java.lang.Object ref = chatTemplateKwargsJson_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        chatTemplateKwargsJson_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Optional. Variables of the model's chat template, a JSON object, for
+     * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+     * the template does not read, or that other fields fill, such as "messages".
+     * Of those that turn thinking on and off, values that change nothing are
+     * accepted: true, and for a model that does not think false. A model that
+     * stands in is not told what its template does not read. INVALID_ARGUMENT if
+     * not empty together with `raw` or `prompt_token_ids`. At most 16,384
+     * characters and 16 levels deep. Default: empty, which is no variables.
+     * </pre>
+     *
+     * <code>string chat_template_kwargs_json = 16;</code>
+     * @param value The chatTemplateKwargsJson to set.
+     * @return This builder for chaining.
+     */
+    public Builder setChatTemplateKwargsJson(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      chatTemplateKwargsJson_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Optional. Variables of the model's chat template, a JSON object, for
+     * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+     * the template does not read, or that other fields fill, such as "messages".
+     * Of those that turn thinking on and off, values that change nothing are
+     * accepted: true, and for a model that does not think false. A model that
+     * stands in is not told what its template does not read. INVALID_ARGUMENT if
+     * not empty together with `raw` or `prompt_token_ids`. At most 16,384
+     * characters and 16 levels deep. Default: empty, which is no variables.
+     * </pre>
+     *
+     * <code>string chat_template_kwargs_json = 16;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearChatTemplateKwargsJson() {
+      chatTemplateKwargsJson_ = getDefaultInstance().getChatTemplateKwargsJson();
+      bitField0_ = (bitField0_ & ~0x00004000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Optional. Variables of the model's chat template, a JSON object, for
+     * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+     * the template does not read, or that other fields fill, such as "messages".
+     * Of those that turn thinking on and off, values that change nothing are
+     * accepted: true, and for a model that does not think false. A model that
+     * stands in is not told what its template does not read. INVALID_ARGUMENT if
+     * not empty together with `raw` or `prompt_token_ids`. At most 16,384
+     * characters and 16 levels deep. Default: empty, which is no variables.
+     * </pre>
+     *
+     * <code>string chat_template_kwargs_json = 16;</code>
+     * @param value The bytes for chatTemplateKwargsJson to set.
+     * @return This builder for chaining.
+     */
+    public Builder setChatTemplateKwargsJsonBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      chatTemplateKwargsJson_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object reasoningEffort_ = "";
+    /**
+     * <pre>
+     * Optional. How long the model thinks before it answers, in a word that its
+     * chat template reads as "reasoning_effort". If the template reads no such
+     * word, "none" turns thinking off where there is a switch for it, and
+     * "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+     * the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+     * `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+     * template's own default.
+     * </pre>
+     *
+     * <code>string reasoning_effort = 17;</code>
+     * @return The reasoningEffort.
+     */
+    public java.lang.String getReasoningEffort() {
+      java.lang.Object ref = reasoningEffort_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        reasoningEffort_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Optional. How long the model thinks before it answers, in a word that its
+     * chat template reads as "reasoning_effort". If the template reads no such
+     * word, "none" turns thinking off where there is a switch for it, and
+     * "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+     * the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+     * `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+     * template's own default.
+     * </pre>
+     *
+     * <code>string reasoning_effort = 17;</code>
+     * @return The bytes for reasoningEffort.
+     */
+    public com.google.protobuf.ByteString
+        getReasoningEffortBytes() {
+      java.lang.Object ref = reasoningEffort_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        reasoningEffort_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Optional. How long the model thinks before it answers, in a word that its
+     * chat template reads as "reasoning_effort". If the template reads no such
+     * word, "none" turns thinking off where there is a switch for it, and
+     * "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+     * the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+     * `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+     * template's own default.
+     * </pre>
+     *
+     * <code>string reasoning_effort = 17;</code>
+     * @param value The reasoningEffort to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReasoningEffort(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      reasoningEffort_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Optional. How long the model thinks before it answers, in a word that its
+     * chat template reads as "reasoning_effort". If the template reads no such
+     * word, "none" turns thinking off where there is a switch for it, and
+     * "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+     * the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+     * `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+     * template's own default.
+     * </pre>
+     *
+     * <code>string reasoning_effort = 17;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearReasoningEffort() {
+      reasoningEffort_ = getDefaultInstance().getReasoningEffort();
+      bitField0_ = (bitField0_ & ~0x00008000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Optional. How long the model thinks before it answers, in a word that its
+     * chat template reads as "reasoning_effort". If the template reads no such
+     * word, "none" turns thinking off where there is a switch for it, and
+     * "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+     * the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+     * `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+     * template's own default.
+     * </pre>
+     *
+     * <code>string reasoning_effort = 17;</code>
+     * @param value The bytes for reasoningEffort to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReasoningEffortBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      reasoningEffort_ = value;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }

@@ -466,5 +466,71 @@ public interface RunRequestOrBuilder extends
    */
   int getStopTokenIds(int index);
 
+  /**
+   * <pre>
+   * Optional. Variables of the model's chat template, a JSON object, for
+   * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+   * the template does not read, or that other fields fill, such as "messages".
+   * Of those that turn thinking on and off, values that change nothing are
+   * accepted: true, and for a model that does not think false. A model that
+   * stands in is not told what its template does not read. INVALID_ARGUMENT if
+   * not empty together with `raw` or `prompt_token_ids`. At most 16,384
+   * characters and 16 levels deep. Default: empty, which is no variables.
+   * </pre>
+   *
+   * <code>string chat_template_kwargs_json = 16;</code>
+   * @return The chatTemplateKwargsJson.
+   */
+  java.lang.String getChatTemplateKwargsJson();
+  /**
+   * <pre>
+   * Optional. Variables of the model's chat template, a JSON object, for
+   * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
+   * the template does not read, or that other fields fill, such as "messages".
+   * Of those that turn thinking on and off, values that change nothing are
+   * accepted: true, and for a model that does not think false. A model that
+   * stands in is not told what its template does not read. INVALID_ARGUMENT if
+   * not empty together with `raw` or `prompt_token_ids`. At most 16,384
+   * characters and 16 levels deep. Default: empty, which is no variables.
+   * </pre>
+   *
+   * <code>string chat_template_kwargs_json = 16;</code>
+   * @return The bytes for chatTemplateKwargsJson.
+   */
+  com.google.protobuf.ByteString
+      getChatTemplateKwargsJsonBytes();
+
+  /**
+   * <pre>
+   * Optional. How long the model thinks before it answers, in a word that its
+   * chat template reads as "reasoning_effort". If the template reads no such
+   * word, "none" turns thinking off where there is a switch for it, and
+   * "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+   * the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+   * `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+   * template's own default.
+   * </pre>
+   *
+   * <code>string reasoning_effort = 17;</code>
+   * @return The reasoningEffort.
+   */
+  java.lang.String getReasoningEffort();
+  /**
+   * <pre>
+   * Optional. How long the model thinks before it answers, in a word that its
+   * chat template reads as "reasoning_effort". If the template reads no such
+   * word, "none" turns thinking off where there is a switch for it, and
+   * "medium" is what the model does anyway; INVALID_ARGUMENT for others, unless
+   * the model stands in. INVALID_ARGUMENT if not empty together with `raw` or
+   * `prompt_token_ids`. At most 64 characters. Default: empty, which is the
+   * template's own default.
+   * </pre>
+   *
+   * <code>string reasoning_effort = 17;</code>
+   * @return The bytes for reasoningEffort.
+   */
+  com.google.protobuf.ByteString
+      getReasoningEffortBytes();
+
   public dev.runstream.v1.RunRequest.InputCase getInputCase();
 }

@@ -28,6 +28,7 @@ private static final long serialVersionUID = 0L;
     finishReason_ = 0;
     matchedStop_ = "";
     promptLogprobs_ = java.util.Collections.emptyList();
+    reasoningContent_ = "";
   }
 
   @java.lang.Override
@@ -539,6 +540,57 @@ private static final long serialVersionUID = 0L;
     return matchedStopTokenId_;
   }
 
+  public static final int REASONING_CONTENT_FIELD_NUMBER = 11;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object reasoningContent_ = "";
+  /**
+   * <pre>
+   * What the model thought before `text`, without the white space around it.
+   * Empty if it did not think, or if no chat template made the prompt: then all
+   * that it generates is `text`.
+   * </pre>
+   *
+   * <code>string reasoning_content = 11;</code>
+   * @return The reasoningContent.
+   */
+  @java.lang.Override
+  public java.lang.String getReasoningContent() {
+    java.lang.Object ref = reasoningContent_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      reasoningContent_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * What the model thought before `text`, without the white space around it.
+   * Empty if it did not think, or if no chat template made the prompt: then all
+   * that it generates is `text`.
+   * </pre>
+   *
+   * <code>string reasoning_content = 11;</code>
+   * @return The bytes for reasoningContent.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getReasoningContentBytes() {
+    java.lang.Object ref = reasoningContent_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      reasoningContent_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -582,6 +634,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000002) != 0)) {
       output.writeInt32(10, matchedStopTokenId_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(reasoningContent_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 11, reasoningContent_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -628,6 +683,9 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeInt32Size(10, matchedStopTokenId_);
     }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(reasoningContent_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(11, reasoningContent_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -671,6 +729,8 @@ private static final long serialVersionUID = 0L;
       if (getMatchedStopTokenId()
           != other.getMatchedStopTokenId()) return false;
     }
+    if (!getReasoningContent()
+        .equals(other.getReasoningContent())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -714,6 +774,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + MATCHED_STOP_TOKEN_ID_FIELD_NUMBER;
       hash = (53 * hash) + getMatchedStopTokenId();
     }
+    hash = (37 * hash) + REASONING_CONTENT_FIELD_NUMBER;
+    hash = (53 * hash) + getReasoningContent().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -879,6 +941,7 @@ private static final long serialVersionUID = 0L;
       }
       bitField0_ = (bitField0_ & ~0x00000100);
       matchedStopTokenId_ = 0;
+      reasoningContent_ = "";
       return this;
     }
 
@@ -968,6 +1031,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000200) != 0)) {
         result.matchedStopTokenId_ = matchedStopTokenId_;
         to_bitField0_ |= 0x00000002;
+      }
+      if (((from_bitField0_ & 0x00000400) != 0)) {
+        result.reasoningContent_ = reasoningContent_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1123,6 +1189,11 @@ private static final long serialVersionUID = 0L;
       if (other.hasMatchedStopTokenId()) {
         setMatchedStopTokenId(other.getMatchedStopTokenId());
       }
+      if (!other.getReasoningContent().isEmpty()) {
+        reasoningContent_ = other.reasoningContent_;
+        bitField0_ |= 0x00000400;
+        onChanged();
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -1225,6 +1296,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000200;
               break;
             } // case 80
+            case 90: {
+              reasoningContent_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00000400;
+              break;
+            } // case 90
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2864,6 +2940,108 @@ private static final long serialVersionUID = 0L;
     public Builder clearMatchedStopTokenId() {
       bitField0_ = (bitField0_ & ~0x00000200);
       matchedStopTokenId_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object reasoningContent_ = "";
+    /**
+     * <pre>
+     * What the model thought before `text`, without the white space around it.
+     * Empty if it did not think, or if no chat template made the prompt: then all
+     * that it generates is `text`.
+     * </pre>
+     *
+     * <code>string reasoning_content = 11;</code>
+     * @return The reasoningContent.
+     */
+    public java.lang.String getReasoningContent() {
+      java.lang.Object ref = reasoningContent_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        reasoningContent_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * What the model thought before `text`, without the white space around it.
+     * Empty if it did not think, or if no chat template made the prompt: then all
+     * that it generates is `text`.
+     * </pre>
+     *
+     * <code>string reasoning_content = 11;</code>
+     * @return The bytes for reasoningContent.
+     */
+    public com.google.protobuf.ByteString
+        getReasoningContentBytes() {
+      java.lang.Object ref = reasoningContent_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        reasoningContent_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * What the model thought before `text`, without the white space around it.
+     * Empty if it did not think, or if no chat template made the prompt: then all
+     * that it generates is `text`.
+     * </pre>
+     *
+     * <code>string reasoning_content = 11;</code>
+     * @param value The reasoningContent to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReasoningContent(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      reasoningContent_ = value;
+      bitField0_ |= 0x00000400;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the model thought before `text`, without the white space around it.
+     * Empty if it did not think, or if no chat template made the prompt: then all
+     * that it generates is `text`.
+     * </pre>
+     *
+     * <code>string reasoning_content = 11;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearReasoningContent() {
+      reasoningContent_ = getDefaultInstance().getReasoningContent();
+      bitField0_ = (bitField0_ & ~0x00000400);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What the model thought before `text`, without the white space around it.
+     * Empty if it did not think, or if no chat template made the prompt: then all
+     * that it generates is `text`.
+     * </pre>
+     *
+     * <code>string reasoning_content = 11;</code>
+     * @param value The bytes for reasoningContent to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReasoningContentBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      reasoningContent_ = value;
+      bitField0_ |= 0x00000400;
       onChanged();
       return this;
     }

@@ -301,4 +301,28 @@ public interface RunResponseOrBuilder extends
    * @return The matchedStopTokenId.
    */
   int getMatchedStopTokenId();
+
+  /**
+   * <pre>
+   * What the model thought before `text`, without the white space around it.
+   * Empty if it did not think, or if no chat template made the prompt: then all
+   * that it generates is `text`.
+   * </pre>
+   *
+   * <code>string reasoning_content = 11;</code>
+   * @return The reasoningContent.
+   */
+  java.lang.String getReasoningContent();
+  /**
+   * <pre>
+   * What the model thought before `text`, without the white space around it.
+   * Empty if it did not think, or if no chat template made the prompt: then all
+   * that it generates is `text`.
+   * </pre>
+   *
+   * <code>string reasoning_content = 11;</code>
+   * @return The bytes for reasoningContent.
+   */
+  com.google.protobuf.ByteString
+      getReasoningContentBytes();
 }

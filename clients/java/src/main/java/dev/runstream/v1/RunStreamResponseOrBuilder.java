@@ -306,4 +306,24 @@ public interface RunStreamResponseOrBuilder extends
    * @return The matchedStopTokenId.
    */
   int getMatchedStopTokenId();
+
+  /**
+   * <pre>
+   * What follows in the thinking, which all comes before the first `text`.
+   * </pre>
+   *
+   * <code>string reasoning_content = 11;</code>
+   * @return The reasoningContent.
+   */
+  java.lang.String getReasoningContent();
+  /**
+   * <pre>
+   * What follows in the thinking, which all comes before the first `text`.
+   * </pre>
+   *
+   * <code>string reasoning_content = 11;</code>
+   * @return The bytes for reasoningContent.
+   */
+  com.google.protobuf.ByteString
+      getReasoningContentBytes();
 }

@@ -134,7 +134,7 @@ public final class TextGenerationProto {
   static {
     java.lang.String[] descriptorData = {
       "\n\"runstream/v1/text_generation.proto\022\014ru" +
-      "nstream.v1\"\301\004\n\nRunRequest\022\r\n\005model\030\001 \001(\t" +
+      "nstream.v1\"\376\004\n\nRunRequest\022\r\n\005model\030\001 \001(\t" +
       "\022&\n\006prompt\030\002 \001(\0132\024.runstream.v1.PromptH\000" +
       "\0222\n\014conversation\030\003 \001(\0132\032.runstream.v1.Co" +
       "nversationH\000\0222\n\020prompt_token_ids\030\013 \001(\0132\026" +
@@ -147,99 +147,103 @@ public final class TextGenerationProto {
       "\022(\n\010priority\030\t \001(\0162\026.runstream.v1.Priori" +
       "ty\022\022\n\ncache_salt\030\n \001(\t\022#\n\026truncate_promp" +
       "t_tokens\030\014 \001(\005H\001\210\001\001\022\035\n\025include_stop_sequ" +
-      "ence\030\r \001(\010\022\026\n\016stop_token_ids\030\016 \003(\005B\007\n\005in" +
-      "putB\031\n\027_truncate_prompt_tokens\"\032\n\010TokenI" +
-      "ds\022\016\n\006values\030\001 \003(\005\"?\n\022CountTokensRequest" +
-      "\022)\n\007request\030\001 \001(\0132\030.runstream.v1.RunRequ" +
-      "est\"p\n\023CountTokensResponse\022\024\n\014served_mod" +
-      "el\030\001 \001(\t\022\025\n\rprompt_tokens\030\002 \001(\005\022\031\n\021max_p" +
-      "rompt_tokens\030\003 \001(\005\022\021\n\ttoken_ids\030\004 \003(\005\"#\n" +
-      "\006Prompt\022\014\n\004text\030\001 \001(\t\022\013\n\003raw\030\002 \001(\010\"\242\001\n\014C" +
-      "onversation\022\'\n\010messages\030\001 \003(\0132\025.runstrea" +
-      "m.v1.Message\022\013\n\003raw\030\002 \001(\010\022\"\n\025add_generat" +
-      "ion_prompt\030\003 \001(\010H\000\210\001\001\022\036\n\026continue_final_" +
-      "message\030\004 \001(\010B\030\n\026_add_generation_prompt\"" +
-      "\223\001\n\007Message\022\014\n\004role\030\001 \001(\t\022*\n\007content\030\002 \003" +
-      "(\0132\031.runstream.v1.ContentPart\022*\n\ntool_ca" +
-      "lls\030\003 \003(\0132\026.runstream.v1.ToolCall\022\024\n\014too" +
-      "l_call_id\030\004 \001(\t\022\014\n\004name\030\005 \001(\t\"%\n\013Content" +
-      "Part\022\016\n\004text\030\001 \001(\tH\000B\006\n\004part\"\334\005\n\016Samplin" +
-      "gParams\022\027\n\nmax_tokens\030\001 \001(\005H\000\210\001\001\022\035\n\025max_" +
-      "tokens_is_default\030\002 \001(\010\022\030\n\013temperature\030\003" +
-      " \001(\001H\001\210\001\001\022\022\n\005top_k\030\004 \001(\005H\002\210\001\001\022\022\n\005top_p\030\005" +
-      " \001(\001H\003\210\001\001\022\022\n\005min_p\030\006 \001(\001H\004\210\001\001\022\037\n\022repetit" +
-      "ion_penalty\030\007 \001(\001H\005\210\001\001\022\036\n\021frequency_pena" +
-      "lty\030\010 \001(\001H\006\210\001\001\022\035\n\020presence_penalty\030\t \001(\001" +
-      "H\007\210\001\001\022\021\n\004seed\030\n \001(\003H\010\210\001\001\022?\n\nlogit_bias\030\013" +
-      " \003(\0132+.runstream.v1.SamplingParams.Logit" +
-      "BiasEntry\022\027\n\nmin_tokens\030\014 \001(\005H\t\210\001\001\022\022\n\nig" +
-      "nore_eos\030\r \001(\010\022\031\n\014top_logprobs\030\016 \001(\005H\n\210\001" +
-      "\001\022\021\n\tbad_words\030\017 \003(\t\022\031\n\021allowed_token_id" +
-      "s\030\020 \003(\005\022 \n\023top_prompt_logprobs\030\021 \001(\005H\013\210\001" +
-      "\001\0320\n\016LogitBiasEntry\022\013\n\003key\030\001 \001(\005\022\r\n\005valu" +
-      "e\030\002 \001(\001:\0028\001B\r\n\013_max_tokensB\016\n\014_temperatu" +
-      "reB\010\n\006_top_kB\010\n\006_top_pB\010\n\006_min_pB\025\n\023_rep" +
-      "etition_penaltyB\024\n\022_frequency_penaltyB\023\n" +
-      "\021_presence_penaltyB\007\n\005_seedB\r\n\013_min_toke" +
-      "nsB\017\n\r_top_logprobsB\026\n\024_top_prompt_logpr" +
-      "obs\"\233\001\n\016ResponseFormat\022/\n\013json_object\030\001 " +
-      "\001(\0132\030.runstream.v1.JsonObjectH\000\022\025\n\013json_" +
-      "schema\030\002 \001(\tH\000\022\017\n\005regex\030\003 \001(\tH\000\022&\n\006choic" +
-      "e\030\004 \001(\0132\024.runstream.v1.ChoiceH\000B\010\n\006forma" +
-      "t\"\014\n\nJsonObject\"\030\n\006Choice\022\016\n\006values\030\001 \003(" +
-      "\t\"B\n\004Tool\022\014\n\004name\030\001 \001(\t\022\023\n\013description\030\002" +
-      " \001(\t\022\027\n\017parameters_json\030\003 \001(\t\"T\n\nToolCho" +
-      "ice\022,\n\004mode\030\001 \001(\0162\034.runstream.v1.ToolCho" +
-      "iceModeH\000\022\016\n\004name\030\002 \001(\tH\000B\010\n\006choice\"<\n\010T" +
-      "oolCall\022\n\n\002id\030\001 \001(\t\022\014\n\004name\030\002 \001(\t\022\026\n\016arg" +
-      "uments_json\030\003 \001(\t\"P\n\rToolCallDelta\022\r\n\005in" +
-      "dex\030\001 \001(\005\022\n\n\002id\030\002 \001(\t\022\014\n\004name\030\003 \001(\t\022\026\n\016a" +
-      "rguments_json\030\004 \001(\t\"W\n\005Usage\022\025\n\rprompt_t" +
-      "okens\030\001 \001(\005\022\031\n\021completion_tokens\030\002 \001(\005\022\034" +
-      "\n\024cached_prompt_tokens\030\003 \001(\005\"g\n\014TokenLog" +
-      "prob\022\020\n\010token_id\030\001 \001(\005\022\r\n\005token\030\002 \001(\014\022\017\n" +
-      "\007logprob\030\003 \001(\001\022%\n\003top\030\004 \003(\0132\030.runstream." +
-      "v1.TopLogprob\">\n\nTopLogprob\022\020\n\010token_id\030" +
-      "\001 \001(\005\022\r\n\005token\030\002 \001(\014\022\017\n\007logprob\030\003 \001(\001\"\215\003" +
-      "\n\013RunResponse\022\n\n\002id\030\001 \001(\t\022\024\n\014served_mode" +
-      "l\030\002 \001(\t\022\014\n\004text\030\003 \001(\t\022*\n\ntool_calls\030\004 \003(" +
-      "\0132\026.runstream.v1.ToolCall\022,\n\010logprobs\030\005 " +
-      "\003(\0132\032.runstream.v1.TokenLogprob\0221\n\rfinis" +
-      "h_reason\030\006 \001(\0162\032.runstream.v1.FinishReas" +
-      "on\022\031\n\014matched_stop\030\007 \001(\tH\000\210\001\001\022\"\n\005usage\030\010" +
-      " \001(\0132\023.runstream.v1.Usage\0223\n\017prompt_logp" +
-      "robs\030\t \003(\0132\032.runstream.v1.TokenLogprob\022\"" +
-      "\n\025matched_stop_token_id\030\n \001(\005H\001\210\001\001B\017\n\r_m" +
-      "atched_stopB\030\n\026_matched_stop_token_id\"\230\003" +
-      "\n\021RunStreamResponse\022\n\n\002id\030\001 \001(\t\022\024\n\014serve" +
-      "d_model\030\002 \001(\t\022\014\n\004text\030\003 \001(\t\022/\n\ntool_call" +
-      "s\030\004 \003(\0132\033.runstream.v1.ToolCallDelta\022,\n\010" +
-      "logprobs\030\005 \003(\0132\032.runstream.v1.TokenLogpr" +
-      "ob\0221\n\rfinish_reason\030\006 \001(\0162\032.runstream.v1" +
-      ".FinishReason\022\031\n\014matched_stop\030\007 \001(\tH\000\210\001\001" +
-      "\022\"\n\005usage\030\010 \001(\0132\023.runstream.v1.Usage\0223\n\017" +
-      "prompt_logprobs\030\t \003(\0132\032.runstream.v1.Tok" +
-      "enLogprob\022\"\n\025matched_stop_token_id\030\n \001(\005" +
-      "H\001\210\001\001B\017\n\r_matched_stopB\030\n\026_matched_stop_" +
-      "token_id*\207\001\n\016ToolChoiceMode\022 \n\034TOOL_CHOI" +
-      "CE_MODE_UNSPECIFIED\020\000\022\031\n\025TOOL_CHOICE_MOD" +
-      "E_AUTO\020\001\022\031\n\025TOOL_CHOICE_MODE_NONE\020\002\022\035\n\031T" +
-      "OOL_CHOICE_MODE_REQUIRED\020\003*M\n\010Priority\022\030" +
-      "\n\024PRIORITY_UNSPECIFIED\020\000\022\023\n\017PRIORITY_ONL" +
-      "INE\020\001\022\022\n\016PRIORITY_BATCH\020\002*}\n\014FinishReaso" +
-      "n\022\035\n\031FINISH_REASON_UNSPECIFIED\020\000\022\026\n\022FINI" +
-      "SH_REASON_STOP\020\001\022\030\n\024FINISH_REASON_LENGTH" +
-      "\020\002\022\034\n\030FINISH_REASON_TOOL_CALLS\020\0032\361\001\n\025Tex" +
-      "tGenerationService\022:\n\003Run\022\030.runstream.v1" +
-      ".RunRequest\032\031.runstream.v1.RunResponse\022H" +
-      "\n\tRunStream\022\030.runstream.v1.RunRequest\032\037." +
-      "runstream.v1.RunStreamResponse0\001\022R\n\013Coun" +
-      "tTokens\022 .runstream.v1.CountTokensReques" +
-      "t\032!.runstream.v1.CountTokensResponseB|\n\020" +
-      "dev.runstream.v1B\023TextGenerationProtoP\001Z" +
-      "Bgithub.com/runstream/runstream/clients/" +
-      "go/runstream/v1;runstreamv1\252\002\014Runstream." +
-      "V1b\006proto3"
+      "ence\030\r \001(\010\022\026\n\016stop_token_ids\030\016 \003(\005\022!\n\031ch" +
+      "at_template_kwargs_json\030\020 \001(\t\022\030\n\020reasoni" +
+      "ng_effort\030\021 \001(\tB\007\n\005inputB\031\n\027_truncate_pr" +
+      "ompt_tokens\"\032\n\010TokenIds\022\016\n\006values\030\001 \003(\005\"" +
+      "?\n\022CountTokensRequest\022)\n\007request\030\001 \001(\0132\030" +
+      ".runstream.v1.RunRequest\"p\n\023CountTokensR" +
+      "esponse\022\024\n\014served_model\030\001 \001(\t\022\025\n\rprompt_" +
+      "tokens\030\002 \001(\005\022\031\n\021max_prompt_tokens\030\003 \001(\005\022" +
+      "\021\n\ttoken_ids\030\004 \003(\005\"#\n\006Prompt\022\014\n\004text\030\001 \001" +
+      "(\t\022\013\n\003raw\030\002 \001(\010\"\242\001\n\014Conversation\022\'\n\010mess" +
+      "ages\030\001 \003(\0132\025.runstream.v1.Message\022\013\n\003raw" +
+      "\030\002 \001(\010\022\"\n\025add_generation_prompt\030\003 \001(\010H\000\210" +
+      "\001\001\022\036\n\026continue_final_message\030\004 \001(\010B\030\n\026_a" +
+      "dd_generation_prompt\"\256\001\n\007Message\022\014\n\004role" +
+      "\030\001 \001(\t\022*\n\007content\030\002 \003(\0132\031.runstream.v1.C" +
+      "ontentPart\022*\n\ntool_calls\030\003 \003(\0132\026.runstre" +
+      "am.v1.ToolCall\022\024\n\014tool_call_id\030\004 \001(\t\022\014\n\004" +
+      "name\030\005 \001(\t\022\031\n\021reasoning_content\030\006 \001(\t\"%\n" +
+      "\013ContentPart\022\016\n\004text\030\001 \001(\tH\000B\006\n\004part\"\334\005\n" +
+      "\016SamplingParams\022\027\n\nmax_tokens\030\001 \001(\005H\000\210\001\001" +
+      "\022\035\n\025max_tokens_is_default\030\002 \001(\010\022\030\n\013tempe" +
+      "rature\030\003 \001(\001H\001\210\001\001\022\022\n\005top_k\030\004 \001(\005H\002\210\001\001\022\022\n" +
+      "\005top_p\030\005 \001(\001H\003\210\001\001\022\022\n\005min_p\030\006 \001(\001H\004\210\001\001\022\037\n" +
+      "\022repetition_penalty\030\007 \001(\001H\005\210\001\001\022\036\n\021freque" +
+      "ncy_penalty\030\010 \001(\001H\006\210\001\001\022\035\n\020presence_penal" +
+      "ty\030\t \001(\001H\007\210\001\001\022\021\n\004seed\030\n \001(\003H\010\210\001\001\022?\n\nlogi" +
+      "t_bias\030\013 \003(\0132+.runstream.v1.SamplingPara" +
+      "ms.LogitBiasEntry\022\027\n\nmin_tokens\030\014 \001(\005H\t\210" +
+      "\001\001\022\022\n\nignore_eos\030\r \001(\010\022\031\n\014top_logprobs\030\016" +
+      " \001(\005H\n\210\001\001\022\021\n\tbad_words\030\017 \003(\t\022\031\n\021allowed_" +
+      "token_ids\030\020 \003(\005\022 \n\023top_prompt_logprobs\030\021" +
+      " \001(\005H\013\210\001\001\0320\n\016LogitBiasEntry\022\013\n\003key\030\001 \001(\005" +
+      "\022\r\n\005value\030\002 \001(\001:\0028\001B\r\n\013_max_tokensB\016\n\014_t" +
+      "emperatureB\010\n\006_top_kB\010\n\006_top_pB\010\n\006_min_p" +
+      "B\025\n\023_repetition_penaltyB\024\n\022_frequency_pe" +
+      "naltyB\023\n\021_presence_penaltyB\007\n\005_seedB\r\n\013_" +
+      "min_tokensB\017\n\r_top_logprobsB\026\n\024_top_prom" +
+      "pt_logprobs\"\233\001\n\016ResponseFormat\022/\n\013json_o" +
+      "bject\030\001 \001(\0132\030.runstream.v1.JsonObjectH\000\022" +
+      "\025\n\013json_schema\030\002 \001(\tH\000\022\017\n\005regex\030\003 \001(\tH\000\022" +
+      "&\n\006choice\030\004 \001(\0132\024.runstream.v1.ChoiceH\000B" +
+      "\010\n\006format\"\014\n\nJsonObject\"\030\n\006Choice\022\016\n\006val" +
+      "ues\030\001 \003(\t\"B\n\004Tool\022\014\n\004name\030\001 \001(\t\022\023\n\013descr" +
+      "iption\030\002 \001(\t\022\027\n\017parameters_json\030\003 \001(\t\"T\n" +
+      "\nToolChoice\022,\n\004mode\030\001 \001(\0162\034.runstream.v1" +
+      ".ToolChoiceModeH\000\022\016\n\004name\030\002 \001(\tH\000B\010\n\006cho" +
+      "ice\"<\n\010ToolCall\022\n\n\002id\030\001 \001(\t\022\014\n\004name\030\002 \001(" +
+      "\t\022\026\n\016arguments_json\030\003 \001(\t\"P\n\rToolCallDel" +
+      "ta\022\r\n\005index\030\001 \001(\005\022\n\n\002id\030\002 \001(\t\022\014\n\004name\030\003 " +
+      "\001(\t\022\026\n\016arguments_json\030\004 \001(\t\"q\n\005Usage\022\025\n\r" +
+      "prompt_tokens\030\001 \001(\005\022\031\n\021completion_tokens" +
+      "\030\002 \001(\005\022\034\n\024cached_prompt_tokens\030\003 \001(\005\022\030\n\020" +
+      "reasoning_tokens\030\004 \001(\005\"g\n\014TokenLogprob\022\020" +
+      "\n\010token_id\030\001 \001(\005\022\r\n\005token\030\002 \001(\014\022\017\n\007logpr" +
+      "ob\030\003 \001(\001\022%\n\003top\030\004 \003(\0132\030.runstream.v1.Top" +
+      "Logprob\">\n\nTopLogprob\022\020\n\010token_id\030\001 \001(\005\022" +
+      "\r\n\005token\030\002 \001(\014\022\017\n\007logprob\030\003 \001(\001\"\250\003\n\013RunR" +
+      "esponse\022\n\n\002id\030\001 \001(\t\022\024\n\014served_model\030\002 \001(" +
+      "\t\022\014\n\004text\030\003 \001(\t\022*\n\ntool_calls\030\004 \003(\0132\026.ru" +
+      "nstream.v1.ToolCall\022,\n\010logprobs\030\005 \003(\0132\032." +
+      "runstream.v1.TokenLogprob\0221\n\rfinish_reas" +
+      "on\030\006 \001(\0162\032.runstream.v1.FinishReason\022\031\n\014" +
+      "matched_stop\030\007 \001(\tH\000\210\001\001\022\"\n\005usage\030\010 \001(\0132\023" +
+      ".runstream.v1.Usage\0223\n\017prompt_logprobs\030\t" +
+      " \003(\0132\032.runstream.v1.TokenLogprob\022\"\n\025matc" +
+      "hed_stop_token_id\030\n \001(\005H\001\210\001\001\022\031\n\021reasonin" +
+      "g_content\030\013 \001(\tB\017\n\r_matched_stopB\030\n\026_mat" +
+      "ched_stop_token_id\"\263\003\n\021RunStreamResponse" +
+      "\022\n\n\002id\030\001 \001(\t\022\024\n\014served_model\030\002 \001(\t\022\014\n\004te" +
+      "xt\030\003 \001(\t\022/\n\ntool_calls\030\004 \003(\0132\033.runstream" +
+      ".v1.ToolCallDelta\022,\n\010logprobs\030\005 \003(\0132\032.ru" +
+      "nstream.v1.TokenLogprob\0221\n\rfinish_reason" +
+      "\030\006 \001(\0162\032.runstream.v1.FinishReason\022\031\n\014ma" +
+      "tched_stop\030\007 \001(\tH\000\210\001\001\022\"\n\005usage\030\010 \001(\0132\023.r" +
+      "unstream.v1.Usage\0223\n\017prompt_logprobs\030\t \003" +
+      "(\0132\032.runstream.v1.TokenLogprob\022\"\n\025matche" +
+      "d_stop_token_id\030\n \001(\005H\001\210\001\001\022\031\n\021reasoning_" +
+      "content\030\013 \001(\tB\017\n\r_matched_stopB\030\n\026_match" +
+      "ed_stop_token_id*\207\001\n\016ToolChoiceMode\022 \n\034T" +
+      "OOL_CHOICE_MODE_UNSPECIFIED\020\000\022\031\n\025TOOL_CH" +
+      "OICE_MODE_AUTO\020\001\022\031\n\025TOOL_CHOICE_MODE_NON" +
+      "E\020\002\022\035\n\031TOOL_CHOICE_MODE_REQUIRED\020\003*M\n\010Pr" +
+      "iority\022\030\n\024PRIORITY_UNSPECIFIED\020\000\022\023\n\017PRIO" +
+      "RITY_ONLINE\020\001\022\022\n\016PRIORITY_BATCH\020\002*}\n\014Fin" +
+      "ishReason\022\035\n\031FINISH_REASON_UNSPECIFIED\020\000" +
+      "\022\026\n\022FINISH_REASON_STOP\020\001\022\030\n\024FINISH_REASO" +
+      "N_LENGTH\020\002\022\034\n\030FINISH_REASON_TOOL_CALLS\020\003" +
+      "2\361\001\n\025TextGenerationService\022:\n\003Run\022\030.runs" +
+      "tream.v1.RunRequest\032\031.runstream.v1.RunRe" +
+      "sponse\022H\n\tRunStream\022\030.runstream.v1.RunRe" +
+      "quest\032\037.runstream.v1.RunStreamResponse0\001" +
+      "\022R\n\013CountTokens\022 .runstream.v1.CountToke" +
+      "nsRequest\032!.runstream.v1.CountTokensResp" +
+      "onseB|\n\020dev.runstream.v1B\023TextGeneration" +
+      "ProtoP\001ZBgithub.com/runstream/runstream/" +
+      "clients/go/runstream/v1;runstreamv1\252\002\014Ru" +
+      "nstream.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -250,7 +254,7 @@ public final class TextGenerationProto {
     internal_static_runstream_v1_RunRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_RunRequest_descriptor,
-        new java.lang.String[] { "Model", "Prompt", "Conversation", "PromptTokenIds", "SamplingParams", "StopSequences", "ResponseFormat", "Tools", "ToolChoice", "Priority", "CacheSalt", "TruncatePromptTokens", "IncludeStopSequence", "StopTokenIds", "Input", "TruncatePromptTokens", });
+        new java.lang.String[] { "Model", "Prompt", "Conversation", "PromptTokenIds", "SamplingParams", "StopSequences", "ResponseFormat", "Tools", "ToolChoice", "Priority", "CacheSalt", "TruncatePromptTokens", "IncludeStopSequence", "StopTokenIds", "ChatTemplateKwargsJson", "ReasoningEffort", "Input", "TruncatePromptTokens", });
     internal_static_runstream_v1_TokenIds_descriptor =
       getDescriptor().getMessageTypes().get(1);
     internal_static_runstream_v1_TokenIds_fieldAccessorTable = new
@@ -286,7 +290,7 @@ public final class TextGenerationProto {
     internal_static_runstream_v1_Message_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_Message_descriptor,
-        new java.lang.String[] { "Role", "Content", "ToolCalls", "ToolCallId", "Name", });
+        new java.lang.String[] { "Role", "Content", "ToolCalls", "ToolCallId", "Name", "ReasoningContent", });
     internal_static_runstream_v1_ContentPart_descriptor =
       getDescriptor().getMessageTypes().get(7);
     internal_static_runstream_v1_ContentPart_fieldAccessorTable = new
@@ -352,7 +356,7 @@ public final class TextGenerationProto {
     internal_static_runstream_v1_Usage_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_Usage_descriptor,
-        new java.lang.String[] { "PromptTokens", "CompletionTokens", "CachedPromptTokens", });
+        new java.lang.String[] { "PromptTokens", "CompletionTokens", "CachedPromptTokens", "ReasoningTokens", });
     internal_static_runstream_v1_TokenLogprob_descriptor =
       getDescriptor().getMessageTypes().get(17);
     internal_static_runstream_v1_TokenLogprob_fieldAccessorTable = new
@@ -370,13 +374,13 @@ public final class TextGenerationProto {
     internal_static_runstream_v1_RunResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_RunResponse_descriptor,
-        new java.lang.String[] { "Id", "ServedModel", "Text", "ToolCalls", "Logprobs", "FinishReason", "MatchedStop", "Usage", "PromptLogprobs", "MatchedStopTokenId", "MatchedStop", "MatchedStopTokenId", });
+        new java.lang.String[] { "Id", "ServedModel", "Text", "ToolCalls", "Logprobs", "FinishReason", "MatchedStop", "Usage", "PromptLogprobs", "MatchedStopTokenId", "ReasoningContent", "MatchedStop", "MatchedStopTokenId", });
     internal_static_runstream_v1_RunStreamResponse_descriptor =
       getDescriptor().getMessageTypes().get(20);
     internal_static_runstream_v1_RunStreamResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_RunStreamResponse_descriptor,
-        new java.lang.String[] { "Id", "ServedModel", "Text", "ToolCalls", "Logprobs", "FinishReason", "MatchedStop", "Usage", "PromptLogprobs", "MatchedStopTokenId", "MatchedStop", "MatchedStopTokenId", });
+        new java.lang.String[] { "Id", "ServedModel", "Text", "ToolCalls", "Logprobs", "FinishReason", "MatchedStop", "Usage", "PromptLogprobs", "MatchedStopTokenId", "ReasoningContent", "MatchedStop", "MatchedStopTokenId", });
   }
 
   // @@protoc_insertion_point(outer_class_scope)

@@ -6,10 +6,10 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * <pre>
  * Generates text with a model, as a whole or while it is being generated.
  * Run and RunStream ask the same question and obey one law: for equal requests,
- * the parts of RunStream joined in order give the answer of Run. `text` is the
- * concatenation of the parts' `text`, tool calls are the parts' deltas merged
- * by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
- * first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+ * the parts of RunStream joined in order give the answer of Run. `text` and
+ * `reasoning_content` are the concatenations of the parts', tool calls are the
+ * parts' deltas merged by index, and `logprobs` are concatenated.
+ * `prompt_logprobs` are those of the first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
  * `usage` are those of the last. A request that samples obeys it when it sets
  * `seed`.
  * An error is a gRPC status, never a field. Every status that the server's own
@@ -193,10 +193,10 @@ public final class TextGenerationServiceGrpc {
    * <pre>
    * Generates text with a model, as a whole or while it is being generated.
    * Run and RunStream ask the same question and obey one law: for equal requests,
-   * the parts of RunStream joined in order give the answer of Run. `text` is the
-   * concatenation of the parts' `text`, tool calls are the parts' deltas merged
-   * by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
-   * first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+   * the parts of RunStream joined in order give the answer of Run. `text` and
+   * `reasoning_content` are the concatenations of the parts', tool calls are the
+   * parts' deltas merged by index, and `logprobs` are concatenated.
+   * `prompt_logprobs` are those of the first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
    * `usage` are those of the last. A request that samples obeys it when it sets
    * `seed`.
    * An error is a gRPC status, never a field. Every status that the server's own
@@ -299,10 +299,10 @@ public final class TextGenerationServiceGrpc {
    * <pre>
    * Generates text with a model, as a whole or while it is being generated.
    * Run and RunStream ask the same question and obey one law: for equal requests,
-   * the parts of RunStream joined in order give the answer of Run. `text` is the
-   * concatenation of the parts' `text`, tool calls are the parts' deltas merged
-   * by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
-   * first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+   * the parts of RunStream joined in order give the answer of Run. `text` and
+   * `reasoning_content` are the concatenations of the parts', tool calls are the
+   * parts' deltas merged by index, and `logprobs` are concatenated.
+   * `prompt_logprobs` are those of the first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
    * `usage` are those of the last. A request that samples obeys it when it sets
    * `seed`.
    * An error is a gRPC status, never a field. Every status that the server's own
@@ -392,10 +392,10 @@ public final class TextGenerationServiceGrpc {
    * <pre>
    * Generates text with a model, as a whole or while it is being generated.
    * Run and RunStream ask the same question and obey one law: for equal requests,
-   * the parts of RunStream joined in order give the answer of Run. `text` is the
-   * concatenation of the parts' `text`, tool calls are the parts' deltas merged
-   * by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
-   * first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+   * the parts of RunStream joined in order give the answer of Run. `text` and
+   * `reasoning_content` are the concatenations of the parts', tool calls are the
+   * parts' deltas merged by index, and `logprobs` are concatenated.
+   * `prompt_logprobs` are those of the first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
    * `usage` are those of the last. A request that samples obeys it when it sets
    * `seed`.
    * An error is a gRPC status, never a field. Every status that the server's own
@@ -483,10 +483,10 @@ public final class TextGenerationServiceGrpc {
    * <pre>
    * Generates text with a model, as a whole or while it is being generated.
    * Run and RunStream ask the same question and obey one law: for equal requests,
-   * the parts of RunStream joined in order give the answer of Run. `text` is the
-   * concatenation of the parts' `text`, tool calls are the parts' deltas merged
-   * by index, and `logprobs` are concatenated. `prompt_logprobs` are those of the
-   * first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
+   * the parts of RunStream joined in order give the answer of Run. `text` and
+   * `reasoning_content` are the concatenations of the parts', tool calls are the
+   * parts' deltas merged by index, and `logprobs` are concatenated.
+   * `prompt_logprobs` are those of the first part; `finish_reason`, `matched_stop`, `matched_stop_token_id` and
    * `usage` are those of the last. A request that samples obeys it when it sets
    * `seed`.
    * An error is a gRPC status, never a field. Every status that the server's own

@@ -92,6 +92,22 @@ private static final long serialVersionUID = 0L;
     return cachedPromptTokens_;
   }
 
+  public static final int REASONING_TOKENS_FIELD_NUMBER = 4;
+  private int reasoningTokens_ = 0;
+  /**
+   * <pre>
+   * How many of `completion_tokens` were thinking: its first ones, up to and
+   * with the one that ended it.
+   * </pre>
+   *
+   * <code>int32 reasoning_tokens = 4;</code>
+   * @return The reasoningTokens.
+   */
+  @java.lang.Override
+  public int getReasoningTokens() {
+    return reasoningTokens_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -115,6 +131,9 @@ private static final long serialVersionUID = 0L;
     if (cachedPromptTokens_ != 0) {
       output.writeInt32(3, cachedPromptTokens_);
     }
+    if (reasoningTokens_ != 0) {
+      output.writeInt32(4, reasoningTokens_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -135,6 +154,10 @@ private static final long serialVersionUID = 0L;
     if (cachedPromptTokens_ != 0) {
       size += com.google.protobuf.CodedOutputStream
         .computeInt32Size(3, cachedPromptTokens_);
+    }
+    if (reasoningTokens_ != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeInt32Size(4, reasoningTokens_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -157,6 +180,8 @@ private static final long serialVersionUID = 0L;
         != other.getCompletionTokens()) return false;
     if (getCachedPromptTokens()
         != other.getCachedPromptTokens()) return false;
+    if (getReasoningTokens()
+        != other.getReasoningTokens()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -174,6 +199,8 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getCompletionTokens();
     hash = (37 * hash) + CACHED_PROMPT_TOKENS_FIELD_NUMBER;
     hash = (53 * hash) + getCachedPromptTokens();
+    hash = (37 * hash) + REASONING_TOKENS_FIELD_NUMBER;
+    hash = (53 * hash) + getReasoningTokens();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -310,6 +337,7 @@ private static final long serialVersionUID = 0L;
       promptTokens_ = 0;
       completionTokens_ = 0;
       cachedPromptTokens_ = 0;
+      reasoningTokens_ = 0;
       return this;
     }
 
@@ -351,6 +379,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000004) != 0)) {
         result.cachedPromptTokens_ = cachedPromptTokens_;
+      }
+      if (((from_bitField0_ & 0x00000008) != 0)) {
+        result.reasoningTokens_ = reasoningTokens_;
       }
     }
 
@@ -407,6 +438,9 @@ private static final long serialVersionUID = 0L;
       if (other.getCachedPromptTokens() != 0) {
         setCachedPromptTokens(other.getCachedPromptTokens());
       }
+      if (other.getReasoningTokens() != 0) {
+        setReasoningTokens(other.getReasoningTokens());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -448,6 +482,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000004;
               break;
             } // case 24
+            case 32: {
+              reasoningTokens_ = input.readInt32();
+              bitField0_ |= 0x00000008;
+              break;
+            } // case 32
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -593,6 +632,53 @@ private static final long serialVersionUID = 0L;
     public Builder clearCachedPromptTokens() {
       bitField0_ = (bitField0_ & ~0x00000004);
       cachedPromptTokens_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private int reasoningTokens_ ;
+    /**
+     * <pre>
+     * How many of `completion_tokens` were thinking: its first ones, up to and
+     * with the one that ended it.
+     * </pre>
+     *
+     * <code>int32 reasoning_tokens = 4;</code>
+     * @return The reasoningTokens.
+     */
+    @java.lang.Override
+    public int getReasoningTokens() {
+      return reasoningTokens_;
+    }
+    /**
+     * <pre>
+     * How many of `completion_tokens` were thinking: its first ones, up to and
+     * with the one that ended it.
+     * </pre>
+     *
+     * <code>int32 reasoning_tokens = 4;</code>
+     * @param value The reasoningTokens to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReasoningTokens(int value) {
+      
+      reasoningTokens_ = value;
+      bitField0_ |= 0x00000008;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How many of `completion_tokens` were thinking: its first ones, up to and
+     * with the one that ended it.
+     * </pre>
+     *
+     * <code>int32 reasoning_tokens = 4;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearReasoningTokens() {
+      bitField0_ = (bitField0_ & ~0x00000008);
+      reasoningTokens_ = 0;
       onChanged();
       return this;
     }

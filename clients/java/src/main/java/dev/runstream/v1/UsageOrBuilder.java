@@ -36,4 +36,15 @@ public interface UsageOrBuilder extends
    * @return The cachedPromptTokens.
    */
   int getCachedPromptTokens();
+
+  /**
+   * <pre>
+   * How many of `completion_tokens` were thinking: its first ones, up to and
+   * with the one that ended it.
+   * </pre>
+   *
+   * <code>int32 reasoning_tokens = 4;</code>
+   * @return The reasoningTokens.
+   */
+  int getReasoningTokens();
 }
