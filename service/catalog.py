@@ -1,4 +1,4 @@
-"""The catalog: which models there are, where their weights come from and what they take."""
+"""The catalog: which models there are, where their weights come from, what they take and how they are answered."""
 
 import dataclasses
 import re
@@ -6,13 +6,17 @@ import tomllib
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-BUILT_IN = Path(__file__).with_name("catalog.toml")
+_FOLDER = Path(__file__).parent
+BUILT_IN = (_FOLDER / "catalog.toml", *sorted((_FOLDER / "catalogs").glob("*.toml")))
 QUANTIZATIONS = ("", "int8", "awq", "gptq")
 TOOL_CALL_FORMATS = ("", "llama3_json")
 DTYPES = ("auto", "float16", "bfloat16", "float32", "float64")
+ANSWER_SHAPES = ("native", "completion", "chat", "responses", "guard", "decision")
+PROPERTIES = ("function_calling", "reasoning", "vision", "lora", "beta", "async_queue", "require_workers_paid")
 TOKEN_LIMITS = (
     "max_prompt_tokens",
     "max_completion_tokens",
@@ -21,9 +25,12 @@ TOKEN_LIMITS = (
     "default_max_tokens_streamed",
 )
 
+_DEFAULT_MAX_TOKENS = 256
 _AT_LEAST_1 = "an integer of at least 1"
+_WORDS = {int: _AT_LEAST_1, float: "a number from 0 to 5", str: "a string", tuple[str, ...]: "an array of strings"}
 _NO_KEYS = ("id", "catalog_file")
 _HUB_ID = re.compile(r"([\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
+_MAX_TEMPERATURE = 5
 
 
 class CatalogError(ValueError):
@@ -37,12 +44,24 @@ class CatalogModel:
     Attributes:
         id: What clients name.
         description: What it is, in a sentence.
-        checkpoint: Where its weights are: a hub id, or the absolute path of a folder.
-        max_prompt_tokens: The most tokens of a prompt.
-        max_completion_tokens: The most tokens of a completion.
-        context_window: The most tokens of both together.
-        default_max_tokens: The `max_tokens` of requests that leave it unset.
-        default_max_tokens_streamed: The same on surfaces that have another default for streamed answers.
+        checkpoint: Where its weights are: a hub id, or the absolute path of a folder; empty if nobody knows, which
+            `not_servable` then says.
+        context_window: The most tokens of prompt and completion together.
+        max_prompt_tokens: The most tokens of a prompt; the context window if a file leaves it out.
+        max_completion_tokens: The most tokens of a completion; the same.
+        default_max_tokens: The `max_tokens` of requests that leave it unset; 256 if a file leaves it out, and where
+            OpenAI's shape has no default, the most tokens of a completion.
+        default_max_tokens_streamed: The same on surfaces that have another default for streamed answers; the same
+            number if a file leaves it out.
+        default_temperature: The `temperature` of requests that leave it unset; 0.6 if a file leaves it out, and 1 in
+            OpenAI's shape.
+        answer_shape: How Workers AI's own route takes and answers requests for it, one of `ANSWER_SHAPES`.
+        properties: What Workers AI's catalog says of it, some of `PROPERTIES`.
+        retired: The day on which Cloudflare has retired it, as YYYY-MM-DD; empty if it has not.
+        replaced_by: The model that answers requests for it since then; empty if none does.
+        not_servable: Why this engine can't serve it; empty if it can, or if that was not tried.
+        architecture: transformers' name for the type of the model; empty if that is not known.
+        num_parameters: How many parameters its name says that it has; 0 if it says nothing.
         dtype: The torch dtype to compute in, one of `DTYPES`; "auto" is the checkpoint's own.
         quantization: How the weights are kept, one of `QUANTIZATIONS`; plain ones are quantized to "int8" at load, and
             an empty one takes them as the checkpoint has them.
@@ -54,17 +73,25 @@ class CatalogModel:
         revision: The commit, tag or branch of a checkpoint on the hub.
         download_mib: What `pull` fetches; 0 if that is not known.
         memory_mib: What the loaded weights take with a KV cache for one context window; 0 if that is not known.
-        catalog_file: The absolute path of the catalog that describes it; empty for the built-in one.
+        catalog_file: The absolute path of the catalog that describes it; empty for the built-in ones.
     """
 
     id: str
     description: str
-    checkpoint: str
-    max_prompt_tokens: int
-    max_completion_tokens: int
+    checkpoint: str = ""
     context_window: int
-    default_max_tokens: int
-    default_max_tokens_streamed: int
+    max_prompt_tokens: int = 0
+    max_completion_tokens: int = 0
+    default_max_tokens: int = 0
+    default_max_tokens_streamed: int = 0
+    default_temperature: float = 0.6
+    answer_shape: str = "native"
+    properties: tuple[str, ...] = ()
+    retired: str = ""
+    replaced_by: str = ""
+    not_servable: str = ""
+    architecture: str = ""
+    num_parameters: int = 0
     dtype: str = "auto"
     quantization: str = ""
     default_system_prompt: str = ""
@@ -81,19 +108,28 @@ class CatalogModel:
         """Whether the checkpoint is a folder of this machine and not one of the hub."""
         return Path(self.checkpoint).is_absolute()
 
+    @property
+    def generates_text(self) -> bool:
+        """Whether it takes prompts or messages at all, so that another model can stand in for it."""
+        return self.answer_shape != "decision"
+
 
 Catalog = Mapping[str, CatalogModel]
 
 
 def load_catalog(*paths: Path) -> Catalog:
-    """Reads catalog files, the built-in one first; where two describe a model, the later one counts.
+    """Reads catalog files, the built-in ones first; where two describe a model, the later one counts.
 
     Raises:
         CatalogError: A file can't be read or has a mistake.
     """
     models: dict[str, CatalogModel] = {}
-    for path in (BUILT_IN, *paths):
+    for path in (*BUILT_IN, *paths):
         models.update(_read(path))
+    for model in models.values():
+        if model.replaced_by and (model.replaced_by not in models or models[model.replaced_by].replaced_by):
+            where = f'{model.catalog_file or "built-in catalog"}: models."{model.id}".replaced_by'
+            raise CatalogError(f"{where}: is {model.replaced_by!r}; expected a model that no other replaces")
     return models
 
 
@@ -118,25 +154,48 @@ def _to_model(path: Path, model_id: str, table: object) -> CatalogModel:
     if not isinstance(table, dict):
         raise CatalogError(f"{where}: expected a table")
     _check_keys(where, table)
-    model = CatalogModel(id=model_id, catalog_file="" if path == BUILT_IN else str(path.absolute()), **table)
+    keys: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
+    catalog_file = "" if path in BUILT_IN else str(path.absolute())
+    model = _with_defaults(CatalogModel(id=model_id, catalog_file=catalog_file, **keys), table)
     _check_limits(where, model)
-    _check_choice(f"{where}.quantization", model.quantization, QUANTIZATIONS)
-    _check_choice(f"{where}.dtype", model.dtype, DTYPES)
-    _check_choice(f"{where}.tool_call_format", model.tool_call_format, TOOL_CALL_FORMATS)
-    if not model.revision:
-        raise CatalogError(f"{where}.revision: is ''; expected a commit, a tag or a branch")
-    if model.checkpoint.startswith((".", "/", "~")):
-        model = dataclasses.replace(model, checkpoint=_absolute(path, model.checkpoint))
-        if "revision" in table:
-            raise CatalogError(f"{where}.revision: is {model.revision!r}; expected none, as the checkpoint is a folder")
-    elif not _HUB_ID.fullmatch(model.checkpoint):
-        expected = "a hub id (owner/name), or a folder that begins with '.', '/' or '~'"
-        raise CatalogError(f"{where}.checkpoint: is {model.checkpoint!r}; expected {expected}")
+    _check_choices(where, model)
     if model.chat_template:
         model = dataclasses.replace(model, chat_template=_absolute(path, model.chat_template))
         if not Path(model.chat_template).is_file():
             raise CatalogError(f"{where}.chat_template: is {model.chat_template!r}; expected a file that is there")
-    return model
+    return dataclasses.replace(model, checkpoint=_checkpoint(path, where, model, table))
+
+
+def _with_defaults(model: CatalogModel, table: dict[str, Any]) -> CatalogModel:
+    """A model with the limits and defaults that its table leaves out."""
+    is_chat = model.answer_shape == "chat"
+    most = model.max_completion_tokens or model.context_window
+    default = model.default_max_tokens or (most if is_chat else min(_DEFAULT_MAX_TOKENS, most))
+    temperature = 1.0 if is_chat and "default_temperature" not in table else float(model.default_temperature)
+    return dataclasses.replace(
+        model,
+        max_prompt_tokens=model.max_prompt_tokens or model.context_window,
+        max_completion_tokens=most,
+        default_max_tokens=default,
+        default_max_tokens_streamed=model.default_max_tokens_streamed or default,
+        default_temperature=temperature,
+    )
+
+
+def _checkpoint(path: Path, where: str, model: CatalogModel, table: dict[str, Any]) -> str:
+    """Where a model's weights are, with a folder's path made absolute."""
+    if not model.revision:
+        raise CatalogError(f"{where}.revision: is ''; expected a commit, a tag or a branch")
+    if model.checkpoint.startswith((".", "/", "~")):
+        if "revision" in table:
+            raise CatalogError(f"{where}.revision: is {model.revision!r}; expected none, as the checkpoint is a folder")
+        return _absolute(path, model.checkpoint)
+    expected = "a hub id (owner/name), or a folder that begins with '.', '/' or '~'"
+    if "checkpoint" not in table and not model.not_servable:
+        raise CatalogError(f"{where}.checkpoint: is missing; expected {expected}")
+    if "checkpoint" in table and not _HUB_ID.fullmatch(model.checkpoint):
+        raise CatalogError(f"{where}.checkpoint: is {model.checkpoint!r}; expected {expected}")
+    return model.checkpoint
 
 
 def _absolute(path: Path, name: str) -> str:
@@ -149,15 +208,23 @@ def _check_keys(where: str, table: dict[str, Any]) -> None:
     for name, value in table.items():
         if name not in types:
             raise CatalogError(f"{where}.{name}: is not known; expected one of {', '.join(types)}")
-        # bool is an int to isinstance
-        if type(value) is not types[name]:
-            raise CatalogError(f"{where}.{name}: is {value!r}; expected {_words(types[name])}")
+        if not _is_of(types[name], value):
+            raise CatalogError(f"{where}.{name}: is {value!r}; expected {_WORDS[types[name]]}")
         if types[name] is int and value < 1:
             raise CatalogError(f"{where}.{name}: is {value}; expected {_AT_LEAST_1}")
     required = [field.name for field in dataclasses.fields(CatalogModel) if field.default is dataclasses.MISSING]
     for name in required:
         if name not in ("id", *table):
-            raise CatalogError(f"{where}.{name}: is missing; expected {_words(types[name])}")
+            raise CatalogError(f"{where}.{name}: is missing; expected {_WORDS[types[name]]}")
+
+
+def _is_of(kind: Any, value: object) -> bool:
+    """Whether a value is of a key's type; bool is an int to isinstance."""
+    if kind is float:
+        return type(value) in (int, float) and 0 <= typing.cast(float, value) <= _MAX_TEMPERATURE
+    if kind == tuple[str, ...]:
+        return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+    return type(value) is kind
 
 
 def _check_limits(where: str, model: CatalogModel) -> None:
@@ -171,10 +238,20 @@ def _check_limits(where: str, model: CatalogModel) -> None:
             raise CatalogError(f"{where}.{name}: is {limits[name]}; expected at most max_completion_tokens, {most}")
 
 
+def _check_choices(where: str, model: CatalogModel) -> None:
+    _check_choice(f"{where}.quantization", model.quantization, QUANTIZATIONS)
+    _check_choice(f"{where}.dtype", model.dtype, DTYPES)
+    _check_choice(f"{where}.tool_call_format", model.tool_call_format, TOOL_CALL_FORMATS)
+    _check_choice(f"{where}.answer_shape", model.answer_shape, ANSWER_SHAPES)
+    for name in model.properties:
+        _check_choice(f"{where}.properties", name, PROPERTIES)
+    if model.retired:
+        try:
+            date.fromisoformat(model.retired)
+        except ValueError:
+            raise CatalogError(f"{where}.retired: is {model.retired!r}; expected a day as YYYY-MM-DD") from None
+
+
 def _check_choice(where: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise CatalogError(f"{where}: is {value!r}; expected one of {', '.join(map(repr, choices))}")
-
-
-def _words(kind: type) -> str:
-    return _AT_LEAST_1 if kind is int else "a string"

@@ -220,4 +220,5 @@ def _result_for(item: WaitingItem, request: pb.RunRequest) -> batches_pb2.BatchR
         external_reference=item.external_reference,
         is_json=request.response_format.WhichOneof("format") in ("json_object", "json_schema"),
         is_call_forced=bool(choice.name) or choice.mode == pb.TOOL_CHOICE_MODE_REQUIRED,
+        is_prompt=request.WhichOneof("input") in ("prompt", "prompt_token_ids"),
     )

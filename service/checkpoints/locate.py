@@ -15,8 +15,12 @@ def locate(model: CatalogModel) -> Path:
     """The folder with the model's checkpoint. Looks only on this machine, never on the network.
 
     Raises:
-        WeightsMissingError: There is none, or not all of it; the message says how to get it.
+        WeightsMissingError: There is none, or not all of it, or it can't be served; the message says how to get it, or
+            why it can't.
     """
+    if model.not_servable:
+        message = f"{model.id} can't be served here: {model.not_servable}"
+        raise WeightsMissingError(message, model=model.id, checkpoint=model.checkpoint)
     folder = Path(model.checkpoint) if model.is_folder else cached_snapshot(model)
     try:
         missing = missing_files(folder) if folder is not None else ["config.json"]

@@ -96,6 +96,8 @@ class Puller:
         """
         if model.is_folder:
             raise PullError(f"{model.id} is a folder, {model.checkpoint}: there is nothing to fetch")
+        if model.not_servable:
+            raise PullError(f"{model.id} can't be served here: {model.not_servable}")
         with self._explained(model), self._lock(model):
             commit = self._api.model_info(model.checkpoint, revision=model.revision).sha
             assert commit is not None, "the hub names the commit of every revision"

@@ -11,9 +11,7 @@ import click
 from click.core import ParameterSource
 
 from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogModel, load_catalog
-from service.checkpoints.errors import CheckpointError
 from service.checkpoints.locate import locate
-from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, stored_bytes, weights_bytes
 from service.commands import remote
 from service.config import ConfigError, ServiceConfig
 from service.devices import parse_devices
@@ -73,16 +71,28 @@ def _in_one_line(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command(short_help="Shows the models of the catalog: what is here, what is missing, what they take.")
 @_catalog
+@click.option(
+    "--device",
+    envvar="RUNSTREAM_SERVICE_DEVICE",
+    show_envvar=True,
+    default="cpu",
+    show_default=True,
+    help="For whose free memory FITS is told: cpu, cuda, cuda:1, ...",
+)
 @_in_one_line
-def models(catalog_files: tuple[Path, ...]) -> None:
+def models(catalog_files: tuple[Path, ...], device: str) -> None:
     """Shows the models of the catalog: whose weights are here, how large they are and what they take.
 
     SIZE is that of the weights on the disk, or what pull fetches. MEMORY is what the loaded weights take together with
     a KV cache for one request as long as the model's context window; serving many at once takes more, see
-    --kv-cache-memory-mib.
+    --kv-cache-memory-mib. With a ">" it is the weights alone, by the number of parameters in the model's name.
+
+    FITS says whether this machine could serve the model: yes; untried, if the engine runs its architecture by its class
+    alone, which no test compares; too large; no, if the engine can't, with the reason behind.
     """
-    rows = [("MODEL", "WEIGHTS", "SIZE", "DTYPE", "MEMORY", "WHERE, OR WHAT TO DO")]
-    rows += map(_row, load_catalog(*catalog_files).values())
+    from service.commands.model_table import table
+
+    rows = table(load_catalog(*catalog_files).values(), parse_devices(device)[0])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -184,23 +194,3 @@ def _config(context: click.Context, **changes: Any) -> ServiceConfig:
     assert context.parent is not None
     settings = {name: value for name, value in context.parent.params.items() if name not in _UNUSED_SETTINGS}
     return ServiceConfig(**{**settings, "token": "", "token_file": None, "stand_in": "", **changes})
-
-
-def _row(model: CatalogModel) -> tuple[str, str, str, str, str, str]:
-    dtype = f"{model.dtype}, {model.quantization}" if model.quantization else model.dtype
-    try:
-        folder = locate(model)
-        weights = read_weights(folder)
-        kv_bytes = model.context_window * kv_bytes_per_token(read_config(folder), model.dtype)
-    except (RunstreamError, CheckpointError, OSError) as error:
-        size, memory = (in_gb(mib << 20) if mib else "?" for mib in (model.download_mib, model.memory_mib))
-        return model.id, "missing", size, dtype, memory, _what_to_do(error)
-    memory = in_gb(weights_bytes(weights, model.dtype, model.quantization) + kv_bytes)
-    return model.id, "here", in_gb(stored_bytes(weights)), dtype, memory, str(folder)
-
-
-def _what_to_do(error: Exception) -> str:
-    """The command that helps; if there is none, what is wrong."""
-    if isinstance(error, RunstreamError):
-        return error.metadata.get("command", error.message)
-    return str(error)

@@ -87,6 +87,10 @@ class Models:
             ModelNotReadyError: It has weights here, but the service was not asked to serve it.
         """
         named = self.entry(model_id)
+        if not named.generates_text:
+            locate(named)
+        if named.replaced_by:
+            return self.answering(named.replaced_by)
         model, stand_in = self._models.get(model_id), self._models.get(self._stand_in)
         if stand_in is not None and (model is None or model.is_withdrawn):
             model = stand_in

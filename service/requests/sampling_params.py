@@ -10,8 +10,6 @@ from service.engine_protocol.sampling_params import Priority, SamplingParams
 from service.errors import ContextWindowExceededError, InvalidRequestError
 from service.requests.prompt import check_token_ids, num_prompt_logprobs
 
-DEFAULT_TEMPERATURE = 0.6
-
 PRIORITIES = {
     pb.PRIORITY_UNSPECIFIED: Priority.ONLINE,
     pb.PRIORITY_ONLINE: Priority.ONLINE,
@@ -54,7 +52,7 @@ def to_sampling_params(
     """Fills in the defaults of a checked request's params and fits `max_tokens` beside the prompt.
 
     Args:
-        model: The model that the request names; its limit and its default hold for `max_tokens`.
+        model: The model that the request names; its limit and its defaults hold.
         limits: The bounds of the model that answers.
         stands_in: Whether that is another one. Its limits then clamp `max_tokens` and `min_tokens` instead of refusing.
         bad_words: The tokens of the request's bad words, as that model writes them.
@@ -75,7 +73,7 @@ def to_sampling_params(
     check_token_ids("stop_token_ids", request.stop_token_ids, limits.vocab_size)
     return SamplingParams(
         max_tokens=max_tokens,
-        temperature=params.temperature if params.HasField("temperature") else DEFAULT_TEMPERATURE,
+        temperature=params.temperature if params.HasField("temperature") else model.default_temperature,
         top_k=params.top_k,
         top_p=params.top_p if params.HasField("top_p") else 1.0,
         min_p=params.min_p,

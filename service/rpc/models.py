@@ -22,6 +22,15 @@ MODEL_STATES = {
     EngineState.STOPPED: models_pb2.MODEL_STATE_UNLOADED,
 }
 
+ANSWER_SHAPES = {
+    "native": models_pb2.ANSWER_SHAPE_NATIVE,
+    "completion": models_pb2.ANSWER_SHAPE_COMPLETION,
+    "chat": models_pb2.ANSWER_SHAPE_CHAT,
+    "responses": models_pb2.ANSWER_SHAPE_RESPONSES,
+    "guard": models_pb2.ANSWER_SHAPE_GUARD,
+    "decision": models_pb2.ANSWER_SHAPE_DECISION,
+}
+
 _DRAIN_S = 30.0
 
 _MAX_PAGE_SIZE = 1_000
@@ -44,6 +53,11 @@ def to_model(
         default_max_tokens_streamed=entry.default_max_tokens_streamed,
         license=entry.license,
         can_call_tools=bool(entry.tool_call_format),
+        answer_shape=ANSWER_SHAPES[entry.answer_shape],
+        default_temperature=entry.default_temperature,
+        properties=entry.properties,
+        retired=entry.retired,
+        replaced_by=entry.replaced_by,
     )
 
 

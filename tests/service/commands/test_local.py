@@ -31,6 +31,7 @@ def test_models_tells_what_is_here_and_the_command_for_what_is_not(catalog_file)
     assert "missing" in lines["@test/absent"]
     assert lines["@test/absent"].endswith(f"python -m service pull @test/absent --catalog {catalog_file}")
     assert "13.48 GB" in lines["@cf/meta/llama-2-7b-chat-fp16"]
+    assert "its attention with sinks is none" in lines["@cf/openai/gpt-oss-20b"]
 
 
 def test_verify_reads_a_folder_and_lets_the_model_answer(catalog_file):
@@ -46,6 +47,7 @@ def test_verify_reads_a_folder_and_lets_the_model_answer(catalog_file):
     [
         (("pull", "@test/unknown"), "error: @test/unknown is neither a folder nor a model of the catalog, which has"),
         (("pull", "@runstream/demo"), "there is nothing to fetch"),
+        (("pull", "@cf/openai/gpt-oss-20b"), "can't be served here: its attention with sinks"),
         (("pull", "service/demo/checkpoint"), "there is nothing to fetch"),
         (("verify", "service/demo"), "demo has no config.json"),
         (("verify", "@cf/meta/llama-3.1-8b-instruct"), "python -m service pull @cf/meta/llama-3.1-8b-instruct"),

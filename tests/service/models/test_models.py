@@ -46,6 +46,17 @@ async def test_a_model_tells_its_licence_and_whether_it_was_trained_to_call_tool
     assert (llama.license, llama.can_call_tools) == ("https://www.llama.com/llama3_1/license/", True)
 
 
+async def test_a_model_tells_the_shape_and_the_temperature_of_its_answers(running):
+    shapes = {
+        "@cf/zai-org/glm-4.7-flash": (models_pb2.ANSWER_SHAPE_CHAT, 1.0),
+        "@cf/meta/llama-4-scout-17b-16e-instruct": (models_pb2.ANSWER_SHAPE_NATIVE, 0.15),
+        MODEL: (models_pb2.ANSWER_SHAPE_NATIVE, 0.6),
+    }
+    for name, told in shapes.items():
+        model = await get_model(running, name)
+        assert (model.answer_shape, model.default_temperature) == told
+
+
 async def test_a_model_that_nobody_knows_is_not_found(running):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await get_model(running, "@test/unknown")
@@ -74,6 +85,30 @@ async def test_a_stood_in_request_keeps_the_limits_of_the_model_it_names(standin
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await standing_in.text_generation.Run(ask(model=ABSENT, max_tokens=2001))
     assert error_info(caught.value).reason == "CONTEXT_WINDOW_EXCEEDED"
+
+
+async def test_a_model_that_another_has_replaced_is_answered_with_that_ones_limits(standing_in):
+    replaced = await get_model(standing_in, "@cf/moonshotai/kimi-k2.5")
+    assert (replaced.replaced_by, replaced.retired) == ("@cf/moonshotai/kimi-k2.6", "2026-05-30")
+    assert (replaced.state, replaced.served_model) == (models_pb2.MODEL_STATE_READY, MODEL)
+
+
+async def test_a_stand_in_does_not_answer_for_models_that_generate_no_text(standing_in):
+    decides = await get_model(standing_in, "@cf/cloudflare/clef-flash")
+    assert (decides.state, decides.answer_shape) == (
+        models_pb2.MODEL_STATE_WEIGHTS_MISSING,
+        models_pb2.ANSWER_SHAPE_DECISION,
+    )
+    with pytest.raises(grpc.aio.AioRpcError, match="it answers questions about a state") as caught:
+        await standing_in.text_generation.Run(ask(model="@cf/cloudflare/clef-flash"))
+    assert error_info(caught.value).reason == "WEIGHTS_MISSING"
+
+
+async def test_a_model_that_can_not_be_served_tells_why(running):
+    model = await get_model(running, "@cf/openai/gpt-oss-20b")
+    assert model.state == models_pb2.MODEL_STATE_WEIGHTS_MISSING
+    assert "its attention with sinks is none that the engine knows" in model.state_detail
+    assert list(model.properties) == ["function_calling", "reasoning"]
 
 
 async def test_a_stand_in_does_not_make_up_models(standing_in):

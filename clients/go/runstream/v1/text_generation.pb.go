@@ -975,7 +975,8 @@ type SamplingParams struct {
 	// being refused. Default: false.
 	MaxTokensIsDefault bool `protobuf:"varint,2,opt,name=max_tokens_is_default,json=maxTokensIsDefault,proto3" json:"max_tokens_is_default,omitempty"`
 	// Optional. What the logits are divided by before sampling. 0 always takes
-	// the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+	// the most likely token. Range: 0 to 5, inclusive. Default: the model's
+	// `default_temperature`, 0.6 for most.
 	Temperature *float64 `protobuf:"fixed64,3,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
 	// Optional. Only this many of the most likely tokens can be chosen. Range: 1
 	// or more. Default: no limit.

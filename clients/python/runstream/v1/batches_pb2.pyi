@@ -505,6 +505,7 @@ class BatchResult(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     IS_JSON_FIELD_NUMBER: _builtins.int
     IS_CALL_FORCED_FIELD_NUMBER: _builtins.int
+    IS_PROMPT_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """The item's place in the batch, counted from 0."""
     external_reference: _builtins.str
@@ -518,6 +519,8 @@ class BatchResult(_message.Message):
     TOOL_CHOICE_MODE_REQUIRED or a tool's name: an answer without one was then
     cut.
     """
+    is_prompt: _builtins.bool
+    """Whether the item's request had a prompt and no messages."""
     @_builtins.property
     def response(self) -> _text_generation_pb2.RunResponse:
         """Its answer."""
@@ -535,10 +538,11 @@ class BatchResult(_message.Message):
         failure: Global___BatchItemFailure | None = ...,
         is_json: _builtins.bool = ...,
         is_call_forced: _builtins.bool = ...,
+        is_prompt: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference", "external_reference", b"external_reference", "failure", b"failure", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference", "external_reference", b"external_reference", "failure", b"failure", "index", b"index", "is_call_forced", b"is_call_forced", "is_json", b"is_json", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference", "external_reference", b"external_reference", "failure", b"failure", "index", b"index", "is_call_forced", b"is_call_forced", "is_json", b"is_json", "is_prompt", b"is_prompt", "outcome", b"outcome", "response", b"response"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__external_reference: _TypeAlias = _typing.Literal["external_reference"]  # noqa: Y015
     _WhichOneofArgType__external_reference: _TypeAlias = _typing.Literal["_external_reference", b"_external_reference"]  # noqa: Y015

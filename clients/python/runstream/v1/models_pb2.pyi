@@ -19,6 +19,58 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _AnswerShape:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AnswerShapeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerShape.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ANSWER_SHAPE_UNSPECIFIED: _AnswerShape.ValueType  # 0
+    """Not a shape; never sent."""
+    ANSWER_SHAPE_NATIVE: _AnswerShape.ValueType  # 1
+    """Takes a prompt or messages; answers `response`, `tool_calls`, `usage`."""
+    ANSWER_SHAPE_COMPLETION: _AnswerShape.ValueType  # 2
+    """Takes the same; answers messages with OpenAI's chat.completion, and a
+    prompt with its text_completion.
+    """
+    ANSWER_SHAPE_CHAT: _AnswerShape.ValueType  # 3
+    """Takes what OpenAI's chat completions take, or a prompt; answers a
+    chat.completion.
+    """
+    ANSWER_SHAPE_RESPONSES: _AnswerShape.ValueType  # 4
+    """Takes a prompt, messages, or the `input` of OpenAI's responses; answers
+    each in its own shape.
+    """
+    ANSWER_SHAPE_GUARD: _AnswerShape.ValueType  # 5
+    """Takes messages, and says whether they are safe."""
+    ANSWER_SHAPE_DECISION: _AnswerShape.ValueType  # 6
+    """Takes questions about a state. Nothing here answers them."""
+
+class AnswerShape(_AnswerShape, metaclass=_AnswerShapeEnumTypeWrapper):
+    """Says how Workers AI's own route takes and answers requests for a model."""
+
+ANSWER_SHAPE_UNSPECIFIED: AnswerShape.ValueType  # 0
+"""Not a shape; never sent."""
+ANSWER_SHAPE_NATIVE: AnswerShape.ValueType  # 1
+"""Takes a prompt or messages; answers `response`, `tool_calls`, `usage`."""
+ANSWER_SHAPE_COMPLETION: AnswerShape.ValueType  # 2
+"""Takes the same; answers messages with OpenAI's chat.completion, and a
+prompt with its text_completion.
+"""
+ANSWER_SHAPE_CHAT: AnswerShape.ValueType  # 3
+"""Takes what OpenAI's chat completions take, or a prompt; answers a
+chat.completion.
+"""
+ANSWER_SHAPE_RESPONSES: AnswerShape.ValueType  # 4
+"""Takes a prompt, messages, or the `input` of OpenAI's responses; answers
+each in its own shape.
+"""
+ANSWER_SHAPE_GUARD: AnswerShape.ValueType  # 5
+"""Takes messages, and says whether they are safe."""
+ANSWER_SHAPE_DECISION: AnswerShape.ValueType  # 6
+"""Takes questions about a state. Nothing here answers them."""
+Global___AnswerShape: _TypeAlias = AnswerShape  # noqa: Y015
+
 class _ModelState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -282,6 +334,11 @@ class Model(_message.Message):
     DEFAULT_MAX_TOKENS_STREAMED_FIELD_NUMBER: _builtins.int
     LICENSE_FIELD_NUMBER: _builtins.int
     CAN_CALL_TOOLS_FIELD_NUMBER: _builtins.int
+    ANSWER_SHAPE_FIELD_NUMBER: _builtins.int
+    DEFAULT_TEMPERATURE_FIELD_NUMBER: _builtins.int
+    PROPERTIES_FIELD_NUMBER: _builtins.int
+    RETIRED_FIELD_NUMBER: _builtins.int
+    REPLACED_BY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The model's id, which requests name."""
     description: _builtins.str
@@ -317,6 +374,30 @@ class Model(_message.Message):
     reads. Requests to other models may have tools too; these are described to
     the model in words, and fewer calls come of it.
     """
+    answer_shape: Global___AnswerShape.ValueType
+    """How Workers AI's own route takes and answers requests for the model. Run
+    and RunStream are the same for all.
+    """
+    default_temperature: _builtins.float
+    """The `temperature` of requests that leave it unset. Range: 0 to 5,
+    inclusive.
+    """
+    retired: _builtins.str
+    """The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+    it has not. Requests are answered nevertheless.
+    """
+    replaced_by: _builtins.str
+    """The model whose limits and weights answer requests for this one, since
+    Cloudflare has replaced it; empty for its own.
+    """
+    @_builtins.property
+    def properties(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What Workers AI's catalog says of the model, by the names of its
+        properties: some of "function_calling", "reasoning", "vision", "lora",
+        "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+        no model here sees pictures.
+        """
+
     def __init__(
         self,
         *,
@@ -332,10 +413,15 @@ class Model(_message.Message):
         default_max_tokens_streamed: _builtins.int = ...,
         license: _builtins.str = ...,
         can_call_tools: _builtins.bool = ...,
+        answer_shape: Global___AnswerShape.ValueType = ...,
+        default_temperature: _builtins.float = ...,
+        properties: _abc.Iterable[_builtins.str] | None = ...,
+        retired: _builtins.str = ...,
+        replaced_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["can_call_tools", b"can_call_tools", "context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "description", b"description", "id", b"id", "license", b"license", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "served_model", b"served_model", "state", b"state", "state_detail", b"state_detail"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_shape", b"answer_shape", "can_call_tools", b"can_call_tools", "context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "default_temperature", b"default_temperature", "description", b"description", "id", b"id", "license", b"license", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "properties", b"properties", "replaced_by", b"replaced_by", "retired", b"retired", "served_model", b"served_model", "state", b"state", "state_detail", b"state_detail"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

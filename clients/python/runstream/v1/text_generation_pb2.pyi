@@ -590,7 +590,8 @@ class SamplingParams(_message.Message):
     """
     temperature: _builtins.float
     """Optional. What the logits are divided by before sampling. 0 always takes
-    the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+    the most likely token. Range: 0 to 5, inclusive. Default: the model's
+    `default_temperature`, 0.6 for most.
     """
     top_k: _builtins.int
     """Optional. Only this many of the most likely tokens can be chosen. Range: 1

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runstream/v1/models.proto.
  */
 export const file_runstream_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChlydW5zdHJlYW0vdjEvbW9kZWxzLnByb3RvEgxydW5zdHJlYW0udjEiOgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiUgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiMKBm1vZGVscxgBIAMoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0TW9kZWxSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJIjYKEEdldE1vZGVsUmVzcG9uc2USIgoFbW9kZWwYASABKAsyEy5ydW5zdHJlYW0udjEuTW9kZWwiIQoQTG9hZE1vZGVsUmVxdWVzdBINCgVtb2RlbBgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCIjChJVbmxvYWRNb2RlbFJlcXVlc3QSDQoFbW9kZWwYASABKAkiOQoTVW5sb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCK5AgoFTW9kZWwSCgoCaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJwoFc3RhdGUYAyABKA4yGC5ydW5zdHJlYW0udjEuTW9kZWxTdGF0ZRIUCgxzdGF0ZV9kZXRhaWwYBCABKAkSFAoMc2VydmVkX21vZGVsGAUgASgJEhkKEW1heF9wcm9tcHRfdG9rZW5zGAYgASgFEh0KFW1heF9jb21wbGV0aW9uX3Rva2VucxgHIAEoBRIWCg5jb250ZXh0X3dpbmRvdxgIIAEoBRIaChJkZWZhdWx0X21heF90b2tlbnMYCSABKAUSIwobZGVmYXVsdF9tYXhfdG9rZW5zX3N0cmVhbWVkGAogASgFEg8KB2xpY2Vuc2UYCyABKAkSFgoOY2FuX2NhbGxfdG9vbHMYDCABKAgqrAEKCk1vZGVsU3RhdGUSGwoXTU9ERUxfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNNT0RFTF9TVEFURV9MT0FESU5HEAESFQoRTU9ERUxfU1RBVEVfUkVBRFkQAhIfChtNT0RFTF9TVEFURV9XRUlHSFRTX01JU1NJTkcQAxIWChJNT0RFTF9TVEFURV9GQUlMRUQQBBIYChRNT0RFTF9TVEFURV9VTkxPQURFRBAFMswCCgxNb2RlbFNlcnZpY2USTwoKTGlzdE1vZGVscxIfLnJ1bnN0cmVhbS52MS5MaXN0TW9kZWxzUmVxdWVzdBogLnJ1bnN0cmVhbS52MS5MaXN0TW9kZWxzUmVzcG9uc2USSQoIR2V0TW9kZWwSHS5ydW5zdHJlYW0udjEuR2V0TW9kZWxSZXF1ZXN0Gh4ucnVuc3RyZWFtLnYxLkdldE1vZGVsUmVzcG9uc2USTAoJTG9hZE1vZGVsEh4ucnVuc3RyZWFtLnYxLkxvYWRNb2RlbFJlcXVlc3QaHy5ydW5zdHJlYW0udjEuTG9hZE1vZGVsUmVzcG9uc2USUgoLVW5sb2FkTW9kZWwSIC5ydW5zdHJlYW0udjEuVW5sb2FkTW9kZWxSZXF1ZXN0GiEucnVuc3RyZWFtLnYxLlVubG9hZE1vZGVsUmVzcG9uc2VCdAoQZGV2LnJ1bnN0cmVhbS52MUILTW9kZWxzUHJvdG9QAVpCZ2l0aHViLmNvbS9ydW5zdHJlYW0vcnVuc3RyZWFtL2NsaWVudHMvZ28vcnVuc3RyZWFtL3YxO3J1bnN0cmVhbXYxqgIMUnVuc3RyZWFtLlYxYgZwcm90bzM");
+  fileDesc("ChlydW5zdHJlYW0vdjEvbW9kZWxzLnByb3RvEgxydW5zdHJlYW0udjEiOgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiUgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiMKBm1vZGVscxgBIAMoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0TW9kZWxSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJIjYKEEdldE1vZGVsUmVzcG9uc2USIgoFbW9kZWwYASABKAsyEy5ydW5zdHJlYW0udjEuTW9kZWwiIQoQTG9hZE1vZGVsUmVxdWVzdBINCgVtb2RlbBgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCIjChJVbmxvYWRNb2RlbFJlcXVlc3QSDQoFbW9kZWwYASABKAkiOQoTVW5sb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCLBAwoFTW9kZWwSCgoCaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJwoFc3RhdGUYAyABKA4yGC5ydW5zdHJlYW0udjEuTW9kZWxTdGF0ZRIUCgxzdGF0ZV9kZXRhaWwYBCABKAkSFAoMc2VydmVkX21vZGVsGAUgASgJEhkKEW1heF9wcm9tcHRfdG9rZW5zGAYgASgFEh0KFW1heF9jb21wbGV0aW9uX3Rva2VucxgHIAEoBRIWCg5jb250ZXh0X3dpbmRvdxgIIAEoBRIaChJkZWZhdWx0X21heF90b2tlbnMYCSABKAUSIwobZGVmYXVsdF9tYXhfdG9rZW5zX3N0cmVhbWVkGAogASgFEg8KB2xpY2Vuc2UYCyABKAkSFgoOY2FuX2NhbGxfdG9vbHMYDCABKAgSLwoMYW5zd2VyX3NoYXBlGA0gASgOMhkucnVuc3RyZWFtLnYxLkFuc3dlclNoYXBlEhsKE2RlZmF1bHRfdGVtcGVyYXR1cmUYDiABKAESEgoKcHJvcGVydGllcxgPIAMoCRIPCgdyZXRpcmVkGBAgASgJEhMKC3JlcGxhY2VkX2J5GBEgASgJKscBCgtBbnN3ZXJTaGFwZRIcChhBTlNXRVJfU0hBUEVfVU5TUEVDSUZJRUQQABIXChNBTlNXRVJfU0hBUEVfTkFUSVZFEAESGwoXQU5TV0VSX1NIQVBFX0NPTVBMRVRJT04QAhIVChFBTlNXRVJfU0hBUEVfQ0hBVBADEhoKFkFOU1dFUl9TSEFQRV9SRVNQT05TRVMQBBIWChJBTlNXRVJfU0hBUEVfR1VBUkQQBRIZChVBTlNXRVJfU0hBUEVfREVDSVNJT04QBiqsAQoKTW9kZWxTdGF0ZRIbChdNT0RFTF9TVEFURV9VTlNQRUNJRklFRBAAEhcKE01PREVMX1NUQVRFX0xPQURJTkcQARIVChFNT0RFTF9TVEFURV9SRUFEWRACEh8KG01PREVMX1NUQVRFX1dFSUdIVFNfTUlTU0lORxADEhYKEk1PREVMX1NUQVRFX0ZBSUxFRBAEEhgKFE1PREVMX1NUQVRFX1VOTE9BREVEEAUyzAIKDE1vZGVsU2VydmljZRJPCgpMaXN0TW9kZWxzEh8ucnVuc3RyZWFtLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiAucnVuc3RyZWFtLnYxLkxpc3RNb2RlbHNSZXNwb25zZRJJCghHZXRNb2RlbBIdLnJ1bnN0cmVhbS52MS5HZXRNb2RlbFJlcXVlc3QaHi5ydW5zdHJlYW0udjEuR2V0TW9kZWxSZXNwb25zZRJMCglMb2FkTW9kZWwSHi5ydW5zdHJlYW0udjEuTG9hZE1vZGVsUmVxdWVzdBofLnJ1bnN0cmVhbS52MS5Mb2FkTW9kZWxSZXNwb25zZRJSCgtVbmxvYWRNb2RlbBIgLnJ1bnN0cmVhbS52MS5VbmxvYWRNb2RlbFJlcXVlc3QaIS5ydW5zdHJlYW0udjEuVW5sb2FkTW9kZWxSZXNwb25zZUJ0ChBkZXYucnVuc3RyZWFtLnYxQgtNb2RlbHNQcm90b1ABWkJnaXRodWIuY29tL3J1bnN0cmVhbS9ydW5zdHJlYW0vY2xpZW50cy9nby9ydW5zdHJlYW0vdjE7cnVuc3RyZWFtdjGqAgxSdW5zdHJlYW0uVjFiBnByb3RvMw");
 
 /**
  * Asks for the models of the catalog.
@@ -292,6 +292,48 @@ export type Model = Message<"runstream.v1.Model"> & {
    * @generated from field: bool can_call_tools = 12;
    */
   canCallTools: boolean;
+
+  /**
+   * How Workers AI's own route takes and answers requests for the model. Run
+   * and RunStream are the same for all.
+   *
+   * @generated from field: runstream.v1.AnswerShape answer_shape = 13;
+   */
+  answerShape: AnswerShape;
+
+  /**
+   * The `temperature` of requests that leave it unset. Range: 0 to 5,
+   * inclusive.
+   *
+   * @generated from field: double default_temperature = 14;
+   */
+  defaultTemperature: number;
+
+  /**
+   * What Workers AI's catalog says of the model, by the names of its
+   * properties: some of "function_calling", "reasoning", "vision", "lora",
+   * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+   * no model here sees pictures.
+   *
+   * @generated from field: repeated string properties = 15;
+   */
+  properties: string[];
+
+  /**
+   * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+   * it has not. Requests are answered nevertheless.
+   *
+   * @generated from field: string retired = 16;
+   */
+  retired: string;
+
+  /**
+   * The model whose limits and weights answer requests for this one, since
+   * Cloudflare has replaced it; empty for its own.
+   *
+   * @generated from field: string replaced_by = 17;
+   */
+  replacedBy: string;
 };
 
 /**
@@ -300,6 +342,71 @@ export type Model = Message<"runstream.v1.Model"> & {
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
   messageDesc(file_runstream_v1_models, 8);
+
+/**
+ * Says how Workers AI's own route takes and answers requests for a model.
+ *
+ * @generated from enum runstream.v1.AnswerShape
+ */
+export enum AnswerShape {
+  /**
+   * Not a shape; never sent.
+   *
+   * @generated from enum value: ANSWER_SHAPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Takes a prompt or messages; answers `response`, `tool_calls`, `usage`.
+   *
+   * @generated from enum value: ANSWER_SHAPE_NATIVE = 1;
+   */
+  NATIVE = 1,
+
+  /**
+   * Takes the same; answers messages with OpenAI's chat.completion, and a
+   * prompt with its text_completion.
+   *
+   * @generated from enum value: ANSWER_SHAPE_COMPLETION = 2;
+   */
+  COMPLETION = 2,
+
+  /**
+   * Takes what OpenAI's chat completions take, or a prompt; answers a
+   * chat.completion.
+   *
+   * @generated from enum value: ANSWER_SHAPE_CHAT = 3;
+   */
+  CHAT = 3,
+
+  /**
+   * Takes a prompt, messages, or the `input` of OpenAI's responses; answers
+   * each in its own shape.
+   *
+   * @generated from enum value: ANSWER_SHAPE_RESPONSES = 4;
+   */
+  RESPONSES = 4,
+
+  /**
+   * Takes messages, and says whether they are safe.
+   *
+   * @generated from enum value: ANSWER_SHAPE_GUARD = 5;
+   */
+  GUARD = 5,
+
+  /**
+   * Takes questions about a state. Nothing here answers them.
+   *
+   * @generated from enum value: ANSWER_SHAPE_DECISION = 6;
+   */
+  DECISION = 6,
+}
+
+/**
+ * Describes the enum runstream.v1.AnswerShape.
+ */
+export const AnswerShapeSchema: GenEnum<AnswerShape> = /*@__PURE__*/
+  enumDesc(file_runstream_v1_models, 0);
 
 /**
  * Says whether a model can answer now.
@@ -357,7 +464,7 @@ export enum ModelState {
  * Describes the enum runstream.v1.ModelState.
  */
 export const ModelStateSchema: GenEnum<ModelState> = /*@__PURE__*/
-  enumDesc(file_runstream_v1_models, 0);
+  enumDesc(file_runstream_v1_models, 1);
 
 /**
  * Tells which models a server knows and what they take, loads and unloads them.

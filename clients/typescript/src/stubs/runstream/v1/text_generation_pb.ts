@@ -494,7 +494,8 @@ export type SamplingParams = Message$1<"runstream.v1.SamplingParams"> & {
 
   /**
    * Optional. What the logits are divided by before sampling. 0 always takes
-   * the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+   * the most likely token. Range: 0 to 5, inclusive. Default: the model's
+   * `default_temperature`, 0.6 for most.
    *
    * @generated from field: optional double temperature = 3;
    */

@@ -283,6 +283,21 @@ private static final long serialVersionUID = 0L;
     return isCallForced_;
   }
 
+  public static final int IS_PROMPT_FIELD_NUMBER = 7;
+  private boolean isPrompt_ = false;
+  /**
+   * <pre>
+   * Whether the item's request had a prompt and no messages.
+   * </pre>
+   *
+   * <code>bool is_prompt = 7;</code>
+   * @return The isPrompt.
+   */
+  @java.lang.Override
+  public boolean getIsPrompt() {
+    return isPrompt_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -314,6 +329,9 @@ private static final long serialVersionUID = 0L;
     }
     if (isCallForced_ != false) {
       output.writeBool(6, isCallForced_);
+    }
+    if (isPrompt_ != false) {
+      output.writeBool(7, isPrompt_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -347,6 +365,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(6, isCallForced_);
     }
+    if (isPrompt_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(7, isPrompt_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -373,6 +395,8 @@ private static final long serialVersionUID = 0L;
         != other.getIsJson()) return false;
     if (getIsCallForced()
         != other.getIsCallForced()) return false;
+    if (getIsPrompt()
+        != other.getIsPrompt()) return false;
     if (!getOutcomeCase().equals(other.getOutcomeCase())) return false;
     switch (outcomeCase_) {
       case 3:
@@ -409,6 +433,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + IS_CALL_FORCED_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getIsCallForced());
+    hash = (37 * hash) + IS_PROMPT_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getIsPrompt());
     switch (outcomeCase_) {
       case 3:
         hash = (37 * hash) + RESPONSE_FIELD_NUMBER;
@@ -564,6 +591,7 @@ private static final long serialVersionUID = 0L;
       }
       isJson_ = false;
       isCallForced_ = false;
+      isPrompt_ = false;
       outcomeCase_ = 0;
       outcome_ = null;
       return this;
@@ -613,6 +641,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000020) != 0)) {
         result.isCallForced_ = isCallForced_;
+      }
+      if (((from_bitField0_ & 0x00000040) != 0)) {
+        result.isPrompt_ = isPrompt_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -688,6 +719,9 @@ private static final long serialVersionUID = 0L;
       if (other.getIsCallForced() != false) {
         setIsCallForced(other.getIsCallForced());
       }
+      if (other.getIsPrompt() != false) {
+        setIsPrompt(other.getIsPrompt());
+      }
       switch (other.getOutcomeCase()) {
         case RESPONSE: {
           mergeResponse(other.getResponse());
@@ -761,6 +795,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000020;
               break;
             } // case 48
+            case 56: {
+              isPrompt_ = input.readBool();
+              bitField0_ |= 0x00000040;
+              break;
+            } // case 56
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1389,6 +1428,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearIsCallForced() {
       bitField0_ = (bitField0_ & ~0x00000020);
       isCallForced_ = false;
+      onChanged();
+      return this;
+    }
+
+    private boolean isPrompt_ ;
+    /**
+     * <pre>
+     * Whether the item's request had a prompt and no messages.
+     * </pre>
+     *
+     * <code>bool is_prompt = 7;</code>
+     * @return The isPrompt.
+     */
+    @java.lang.Override
+    public boolean getIsPrompt() {
+      return isPrompt_;
+    }
+    /**
+     * <pre>
+     * Whether the item's request had a prompt and no messages.
+     * </pre>
+     *
+     * <code>bool is_prompt = 7;</code>
+     * @param value The isPrompt to set.
+     * @return This builder for chaining.
+     */
+    public Builder setIsPrompt(boolean value) {
+      
+      isPrompt_ = value;
+      bitField0_ |= 0x00000040;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whether the item's request had a prompt and no messages.
+     * </pre>
+     *
+     * <code>bool is_prompt = 7;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearIsPrompt() {
+      bitField0_ = (bitField0_ & ~0x00000040);
+      isPrompt_ = false;
       onChanged();
       return this;
     }

@@ -123,5 +123,15 @@ public interface BatchResultOrBuilder extends
    */
   boolean getIsCallForced();
 
+  /**
+   * <pre>
+   * Whether the item's request had a prompt and no messages.
+   * </pre>
+   *
+   * <code>bool is_prompt = 7;</code>
+   * @return The isPrompt.
+   */
+  boolean getIsPrompt();
+
   public dev.runstream.v1.BatchResult.OutcomeCase getOutcomeCase();
 }

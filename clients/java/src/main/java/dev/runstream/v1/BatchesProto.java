@@ -135,34 +135,35 @@ public final class BatchesProto {
       "\007 \001(\0132\032.google.protobuf.Timestamp\022,\n\010end" +
       "_time\030\010 \001(\0132\032.google.protobuf.Timestamp\022" +
       "/\n\013expire_time\030\t \001(\0132\032.google.protobuf.T" +
-      "imestamp\"\352\001\n\013BatchResult\022\r\n\005index\030\001 \001(\005\022" +
+      "imestamp\"\375\001\n\013BatchResult\022\r\n\005index\030\001 \001(\005\022" +
       "\037\n\022external_reference\030\002 \001(\tH\001\210\001\001\022-\n\010resp" +
       "onse\030\003 \001(\0132\031.runstream.v1.RunResponseH\000\022" +
       "1\n\007failure\030\004 \001(\0132\036.runstream.v1.BatchIte" +
       "mFailureH\000\022\017\n\007is_json\030\005 \001(\010\022\026\n\016is_call_f" +
-      "orced\030\006 \001(\010B\t\n\007outcomeB\025\n\023_external_refe" +
-      "rence\"3\n\020BatchItemFailure\022\016\n\006reason\030\001 \001(" +
-      "\t\022\017\n\007message\030\002 \001(\t*\213\001\n\nBatchState\022\033\n\027BAT" +
-      "CH_STATE_UNSPECIFIED\020\000\022\026\n\022BATCH_STATE_QU" +
-      "EUED\020\001\022\027\n\023BATCH_STATE_RUNNING\020\002\022\024\n\020BATCH" +
-      "_STATE_DONE\020\003\022\031\n\025BATCH_STATE_CANCELLED\020\004" +
-      "2\224\004\n\014BatchService\022R\n\013CreateBatch\022 .runst" +
-      "ream.v1.CreateBatchRequest\032!.runstream.v" +
-      "1.CreateBatchResponse\022I\n\010GetBatch\022\035.runs" +
-      "tream.v1.GetBatchRequest\032\036.runstream.v1." +
-      "GetBatchResponse\022i\n\022StreamBatchResults\022\'" +
-      ".runstream.v1.StreamBatchResultsRequest\032" +
-      "(.runstream.v1.StreamBatchResultsRespons" +
-      "e0\001\022R\n\013ListBatches\022 .runstream.v1.ListBa" +
-      "tchesRequest\032!.runstream.v1.ListBatchesR" +
-      "esponse\022R\n\013CancelBatch\022 .runstream.v1.Ca" +
-      "ncelBatchRequest\032!.runstream.v1.CancelBa" +
-      "tchResponse\022R\n\013DeleteBatch\022 .runstream.v" +
-      "1.DeleteBatchRequest\032!.runstream.v1.Dele" +
-      "teBatchResponseBu\n\020dev.runstream.v1B\014Bat" +
-      "chesProtoP\001ZBgithub.com/runstream/runstr" +
-      "eam/clients/go/runstream/v1;runstreamv1\252" +
-      "\002\014Runstream.V1b\006proto3"
+      "orced\030\006 \001(\010\022\021\n\tis_prompt\030\007 \001(\010B\t\n\007outcom" +
+      "eB\025\n\023_external_reference\"3\n\020BatchItemFai" +
+      "lure\022\016\n\006reason\030\001 \001(\t\022\017\n\007message\030\002 \001(\t*\213\001" +
+      "\n\nBatchState\022\033\n\027BATCH_STATE_UNSPECIFIED\020" +
+      "\000\022\026\n\022BATCH_STATE_QUEUED\020\001\022\027\n\023BATCH_STATE" +
+      "_RUNNING\020\002\022\024\n\020BATCH_STATE_DONE\020\003\022\031\n\025BATC" +
+      "H_STATE_CANCELLED\020\0042\224\004\n\014BatchService\022R\n\013" +
+      "CreateBatch\022 .runstream.v1.CreateBatchRe" +
+      "quest\032!.runstream.v1.CreateBatchResponse" +
+      "\022I\n\010GetBatch\022\035.runstream.v1.GetBatchRequ" +
+      "est\032\036.runstream.v1.GetBatchResponse\022i\n\022S" +
+      "treamBatchResults\022\'.runstream.v1.StreamB" +
+      "atchResultsRequest\032(.runstream.v1.Stream" +
+      "BatchResultsResponse0\001\022R\n\013ListBatches\022 ." +
+      "runstream.v1.ListBatchesRequest\032!.runstr" +
+      "eam.v1.ListBatchesResponse\022R\n\013CancelBatc" +
+      "h\022 .runstream.v1.CancelBatchRequest\032!.ru" +
+      "nstream.v1.CancelBatchResponse\022R\n\013Delete" +
+      "Batch\022 .runstream.v1.DeleteBatchRequest\032" +
+      "!.runstream.v1.DeleteBatchResponseBu\n\020de" +
+      "v.runstream.v1B\014BatchesProtoP\001ZBgithub.c" +
+      "om/runstream/runstream/clients/go/runstr" +
+      "eam/v1;runstreamv1\252\002\014Runstream.V1b\006proto" +
+      "3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -259,7 +260,7 @@ public final class BatchesProto {
     internal_static_runstream_v1_BatchResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_BatchResult_descriptor,
-        new java.lang.String[] { "Index", "ExternalReference", "Response", "Failure", "IsJson", "IsCallForced", "Outcome", "ExternalReference", });
+        new java.lang.String[] { "Index", "ExternalReference", "Response", "Failure", "IsJson", "IsCallForced", "IsPrompt", "Outcome", "ExternalReference", });
     internal_static_runstream_v1_BatchItemFailure_descriptor =
       getDescriptor().getMessageTypes().get(15);
     internal_static_runstream_v1_BatchItemFailure_fieldAccessorTable = new

@@ -26,6 +26,10 @@ private static final long serialVersionUID = 0L;
     stateDetail_ = "";
     servedModel_ = "";
     license_ = "";
+    answerShape_ = 0;
+    properties_ = com.google.protobuf.LazyStringArrayList.EMPTY;
+    retired_ = "";
+    replacedBy_ = "";
   }
 
   @java.lang.Override
@@ -413,6 +417,212 @@ private static final long serialVersionUID = 0L;
     return canCallTools_;
   }
 
+  public static final int ANSWER_SHAPE_FIELD_NUMBER = 13;
+  private int answerShape_ = 0;
+  /**
+   * <pre>
+   * How Workers AI's own route takes and answers requests for the model. Run
+   * and RunStream are the same for all.
+   * </pre>
+   *
+   * <code>.runstream.v1.AnswerShape answer_shape = 13;</code>
+   * @return The enum numeric value on the wire for answerShape.
+   */
+  @java.lang.Override public int getAnswerShapeValue() {
+    return answerShape_;
+  }
+  /**
+   * <pre>
+   * How Workers AI's own route takes and answers requests for the model. Run
+   * and RunStream are the same for all.
+   * </pre>
+   *
+   * <code>.runstream.v1.AnswerShape answer_shape = 13;</code>
+   * @return The answerShape.
+   */
+  @java.lang.Override public dev.runstream.v1.AnswerShape getAnswerShape() {
+    dev.runstream.v1.AnswerShape result = dev.runstream.v1.AnswerShape.forNumber(answerShape_);
+    return result == null ? dev.runstream.v1.AnswerShape.UNRECOGNIZED : result;
+  }
+
+  public static final int DEFAULT_TEMPERATURE_FIELD_NUMBER = 14;
+  private double defaultTemperature_ = 0D;
+  /**
+   * <pre>
+   * The `temperature` of requests that leave it unset. Range: 0 to 5,
+   * inclusive.
+   * </pre>
+   *
+   * <code>double default_temperature = 14;</code>
+   * @return The defaultTemperature.
+   */
+  @java.lang.Override
+  public double getDefaultTemperature() {
+    return defaultTemperature_;
+  }
+
+  public static final int PROPERTIES_FIELD_NUMBER = 15;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringList properties_;
+  /**
+   * <pre>
+   * What Workers AI's catalog says of the model, by the names of its
+   * properties: some of "function_calling", "reasoning", "vision", "lora",
+   * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+   * no model here sees pictures.
+   * </pre>
+   *
+   * <code>repeated string properties = 15;</code>
+   * @return A list containing the properties.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getPropertiesList() {
+    return properties_;
+  }
+  /**
+   * <pre>
+   * What Workers AI's catalog says of the model, by the names of its
+   * properties: some of "function_calling", "reasoning", "vision", "lora",
+   * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+   * no model here sees pictures.
+   * </pre>
+   *
+   * <code>repeated string properties = 15;</code>
+   * @return The count of properties.
+   */
+  public int getPropertiesCount() {
+    return properties_.size();
+  }
+  /**
+   * <pre>
+   * What Workers AI's catalog says of the model, by the names of its
+   * properties: some of "function_calling", "reasoning", "vision", "lora",
+   * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+   * no model here sees pictures.
+   * </pre>
+   *
+   * <code>repeated string properties = 15;</code>
+   * @param index The index of the element to return.
+   * @return The properties at the given index.
+   */
+  public java.lang.String getProperties(int index) {
+    return properties_.get(index);
+  }
+  /**
+   * <pre>
+   * What Workers AI's catalog says of the model, by the names of its
+   * properties: some of "function_calling", "reasoning", "vision", "lora",
+   * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+   * no model here sees pictures.
+   * </pre>
+   *
+   * <code>repeated string properties = 15;</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the properties at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getPropertiesBytes(int index) {
+    return properties_.getByteString(index);
+  }
+
+  public static final int RETIRED_FIELD_NUMBER = 16;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object retired_ = "";
+  /**
+   * <pre>
+   * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+   * it has not. Requests are answered nevertheless.
+   * </pre>
+   *
+   * <code>string retired = 16;</code>
+   * @return The retired.
+   */
+  @java.lang.Override
+  public java.lang.String getRetired() {
+    java.lang.Object ref = retired_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      retired_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+   * it has not. Requests are answered nevertheless.
+   * </pre>
+   *
+   * <code>string retired = 16;</code>
+   * @return The bytes for retired.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getRetiredBytes() {
+    java.lang.Object ref = retired_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      retired_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int REPLACED_BY_FIELD_NUMBER = 17;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object replacedBy_ = "";
+  /**
+   * <pre>
+   * The model whose limits and weights answer requests for this one, since
+   * Cloudflare has replaced it; empty for its own.
+   * </pre>
+   *
+   * <code>string replaced_by = 17;</code>
+   * @return The replacedBy.
+   */
+  @java.lang.Override
+  public java.lang.String getReplacedBy() {
+    java.lang.Object ref = replacedBy_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      replacedBy_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The model whose limits and weights answer requests for this one, since
+   * Cloudflare has replaced it; empty for its own.
+   * </pre>
+   *
+   * <code>string replaced_by = 17;</code>
+   * @return The bytes for replacedBy.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getReplacedByBytes() {
+    java.lang.Object ref = replacedBy_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      replacedBy_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -462,6 +672,21 @@ private static final long serialVersionUID = 0L;
     }
     if (canCallTools_ != false) {
       output.writeBool(12, canCallTools_);
+    }
+    if (answerShape_ != dev.runstream.v1.AnswerShape.ANSWER_SHAPE_UNSPECIFIED.getNumber()) {
+      output.writeEnum(13, answerShape_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(defaultTemperature_) != 0) {
+      output.writeDouble(14, defaultTemperature_);
+    }
+    for (int i = 0; i < properties_.size(); i++) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 15, properties_.getRaw(i));
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(retired_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 16, retired_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(replacedBy_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 17, replacedBy_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -515,6 +740,28 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeBoolSize(12, canCallTools_);
     }
+    if (answerShape_ != dev.runstream.v1.AnswerShape.ANSWER_SHAPE_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(13, answerShape_);
+    }
+    if (java.lang.Double.doubleToRawLongBits(defaultTemperature_) != 0) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeDoubleSize(14, defaultTemperature_);
+    }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < properties_.size(); i++) {
+        dataSize += computeStringSizeNoTag(properties_.getRaw(i));
+      }
+      size += dataSize;
+      size += 1 * getPropertiesList().size();
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(retired_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(16, retired_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(replacedBy_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(17, replacedBy_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -553,6 +800,16 @@ private static final long serialVersionUID = 0L;
         .equals(other.getLicense())) return false;
     if (getCanCallTools()
         != other.getCanCallTools()) return false;
+    if (answerShape_ != other.answerShape_) return false;
+    if (java.lang.Double.doubleToLongBits(getDefaultTemperature())
+        != java.lang.Double.doubleToLongBits(
+            other.getDefaultTemperature())) return false;
+    if (!getPropertiesList()
+        .equals(other.getPropertiesList())) return false;
+    if (!getRetired()
+        .equals(other.getRetired())) return false;
+    if (!getReplacedBy()
+        .equals(other.getReplacedBy())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -589,6 +846,19 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + CAN_CALL_TOOLS_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
         getCanCallTools());
+    hash = (37 * hash) + ANSWER_SHAPE_FIELD_NUMBER;
+    hash = (53 * hash) + answerShape_;
+    hash = (37 * hash) + DEFAULT_TEMPERATURE_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        java.lang.Double.doubleToLongBits(getDefaultTemperature()));
+    if (getPropertiesCount() > 0) {
+      hash = (37 * hash) + PROPERTIES_FIELD_NUMBER;
+      hash = (53 * hash) + getPropertiesList().hashCode();
+    }
+    hash = (37 * hash) + RETIRED_FIELD_NUMBER;
+    hash = (53 * hash) + getRetired().hashCode();
+    hash = (37 * hash) + REPLACED_BY_FIELD_NUMBER;
+    hash = (53 * hash) + getReplacedBy().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -734,6 +1004,12 @@ private static final long serialVersionUID = 0L;
       defaultMaxTokensStreamed_ = 0;
       license_ = "";
       canCallTools_ = false;
+      answerShape_ = 0;
+      defaultTemperature_ = 0D;
+      properties_ = com.google.protobuf.LazyStringArrayList.EMPTY;
+      bitField0_ = (bitField0_ & ~0x00004000);
+      retired_ = "";
+      replacedBy_ = "";
       return this;
     }
 
@@ -760,9 +1036,18 @@ private static final long serialVersionUID = 0L;
     @java.lang.Override
     public dev.runstream.v1.Model buildPartial() {
       dev.runstream.v1.Model result = new dev.runstream.v1.Model(this);
+      buildPartialRepeatedFields(result);
       if (bitField0_ != 0) { buildPartial0(result); }
       onBuilt();
       return result;
+    }
+
+    private void buildPartialRepeatedFields(dev.runstream.v1.Model result) {
+      if (((bitField0_ & 0x00004000) != 0)) {
+        properties_ = properties_.getUnmodifiableView();
+        bitField0_ = (bitField0_ & ~0x00004000);
+      }
+      result.properties_ = properties_;
     }
 
     private void buildPartial0(dev.runstream.v1.Model result) {
@@ -802,6 +1087,18 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000800) != 0)) {
         result.canCallTools_ = canCallTools_;
+      }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.answerShape_ = answerShape_;
+      }
+      if (((from_bitField0_ & 0x00002000) != 0)) {
+        result.defaultTemperature_ = defaultTemperature_;
+      }
+      if (((from_bitField0_ & 0x00008000) != 0)) {
+        result.retired_ = retired_;
+      }
+      if (((from_bitField0_ & 0x00010000) != 0)) {
+        result.replacedBy_ = replacedBy_;
       }
     }
 
@@ -895,6 +1192,32 @@ private static final long serialVersionUID = 0L;
       if (other.getCanCallTools() != false) {
         setCanCallTools(other.getCanCallTools());
       }
+      if (other.answerShape_ != 0) {
+        setAnswerShapeValue(other.getAnswerShapeValue());
+      }
+      if (other.getDefaultTemperature() != 0D) {
+        setDefaultTemperature(other.getDefaultTemperature());
+      }
+      if (!other.properties_.isEmpty()) {
+        if (properties_.isEmpty()) {
+          properties_ = other.properties_;
+          bitField0_ = (bitField0_ & ~0x00004000);
+        } else {
+          ensurePropertiesIsMutable();
+          properties_.addAll(other.properties_);
+        }
+        onChanged();
+      }
+      if (!other.getRetired().isEmpty()) {
+        retired_ = other.retired_;
+        bitField0_ |= 0x00008000;
+        onChanged();
+      }
+      if (!other.getReplacedBy().isEmpty()) {
+        replacedBy_ = other.replacedBy_;
+        bitField0_ |= 0x00010000;
+        onChanged();
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -981,6 +1304,32 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000800;
               break;
             } // case 96
+            case 104: {
+              answerShape_ = input.readEnum();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 104
+            case 113: {
+              defaultTemperature_ = input.readDouble();
+              bitField0_ |= 0x00002000;
+              break;
+            } // case 113
+            case 122: {
+              java.lang.String s = input.readStringRequireUtf8();
+              ensurePropertiesIsMutable();
+              properties_.add(s);
+              break;
+            } // case 122
+            case 130: {
+              retired_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00008000;
+              break;
+            } // case 130
+            case 138: {
+              replacedBy_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00010000;
+              break;
+            } // case 138
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1815,6 +2164,492 @@ private static final long serialVersionUID = 0L;
     public Builder clearCanCallTools() {
       bitField0_ = (bitField0_ & ~0x00000800);
       canCallTools_ = false;
+      onChanged();
+      return this;
+    }
+
+    private int answerShape_ = 0;
+    /**
+     * <pre>
+     * How Workers AI's own route takes and answers requests for the model. Run
+     * and RunStream are the same for all.
+     * </pre>
+     *
+     * <code>.runstream.v1.AnswerShape answer_shape = 13;</code>
+     * @return The enum numeric value on the wire for answerShape.
+     */
+    @java.lang.Override public int getAnswerShapeValue() {
+      return answerShape_;
+    }
+    /**
+     * <pre>
+     * How Workers AI's own route takes and answers requests for the model. Run
+     * and RunStream are the same for all.
+     * </pre>
+     *
+     * <code>.runstream.v1.AnswerShape answer_shape = 13;</code>
+     * @param value The enum numeric value on the wire for answerShape to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAnswerShapeValue(int value) {
+      answerShape_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How Workers AI's own route takes and answers requests for the model. Run
+     * and RunStream are the same for all.
+     * </pre>
+     *
+     * <code>.runstream.v1.AnswerShape answer_shape = 13;</code>
+     * @return The answerShape.
+     */
+    @java.lang.Override
+    public dev.runstream.v1.AnswerShape getAnswerShape() {
+      dev.runstream.v1.AnswerShape result = dev.runstream.v1.AnswerShape.forNumber(answerShape_);
+      return result == null ? dev.runstream.v1.AnswerShape.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How Workers AI's own route takes and answers requests for the model. Run
+     * and RunStream are the same for all.
+     * </pre>
+     *
+     * <code>.runstream.v1.AnswerShape answer_shape = 13;</code>
+     * @param value The answerShape to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAnswerShape(dev.runstream.v1.AnswerShape value) {
+      if (value == null) {
+        throw new NullPointerException();
+      }
+      bitField0_ |= 0x00001000;
+      answerShape_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How Workers AI's own route takes and answers requests for the model. Run
+     * and RunStream are the same for all.
+     * </pre>
+     *
+     * <code>.runstream.v1.AnswerShape answer_shape = 13;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAnswerShape() {
+      bitField0_ = (bitField0_ & ~0x00001000);
+      answerShape_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private double defaultTemperature_ ;
+    /**
+     * <pre>
+     * The `temperature` of requests that leave it unset. Range: 0 to 5,
+     * inclusive.
+     * </pre>
+     *
+     * <code>double default_temperature = 14;</code>
+     * @return The defaultTemperature.
+     */
+    @java.lang.Override
+    public double getDefaultTemperature() {
+      return defaultTemperature_;
+    }
+    /**
+     * <pre>
+     * The `temperature` of requests that leave it unset. Range: 0 to 5,
+     * inclusive.
+     * </pre>
+     *
+     * <code>double default_temperature = 14;</code>
+     * @param value The defaultTemperature to set.
+     * @return This builder for chaining.
+     */
+    public Builder setDefaultTemperature(double value) {
+      
+      defaultTemperature_ = value;
+      bitField0_ |= 0x00002000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The `temperature` of requests that leave it unset. Range: 0 to 5,
+     * inclusive.
+     * </pre>
+     *
+     * <code>double default_temperature = 14;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearDefaultTemperature() {
+      bitField0_ = (bitField0_ & ~0x00002000);
+      defaultTemperature_ = 0D;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringList properties_ = com.google.protobuf.LazyStringArrayList.EMPTY;
+    private void ensurePropertiesIsMutable() {
+      if (!((bitField0_ & 0x00004000) != 0)) {
+        properties_ = new com.google.protobuf.LazyStringArrayList(properties_);
+        bitField0_ |= 0x00004000;
+       }
+    }
+    /**
+     * <pre>
+     * What Workers AI's catalog says of the model, by the names of its
+     * properties: some of "function_calling", "reasoning", "vision", "lora",
+     * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+     * no model here sees pictures.
+     * </pre>
+     *
+     * <code>repeated string properties = 15;</code>
+     * @return A list containing the properties.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getPropertiesList() {
+      return properties_.getUnmodifiableView();
+    }
+    /**
+     * <pre>
+     * What Workers AI's catalog says of the model, by the names of its
+     * properties: some of "function_calling", "reasoning", "vision", "lora",
+     * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+     * no model here sees pictures.
+     * </pre>
+     *
+     * <code>repeated string properties = 15;</code>
+     * @return The count of properties.
+     */
+    public int getPropertiesCount() {
+      return properties_.size();
+    }
+    /**
+     * <pre>
+     * What Workers AI's catalog says of the model, by the names of its
+     * properties: some of "function_calling", "reasoning", "vision", "lora",
+     * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+     * no model here sees pictures.
+     * </pre>
+     *
+     * <code>repeated string properties = 15;</code>
+     * @param index The index of the element to return.
+     * @return The properties at the given index.
+     */
+    public java.lang.String getProperties(int index) {
+      return properties_.get(index);
+    }
+    /**
+     * <pre>
+     * What Workers AI's catalog says of the model, by the names of its
+     * properties: some of "function_calling", "reasoning", "vision", "lora",
+     * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+     * no model here sees pictures.
+     * </pre>
+     *
+     * <code>repeated string properties = 15;</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the properties at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getPropertiesBytes(int index) {
+      return properties_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * What Workers AI's catalog says of the model, by the names of its
+     * properties: some of "function_calling", "reasoning", "vision", "lora",
+     * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+     * no model here sees pictures.
+     * </pre>
+     *
+     * <code>repeated string properties = 15;</code>
+     * @param index The index to set the value at.
+     * @param value The properties to set.
+     * @return This builder for chaining.
+     */
+    public Builder setProperties(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensurePropertiesIsMutable();
+      properties_.set(index, value);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What Workers AI's catalog says of the model, by the names of its
+     * properties: some of "function_calling", "reasoning", "vision", "lora",
+     * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+     * no model here sees pictures.
+     * </pre>
+     *
+     * <code>repeated string properties = 15;</code>
+     * @param value The properties to add.
+     * @return This builder for chaining.
+     */
+    public Builder addProperties(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensurePropertiesIsMutable();
+      properties_.add(value);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What Workers AI's catalog says of the model, by the names of its
+     * properties: some of "function_calling", "reasoning", "vision", "lora",
+     * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+     * no model here sees pictures.
+     * </pre>
+     *
+     * <code>repeated string properties = 15;</code>
+     * @param values The properties to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllProperties(
+        java.lang.Iterable<java.lang.String> values) {
+      ensurePropertiesIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, properties_);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What Workers AI's catalog says of the model, by the names of its
+     * properties: some of "function_calling", "reasoning", "vision", "lora",
+     * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+     * no model here sees pictures.
+     * </pre>
+     *
+     * <code>repeated string properties = 15;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearProperties() {
+      properties_ = com.google.protobuf.LazyStringArrayList.EMPTY;
+      bitField0_ = (bitField0_ & ~0x00004000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What Workers AI's catalog says of the model, by the names of its
+     * properties: some of "function_calling", "reasoning", "vision", "lora",
+     * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+     * no model here sees pictures.
+     * </pre>
+     *
+     * <code>repeated string properties = 15;</code>
+     * @param value The bytes of the properties to add.
+     * @return This builder for chaining.
+     */
+    public Builder addPropertiesBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensurePropertiesIsMutable();
+      properties_.add(value);
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object retired_ = "";
+    /**
+     * <pre>
+     * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+     * it has not. Requests are answered nevertheless.
+     * </pre>
+     *
+     * <code>string retired = 16;</code>
+     * @return The retired.
+     */
+    public java.lang.String getRetired() {
+      java.lang.Object ref = retired_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        retired_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+     * it has not. Requests are answered nevertheless.
+     * </pre>
+     *
+     * <code>string retired = 16;</code>
+     * @return The bytes for retired.
+     */
+    public com.google.protobuf.ByteString
+        getRetiredBytes() {
+      java.lang.Object ref = retired_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        retired_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+     * it has not. Requests are answered nevertheless.
+     * </pre>
+     *
+     * <code>string retired = 16;</code>
+     * @param value The retired to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRetired(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      retired_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+     * it has not. Requests are answered nevertheless.
+     * </pre>
+     *
+     * <code>string retired = 16;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearRetired() {
+      retired_ = getDefaultInstance().getRetired();
+      bitField0_ = (bitField0_ & ~0x00008000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+     * it has not. Requests are answered nevertheless.
+     * </pre>
+     *
+     * <code>string retired = 16;</code>
+     * @param value The bytes for retired to set.
+     * @return This builder for chaining.
+     */
+    public Builder setRetiredBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      retired_ = value;
+      bitField0_ |= 0x00008000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object replacedBy_ = "";
+    /**
+     * <pre>
+     * The model whose limits and weights answer requests for this one, since
+     * Cloudflare has replaced it; empty for its own.
+     * </pre>
+     *
+     * <code>string replaced_by = 17;</code>
+     * @return The replacedBy.
+     */
+    public java.lang.String getReplacedBy() {
+      java.lang.Object ref = replacedBy_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        replacedBy_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The model whose limits and weights answer requests for this one, since
+     * Cloudflare has replaced it; empty for its own.
+     * </pre>
+     *
+     * <code>string replaced_by = 17;</code>
+     * @return The bytes for replacedBy.
+     */
+    public com.google.protobuf.ByteString
+        getReplacedByBytes() {
+      java.lang.Object ref = replacedBy_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        replacedBy_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The model whose limits and weights answer requests for this one, since
+     * Cloudflare has replaced it; empty for its own.
+     * </pre>
+     *
+     * <code>string replaced_by = 17;</code>
+     * @param value The replacedBy to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReplacedBy(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      replacedBy_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The model whose limits and weights answer requests for this one, since
+     * Cloudflare has replaced it; empty for its own.
+     * </pre>
+     *
+     * <code>string replaced_by = 17;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearReplacedBy() {
+      replacedBy_ = getDefaultInstance().getReplacedBy();
+      bitField0_ = (bitField0_ & ~0x00010000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The model whose limits and weights answer requests for this one, since
+     * Cloudflare has replaced it; empty for its own.
+     * </pre>
+     *
+     * <code>string replaced_by = 17;</code>
+     * @param value The bytes for replacedBy to set.
+     * @return This builder for chaining.
+     */
+    public Builder setReplacedByBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      replacedBy_ = value;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }

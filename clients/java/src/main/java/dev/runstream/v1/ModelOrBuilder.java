@@ -194,4 +194,133 @@ public interface ModelOrBuilder extends
    * @return The canCallTools.
    */
   boolean getCanCallTools();
+
+  /**
+   * <pre>
+   * How Workers AI's own route takes and answers requests for the model. Run
+   * and RunStream are the same for all.
+   * </pre>
+   *
+   * <code>.runstream.v1.AnswerShape answer_shape = 13;</code>
+   * @return The enum numeric value on the wire for answerShape.
+   */
+  int getAnswerShapeValue();
+  /**
+   * <pre>
+   * How Workers AI's own route takes and answers requests for the model. Run
+   * and RunStream are the same for all.
+   * </pre>
+   *
+   * <code>.runstream.v1.AnswerShape answer_shape = 13;</code>
+   * @return The answerShape.
+   */
+  dev.runstream.v1.AnswerShape getAnswerShape();
+
+  /**
+   * <pre>
+   * The `temperature` of requests that leave it unset. Range: 0 to 5,
+   * inclusive.
+   * </pre>
+   *
+   * <code>double default_temperature = 14;</code>
+   * @return The defaultTemperature.
+   */
+  double getDefaultTemperature();
+
+  /**
+   * <pre>
+   * What Workers AI's catalog says of the model, by the names of its
+   * properties: some of "function_calling", "reasoning", "vision", "lora",
+   * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+   * no model here sees pictures.
+   * </pre>
+   *
+   * <code>repeated string properties = 15;</code>
+   * @return A list containing the properties.
+   */
+  java.util.List<java.lang.String>
+      getPropertiesList();
+  /**
+   * <pre>
+   * What Workers AI's catalog says of the model, by the names of its
+   * properties: some of "function_calling", "reasoning", "vision", "lora",
+   * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+   * no model here sees pictures.
+   * </pre>
+   *
+   * <code>repeated string properties = 15;</code>
+   * @return The count of properties.
+   */
+  int getPropertiesCount();
+  /**
+   * <pre>
+   * What Workers AI's catalog says of the model, by the names of its
+   * properties: some of "function_calling", "reasoning", "vision", "lora",
+   * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+   * no model here sees pictures.
+   * </pre>
+   *
+   * <code>repeated string properties = 15;</code>
+   * @param index The index of the element to return.
+   * @return The properties at the given index.
+   */
+  java.lang.String getProperties(int index);
+  /**
+   * <pre>
+   * What Workers AI's catalog says of the model, by the names of its
+   * properties: some of "function_calling", "reasoning", "vision", "lora",
+   * "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
+   * no model here sees pictures.
+   * </pre>
+   *
+   * <code>repeated string properties = 15;</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the properties at the given index.
+   */
+  com.google.protobuf.ByteString
+      getPropertiesBytes(int index);
+
+  /**
+   * <pre>
+   * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+   * it has not. Requests are answered nevertheless.
+   * </pre>
+   *
+   * <code>string retired = 16;</code>
+   * @return The retired.
+   */
+  java.lang.String getRetired();
+  /**
+   * <pre>
+   * The day on which Cloudflare has retired the model, as YYYY-MM-DD; empty if
+   * it has not. Requests are answered nevertheless.
+   * </pre>
+   *
+   * <code>string retired = 16;</code>
+   * @return The bytes for retired.
+   */
+  com.google.protobuf.ByteString
+      getRetiredBytes();
+
+  /**
+   * <pre>
+   * The model whose limits and weights answer requests for this one, since
+   * Cloudflare has replaced it; empty for its own.
+   * </pre>
+   *
+   * <code>string replaced_by = 17;</code>
+   * @return The replacedBy.
+   */
+  java.lang.String getReplacedBy();
+  /**
+   * <pre>
+   * The model whose limits and weights answer requests for this one, since
+   * Cloudflare has replaced it; empty for its own.
+   * </pre>
+   *
+   * <code>string replaced_by = 17;</code>
+   * @return The bytes for replacedBy.
+   */
+  com.google.protobuf.ByteString
+      getReplacedByBytes();
 }

@@ -117,7 +117,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Optional. What the logits are divided by before sampling. 0 always takes
-   * the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+   * the most likely token. Range: 0 to 5, inclusive. Default: the model's
+   * `default_temperature`, 0.6 for most.
    * </pre>
    *
    * <code>optional double temperature = 3;</code>
@@ -130,7 +131,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Optional. What the logits are divided by before sampling. 0 always takes
-   * the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+   * the most likely token. Range: 0 to 5, inclusive. Default: the model's
+   * `default_temperature`, 0.6 for most.
    * </pre>
    *
    * <code>optional double temperature = 3;</code>
@@ -1677,7 +1679,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. What the logits are divided by before sampling. 0 always takes
-     * the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+     * the most likely token. Range: 0 to 5, inclusive. Default: the model's
+     * `default_temperature`, 0.6 for most.
      * </pre>
      *
      * <code>optional double temperature = 3;</code>
@@ -1690,7 +1693,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. What the logits are divided by before sampling. 0 always takes
-     * the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+     * the most likely token. Range: 0 to 5, inclusive. Default: the model's
+     * `default_temperature`, 0.6 for most.
      * </pre>
      *
      * <code>optional double temperature = 3;</code>
@@ -1703,7 +1707,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. What the logits are divided by before sampling. 0 always takes
-     * the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+     * the most likely token. Range: 0 to 5, inclusive. Default: the model's
+     * `default_temperature`, 0.6 for most.
      * </pre>
      *
      * <code>optional double temperature = 3;</code>
@@ -1720,7 +1725,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. What the logits are divided by before sampling. 0 always takes
-     * the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+     * the most likely token. Range: 0 to 5, inclusive. Default: the model's
+     * `default_temperature`, 0.6 for most.
      * </pre>
      *
      * <code>optional double temperature = 3;</code>

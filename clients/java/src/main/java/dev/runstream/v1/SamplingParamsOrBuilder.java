@@ -47,7 +47,8 @@ public interface SamplingParamsOrBuilder extends
   /**
    * <pre>
    * Optional. What the logits are divided by before sampling. 0 always takes
-   * the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+   * the most likely token. Range: 0 to 5, inclusive. Default: the model's
+   * `default_temperature`, 0.6 for most.
    * </pre>
    *
    * <code>optional double temperature = 3;</code>
@@ -57,7 +58,8 @@ public interface SamplingParamsOrBuilder extends
   /**
    * <pre>
    * Optional. What the logits are divided by before sampling. 0 always takes
-   * the most likely token. Range: 0 to 5, inclusive. Default: 0.6.
+   * the most likely token. Range: 0 to 5, inclusive. Default: the model's
+   * `default_temperature`, 0.6 for most.
    * </pre>
    *
    * <code>optional double temperature = 3;</code>
