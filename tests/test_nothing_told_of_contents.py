@@ -31,6 +31,17 @@ def ask_over_http(url, bodies):
             statuses.add(requests.post(url + path, json=asked).status_code)
     for asked in ({"prompt": SECRET}, {"prompt": "x", "suffix": SECRET}, {"prompt": [SECRET], "stop": [SECRET]}):
         statuses.add(requests.post(f"{url}/v1/completions", json={"model": DEMO, "max_tokens": 1, **asked}).status_code)
+    for asked in (
+        {
+            "input": SECRET,
+            "metadata": {SECRET: SECRET},
+            "user": SECRET,
+            "tools": [{"type": "function", "name": SECRET}],
+        },
+        {"input": [{"type": SECRET}], "tools": [{"type": SECRET}]},
+        {"input": SECRET, "metadata": {SECRET: 1}, SECRET: SECRET},
+    ):
+        statuses.add(requests.post(f"{url}/v1/responses", json={"model": DEMO, **asked}).status_code)
     for stream in (False, True):
         form = {"type": "regex", "regex": f"({SECRET}"}
         asked = {"prompt": SECRET, "stream": stream, "max_tokens": 2}

@@ -3,18 +3,23 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import HttpVersion11, web
 
 from bridge.config import CONFIG
+from bridge.errors import AiError
 from bridge.http import sse
 from bridge.http.access_log import ACCESS
 from bridge.http.metrics import METRICS
 
 # The request's streamed answer, from when its headers are sent: no other status can be told any more.
 STREAM = web.RequestKey("stream", web.StreamResponse)
+
+# How the error that ends this stream is told, given the request's id, where the surface's own way won't do.
+STREAM_FAILURE: web.RequestKey[Callable[[AiError, str], bytes]] = web.RequestKey("stream_failure")
 
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 
@@ -55,8 +60,13 @@ class EventStream:
         """What the handler returns."""
         return self._response
 
-    async def write(self, events: bytes) -> None:
-        """Writes whole events; those that end with `[DONE]` are the last."""
+    async def write(self, events: bytes, *, is_last: bool = False) -> None:
+        """Writes whole events.
+
+        Args:
+            events: The events; those that end with `[DONE]` are the last.
+            is_last: Whether they are the last without it.
+        """
         if not events:
             return
         await self._send(events)
@@ -65,7 +75,7 @@ class EventStream:
             self._has_events = True
             access.time_to_first_event_s = time.perf_counter() - access.started_at
             self._http_request.app[METRICS].time_to_first_event.observe(access.time_to_first_event_s)
-        access.is_answered = events.endswith(sse.DONE)
+        access.is_answered = is_last or events.endswith(sse.DONE)
 
     async def _send(self, data: bytes) -> None:
         self._written_at = time.monotonic()

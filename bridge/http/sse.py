@@ -35,6 +35,11 @@ class TextEvents:
         return self._before + to_json(text) + self._after
 
 
+def named_event(name: str, value: object) -> bytes:
+    """One event that also has a name, for readers that choose by it."""
+    return b"event: " + name.encode() + b"\n" + event(value)
+
+
 def event(value: object) -> bytes:
     """One event; JSON has no line breaks, so one `data` line holds it."""
     return b"data: " + to_json(value) + b"\n\n"

@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from bridge.errors import AiError, GatewayError
 from bridge.http.access_log import ACCESS, Access, log
-from bridge.http.event_stream import STREAM
+from bridge.http.event_stream import STREAM, STREAM_FAILURE
 from bridge.http.metrics import METRICS
 from bridge.http.recent_requests import RECENT_REQUESTS
 from bridge.http.timed_connection import PRODUCT
@@ -124,5 +124,5 @@ async def _fail(http_request: web.Request, face: Face, error: AiError) -> web.St
     stream = http_request[STREAM]
     http_request.app[METRICS].stream_errors.labels(error.rule.code).inc()
     with contextlib.suppress(ConnectionResetError):
-        await stream.write(face.stream_failure(error, request_id))
+        await stream.write(http_request.get(STREAM_FAILURE, face.stream_failure)(error, request_id))
     return stream

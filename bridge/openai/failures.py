@@ -60,7 +60,7 @@ GATEWAY_KINDS: Final[Mapping[tuple[int, int], Kind]] = {
 def ai_failure(error: AiError, request_id: str) -> web.Response:
     """The answer to a request that the AI layer refuses or fails."""
     status = _kind(error).status or error.rule.status
-    return json_response(_body(error, request_id), status, error.headers())
+    return json_response(failure(error, request_id), status, error.headers())
 
 
 def gateway_failure(error: GatewayError) -> web.Response:
@@ -72,18 +72,19 @@ def gateway_failure(error: GatewayError) -> web.Response:
 
 def stream_failure(error: AiError, request_id: str) -> bytes:
     """What ends a stream that fails after its first event. OpenAI's clients raise on it; `[DONE]` does not follow."""
-    return sse.event(_body(error, request_id))
+    return sse.event(failure(error, request_id))
 
 
-def _kind(error: AiError) -> Kind:
-    return KINDS.get(error.reason, Kind(INVALID))
-
-
-def _body(error: AiError, request_id: str) -> dict[str, Any]:
+def failure(error: AiError, request_id: str) -> dict[str, Any]:
+    """The body that tells of an error of the AI layer."""
     kind = _kind(error)
     message = f"{error.description} ({request_id})"
     param = _param(error) if kind.type == INVALID else None
     return {"error": {"message": message, "type": kind.type, "param": param, "code": kind.code}}
+
+
+def _kind(error: AiError) -> Kind:
+    return KINDS.get(error.reason, Kind(INVALID))
 
 
 def _param(error: AiError) -> str | None:

@@ -50,7 +50,7 @@ _SAMPLING: Final = (
     *("presence_penalty", "frequency_penalty", "repetition_penalty"),
 )
 
-_SHARED: Final[Mapping[str, Schema]] = {
+SHARED: Final[Mapping[str, Schema]] = {
     "model": described(STRING, "The model's id.", minLength=1),
     **{name: FIELDS[name] for name in (*_SAMPLING, "stop", "stream", "lora")},
     **vllm_fields.FIELDS,
@@ -136,7 +136,7 @@ CHAT_SCHEMA: Final[Schema] = object_schema(
         "description": "The form of the answer's text.",
     },
     **vllm_fields.CONVERSATION_FIELDS,
-    **_SHARED,
+    **SHARED,
 )
 
 COMPLETION_SCHEMA: Final[Schema] = object_schema(
@@ -153,7 +153,7 @@ COMPLETION_SCHEMA: Final[Schema] = object_schema(
         "Of how many likely tokens at each place the answer tells the log probabilities.",
     ),
     best_of={"type": "integer", "minimum": 1, "description": "The same as `n`: all choices are answered."},
-    **_SHARED,
+    **SHARED,
 )
 
 _CHAT: Final = SchemaValidator(CHAT_SCHEMA)

@@ -74,6 +74,11 @@ BINDING_GATEWAY_ERROR: Final = closed(
     **{name: FLAT_ERROR["properties"][name] for name in ("name", "internalCode", "httpCode", "description")},
 )
 
+OPENAI_ERROR: Final = closed(error=closed(message=STRING, type=STRING, param=OPTIONAL_STRING, code=OPTIONAL_STRING))
+
+LOGPROB: Final[Schema] = {"type": "number", "maximum": 0}
+LIKELY: Final = closed(token=STRING, logprob=LOGPROB, bytes=array_of({"type": "integer", "minimum": 0, "maximum": 255}))
+
 NATIVE_EVENTS: Final = events(
     optional(closed(response=STRING, p=STRING), "p"),
     closed(response=EMPTY, tool_calls=TOOL_CALLS),

@@ -4,20 +4,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from bridge.openai.failures import GATEWAY_KINDS, KINDS
+from bridge.openai.responses.schema import RESPONSES_SCHEMA
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
 from bridge.openapi import answers
-from bridge.openapi.answers import EVENTS, JSON, NULL, optional, or_null
+from bridge.openapi.answers import EVENTS, JSON, LIKELY, LOGPROB, NULL, OPENAI_ERROR, optional, or_null
 from bridge.openapi.operation import ACCOUNT, EVERYWHERE, GENERATING, MODEL, Operation, as_sent
+from bridge.openapi.responses import RESPONSE, RESPONSE_EVENTS
 from bridge.workers_ai.answer_schemas import COUNT, FINISH_REASON, USAGE, array_of, closed
 from bridge.workers_ai.schema import OPTIONAL_STRING, STRING, Schema
 
-ERROR: Final = closed(error=closed(message=STRING, type=STRING, param=OPTIONAL_STRING, code=OPTIONAL_STRING))
 STATUSES: Final = frozenset(
     kind.status for kinds in (KINDS, GATEWAY_KINDS) for kind in kinds.values() if kind.status is not None
 )
 
-LOGPROB: Final[Schema] = {"type": "number", "maximum": 0}
-LIKELY: Final = closed(token=STRING, logprob=LOGPROB, bytes=array_of({"type": "integer", "minimum": 0, "maximum": 255}))
 CHAT_LOGPROBS: Final = closed(
     content=array_of(closed(**LIKELY["properties"], top_logprobs=array_of(LIKELY))), refusal=NULL
 )
@@ -80,12 +79,15 @@ CHAT: Final = _with_prompt_logprobs(_object("chat.completion", CHOICE))
 CHAT_CHUNK: Final = optional(_object("chat.completion.chunk", CHUNK_CHOICE), "usage")
 TEXT: Final = _object("text_completion", _with_prompt_logprobs(TEXT_CHOICE))
 TEXT_CHUNK: Final = optional(_object("text_completion", TEXT_CHOICE), "usage")
+CHAT_EVENTS: Final = answers.events(CHAT_CHUNK, OPENAI_ERROR)
+TEXT_EVENTS: Final = answers.events(TEXT_CHUNK, OPENAI_ERROR)
 
 
 def _operations(base: str, suffix: str, error: Schema, statuses: frozenset[int]) -> Iterator[Operation]:
-    for path, name, summary, body, whole, chunk in (
-        ("chat/completions", "chat", "Answers a conversation.", CHAT_SCHEMA, CHAT, CHAT_CHUNK),
-        ("completions", "complete", "Goes on from a text.", COMPLETION_SCHEMA, TEXT, TEXT_CHUNK),
+    for path, name, summary, body, whole, events in (
+        ("chat/completions", "chat", "Answers a conversation.", CHAT_SCHEMA, CHAT, CHAT_EVENTS),
+        ("completions", "complete", "Goes on from a text.", COMPLETION_SCHEMA, TEXT, TEXT_EVENTS),
+        ("responses", "respond", "Answers items; keeps nothing.", RESPONSES_SCHEMA, RESPONSE, RESPONSE_EVENTS),
     ):
         yield Operation(
             method="post",
@@ -94,7 +96,7 @@ def _operations(base: str, suffix: str, error: Schema, statuses: frozenset[int])
             tag="OpenAI",
             summary=f"{summary} Whole or, with `stream`, as server-sent events.",
             body=as_sent(body, model=MODEL),
-            answers={JSON: whole, EVENTS: answers.events(chunk, ERROR)},
+            answers={JSON: whole, EVENTS: events},
             errors=GENERATING | statuses,
             error=error,
         )
@@ -114,6 +116,6 @@ def _operations(base: str, suffix: str, error: Schema, statuses: frozenset[int])
 
 
 OPERATIONS: Final = (
-    *_operations("/v1", "", ERROR, STATUSES),
+    *_operations("/v1", "", OPENAI_ERROR, STATUSES),
     *_operations(f"{ACCOUNT}/ai/v1", "InAccount", answers.V4_ERROR, frozenset()),
 )

@@ -77,7 +77,11 @@ def _note_end(http_request: web.Request, end: pb.RunResponse | pb.RunStreamRespo
 
 
 async def answer_streamed(
-    http_request: web.Request, model_id: str, items: AsyncGenerator[Item, None], events: Callable[[Item], bytes]
+    http_request: web.Request,
+    model_id: str,
+    items: AsyncGenerator[Item, None],
+    events: Callable[[Item], bytes],
+    has_ended: Callable[[], bool] = lambda: False,
 ) -> web.StreamResponse:
     """Answers with server-sent events.
 
@@ -86,6 +90,7 @@ async def answer_streamed(
         model_id: The model that it asks for.
         items: What comes from the service, closed at the end.
         events: The bytes of whole events that an item makes, possibly none; the last ones end with `[DONE]`.
+        has_ended: Whether `events` has made the last ones, where those do not end so.
 
     Raises:
         AiError: The service refused or failed, or the items ended before the last event.
@@ -94,7 +99,7 @@ async def answer_streamed(
         model = await http_request.app[MODELS].get(model_id)
         async with EventStream(http_request, stand_in_headers(model_id, model.served_model)) as stream:
             async for item in items:
-                await stream.write(events(item))
+                await stream.write(events(item), is_last=has_ended())
     if not http_request[ACCESS].is_answered:
         raise AiError("INTERNAL", "the stream has no last part")
     return stream.response

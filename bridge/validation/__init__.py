@@ -1,4 +1,4 @@
 """What every surface checks: JSON Schemas with sizes first, the fields of vLLM's requests, and what is refused.
 
-Imports errors; imported by workers_ai and openai.
+Imports errors and spelling; imported by workers_ai and openai.
 """

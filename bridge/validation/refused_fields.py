@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from bridge.errors import AiError
+from bridge.spelling import Spelling, respelled_in
 
 
 class Refusal(NamedTuple):
@@ -156,6 +157,58 @@ NATIVE: Final[Refused] = {
     "return_tokens_as_token_ids": Refusal("use chat/completions or completions"),
 }
 NATIVE_PROMPT: Final[Refused] = {**NATIVE, **_NO_CONVERSATION}
+
+
+def _respelled(refused: Refused, spelling: Spelling) -> Refused:
+    """The same with the fields that they advise to use as another surface calls them."""
+    return {name: Refusal(respelled_in(advice, spelling), asks) for name, (advice, asks) in refused.items()}
+
+
+_CHAT_ALONE: Final = "use chat/completions"
+_NOTHING_KEPT: Final = "responses are not kept here"
+
+RESPONSES: Final[Refused] = {
+    **_respelled(
+        EVERYWHERE,
+        {
+            "/messages": "/input",
+            "/max_tokens": "/max_output_tokens",
+            "/response_format": "/text/format",
+            "/logprobs": "/include",
+        },
+    ),
+    "store": Refusal(f"leave it out or send false, {_NOTHING_KEPT}"),
+    "previous_response_id": Refusal(f"send the whole conversation in '/input', {_NOTHING_KEPT}"),
+    "conversation": Refusal(f"send the whole conversation in '/input', {_NOTHING_KEPT}"),
+    "background": Refusal(f"wait for the response or stream it, {_NOTHING_KEPT}"),
+    "background_options": Refusal(f"wait for the response or stream it, {_NOTHING_KEPT}"),
+    "prompt": Refusal("send its text in '/instructions' and '/input'"),
+    "context_management": Refusal("leave it out, or let '/truncation' cut what is too long"),
+    "access_programs": Refusal(_LEAVE_OUT),
+    "messages": Refusal("use '/input'"),
+    "max_tokens": Refusal("use '/max_output_tokens'"),
+    "max_completion_tokens": Refusal("use '/max_output_tokens'"),
+    "response_format": Refusal("use '/text/format'"),
+    "reasoning_effort": Refusal("use '/reasoning/effort'"),
+    "verbosity": Refusal("use '/text/verbosity'"),
+    "logprobs": Refusal("put 'message.output_text.logprobs' into '/include'"),
+    **dict.fromkeys(("prompt_logprobs", "return_tokens_as_token_ids", "continue_final_message"), Refusal(_CHAT_ALONE)),
+    "add_generation_prompt": Refusal(_CHAT_ALONE, _but(True)),
+    "add_special_tokens": Refusal("leave it out, the chat template writes them"),
+    "n": Refusal(_CHAT_ALONE, _but(1)),
+    "best_of": _NO_BEST,
+    **dict.fromkeys(("echo", "suffix"), Refusal("use completions")),
+    "raw": Refusal("use completions", _but(False, "false")),
+}
+REASONING: Final[Refused] = {
+    "mode": Refusal(_LEAVE_OUT, _but("standard")),
+    "context": Refusal("leave it out, the chat template chooses what it shows of earlier turns", _but("auto")),
+}
+RESPONSES_TOOL: Final[Refused] = {
+    "async": Refusal("leave it out, calls are answered in the next request"),
+    "defer_loading": Refusal("leave it out, the model sees all tools"),
+    "allowed_callers": Refusal("leave it out, the model alone calls", _but([], ["direct"])),
+}
 
 
 def check(fields: Mapping[str, Any], refused: Refused, place: str = "") -> None:

@@ -22,11 +22,12 @@ async def test_after_one_refusal_others_are_refused_without_a_call(bridge, servi
     assert len(service.requests) <= 2  # the second may be a probe
 
 
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/ai/run"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/ai/run"])
 async def test_each_face_refuses_without_a_call(bridge, service, path):
     service.status = FULL
-    bodies = {"model": "@runstream/demo", "prompt": "hi", "messages": [{"role": "user", "content": "hi"}]}
-    body = {key: bodies[key] for key in (("model", "messages") if "chat" in path else ("model", "prompt"))}
+    inputs = {"chat": ("messages", [{"role": "user", "content": "hi"}]), "responses": ("input", "hi")}
+    name, value = next((given for kind, given in inputs.items() if kind in path), ("prompt", "hi"))
+    body = {"model": "@runstream/demo", name: value}
     ask = bridge.run(PROMPT) if path == "/ai/run" else bridge.ask("POST", path, json=body)
     assert (await ask).status == 429
     num_calls = len(service.requests)

@@ -7,6 +7,8 @@ from typing import Any
 from bridge.http.access_log import Access
 from bridge.openai import chat_request, completion_request
 from bridge.openai.request import OpenAiInput
+from bridge.openai.responses import request as responses_request
+from bridge.openai.responses.request import ResponsesInput
 from tests.support.fake_service import DEMO
 from tests.support.running_bridge import Answer, Bridge
 
@@ -16,6 +18,7 @@ BASES = [V1, IN_ACCOUNT]
 
 CHAT = {"model": DEMO, "messages": [{"role": "user", "content": "where is new york?"}]}
 COMPLETION = {"model": DEMO, "prompt": "New York is"}
+RESPONSE = {"model": DEMO, "input": "where is new york?"}
 WITH_USAGE = {"stream": True, "stream_options": {"include_usage": True}}
 
 TIMES = re.compile(rb'("id":"id-|"created":)\d+')
@@ -31,6 +34,11 @@ async def complete(bridge: Bridge, base: str = V1, **fields: Any) -> Answer:
     return await bridge.ask("POST", f"{base}/completions", json={**COMPLETION, **fields})
 
 
+async def respond(bridge: Bridge, base: str = V1, **fields: Any) -> Answer:
+    """Asks for a response."""
+    return await bridge.ask("POST", f"{base}/responses", json={**RESPONSE, **fields})
+
+
 def parse_chat(body: bytes) -> OpenAiInput:
     """Reads the body of a chat completion as the bridge does."""
     return chat_request.parse_chat(body, Access())
@@ -39,6 +47,11 @@ def parse_chat(body: bytes) -> OpenAiInput:
 def parse_completion(body: bytes) -> OpenAiInput:
     """Reads the body of a text completion as the bridge does."""
     return completion_request.parse_completion(body, Access())
+
+
+def parse_responses(body: bytes) -> ResponsesInput:
+    """Reads the body of `responses` as the bridge does."""
+    return responses_request.parse_responses(body, Access())
 
 
 def at_no_time(body: bytes) -> bytes:
@@ -58,3 +71,11 @@ def error_of(answer: Answer) -> tuple[int, dict[str, Any]]:
     error = json.loads(answer.body)["error"]
     request_id = f" ({answer.headers['x-request-id']})"
     return answer.status, {**error, "message": error["message"].removesuffix(request_id)}
+
+
+def read_named_events(body: bytes) -> list[tuple[str, dict[str, Any]]]:
+    """The events of a stream of `responses`, each with its name."""
+    *events, rest = body.decode().split("\n\n")
+    assert rest == ""
+    found = [re.fullmatch("event: ([a-z_.]+)\ndata: (.*)", event) for event in events]
+    return [(match[1], json.loads(match[2])) for match in found if match]

@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import AiError
+from bridge.openai.responses.schema import RESPONSES_SCHEMA
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
 from bridge.workers_ai.schema import Schema
 from tests.support.json_bodies import JSON
-from tests.support.openai_asking import CHAT, COMPLETION, parse_chat, parse_completion
+from tests.support.openai_asking import CHAT, COMPLETION, RESPONSE, parse_chat, parse_completion, parse_responses
 
 PARSERS: dict[Any, tuple[dict[str, Any], Schema]] = {
     parse_chat: (CHAT, CHAT_SCHEMA),
     parse_completion: (COMPLETION, COMPLETION_SCHEMA),
+    parse_responses: (RESPONSE, RESPONSES_SCHEMA),
 }
 
 
@@ -26,7 +28,7 @@ def test_a_body_is_a_question_or_refused(parse, data):
     valid, schema = PARSERS[parse]
     changes = data.draw(st.dictionaries(st.sampled_from(sorted(schema["properties"])), JSON, max_size=4))
     with contextlib.suppress(AiError):
-        assert parse(json.dumps({**valid, **changes}).encode()).requests
+        assert parse(json.dumps({**valid, **changes}).encode()).request.model
 
 
 @pytest.mark.parametrize("parse", PARSERS)

@@ -46,10 +46,11 @@ async def test_a_refusal_has_cloudflares_code_and_when_to_ask_again(limited, ser
     assert (answer.headers["Retry-After"], answer.headers["x-ratelimit-remaining-requests"]) == ("7", "0")
 
 
-@pytest.mark.parametrize("path", ["chat/completions", "completions"])
+@pytest.mark.parametrize("path", ["chat/completions", "completions", "responses"])
 async def test_openais_routes_say_it_in_their_words_and_refuse_again_unread(limited, service, path):
     service.status = LIMITED
-    for body in (MESSAGES if path[:4] == "chat" else {"model": "m", "prompt": "a"}, {}):
+    asked = {"chat/completions": MESSAGES, "responses": {"model": "m", "input": "a"}}
+    for body in (asked.get(path, {"model": "m", "prompt": "a"}), {}):
         answer = await limited.ask("POST", f"/v1/{path}", json=body, headers=AUTHORIZATION)
         assert answer.status == 429
         assert b"rate_limit_exceeded" in answer.body

@@ -48,8 +48,8 @@ async def test_the_binding_looks_the_model_up_too(bridge, service):
     assert b'"internalCode":5007' in answer.body
 
 
-@pytest.mark.parametrize("path", ["chat/completions", "completions"])
-@pytest.mark.parametrize("body", [{"input": "hi"}, {"prompt": 5, "messages": 5}])
+@pytest.mark.parametrize("path", ["chat/completions", "completions", "responses"])
+@pytest.mark.parametrize("body", [{"text": ["hi"]}, {"prompt": 5, "messages": 5}])
 async def test_openais_routes_look_the_model_up_too(bridge, service, path, body):
     service.model_status = UNKNOWN
     status, error = error_of(await bridge.ask("POST", f"{V1}/{path}", json={"model": BGE, **body}))

@@ -1,0 +1,95 @@
+"""What `responses` answers: the object, and the events that tell of it."""
+
+from typing import Any, Final
+
+from bridge.openapi.answers import JSON, LIKELY, NULL, OPENAI_ERROR, or_null
+from bridge.workers_ai.answer_schemas import COUNT, OBJECT, array_of, closed
+from bridge.workers_ai.schema import OPTIONAL_STRING, STRING, Schema
+
+STATUS: Final[Schema] = {"enum": ["in_progress", "completed", "incomplete"]}
+LOGPROBS: Final = array_of(closed(**LIKELY["properties"], top_logprobs=array_of(LIKELY)))
+OUTPUT_TEXT: Final = closed(
+    type={"const": "output_text"}, text=STRING, annotations={"type": "array", "maxItems": 0}, logprobs=LOGPROBS
+)
+MESSAGE: Final = closed(
+    id=STRING, type={"const": "message"}, status=STATUS, role={"const": "assistant"}, content=array_of(OUTPUT_TEXT)
+)
+FUNCTION_CALL: Final = closed(
+    id=STRING, type={"const": "function_call"}, status=STATUS, call_id=STRING, name=STRING, arguments=STRING
+)
+ITEM: Final[Schema] = {"anyOf": [MESSAGE, FUNCTION_CALL]}
+
+USAGE: Final = closed(
+    input_tokens=COUNT,
+    input_tokens_details=closed(cached_tokens=COUNT, cache_write_tokens=COUNT),
+    output_tokens=COUNT,
+    output_tokens_details=closed(reasoning_tokens=COUNT),
+    total_tokens=COUNT,
+)
+RESPONSE: Final = closed(
+    id=STRING,
+    object={"const": "response"},
+    created_at=COUNT,
+    status={"enum": ["in_progress", "completed", "incomplete", "failed"]},
+    completed_at={"type": ["integer", "null"]},
+    error=or_null(closed(code=STRING, message=STRING)),
+    incomplete_details=or_null(closed(reason={"const": "max_output_tokens"})),
+    model=STRING,
+    output=array_of(ITEM),
+    usage=or_null(USAGE),
+    background={"const": False},
+    previous_response_id=NULL,
+    service_tier={"const": "default"},
+    store={"const": False},
+    instructions=OPTIONAL_STRING,
+    max_output_tokens={"type": ["integer", "number", "null"]},
+    max_tool_calls={"type": ["integer", "number", "null"]},
+    prompt_cache_key=OPTIONAL_STRING,
+    safety_identifier=OPTIONAL_STRING,
+    metadata={"type": "object", "additionalProperties": STRING},
+    parallel_tool_calls={"type": "boolean"},
+    reasoning=closed(effort=OPTIONAL_STRING, summary=NULL),
+    temperature={"type": ["number", "null"]},
+    text=closed(format=OBJECT, verbosity=STRING),
+    tool_choice={"type": ["string", "object"]},
+    tools=array_of(OBJECT),
+    top_logprobs={"type": "number"},
+    top_p={"type": ["number", "null"]},
+    truncation={"enum": ["auto", "disabled"]},
+    user=OPTIONAL_STRING,
+)
+
+_PLACE: Final[dict[str, Any]] = {"item_id": STRING, "output_index": COUNT}
+_IN_PART: Final[dict[str, Any]] = {**_PLACE, "content_index": COUNT}
+
+_EVENTS: Final[dict[str, dict[str, Any]]] = {
+    **{
+        f"response.{kind}": {"response": RESPONSE}
+        for kind in ("created", "in_progress", "completed", "incomplete", "failed")
+    },
+    **{f"response.output_item.{kind}": {"output_index": COUNT, "item": ITEM} for kind in ("added", "done")},
+    **{f"response.content_part.{kind}": {**_IN_PART, "part": OUTPUT_TEXT} for kind in ("added", "done")},
+    "response.output_text.delta": {**_IN_PART, "delta": STRING, "logprobs": LOGPROBS},
+    "response.output_text.done": {**_IN_PART, "text": STRING, "logprobs": LOGPROBS},
+    "response.function_call_arguments.delta": {**_PLACE, "delta": STRING},
+    "response.function_call_arguments.done": {**_PLACE, "name": STRING, "arguments": STRING},
+    "error": {
+        "code": OPTIONAL_STRING,
+        "message": STRING,
+        "param": OPTIONAL_STRING,
+        "error": OPENAI_ERROR["properties"]["error"],
+    },
+}
+
+
+def _event(kind: str, fields: dict[str, Any]) -> Schema:
+    payload = closed(type={"const": kind}, sequence_number=COUNT, **fields)
+    data = {"type": "string", "contentMediaType": JSON, "contentSchema": payload}
+    return closed(event={"const": kind}, data=data)
+
+
+RESPONSE_EVENTS: Final[Schema] = {
+    "description": "Each of the events, of which `response.completed`, `response.incomplete` or `response.failed` is "
+    "the last; comments (lines that begin with a colon) keep the connection alive.",
+    "anyOf": [{"type": "object", "maxProperties": 0}, *(_event(kind, fields) for kind, fields in _EVENTS.items())],
+}
