@@ -70,7 +70,7 @@ def read_weights(folder: Path) -> dict[str, Weight]:
     """
     weights: dict[str, Weight] = {}
     for path in weight_files(folder):
-        weights |= _read_header(path)
+        weights |= read_header(path)
     return weights
 
 
@@ -141,7 +141,13 @@ def in_gb(num_bytes: int) -> str:
     return f"{num_bytes / 1e9:.2f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.2f} MB"
 
 
-def _read_header(path: Path) -> dict[str, Weight]:
+def read_header(path: Path) -> dict[str, Weight]:
+    """The tensors of one file by name.
+
+    Raises:
+        CheckpointError: It is no safetensors, or is shorter or longer than its header says.
+        OSError: It can't be read.
+    """
     try:
         with safe_open(path, framework="numpy") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no dict

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from service.checkpoints.adapters import loaded_adapters_bytes
 from service.checkpoints.memory import in_gb, read_weights, weights_bytes
 from service.engine_protocol.engine_config import EngineConfig
 
@@ -18,7 +19,7 @@ class Need:
     """What a model takes on a device.
 
     Attributes:
-        weights_bytes: An engine's weights, as they are once they are loaded.
+        weights_bytes: An engine's weights and its adapters', as they are once they are loaded.
         kv_cache_bytes: Its KV cache, which it takes as a whole; 0 if that gets what is left, once that is known.
         num_engines: How many engines the device has of the model.
     """
@@ -43,12 +44,12 @@ def need_of(config: EngineConfig) -> Need:
     """What an engine will take of each of its devices, from the headers of its weights.
 
     Raises:
-        CheckpointError: The weights are no whole safetensors.
+        CheckpointError: The weights are no whole safetensors, or an adapter can't be used.
         OSError: They can't be read.
     """
     found = read_weights(config.checkpoint)
     weights = weights_bytes(found, config.dtype, config.quantization, len(config.devices))
-    return Need(weights, config.kv_cache_memory_mib << 20)
+    return Need(weights + loaded_adapters_bytes(config), config.kv_cache_memory_mib << 20)
 
 
 def available_ram_bytes() -> int:

@@ -54,13 +54,20 @@ class Engine:
         info: What is told of the engine.
         max_num_tokens: The most tokens of a prompt and its completion.
         max_num_flights: How many steps may be in flight, 1 or 2.
+        adapters: The names of the runner's LoRA adapters, by number.
     """
 
     def __init__(
-        self, runner: Runner, scheduler: Scheduler, info: EngineInfo, max_num_tokens: int, max_num_flights: int = 1
+        self,
+        runner: Runner,
+        scheduler: Scheduler,
+        info: EngineInfo,
+        max_num_tokens: int,
+        max_num_flights: int = 1,
+        adapters: tuple[str, ...] = (),
     ) -> None:
         self.scheduler, self.block_pool, self.info = scheduler, scheduler.block_pool, info
-        self._runner = runner
+        self._runner, self._adapters = runner, adapters
         self._max_num_tokens, self._max_num_flights = max_num_tokens, max_num_flights
         self._flights: deque[Flight] = deque()
         self._sequences: dict[str, Sequence] = {}
@@ -79,30 +86,36 @@ class Engine:
         cache_salt: str = "",
         grammar: GrammarMatcher | None = None,
         account: str = "",
+        adapter: str = "",
     ) -> None:
         """Puts a request behind the waiting ones of its priority and account.
 
         Args:
             grammar: A matcher of its own, at the start of its text, for the form that the completion must have.
+            adapter: The name of the LoRA adapter that it uses; empty for none.
 
         Raises:
             ValueError: It could never run; the edge checks the same bounds, in the client's words.
         """
-        self._check(prompt_token_ids, params)
+        self._check(prompt_token_ids, params, adapter)
         sequence = Sequence(
             request_id,
             list(prompt_token_ids),
             len(prompt_token_ids),
             params,
             priority=priority,
-            cache_salt=cache_salt,
+            # What the KV cache holds depends on the adapter.
+            cache_salt=f"{adapter}\0{cache_salt}" if adapter else cache_salt,
             account=account,
+            adapter=self._adapters.index(adapter) if adapter else None,
             grammar=grammar,
         )
         self._sequences[request_id] = sequence
         self.scheduler.add(sequence)
 
-    def _check(self, prompt_token_ids: list[int], params: SamplingParams) -> None:
+    def _check(self, prompt_token_ids: list[int], params: SamplingParams, adapter: str) -> None:
+        if adapter and adapter not in self._adapters:
+            raise ValueError(f"there is no adapter {adapter!r} among {', '.join(self._adapters) or 'none'}")
         if not prompt_token_ids or params.max_tokens < 1:
             raise ValueError("a request has at least one prompt token and max_tokens is at least 1")
         num_tokens = len(prompt_token_ids) + params.max_tokens

@@ -205,7 +205,8 @@ class Replicas:
         loads = self._loads(full)
         if all(load is None for load in loads):
             raise ModelNotReadyError(f"The model is not ready: {self.state_detail}. Try again shortly.")
-        return self._affinity.choose(submit.prompt_token_ids, submit.cache_salt, loads)
+        # what an adapter makes of a prefix is of no use to another
+        return self._affinity.choose(submit.prompt_token_ids, f"{submit.adapter}\0{submit.cache_salt}", loads)
 
     def _loads(self, full: set[int]) -> list[int | None]:
         """The number of requests that each engine has; None for one that is full or takes none."""

@@ -37,6 +37,19 @@ class MemoryShare:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterSource:
+    """A LoRA adapter that an engine has beside its model.
+
+    Attributes:
+        name: What requests name.
+        folder: Where PEFT saved it.
+    """
+
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class EngineConfig:
     """The checkpoint that an engine runs, its device and its bounds.
 
@@ -55,6 +68,7 @@ class EngineConfig:
         context_window: The most tokens that a sequence will have; 0 for as many as the checkpoint was built for. What
             the largest step takes depends on it.
         log_format: The form of its log's lines, "text" or "json".
+        adapters: The LoRA adapters that are loaded beside the model; `Submit.adapter` names them.
     """
 
     checkpoint: Path
@@ -70,6 +84,7 @@ class EngineConfig:
     memory_share: MemoryShare = field(default_factory=MemoryShare)
     context_window: int = 0
     log_format: str = "text"
+    adapters: tuple[AdapterSource, ...] = ()
 
     @property
     def devices(self) -> tuple[str, ...]:

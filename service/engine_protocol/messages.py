@@ -50,6 +50,7 @@ class Submit:
         cache_salt: Whose cached prefixes it may share: those of requests with the same salt.
         grammar: The form that the completion must have; None if any will do.
         account: Who has sent it; accounts run in turn.
+        adapter: The name of the LoRA adapter that it uses; empty for none. Only requests with the same share prefixes.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Submit:
     cache_salt: str = ""
     grammar: GrammarSpec | None = None
     account: str = ""
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,8 @@ from service.engine.forward.layer_functions import PLAIN, HeadLayout, LayerCalls
 from service.engine.kernels.attention_params import AttentionParams
 from service.engine.linears.merged import QUANTIZED, merged
 from service.engine.linears.plain import MergedLinear, SeparateLinears, is_plain_linear
+from service.engine.lora.low_rank import Linears, with_adapters, without_adapters
 from service.engine.sharding.layers import PARALLEL_LINEARS
-
-_Linears = MergedLinear | SeparateLinears
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +37,13 @@ class _Layer:
     attention: Any
     window_holder: Any
     input_norm: Norm
-    qkv: _Linears
+    qkv: Linears
     query_norm: Norm | None
     key_norm: Norm | None
-    output: _Linears
+    output: Linears
     mlp_norm: Norm
-    gate_up: _Linears
-    down: _Linears
+    gate_up: Linears
+    down: Linears
 
     @property
     def attention_params(self) -> AttentionParams:
@@ -129,7 +128,7 @@ class FusedDecoder:
         return cos[0, :, None], signed_sin[0, :, None]
 
     def _add_residual(
-        self, hidden: torch.Tensor, linears: _Linears, rows: torch.Tensor, norm: Norm
+        self, hidden: torch.Tensor, linears: Linears, rows: torch.Tensor, norm: Norm
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The residual with a product added to it, and its norm."""
         if not self._adds_in_products:
@@ -146,7 +145,7 @@ def can_fuse(model: PreTrainedModel) -> bool:
     parts = (
         (*_qkv(layer), layer.self_attn.o_proj, *_gate_up(layer), layer.mlp.down_proj) for layer in module.model.layers
     )
-    linears = (module.lm_head, *itertools.chain(*parts))
+    linears = (module.lm_head, *map(without_adapters, itertools.chain(*parts)))
     return all(is_plain_linear(linear) or isinstance(linear, (*QUANTIZED, *PARALLEL_LINEARS)) for linear in linears)
 
 
@@ -184,8 +183,11 @@ def _layer(layer: Any) -> _Layer:
     )
 
 
-def _linears(*parts: nn.Linear) -> _Linears:
-    return MergedLinear(*parts) if all(map(is_plain_linear, parts)) else SeparateLinears(*merged(*parts))
+def _linears(*parts: nn.Linear) -> Linears:
+    sizes = [part.out_features for part in parts] if len(parts) > 1 else [0]
+    plain = list(map(without_adapters, parts))
+    made = MergedLinear(*plain) if all(map(is_plain_linear, plain)) else SeparateLinears(*merged(*plain))
+    return with_adapters(made, parts, sizes)
 
 
 def _norm(module: Any) -> Norm:

@@ -15,6 +15,7 @@ from service.engine.forward.flight import Flight, Launched, Pending, Work
 from service.engine.forward.fused_forward import fused_forward
 from service.engine.forward.kv_cache import KVShape, bytes_per_block, make_kv_cache
 from service.engine.forward.packing import Packer, StepInputs, packing_key
+from service.engine.lora.attach import LoadedAdapters
 from service.engine.sampling.isolation import prompt_logprobs, sample_sequences
 from service.engine.sampling.sampled import SamplerOutput
 from service.engine.scheduling.scheduler import ScheduledSequence
@@ -38,6 +39,7 @@ class ModelRunner:
         decode_attention: How decoding sequences attend with `Acceleration.ATTENTION`; None for the device's own way.
         launch_work: How the device is given a step's work.
         max_num_tokens: The most tokens of a sequence; 0 for as many as the checkpoint was built for.
+        adapters: The model's LoRA adapters, if it has any.
 
     Attributes:
         accelerations: The ways to be faster that are used.
@@ -56,6 +58,7 @@ class ModelRunner:
         decode_attention: DecodeAttention | None = None,
         launch_work: Callable[[Work], Pending] = Launched,
         max_num_tokens: int = 0,
+        adapters: LoadedAdapters | None = None,
     ) -> None:
         model.set_attn_implementation(ATTENTION_NAME)
         self.accelerations = accelerations
@@ -66,14 +69,18 @@ class ModelRunner:
             decode_attention = None
         elif decode_attention is None:
             decode_attention = decode_attention_for(model.device)
-        self._decode_attention = decode_attention
+        self._decode_attention, self._adapters = decode_attention, adapters
         self.resize_kv_cache(num_blocks)
         self._forward: Forward = fused_forward(model, accelerations) or class_forward(model)
+        self._unrecorded = self._forward
         self._launch_work = launch_work
         self.step_scope: StepScope = lambda packed: nullcontext()
 
     def capture_graphs(self, capture: Capture, max_num_seqs: int) -> None:
-        """Records the steps that only decode, and from now on replays them; see `DecodeGraphs`."""
+        """Records the steps that only decode, and from now on replays them but those with LoRA adapters.
+
+        See `DecodeGraphs`.
+        """
         assert self._decode_attention is not None, "graphs needs attention"
         self._forward = DecodeGraphs(
             self._forward, capture, self._kv_cache, self._decode_attention, self._num_columns, max_num_seqs
@@ -84,7 +91,7 @@ class ModelRunner:
         self.num_blocks = num_blocks
         self._kv_cache = make_kv_cache(self._shapes, num_blocks + 1, self._dtype, self._device)
         self._num_columns = min(num_blocks_for(self.max_num_tokens), num_blocks)
-        self._packer = Packer(self._kv_cache, self._device, self._decode_attention, self._num_columns)
+        self._packer = Packer(self._kv_cache, self._device, self._decode_attention, self._num_columns, self._adapters)
 
     def launch(self, scheduled: list[ScheduledSequence], before: Flight | None = None) -> Flight:
         """Gives the device a step to do: to compute the scheduled tokens, and to sample the next ones.
@@ -138,4 +145,8 @@ class ModelRunner:
         if inputs.cleared_blocks is not None:
             for cache in self._kv_cache:
                 cache.index_fill_(0, inputs.cleared_blocks, 0)
-        return self._forward(token_ids[None], inputs.positions[None], inputs.last, inputs.batch)
+        step = token_ids[None], inputs.positions[None], inputs.last, inputs.batch
+        if self._adapters is None or inputs.adapter_rows is None:
+            return self._forward(*step)
+        with self._adapters.active.set_to(inputs.adapter_rows):
+            return self._unrecorded(*step)

@@ -13,6 +13,8 @@ from service.engine.attention.batch import DecodeGroup, PackedBatch
 from service.engine.attention.paged_decode import DecodeAttention, PagedDecode
 from service.engine.attention.prefill import PrefillChunk
 from service.engine.device import tensor_to_device, to_device
+from service.engine.lora.attach import LoadedAdapters
+from service.engine.lora.rows import AdapterRows, adapter_rows
 from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
@@ -33,6 +35,7 @@ class StepInputs:
         sampled_before: The places of tokens that the step before samples, and in which of its rows, int64 [2, n]; None
             if there are none.
         cleared_blocks: Blocks to be filled with 0 first, int64 [n]; None if there are none.
+        adapter_rows: Which tokens use which LoRA adapter; None if none does.
     """
 
     token_ids: torch.Tensor
@@ -41,6 +44,7 @@ class StepInputs:
     batch: PackedBatch
     sampled_before: torch.Tensor | None
     cleared_blocks: torch.Tensor | None
+    adapter_rows: AdapterRows | None = None
 
 
 class Packer:
@@ -51,6 +55,7 @@ class Packer:
         device: Where it is.
         decode_attention: How decoding sequences attend straight from the cache's blocks; None to gather these first.
         num_columns: How many blocks the longest sequence has.
+        adapters: The model's, if it has any.
     """
 
     def __init__(
@@ -59,11 +64,13 @@ class Packer:
         device: torch.device,
         decode_attention: DecodeAttention | None,
         num_columns: int,
+        adapters: LoadedAdapters | None = None,
     ) -> None:
         self._kv_cache = kv_cache
         self._device = device
         self._decode_attention = decode_attention
         self._num_columns = num_columns
+        self._adapters = adapters
         self.forget()
 
     def forget(self) -> None:
@@ -101,6 +108,7 @@ class Packer:
             batch=batch,
             sampled_before=self._tensor(list(zip(*sampled, strict=True))) if sampled else None,
             cleared_blocks=self._cleared_blocks(packed),
+            adapter_rows=None if self._adapters is None else self._adapter_rows(packed, self._adapters),
         )
 
     def _batch(self, packed: list[ScheduledSequence]) -> PackedBatch:
@@ -122,6 +130,10 @@ class Packer:
         """
         blocks = [block for item in packed if (block := _partly_filled_block(item)) is not None]
         return self._tensor(blocks) if blocks and self._decode_attention is None else None
+
+    def _adapter_rows(self, packed: list[ScheduledSequence], adapters: LoadedAdapters) -> AdapterRows | None:
+        sequences = ((item.sequence.adapter, item.num_tokens) for item in packed)
+        return adapter_rows(sequences, self._device, adapters.has_kernel)
 
     def _paged_decode(self, packed: list[ScheduledSequence]) -> PagedDecode:
         assert self._decode_attention is not None

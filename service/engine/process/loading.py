@@ -61,7 +61,7 @@ def load_runner(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
     with progress_told(throttled(tell, is_bytes=False)):
-        return start_runner(model, config, backend=Backend(meter=_meter(config, ranks)))
+        return start_runner(model, config, backend=Backend(meter=_meter(config, ranks), ranks=ranks))
 
 
 def _meter(config: EngineConfig, ranks: Ranks | None) -> MemoryMeter | None:

@@ -19,6 +19,7 @@ class StepItem:
         num_tokens: How many it has.
         block_table: Its blocks.
         num_prompt_logits: See `ScheduledSequence`.
+        adapter: Its LoRA adapter's number; None for none.
     """
 
     number: int
@@ -27,6 +28,7 @@ class StepItem:
     num_tokens: int
     block_table: list[int]
     num_prompt_logits: int
+    adapter: int | None = None
 
 
 class StepWriter:
@@ -48,7 +50,8 @@ class StepWriter:
         sequence = item.sequence
         token_ids = sequence.token_ids[item.start : item.end]
         number, num_tokens = self._numbers[sequence], sequence.num_tokens
-        return StepItem(number, item.start, token_ids, num_tokens, sequence.block_table, item.num_prompt_logits)
+        told = item.num_prompt_logits, sequence.adapter
+        return StepItem(number, item.start, token_ids, num_tokens, sequence.block_table, *told)
 
 
 class StepReader:
@@ -73,6 +76,7 @@ def _scheduled(sequence: Sequence, item: StepItem) -> ScheduledSequence:
     sequence.token_ids += [0] * (item.num_tokens - sequence.num_tokens)
     sequence.token_ids[item.start : item.start + len(item.token_ids)] = item.token_ids
     sequence.num_computed_tokens, sequence.block_table = item.start, item.block_table
+    sequence.adapter = item.adapter
     scheduled = ScheduledSequence(sequence, len(item.token_ids))
     scheduled.num_prompt_logits = item.num_prompt_logits
     return scheduled

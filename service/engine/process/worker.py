@@ -159,6 +159,7 @@ class Worker:
                 command.cache_salt,
                 grammar,
                 command.account,
+                command.adapter,
             )
         except ValueError as error:
             _log.exception("request %s can't run", command.id)

@@ -73,6 +73,7 @@ class Sequence:
         priority: Whether it gives way to others.
         cache_salt: Only sequences of the same salt share blocks.
         account: Who has sent it; accounts run in turn.
+        adapter: The number of the LoRA adapter that it uses; None for none.
         num_computed_tokens: How many of its tokens have their keys and values in the KV cache, or will have when the
             steps in flight are done.
         num_sampling: How many tokens the steps in flight sample for it. They follow `token_ids`, and only the device
@@ -93,6 +94,7 @@ class Sequence:
     priority: Priority = Priority.ONLINE
     cache_salt: str = ""
     account: str = ""
+    adapter: int | None = None
     status: SequenceStatus = SequenceStatus.WAITING
     num_computed_tokens: int = 0
     num_sampling: int = 0

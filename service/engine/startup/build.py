@@ -11,8 +11,10 @@ from service.engine.forward.decode_graphs import Capture, capture_for
 from service.engine.forward.flight import Launched, Pending, Work
 from service.engine.forward.kv_cache import KVShape, bytes_per_block
 from service.engine.forward.model_runner import ModelRunner
+from service.engine.lora.attach import attach_adapters
 from service.engine.scheduling.block_pool import BlockPool
 from service.engine.scheduling.scheduler import Scheduler
+from service.engine.sharding.layers import Ranks
 from service.engine.startup.memory_profile import MIN_BLOCKS, MemoryMeter, blocks_that_fit
 from service.engine.startup.self_check import CheckedRunner, SelfCheck
 from service.engine_protocol.acceleration import Acceleration
@@ -30,12 +32,14 @@ class Backend:
         launch_work: Gives the device a step's work.
         capture: Records steps with `Acceleration.GRAPHS`; None for the device's own.
         meter: Measures the number of blocks that fit; None if the KV cache has a size of its own.
+        ranks: Who shares the model; None if nobody does.
     """
 
     decode_attention: DecodeAttention | None = None
     launch_work: Callable[[Work], Pending] = Launched
     capture: Capture | None = None
     meter: MemoryMeter | None = None
+    ranks: Ranks | None = None
 
 
 _DEFAULT = Backend()
@@ -72,6 +76,7 @@ def start_runner(
         AccelerationError: A way to be faster does not work with this model, or on this device.
         ValueError: The KV cache would hold next to nothing.
         UnsupportedModelError: The engine would not compute what the model's class computes.
+        CheckpointError: An adapter is for another model, or can't be used.
     """
     check = SelfCheck(model)
     sized = _sized_runner(model, check.kv_shapes, config, num_blocks, backend)
@@ -85,7 +90,8 @@ def make_engine(started: StartedRunner, config: EngineConfig) -> Engine:
     runner, info = started.runner, started.info
     scheduler = Scheduler(BlockPool(runner.num_blocks), config.max_num_seqs, config.max_num_batched_tokens)
     max_num_tokens = min(runner.max_num_tokens, info.num_kv_tokens)
-    return Engine(runner, scheduler, info, max_num_tokens, 2 if Acceleration.OVERLAP in config.accelerations else 1)
+    num_flights = 2 if Acceleration.OVERLAP in config.accelerations else 1
+    return Engine(runner, scheduler, info, max_num_tokens, num_flights, tuple(it.name for it in config.adapters))
 
 
 def _sized_runner(
@@ -104,6 +110,7 @@ def _sized_runner(
         backend.decode_attention,
         backend.launch_work,
         min(longest, config.context_window or longest),
+        attach_adapters(model, config, backend.ranks),
     )
     if meter is not None:
         runner.resize_kv_cache(blocks_that_fit(runner, meter, config))

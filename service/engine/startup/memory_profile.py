@@ -107,18 +107,19 @@ def largest_steps(config: EngineConfig, max_num_tokens: int) -> list[list[Schedu
     """
     prefilling: list[ScheduledSequence] = []
     num_left = config.max_num_batched_tokens
+    adapter = 0 if config.adapters else None
     while num_left:
         num_new = min(num_left, max_num_tokens)
         if not prefilling:  # as the scheduler does, and the logits come to the others
             num_new = min(num_new, MAX_PROMPT_LOGITS)
-        prefilling.append(_scheduled(max_num_tokens, num_new, _GREEDY if prefilling else _TOLD))
+        prefilling.append(_scheduled(max_num_tokens, num_new, _GREEDY if prefilling else _TOLD, adapter))
         num_left -= num_new
-    decoding = [_scheduled(BLOCK_SIZE, 1, _SAMPLED) for _ in range(config.max_num_seqs)]
+    decoding = [_scheduled(BLOCK_SIZE, 1, _SAMPLED, adapter) for _ in range(config.max_num_seqs)]
     return [prefilling, decoding]
 
 
-def _scheduled(num_tokens: int, num_new: int, params: SamplingParams) -> ScheduledSequence:
-    sequence = Sequence("largest step", [0] * num_tokens, num_tokens, params)
+def _scheduled(num_tokens: int, num_new: int, params: SamplingParams, adapter: int | None) -> ScheduledSequence:
+    sequence = Sequence("largest step", [0] * num_tokens, num_tokens, params, adapter=adapter)
     sequence.num_computed_tokens = num_tokens - num_new
     sequence.block_table = [0] * num_blocks_for(num_tokens)
     return ScheduledSequence(sequence, num_new)
