@@ -11,7 +11,7 @@ from typing import Any, Final
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import pack, receive_from
 
-ENGINE_COMMAND: Final = (sys.executable, "-m", "service.engine.process.worker")
+ENGINE_COMMAND: Final = (sys.executable, "-m", "service.engine.process")
 
 
 # Products on a CPU keep what was made for each of their shapes, for 1024 shapes in each of two caches unless told

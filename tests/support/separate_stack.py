@@ -43,7 +43,7 @@ class SeparateStack:
         (pid,) = [
             pid
             for pid in children(self.processes["service"].pid)
-            if "service.engine.process.worker" in Path(f"/proc/{pid}/cmdline").read_text()
+            if "service.engine.process\0" in Path(f"/proc/{pid}/cmdline").read_text()
         ]
         return pid
 

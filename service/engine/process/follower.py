@@ -16,9 +16,10 @@ from transformers.utils import logging as transformers_logging
 
 from logs.writing import write_log
 from service.engine.forward.model_runner import ModelRunner
+from service.engine.process.pipes import claim_pipes
 from service.engine.process.rank_steps import StepItem, StepReader
 from service.engine.process.ranks import Join, load_shard
-from service.engine.process.setup import LOAD_ERRORS, claim_pipes, load_failure, num_threads
+from service.engine.process.setup import LOAD_ERRORS, load_failure, num_threads
 from service.engine_protocol.framing import receive, send
 
 _log = logging.getLogger(__name__)

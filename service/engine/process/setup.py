@@ -2,7 +2,6 @@
 
 import logging
 import os
-from typing import BinaryIO
 
 from safetensors import SafetensorError
 
@@ -32,13 +31,6 @@ def num_threads(config: EngineConfig) -> int:
     has_affinity = hasattr(os, "sched_getaffinity")  # macOS does not tell which cores a process may use
     num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     return config.num_threads or max(1, (num_cores - 1) // len(config.devices))
-
-
-def claim_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Standard input, without a buffer, and output, for messages alone."""
-    source, results = os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between the frames
-    return source, results
 
 
 def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:

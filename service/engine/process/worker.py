@@ -1,12 +1,6 @@
-"""An engine's own process: commands in on standard input, results out on standard output.
-
-Runs as `python -m service.engine.process.worker`. The end of standard input ends it. So no engine outlives its service,
-whichever way that ended.
-"""
+"""The loop of an engine's process: commands in, steps, results out."""
 
 import logging
-import signal
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -23,11 +17,11 @@ from service.engine.grammars.matcher import GrammarError, GrammarMatcher
 from service.engine.process.commands import Command, Commands, Compiled
 from service.engine.process.loading import load_engine
 from service.engine.process.ranks import load_sharded
-from service.engine.process.setup import LOAD_ERRORS, claim_pipes, load_failure, num_threads
+from service.engine.process.setup import LOAD_ERRORS, load_failure, num_threads
 from service.engine.progress import layers_noted
 from service.engine.scheduling.scheduler import ScheduledSequence
 from service.engine_protocol.engine_config import EngineConfig
-from service.engine_protocol.framing import receive, send
+from service.engine_protocol.framing import send
 from service.engine_protocol.messages import (
     ENGINE_FAILED,
     Abort,
@@ -176,29 +170,29 @@ class Worker:
         self._tell(result)
 
 
-def main() -> None:
-    """Loads the checkpoint that the first message names and serves it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback
-    source, results = claim_pipes()
-    config = receive(source)
-    if not isinstance(config, EngineConfig):
-        sys.exit("the engine is started by the service, which sends its configuration first")
+def load(config: EngineConfig, source: BinaryIO, results: BinaryIO) -> Worker | None:
+    """Loads the checkpoint and tells the edge that it is ready, or why it can't be.
+
+    Args:
+        config: What to load, and how.
+        source: Where commands come from; they are read from now on.
+        results: Where messages to the edge go, also how far loading is.
+
+    Returns:
+        What serves it; None if it can't be loaded.
+    """
     write_log("engine", logging.WARNING, config.log_format, has_texts=False)
     logging.getLogger("service").setLevel(logging.INFO)
     commands = Commands()
     commands.read_from(source)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(num_threads(config))
-    load = load_sharded if config.other_devices else load_engine
+    load_it = load_sharded if config.other_devices else load_engine
     try:
-        engine = load(config, lambda message: send(results, message))
+        engine = load_it(config, lambda message: send(results, message))
     except LOAD_ERRORS as error:
         send(results, load_failure(error, config))
-        return
+        return None
     compiler = GrammarCompiler(config.checkpoint)
     send(results, Ready(engine.info))
-    Worker(engine, compiler, commands, results).serve_forever()
-
-
-if __name__ == "__main__":
-    main()
+    return Worker(engine, compiler, commands, results)

@@ -135,7 +135,7 @@ def test_an_abort_while_a_grammar_is_compiled_is_the_requests_end(tiny: Model) -
 @contextlib.contextmanager
 def started_worker(checkpoint: Path) -> Iterator[tuple["subprocess.Popen[bytes]", Any]]:
     """A worker's process, and its first message that is not about how far loading is."""
-    command = [sys.executable, "-m", "service.engine.process.worker"]
+    command = [sys.executable, "-m", "service.engine.process"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
