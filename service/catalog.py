@@ -14,6 +14,7 @@ _FOLDER = Path(__file__).parent
 BUILT_IN = (_FOLDER / "catalog.toml", *sorted((_FOLDER / "catalogs").glob("*.toml")))
 QUANTIZATIONS = ("", "int8", "awq", "gptq")
 TOOL_CALL_FORMATS = ("", "llama3_json")
+REASONING_FORMATS = ("", "none", "think", "mistral")
 DTYPES = ("auto", "float16", "bfloat16", "float32", "float64")
 ANSWER_SHAPES = ("native", "completion", "chat", "responses", "guard", "decision")
 PROPERTIES = ("function_calling", "reasoning", "vision", "lora", "beta", "async_queue", "require_workers_paid")
@@ -69,6 +70,9 @@ class CatalogModel:
         license: The licence's name or address.
         tool_call_format: How the checkpoint was trained to write tool calls, one of `TOOL_CALL_FORMATS`; empty if it
             was not.
+        reasoning_format: How the checkpoint was trained to write its thinking, one of `REASONING_FORMATS`: "think" for
+            `<think>` and `</think>` around it, "mistral" for `[THINK]` and `[/THINK]`; empty if its chat template says
+            so.
         chat_template: The absolute path of the chat template for a checkpoint that has none of its own; empty for none.
         revision: The commit, tag or branch of a checkpoint on the hub.
         download_mib: What `pull` fetches; 0 if that is not known.
@@ -97,6 +101,7 @@ class CatalogModel:
     default_system_prompt: str = ""
     license: str = ""
     tool_call_format: str = ""
+    reasoning_format: str = ""
     chat_template: str = ""
     revision: str = "main"
     download_mib: int = 0
@@ -242,6 +247,7 @@ def _check_choices(where: str, model: CatalogModel) -> None:
     _check_choice(f"{where}.quantization", model.quantization, QUANTIZATIONS)
     _check_choice(f"{where}.dtype", model.dtype, DTYPES)
     _check_choice(f"{where}.tool_call_format", model.tool_call_format, TOOL_CALL_FORMATS)
+    _check_choice(f"{where}.reasoning_format", model.reasoning_format, REASONING_FORMATS)
     _check_choice(f"{where}.answer_shape", model.answer_shape, ANSWER_SHAPES)
     for name in model.properties:
         _check_choice(f"{where}.properties", name, PROPERTIES)

@@ -8,17 +8,20 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine_client.moments import Moments
 from service.engine_protocol.messages import Submit
 from service.engine_protocol.sampling_params import Priority, SamplingParams
+from service.engine_protocol.thinking import Thinking
 from service.errors import InvalidRequestError, ModelNotFoundError, ModelNotReadyError, WeightsMissingError
 from service.metrics import Metrics
 from service.models.model import LoadedParts
 from service.models.models import Answering, Models
 from service.output.completion import Completion, RequestInfo, Stops, join
+from service.prompts.thinking import thinking_behind
 from service.requests.checks import check_request
 from service.requests.forced_calls import forced_call, with_calls
 from service.requests.prompt import check_prompt_token_ids, keep_prompt
@@ -96,11 +99,14 @@ class TextGenerator:
         answering = self._models.answering(request.model)
         model = answering.model
         async with self._models.using(model, PRIORITIES[request.priority]) as loaded:
-            submit = await self._to_submit(request, request_id, account, answering, loaded, form)
+            submit, thinking = await self._to_submit(request, request_id, account, answering, loaded, form)
             tell_request(span, request_id, request.model, model.entry.id, submit)
             moments = Moments()
             charge(len(submit.prompt_token_ids))
-            completion = self._completion(request, request_id, model.entry.id, loaded, submit, started_at, moments)
+            info = RequestInfo(
+                request_id, model.entry.id, len(submit.prompt_token_ids), submit.params.max_tokens, started_at, moments
+            )
+            completion = self._completion(request, info, loaded, submit, thinking)
             said: list[pb.RunStreamResponse] = []
             generating = model.engine.generate(submit, moments, deadline_s)
             async with told_stages(span, moments), aclosing(generating) as outputs:
@@ -156,20 +162,19 @@ class TextGenerator:
     def _completion(
         self,
         request: pb.RunRequest,
-        request_id: str,
-        model_id: str,
+        info: RequestInfo,
         loaded: LoadedParts,
         submit: Submit,
-        started_at: float,
-        moments: Moments,
+        thinking: Thinking | None,
     ) -> Completion:
-        num_prompt_tokens, max_tokens = len(submit.prompt_token_ids), submit.params.max_tokens
         return Completion(
-            RequestInfo(request_id, model_id, num_prompt_tokens, max_tokens, started_at, moments),
+            info,
             loaded.chat.vocabulary,
             _stops(request, submit.params),
             [tool.name for tool in callable_tools(request)],
             self._metrics,
+            thinking,
+            has_form=submit.grammar is not None,
         )
 
     async def _to_submit(
@@ -180,7 +185,7 @@ class TextGenerator:
         answering: Answering,
         loaded: LoadedParts,
         form: Form | None,
-    ) -> Submit:
+    ) -> tuple[Submit, Thinking | None]:
         most = loaded.limits.max_usable_prompt_tokens
         prompt_token_ids = await _encode(request, answering, loaded, most)
         bad_words = await loaded.chat.encode_bad_words(request.sampling_params.bad_words, loaded.limits.vocab_size)
@@ -195,9 +200,10 @@ class TextGenerator:
         )
         # Two calls may carry one id, the engine's requests may not.
         engine_id = f"{request_id}/{next(self._numbers)}"
-        grammar = None if form is None else form.grammar
-        salt = cache_salt(account, request.cache_salt)
-        return Submit(engine_id, prompt_token_ids, params, PRIORITIES[request.priority], salt, grammar, account)
+        thinking = thinking_behind(request, prompt_token_ids, loaded.chat.thinking, loaded.chat.vocabulary)
+        grammar = None if form is None else replace(form.grammar, thinking=thinking)
+        salt, priority = cache_salt(account, request.cache_salt), PRIORITIES[request.priority]
+        return Submit(engine_id, prompt_token_ids, params, priority, salt, grammar, account), thinking
 
 
 def cache_salt(account: str, salt: str) -> str:
@@ -224,4 +230,5 @@ async def _encode(
 ) -> list[int]:
     """The token ids of the prompt, for the model that answers."""
     check_prompt_token_ids(request, loaded.limits.vocab_size, stands_in=answering.stands_in)
-    return await loaded.chat.encode(request, answering.model.entry.default_system_prompt, max_prompt_tokens)
+    prompt = answering.model.entry.default_system_prompt
+    return await loaded.chat.encode(request, prompt, max_prompt_tokens, stands_in=answering.stands_in)

@@ -16,10 +16,10 @@ import torch
 
 from service.engine.errors import is_out_of_memory
 from service.engine.forward.flight import Flight
-from service.engine.grammars.matcher import GrammarError, GrammarMatcher
+from service.engine.grammars.matcher import GrammarError
 from service.engine.sampling.sampled import NothingLeftError, SampledToken, SamplingError
 from service.engine.scheduling.scheduler import ScheduledSequence, Scheduler
-from service.engine.scheduling.sequence import Sequence, SequenceStatus
+from service.engine.scheduling.sequence import Grammar, Sequence, SequenceStatus
 from service.engine_protocol.engine_config import EngineInfo
 from service.engine_protocol.messages import ENGINE_FAILED, Failure, FailureCause, StepOutput, StepResult
 from service.engine_protocol.sampling_params import Priority, SamplingParams
@@ -84,7 +84,7 @@ class Engine:
         params: SamplingParams,
         priority: Priority = Priority.ONLINE,
         cache_salt: str = "",
-        grammar: GrammarMatcher | None = None,
+        grammar: Grammar | None = None,
         account: str = "",
         adapter: str = "",
     ) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from service.engine_protocol.engine_config import EngineInfo
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams, TokenLogprobs
+from service.engine_protocol.thinking import Thinking
 
 ENGINE_FAILED = "The engine failed while it was running this request. The same request may make it fail again."
 """The message to clients whose request was in a step, or in a process, that failed."""
@@ -31,11 +32,13 @@ class GrammarSpec:
             commas and colons. Or one regular expression, which the whole text matches; or the texts of which the
             completion is one.
         field: The field of the request that asks for it.
+        thinking: What the completion may have before that form; None if nothing.
     """
 
     kind: GrammarKind
     texts: tuple[str, ...]
     field: str = field(default="response_format", compare=False)
+    thinking: Thinking | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,11 @@ class LoadableModel(Model):
     async def _load_chat(self) -> Chat:
         try:
             return await asyncio.to_thread(
-                Chat.load, self.engine.config.checkpoint, self.entry.tool_call_format, self.entry.chat_template
+                Chat.load,
+                self.engine.config.checkpoint,
+                self.entry.tool_call_format,
+                self.entry.chat_template,
+                self.entry.reasoning_format,
             )
         except (OSError, ValueError) as error:
             raise ModelNotReadyError(f"the tokenizer of {self.entry.id} can't be loaded: {error}") from error

@@ -9,8 +9,10 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.engine_client.moments import Moments
 from service.engine_client.request import EngineOutput
 from service.engine_protocol.sampling_params import FinishReason, TokenLogprobs
+from service.engine_protocol.thinking import Thinking
 from service.metrics import Metrics
 from service.output.detokenizer import Vocabulary
+from service.output.reasoning import NOTHING, Piece, reasoning_split
 from service.output.stop_sequences import StopSearch
 from service.output.tool_calls import ToolCallSearch
 
@@ -62,17 +64,28 @@ class Completion:
         stops: What ends the completion.
         tool_names: The tools that it may call, in what comes before a stop sequence.
         metrics: Gets times and counts.
+        thinking: What it may begin with before its answer, to which stop sequences, tools and form apply; None if all
+            of it is the answer.
+        has_form: Whether the engine keeps the answer to a form.
 
     Attributes:
         has_ended: Whether the last part is made. Nothing more is to be added then.
     """
 
     def __init__(
-        self, request: RequestInfo, vocabulary: Vocabulary, stops: Stops, tool_names: Collection[str], metrics: Metrics
+        self,
+        request: RequestInfo,
+        vocabulary: Vocabulary,
+        stops: Stops,
+        tool_names: Collection[str],
+        metrics: Metrics,
+        thinking: Thinking | None = None,
+        *,
+        has_form: bool = False,
     ) -> None:
         self._request = request
         self._token_bytes = vocabulary.token_bytes
-        self._detokenizer = vocabulary.detokenizer()
+        self._split = reasoning_split(vocabulary, thinking, has_form=has_form)
         self._stops = stops
         self._stop_search = StopSearch(stops.sequences, is_included=stops.is_included)
         self._matched_stop_token_id: int | None = None
@@ -80,7 +93,7 @@ class Completion:
         self._num_sent_calls = 0
         self._metrics = metrics.of(request.served_model)
         self._last_token_at: float | None = None
-        self._num_tokens = 0
+        self._num_tokens = self._num_reasoning_tokens = 0
         self._num_cached_tokens = 0
         self._logprobs: list[pb.TokenLogprob] = []
         self._prompt_logprobs: list[pb.TokenLogprob] = []
@@ -91,7 +104,7 @@ class Completion:
         self._prompt_logprobs = list(map(self._logprob, token_ids[1:], logprobs))
 
     def add(self, output: EngineOutput) -> pb.RunStreamResponse | None:
-        """The part that an output makes; None if it settles neither text nor a call and is not the last.
+        """The part that an output makes; None if it settles neither thinking, text nor a call and is not the last.
 
         The last is that in which the engine has ended the completion, or a stop sequence has. Of that one's tokens,
         those up to the one that lets the stop sequence be found belong to the completion; the others are as if the
@@ -99,7 +112,8 @@ class Completion:
         """
         num_tokens_before = self._num_tokens
         self._num_cached_tokens = output.num_cached_tokens
-        text = self._tool_calls.push(self._read(output))
+        thinking, answer = self._read(output)
+        text = self._tool_calls.push(answer)
         self.has_ended = output.finish_reason is not None or self._stop_search.matched is not None
         if self.has_ended:
             text += self._tool_calls.flush()
@@ -109,9 +123,9 @@ class Completion:
         finish_reason = self._finish_reason(output) if self.has_ended else pb.FINISH_REASON_UNSPECIFIED
         self._count(num_new_tokens, finish_reason)
         calls = self._new_calls()
-        if not (text or calls or self.has_ended):
+        if not (thinking or text or calls or self.has_ended):
             return None
-        part = self._part(text, calls)
+        part = self._part(thinking, text, calls)
         if self.has_ended:
             self._end(part, finish_reason)
         return part
@@ -133,6 +147,7 @@ class Completion:
         part.usage.prompt_tokens = self._request.num_prompt_tokens
         part.usage.completion_tokens = self._num_tokens
         part.usage.cached_prompt_tokens = self._num_cached_tokens
+        part.usage.reasoning_tokens = self._num_reasoning_tokens
 
     def _new_calls(self) -> list[pb.ToolCallDelta]:
         """The calls found since the last time, each whole."""
@@ -144,27 +159,40 @@ class Completion:
             for index, call in enumerate(self._tool_calls.calls[first:], first)
         ]
 
-    def _read(self, output: EngineOutput) -> str:
-        """The text that an output's tokens let go out, each counted, up to the one with which a stop is found."""
-        text = ""
+    def _read(self, output: EngineOutput) -> Piece:
+        """What an output's tokens let go out, each counted, up to the one with which a stop is found."""
+        thinking = text = ""
         for token_id in output.token_ids:
-            self._num_tokens += 1
-            if token_id in self._stops.token_ids:
-                self._matched_stop_token_id = token_id
-                if not self._stops.is_included:
-                    continue
-            text += self._until_stop(self._detokenizer.push([token_id]))
+            piece = self._read_token(token_id)
+            thinking += piece.thinking
+            text += self._until_stop(piece.answer)
             if self._stop_search.matched is not None:
-                return text
+                return Piece(thinking, text)
         if output.finish_reason is not None:
-            text += self._until_stop(self._detokenizer.flush()) + self._stop_search.flush()
-        return text
+            rest = self._split.flush()
+            thinking += rest.thinking
+            text += self._until_stop(rest.answer) + self._stop_search.flush()
+        return Piece(thinking, text)
+
+    def _read_token(self, token_id: int) -> Piece:
+        self._num_tokens += 1
+        was_thinking = self._split.is_thinking
+        piece = NOTHING
+        if token_id in self._stops.token_ids:
+            self._matched_stop_token_id = token_id
+        if self._stops.is_included or token_id not in self._stops.token_ids:
+            piece = self._split.push(token_id)
+        if was_thinking or self._split.is_thinking:
+            self._num_reasoning_tokens = self._num_tokens
+        return piece
 
     def _until_stop(self, settled: str) -> str:
         return settled if self._num_tokens <= self._stops.min_tokens else self._stop_search.push(settled)
 
-    def _part(self, text: str, calls: list[pb.ToolCallDelta]) -> pb.RunStreamResponse:
-        part = pb.RunStreamResponse(id=self._request.id, served_model=self._request.served_model, text=text)
+    def _part(self, thinking: str, text: str, calls: list[pb.ToolCallDelta]) -> pb.RunStreamResponse:
+        part = pb.RunStreamResponse(
+            id=self._request.id, served_model=self._request.served_model, text=text, reasoning_content=thinking
+        )
         # Most parts have only text, and giving protobuf empty lists takes longer than all else here.
         if calls:
             part.tool_calls.extend(calls)
@@ -217,6 +245,7 @@ def join(parts: Iterable[pb.RunStreamResponse]) -> pb.RunResponse:
         id=last.id,
         served_model=last.served_model,
         text="".join(part.text for part in parts),
+        reasoning_content="".join(part.reasoning_content for part in parts),
         tool_calls=_join_calls(delta for part in parts for delta in part.tool_calls),
         logprobs=[logprob for part in parts for logprob in part.logprobs],
         prompt_logprobs=first.prompt_logprobs,

@@ -21,6 +21,9 @@ You can call these tools, each written as JSON with its name and the JSON Schema
 To call one, answer with nothing but JSON of this form: {{"name": "<its name>", "parameters": {{<its parameters>}}}}"""
 
 
+_SAID = frozenset({"role", "content", "reasoning_content"})
+
+
 def messages_of(request: pb.RunRequest, default_system_prompt: str) -> Sequence[pb.Message]:
     """The messages of a conversation, or those that a single prompt stands for."""
     if request.WhichOneof("input") == "conversation":
@@ -38,7 +41,8 @@ def text_of(message: pb.Message) -> str:
 def as_trained(messages: Sequence[pb.Message]) -> list[Entry]:
     """Messages for a template that writes calls itself, as Llama 3.1's: one a message, its result behind it.
 
-    That template leaves out what an assistant says beside a call, so this becomes a message of its own.
+    That template leaves out what an assistant says beside a call, so this becomes a message of its own. The first of
+    them has what it thought before.
     """
     entries: list[Entry] = []
     is_taken: set[int] = set()
@@ -48,12 +52,15 @@ def as_trained(messages: Sequence[pb.Message]) -> list[Entry]:
         if not message.tool_calls:
             entries.append(_spoken(message))
             continue
+        thinking = _thinking(message)
         if text := text_of(message):
-            entries.append({"role": message.role, "content": text})
+            entries.append({"role": message.role, "content": text, **thinking})
+            thinking = {}
         following = takewhile(lambda other: messages[other].role == "tool", range(place + 1, len(messages)))
         results = {other: messages[other] for other in islice(following, len(message.tool_calls))}
         for call, other in zip(message.tool_calls, _places_of_results(message.tool_calls, results), strict=True):
-            entries.append({"role": message.role, "content": "", "tool_calls": [_call(call)]})
+            entries.append({"role": message.role, "content": "", "tool_calls": [_call(call)], **thinking})
+            thinking = {}
             if other is not None:
                 entries.append({**_spoken(messages[other]), "name": messages[other].name or call.name})
                 is_taken.add(other)
@@ -74,7 +81,7 @@ def in_words(request: pb.RunRequest, messages: Iterable[pb.Message], *, has_syst
         messages: Its messages.
         has_system_role: Whether the template lets a system speak; if not, the first user says it all.
     """
-    turns: list[tuple[str, list[str]]] = []
+    turns: list[tuple[Entry, list[str]]] = []
     names: dict[str, str] = {}
     is_behind_result = False
     for message in messages:
@@ -85,9 +92,9 @@ def in_words(request: pb.RunRequest, messages: Iterable[pb.Message], *, has_syst
         if role == "user" and is_behind_result:
             turns[-1][1].append(text)  # for templates in which user and assistant must take turns
         else:
-            turns.append((role, [text]))
+            turns.append(({"role": role, **_thinking(message)}, [text]))
         is_behind_result = is_result or (is_behind_result and role == "user")
-    entries = [{"role": role, "content": "\n".join(texts)} for role, texts in turns]
+    entries = [{**entry, "content": "\n".join(texts)} for entry, texts in turns]
     if not has_system_role:
         entries = _without_system(entries)
     if tools := described_tools(request):
@@ -109,8 +116,10 @@ def in_turns(entries: Sequence[Entry], *, has_system_role: bool) -> list[Entry]:
     turns: list[Entry] = []
     for entry in sorted(entries, key=lambda entry: entry["role"] != "system"):
         before = turns[-1] if turns else {}
-        if before.keys() == entry.keys() == {"role", "content"} and before["role"] == entry["role"] != "tool":
-            turns[-1] = {**entry, "content": f"{before['content']}\n\n{entry['content']}"}
+        is_said = _SAID.issuperset(before.keys() | entry.keys())
+        if before and is_said and before["role"] == entry["role"] != "tool":
+            joined = {key: "\n\n".join(said[key] for said in (before, entry) if key in said) for key in before | entry}
+            turns[-1] = {**joined, "role": entry["role"]}
         else:
             turns.append(entry)
     num_systems = int(bool(turns) and turns[0]["role"] == "system")
@@ -121,7 +130,13 @@ def in_turns(entries: Sequence[Entry], *, has_system_role: bool) -> list[Entry]:
 
 def _spoken(message: pb.Message) -> Entry:
     told = {"tool_call_id": message.tool_call_id, "name": message.name if message.role == "tool" else ""}
-    return {"role": message.role, "content": text_of(message), **{key: value for key, value in told.items() if value}}
+    given = {key: value for key, value in told.items() if value}
+    return {"role": message.role, "content": text_of(message), **_thinking(message), **given}
+
+
+def _thinking(message: pb.Message) -> Entry:
+    """What the message's speaker thought before, for templates that show it again; others leave it out."""
+    return {"reasoning_content": message.reasoning_content} if message.reasoning_content else {}
 
 
 def _call(call: pb.ToolCall) -> Entry:

@@ -2,11 +2,10 @@
 
 import asyncio
 import functools
-import json
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,12 @@ from tokenizers import Tokenizer
 
 from service.errors import InvalidRequestError
 from service.output.detokenizer import Vocabulary
+from service.prompts.checkpoint_files import eos_token_ids_of, templates_of
 from service.prompts.conversation import Entry, as_trained, in_turns, in_words, messages_of, text_of, tools_as_trained
+from service.prompts.json_texts import with_texts
 from service.prompts.prompt_length import LONG_PROMPTS, MAX_INLINE_BYTES, MAX_SHORT_BYTES, check_length
+from service.prompts.template_variables import TemplateVariables
+from service.prompts.thinking import find_thinking
 from service.prompts.token_lengths import TokenLengths
 from service.requests.bad_words import token_sequences
 from service.requests.prompt import Ending, ending_of
@@ -41,14 +44,17 @@ class Chat:
     Args:
         tokenizer: transformers' tokenizer of the checkpoint.
         eos_token_ids: The tokens that end a turn.
-        tool_call_format: See `CatalogModel`.
+        tool_call_format, reasoning_format: See `CatalogModel`.
 
     Attributes:
         eos_token_ids: As given.
         vocabulary: Turns a completion's tokens into text.
+        thinking: How the model's thinking is told from its answers; None if it does not think.
     """
 
-    def __init__(self, tokenizer: Any, eos_token_ids: frozenset[int], tool_call_format: str = "") -> None:
+    def __init__(
+        self, tokenizer: Any, eos_token_ids: frozenset[int], tool_call_format: str = "", reasoning_format: str = ""
+    ) -> None:
         self.eos_token_ids = eos_token_ids
         self._tokenizer = tokenizer
         self._tool_call_format = tool_call_format
@@ -57,20 +63,25 @@ class Chat:
         self._backend.no_padding()
         self.vocabulary = Vocabulary(self._backend)
         self._lengths = TokenLengths(self._backend)
+        templates = templates_of(tokenizer.chat_template)
+        self.thinking = find_thinking(reasoning_format, templates, self._backend)
+        self._variables = TemplateVariables(templates, thinks=self.thinking is not None)
         special = {token.content for token in self._backend.get_added_tokens_decoder().values() if token.special}
         # the longest first, so that none is found inside another
         alternatives = "|".join(re.escape(content) for content in sorted(special, key=len, reverse=True))
         self._special_pattern = re.compile(alternatives or r"(?!)")
 
     @classmethod
-    def load(cls, checkpoint: Path, tool_call_format: str = "", chat_template: str = "") -> "Chat":
+    def load(
+        cls, checkpoint: Path, tool_call_format: str = "", chat_template: str = "", reasoning_format: str = ""
+    ) -> "Chat":
         """Reads tokenizer, chat template and end-of-sequence ids from a checkpoint's folder. Takes seconds.
 
         Takes tokenizer.json as it is. `AutoTokenizer` would import torch, and for some classes build its own tokenizer.
 
         Args:
             checkpoint: The folder.
-            tool_call_format, chat_template: See `CatalogModel`.
+            tool_call_format, chat_template, reasoning_format: See `CatalogModel`.
 
         Raises:
             OSError, ValueError: The folder holds no tokenizer, or one that can't be read; or the template can't be.
@@ -83,10 +94,10 @@ class Chat:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint, local_files_only=True)
         if chat_template and not tokenizer.chat_template:
             tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
-        eos_token_ids = _eos_token_ids(checkpoint)
+        eos_token_ids = eos_token_ids_of(checkpoint)
         if tokenizer.eos_token_id is not None:
             eos_token_ids |= {tokenizer.eos_token_id}
-        return cls(tokenizer, frozenset(eos_token_ids), tool_call_format)
+        return cls(tokenizer, frozenset(eos_token_ids), tool_call_format, reasoning_format)
 
     async def encode_bad_words(self, words: Sequence[str], vocab_size: int) -> tuple[tuple[int, ...], ...]:
         """The tokens of texts that must not stand in a completion; see `bad_words`.
@@ -102,7 +113,12 @@ class Chat:
         return [encoding.ids for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
     async def encode(
-        self, request: pb.RunRequest, default_system_prompt: str = "", max_prompt_tokens: int | None = None
+        self,
+        request: pb.RunRequest,
+        default_system_prompt: str = "",
+        max_prompt_tokens: int | None = None,
+        *,
+        stands_in: bool = False,
     ) -> list[int]:
         """The token ids of a checked request's prompt.
 
@@ -112,22 +128,24 @@ class Chat:
         Args:
             max_prompt_tokens: What has more by its length alone is refused before it is rendered or tokenized; None if
                 the prompt may have any number. It is no check of what comes out.
+            stands_in: Whether the request is for another model: its chat template might read more of the variables.
 
         Raises:
-            InvalidRequestError: The chat template refuses the messages; it says why.
+            InvalidRequestError: The chat template refuses the messages, and says why, or takes no such variables.
             ContextWindowExceededError: The prompt must have more than `max_prompt_tokens`.
         """
         if request.HasField("prompt_token_ids"):
             token_ids = list(request.prompt_token_ids.values)
         else:
             most = None if request.truncate_prompt_tokens else max_prompt_tokens
-            token_ids = await self._encode_text(request, default_system_prompt, most)
+            variables = self._variables.of(request, stands_in=stands_in)
+            token_ids = await self._encode_text(request, default_system_prompt, most, variables)
         return token_ids[-request.truncate_prompt_tokens :] if request.truncate_prompt_tokens else token_ids
 
     async def _encode_text(
-        self, request: pb.RunRequest, default_system_prompt: str, max_prompt_tokens: int | None
+        self, request: pb.RunRequest, default_system_prompt: str, max_prompt_tokens: int | None, variables: Entry
     ) -> list[int]:
-        encode = functools.partial(self._encode, request, default_system_prompt, max_prompt_tokens)
+        encode = functools.partial(self._encode, request, default_system_prompt, max_prompt_tokens, variables)
         num_bytes = request.ByteSize()
         if num_bytes <= MAX_INLINE_BYTES:
             return encode()
@@ -146,16 +164,19 @@ class Chat:
             yield from (call.arguments_json for message in request.conversation.messages for call in message.tool_calls)
             yield from (tool.description for tool in described_tools(request))
 
-    def _encode(self, request: pb.RunRequest, default_system_prompt: str, max_prompt_tokens: int | None) -> list[int]:
+    def _encode(
+        self, request: pb.RunRequest, default_system_prompt: str, max_prompt_tokens: int | None, variables: Entry
+    ) -> list[int]:
         if request.conversation.raw:
             return self._encode_raw("".join(map(text_of, request.conversation.messages)))
         if request.prompt.raw:
             return self._encode_raw(request.prompt.text)
         messages, ending = messages_of(request, default_system_prompt), ending_of(request.conversation)
         if self._is_trained_for_tools:
-            return self._encode_messages(as_trained(messages), tools_as_trained(request), ending, max_prompt_tokens)
-        entries = in_words(request, messages, has_system_role=self._has_system_role)
-        return self._encode_messages(entries, None, ending, max_prompt_tokens)
+            entries, tools = as_trained(messages), tools_as_trained(request)
+        else:
+            entries, tools = in_words(request, messages, has_system_role=self._has_system_role), None
+        return self._encode_messages(entries, tools, variables, ending, max_prompt_tokens)
 
     def _encode_raw(self, text: str) -> list[int]:
         bos_token = self._tokenizer.bos_token
@@ -163,7 +184,7 @@ class Chat:
         return _token_ids(self._backend, text, add_special_tokens=not has_bos)
 
     def _encode_messages(
-        self, messages: list[Entry], tools: list[Entry] | None, ending: Ending, max_prompt_tokens: int | None
+        self, messages: list[Entry], tools: list[Entry] | None, variables: Entry, ending: Ending, most: int | None
     ) -> list[int]:
         quotes: list[str] = []
         nonce = secrets.randbits(64)  # in digits, which a template that changes case leaves alone
@@ -175,10 +196,11 @@ class Chat:
         def quoted(text: str) -> str:
             return self._special_pattern.sub(quote, text)
 
-        rendered = self._render_somehow(_with_texts(messages, quoted), _with_texts(tools, quoted), ending)
+        messages, tools, variables = (with_texts(value, quoted) for value in (messages, tools, variables))
+        rendered = self._render_somehow(messages, tools, variables, ending)
         pieces = re.split(f"\ue000{nonce}:(\\d+)\ue001", rendered) if quotes else [rendered]
         pieces[1::2] = [quotes[int(place)] for place in pieces[1::2]]
-        check_length(self._lengths, pieces, max_prompt_tokens, num_pieces=len(pieces) // 2)
+        check_length(self._lengths, pieces, most, num_pieces=len(pieces) // 2)
         return self._encode_pieces(pieces)
 
     def _encode_pieces(self, pieces: Sequence[str]) -> list[int]:
@@ -220,11 +242,13 @@ class Chat:
 
     def _shows(self, text: str, messages: list[Entry], tools: list[Entry] | None) -> bool:
         try:
-            return text in self._render(messages, tools)
+            return text in self._render(messages, tools, {})
         except InvalidRequestError:
             return False
 
-    def _render_somehow(self, messages: list[Entry], tools: list[Entry] | None, ending: Ending) -> str:
+    def _render_somehow(
+        self, messages: list[Entry], tools: list[Entry] | None, variables: Entry, ending: Ending
+    ) -> str:
         """Renders messages; once more, in turns, if the template refuses them or writes nothing of them.
 
         Raises:
@@ -233,14 +257,16 @@ class Chat:
         refusal = InvalidRequestError("the model's chat template writes nothing of the messages", "input")
         for tried in (messages, in_turns(messages, has_system_role=self._has_system_role)):
             try:
-                rendered = self._render(tried, tools, ending)
+                rendered = self._render(tried, tools, variables, ending)
                 if rendered.removeprefix(self._tokenizer.bos_token or "").strip():
                     return rendered
             except InvalidRequestError as error:
                 refusal = error if tried is messages else refusal
         raise refusal
 
-    def _render(self, messages: list[Entry], tools: list[Entry] | None, ending: Ending = Ending.ANSWER) -> str:
+    def _render(
+        self, messages: list[Entry], tools: list[Entry] | None, variables: Entry, ending: Ending = Ending.ANSWER
+    ) -> str:
         if not self._tokenizer.chat_template:
             raise InvalidRequestError("the model has no chat template: send the whole prompt with raw", "input")
         try:
@@ -250,6 +276,7 @@ class Chat:
                 tokenize=False,
                 add_generation_prompt=ending is Ending.ANSWER,
                 continue_final_message=ending is Ending.CONTINUED,
+                **variables,
             )
         except _REFUSALS as error:
             if ending is Ending.CONTINUED and isinstance(error, ValueError):
@@ -260,30 +287,7 @@ class Chat:
         return rendered
 
 
-def _with_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """A JSON value with all its texts changed, also those that are keys."""
-    match value:
-        case str():
-            return change(value)
-        case dict():
-            return {change(key): _with_texts(item, change) for key, item in value.items()}
-        case list():
-            return [_with_texts(item, change) for item in value]
-        case _:
-            return value
-
-
 def _token_ids(tokenizer: Tokenizer, text: str, add_special_tokens: bool) -> list[int]:
     # `encode` holds the interpreter lock, for 2 s with a text of 2 MB; this lets go of it
     ids: list[int] = tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)[0].ids
     return ids
-
-
-def _eos_token_ids(checkpoint: Path) -> set[int]:
-    """All that the checkpoint's configs name: Llama 3.1 has three, of which its tokenizer knows one."""
-    found: set[int] = set()
-    for name in ("generation_config.json", "config.json"):
-        path = checkpoint / name
-        named = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
-        found.update([named] if isinstance(named, int) else named or [])
-    return found

@@ -7,6 +7,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.errors import InvalidRequestError
 from service.requests.bad_words import MAX_BAD_WORD_CHARACTERS, MAX_BAD_WORDS
 from service.requests.prompt import check_prompt
+from service.requests.reasoning import check_reasoning
 from service.requests.request_sizes import check_characters, check_number, check_sizes
 from service.requests.sampling_params import PRIORITIES, out_of_range
 from service.requests.tools import check_tools
@@ -48,6 +49,7 @@ def check_request(request: pb.RunRequest) -> None:
     _check_stops(request)
     _check_queueing(request)
     check_tools(request)
+    check_reasoning(request)
     check_characters(request)
 
 

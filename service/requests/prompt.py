@@ -11,7 +11,10 @@ MAX_PROMPT_TOKEN_IDS = 1 << 20
 # Together they take about 2 MB in an answer, of which clients take 4 MB by default.
 MAX_PROMPT_LOGPROBS = 65_536
 
-_FIELDS = {"model", "prompt", "conversation", "prompt_token_ids", "tools", "tool_choice", "truncate_prompt_tokens"}
+_FIELDS = {
+    *("model", "prompt", "conversation", "prompt_token_ids", "tools", "tool_choice", "truncate_prompt_tokens"),
+    *("chat_template_kwargs_json", "reasoning_effort"),
+}
 _CONTINUED_ROLES = ("assistant", "user")
 
 

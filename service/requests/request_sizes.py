@@ -76,6 +76,7 @@ def prompt_texts(request: pb.RunRequest) -> Iterable[str]:
     yield request.prompt.text
     for message in request.conversation.messages:
         yield from (part.text for part in message.content)
+        yield message.reasoning_content
         yield from (call.arguments_json for call in message.tool_calls)
     yield from (tool.description for tool in request.tools)
 

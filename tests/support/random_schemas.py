@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from service.engine.grammars.matcher import GrammarMatcher
+from service.engine.grammars.thinking import Matcher
 from service.schemas.json_schema import FORMATS
 
 _MAX_TOKENS = 200
@@ -104,7 +104,7 @@ _DEFINITIONS = SCALARS | SCALARS.map(lambda items: {"type": "array", "items": it
 SCHEMAS = st.builds(_with_definition, st.recursive(SCALARS, _wider, max_leaves=5), _DEFINITIONS)
 
 
-def write(matcher: GrammarMatcher, ends: frozenset[int], closing: frozenset[int], seed: int) -> list[int] | None:
+def write(matcher: Matcher, ends: frozenset[int], closing: frozenset[int], seed: int) -> list[int] | None:
     """The tokens that a model without any idea writes by a grammar; None if it comes to no end.
 
     Args:

@@ -8,6 +8,7 @@ import json
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from transformers import PreTrainedTokenizerFast
 
 from service.engine.grammars import trial as grammar_trial
 from service.engine.grammars.matcher import GrammarError, GrammarMatcher, GrammarTemplate, GrammarVocabulary, refusal
+from service.engine.grammars.thinking import AnswerMatcher, Matcher
 from service.engine_protocol.messages import GrammarKind, GrammarSpec
+from service.engine_protocol.thinking import Thinking
 from service.work_lanes.lanes import WorkLanes, answer_of
 from service.work_lanes.line_process import LineProcess
 
@@ -69,11 +72,14 @@ class GrammarCompiler:
         self._templates: OrderedDict[GrammarSpec, GrammarTemplate] = OrderedDict()
         self._lock = threading.Lock()
 
-    def compile(self, spec: GrammarSpec) -> Future[GrammarMatcher]:
+    def compile(self, spec: GrammarSpec) -> Future[Matcher]:
         """A matcher at the start of its text, once it is made; a `GrammarError` for a grammar that can't be met."""
+        thinking = spec.thinking
+        if thinking is not None and thinking.end_token_id is not None:
+            spec = replace(spec, thinking=None)  # the tokens are looked for beside the grammar
         if template := self._template(spec):
-            return self._known.submit(GrammarMatcher, template, self._vocabulary.result())
-        return self._new.submit(lambda process: self._compile(spec, process))
+            return self._known.submit(_matcher, template, self._vocabulary.result(), thinking)
+        return self._new.submit(lambda process: self._compile(spec, thinking, process))
 
     def close(self) -> None:
         """Ends the threads and the processes of the trials."""
@@ -89,12 +95,12 @@ class GrammarCompiler:
             self._templates.move_to_end(spec)
             return template
 
-    def _compile(self, spec: GrammarSpec, trial: LineProcess) -> GrammarMatcher:
+    def _compile(self, spec: GrammarSpec, thinking: Thinking | None, trial: LineProcess) -> Matcher:
         if (error := self._vocabulary.exception()) is not None:
             raise GrammarError(f"can't be used with this model: {error}")
         vocabulary = self._vocabulary.result()
         template = self._template(spec) or self._new_template(spec, vocabulary, trial)
-        matcher = GrammarMatcher(template, vocabulary)
+        matcher = _matcher(template, vocabulary, thinking)
         if matcher.is_complete:
             raise refusal("it allows nothing but an empty text")
         with self._lock:
@@ -105,7 +111,7 @@ class GrammarCompiler:
 
     def _new_template(self, spec: GrammarSpec, vocabulary: GrammarVocabulary, trial: LineProcess) -> GrammarTemplate:
         # A text that loses its leading space when it is decoded must have one to lose.
-        start = 'start: " " @text' if vocabulary.strips_space else "start: @text"
+        start = ('start: " " ' if vocabulary.strips_space else "start: ") + _beginning(spec.thinking)
         grammar = json.dumps({"grammars": [{"lark_grammar": start}, {"name": "text", **_grammar(spec)}]})
         if error := json.loads(answer_of(trial, grammar)):
             raise refusal(error)
@@ -128,6 +134,23 @@ def _load_vocabulary(checkpoint: Path) -> GrammarVocabulary:
     spaced = tokenizer.greedy_tokenize(" a")
     strips_space = tokenizer.decode_bytes(spaced) == b" a" and backend.decode(spaced) == "a"
     return GrammarVocabulary(tokenizer, end_token_id, strips_space)
+
+
+def _matcher(template: GrammarTemplate, vocabulary: GrammarVocabulary, thinking: Thinking | None) -> Matcher:
+    matcher = GrammarMatcher(template, vocabulary)
+    if thinking is None or thinking.end_token_id is None:
+        return matcher
+    return AnswerMatcher(matcher, thinking, vocabulary)
+
+
+def _beginning(thinking: Thinking | None) -> str:
+    """What the grammar of a completion begins with: its text, behind the thinking as far as its markers are texts."""
+    if thinking is None:
+        return "@text"
+    begin, end = json.dumps(thinking.begin), json.dumps(thinking.end)
+    if thinking.is_open:
+        return f"thinking @text\nthinking[suffix={end}]: /(?s:.*)/"
+    return f"@text | begun @text\nbegun: {begin} thinking\nthinking[suffix={end}]: /(?s:.*)/"
 
 
 def _grammar(spec: GrammarSpec) -> dict[str, Any]:

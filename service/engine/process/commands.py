@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from service.engine.grammars.matcher import GrammarMatcher
+from service.engine.grammars.thinking import Matcher
 from service.engine_protocol.framing import receive
 from service.engine_protocol.messages import Abort, Submit
 
@@ -21,7 +21,7 @@ class Compiled:
     """From the compiler's thread: a request's grammar is ready, or refused."""
 
     submit: Submit
-    grammar: "Future[GrammarMatcher]"
+    grammar: "Future[Matcher]"
 
 
 Command = Submit | Abort | Compiled

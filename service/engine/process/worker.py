@@ -13,7 +13,8 @@ from transformers.utils import logging as transformers_logging
 from logs.writing import write_log
 from service.engine.engine import Engine
 from service.engine.grammars.compiler import GrammarCompiler
-from service.engine.grammars.matcher import GrammarError, GrammarMatcher
+from service.engine.grammars.matcher import GrammarError
+from service.engine.grammars.thinking import Matcher
 from service.engine.process.commands import Command, Commands, Compiled
 from service.engine.process.loading import load_engine
 from service.engine.process.ranks import load_sharded
@@ -69,7 +70,7 @@ class Worker:
         self._clock = clock
         self._told_at_s = clock()
         self._started: set[str] = set()
-        self._compiling: dict[str, Future[GrammarMatcher]] = {}
+        self._compiling: dict[str, Future[Matcher]] = {}
 
     def serve_forever(self) -> None:
         """Runs until the process ends."""
@@ -143,7 +144,7 @@ class Worker:
             _log.error("compiling the grammar of request %s failed with %s", request_id, type(error).__name__)
             result.failed.append(Failure(request_id, ENGINE_FAILED))
 
-    def _submit(self, command: Submit, grammar: GrammarMatcher | None, result: StepResult) -> None:
+    def _submit(self, command: Submit, grammar: Matcher | None, result: StepResult) -> None:
         try:
             self._engine.submit(
                 command.id,

@@ -42,7 +42,8 @@ class Grammar(Protocol):
         is_complete: Whether nothing can follow it.
     """
 
-    is_complete: bool
+    @property
+    def is_complete(self) -> bool: ...
 
     def allowed(self, eos_token_ids: Iterable[int], stop_token_ids: Iterable[int] = ()) -> Any:
         """The mask of the tokens that may come next, a tensor; this room knows no torch."""

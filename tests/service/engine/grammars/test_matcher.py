@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from service.demo import CHECKPOINT
-from service.engine.grammars.matcher import GrammarMatcher
+from service.engine.grammars.thinking import Matcher
 from service.engine_protocol.sampling_params import FinishReason
 from tests.support.engines import finish, make_engine, tokens_of
 from tests.support.grammars import EOS, PROMPT, Model, choice, is_whole, regex, sampled, save_model, schema
@@ -169,7 +169,7 @@ def test_preemption_leaves_a_grammar_where_it_is(tiny: Model) -> None:
     assert [tiny.text(tokens_of(outputs, str(name))) for name in range(3)] == ["ab" * 40] * 3
 
 
-def may_end(matcher: GrammarMatcher) -> bool:
+def may_end(matcher: Matcher) -> bool:
     return bool(matcher.allowed(EOS)[0] & 1 << min(EOS))
 
 

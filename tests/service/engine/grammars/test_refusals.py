@@ -10,7 +10,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models
 
 from service.engine.grammars.compiler import GrammarCompiler
-from service.engine.grammars.matcher import GrammarError, GrammarMatcher
+from service.engine.grammars.matcher import GrammarError
+from service.engine.grammars.thinking import Matcher
 from service.engine_protocol.messages import Failure, FailureCause, GrammarSpec, StepOutput
 from service.engine_protocol.sampling_params import FinishReason
 from tests.support.engines import finish, tokens_of
@@ -113,7 +114,7 @@ def test_compiling_is_off_the_thread_that_steps(tiny: Model) -> None:
     assert endless.exception() is not None
 
 
-def num_accepted(matcher: GrammarMatcher, token_ids: list[int]) -> int:
+def num_accepted(matcher: Matcher, token_ids: list[int]) -> int:
     """How many tokens it follows before it fails."""
     for place, token_id in enumerate(token_ids):
         try:
