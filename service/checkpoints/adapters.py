@@ -7,7 +7,8 @@ from pathlib import Path
 
 from service.checkpoints.adapter_config import MAX_RANK, AdapterConfig, read_adapter_config
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.memory import BITS, DTYPES, Weight, in_gb, read_header
+from service.checkpoints.headers import BITS, Weight, read_header
+from service.checkpoints.memory import DTYPES, in_gb
 from service.engine_protocol.engine_config import AdapterSource, EngineConfig
 
 WEIGHTS = "adapter_model.safetensors"

@@ -2,95 +2,78 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.files import weight_files
-
-BITS = {
-    **dict.fromkeys(("F64", "I64", "U64"), 64),
-    **dict.fromkeys(("F32", "I32", "U32"), 32),
-    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
-    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "I8", "U8", "BOOL"), 8),
-}
-"""The bits of one element, by the name that safetensors has for its type."""
+from service.checkpoints.headers import BITS, Weight
+from service.checkpoints.stored_layers import StoredLayer, stored_layers
 
 DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 """The names of torch's types in safetensors."""
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """One tensor of a checkpoint.
-
-    Attributes:
-        dtype: Its type, one of `BITS`.
-        shape: Its shape.
-    """
-
-    dtype: str
-    shape: tuple[int, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        """What it takes as it is."""
-        return math.prod(self.shape) * BITS[self.dtype] // 8
-
-    def loaded_bytes(self, dtype: str, quantization: str, name: str) -> int:
-        """What it takes once it is loaded.
-
-        Args:
-            dtype: The torch dtype to compute in, or "auto".
-            quantization: The catalog's; "int8" leaves one byte to each weight of a decoder layer's matrices, with a
-                scale for each of their rows.
-            name: Its name. The packed zeros of AWQ and GPTQ become numbers like their scales at load. Both are there
-                twice where a kernel reads GPTQ's 8 bits, which is not counted: 3 % more in groups of 128.
-        """
-        kind = DTYPES[dtype] if dtype != "auto" and self.dtype in DTYPES.values() else self.dtype
-        if name.endswith(".qzeros"):
-            return 0
-        if name.endswith(".scales"):  # with the zeros
-            return 2 * math.prod(self.shape) * BITS[kind] // 8
-        if quantization == "int8" and len(self.shape) == 2 and ".layers." in name:
-            return math.prod(self.shape) + self.shape[0] * BITS[kind] // 8
-        return math.prod(self.shape) * BITS[kind] // 8
-
-
-def read_weights(folder: Path) -> dict[str, Weight]:
-    """The tensors of a checkpoint's folder by name, from the files' headers.
-
-    Raises:
-        CheckpointError: A file is no safetensors, or is shorter or longer than its header says.
-        OSError: A file can't be read.
-    """
-    weights: dict[str, Weight] = {}
-    for path in weight_files(folder):
-        weights |= read_header(path)
-    return weights
-
-
-def stored_bytes(weights: Mapping[str, Weight]) -> int:
-    """What a checkpoint's weights take on the disk."""
-    return sum(weight.size_bytes for weight in weights.values())
+_MAX_CONFIG_BYTES = 16 << 20
+"""The largest config.json that is read; those of models with settings for each layer have some 100 KB."""
 
 
 def weights_bytes(
     weights: Mapping[str, Weight], dtype: str = "auto", quantization: str = "", num_ranks: int = 1
 ) -> int:
-    """What a checkpoint's weights take once they are loaded; see `Weight.loaded_bytes`.
+    """What a checkpoint's weights take once they are loaded.
 
     Of a model that is sharded over several ranks, what one of them has: its shard of each matrix, and all of the rest.
     Of biases, which count as the rest here, it has less.
+
+    Args:
+        weights: Its tensors by name.
+        dtype: The torch dtype to compute in, or "auto".
+        quantization: The catalog's; "int8" leaves one byte to each weight of a decoder layer's matrices, with a
+            scale for each of their rows.
+        num_ranks: How many devices share it.
     """
-    return sum(
-        weight.loaded_bytes(dtype, quantization, name) // (num_ranks if _is_sharded(name, weight, num_ranks) else 1)
-        for name, weight in weights.items()
+    layers = stored_layers(weights)
+    of_layers = {name for layer in layers for name in layer.tensor_names}
+    others = {name: weight for name, weight in weights.items() if name not in of_layers}
+    plain = _plain_dtype(others, dtype)
+    return sum(_layer_bytes(layer, plain, num_ranks) for layer in layers) + sum(
+        _loaded_bytes(name, weight, dtype, quantization) // (num_ranks if _is_sharded(name, weight, num_ranks) else 1)
+        for name, weight in others.items()
     )
+
+
+def _layer_bytes(layer: StoredLayer, plain: str, num_ranks: int) -> int:
+    """What a layer takes that is stored in a packed form: one that is unpacked is sharded like any other."""
+    return layer.loaded_bytes(BITS[plain]) // (1 if layer.stays_packed else num_ranks)
+
+
+def _plain_dtype(others: Mapping[str, Weight], dtype: str) -> str:
+    """The type that unpacked weights get: that of most of the plain ones, unless another is asked for."""
+    if dtype != "auto":
+        return DTYPES[dtype]
+    sizes: Counter[str] = Counter()
+    for weight in others.values():
+        if weight.dtype in DTYPES.values():
+            sizes[weight.dtype] += weight.size_bytes
+    return sizes.most_common(1)[0][0] if sizes else "BF16"
+
+
+def _loaded_bytes(name: str, weight: Weight, dtype: str, quantization: str) -> int:
+    """What a tensor takes once it is loaded.
+
+    The packed zeros of AWQ and GPTQ become numbers like their scales at load. Both are there twice where a kernel reads
+    GPTQ's 8 bits, which is not counted: 3 % more in groups of 128.
+    """
+    kind = DTYPES[dtype] if dtype != "auto" and weight.dtype in DTYPES.values() else weight.dtype
+    if name.endswith(".qzeros"):
+        return 0
+    if name.endswith(".scales"):  # with the zeros
+        return 2 * math.prod(weight.shape) * BITS[kind] // 8
+    if quantization == "int8" and len(weight.shape) == 2 and ".layers." in name:
+        return math.prod(weight.shape) + weight.shape[0] * BITS[kind] // 8
+    return math.prod(weight.shape) * BITS[kind] // 8
 
 
 def _is_sharded(name: str, weight: Weight, num_ranks: int) -> bool:
@@ -123,13 +106,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     """A checkpoint's config.json.
 
     Raises:
-        CheckpointError: It is no JSON object.
+        CheckpointError: It is no JSON object, or too large.
         OSError: It can't be read.
     """
     path = folder / "config.json"
+    if (size := path.stat().st_size) > _MAX_CONFIG_BYTES:
+        raise CheckpointError(f"{path} has {in_gb(size)}, which no config has")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON: {error}") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path} is no JSON object")
@@ -139,22 +124,3 @@ def read_config(folder: Path) -> dict[str, Any]:
 def in_gb(num_bytes: int) -> str:
     """A size for a person to read, in units of 10^9 bytes as disks and the hub use them."""
     return f"{num_bytes / 1e9:.2f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.2f} MB"
-
-
-def read_header(path: Path) -> dict[str, Weight]:
-    """The tensors of one file by name.
-
-    Raises:
-        CheckpointError: It is no safetensors, or is shorter or longer than its header says.
-        OSError: It can't be read.
-    """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
-            weights = {name: Weight(it.get_dtype(), tuple(it.get_shape())) for name, it in slices.items()}
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} is no whole safetensors file: {error}") from error
-    unknown = {weight.dtype for weight in weights.values()} - BITS.keys()
-    if unknown:
-        raise CheckpointError(f"{path} has weights of type {unknown.pop()}; expected one of {', '.join(BITS)}")
-    return weights

@@ -8,7 +8,8 @@ from pathlib import Path
 import psutil
 
 from service.checkpoints.adapters import loaded_adapters_bytes
-from service.checkpoints.memory import in_gb, read_weights, weights_bytes
+from service.checkpoints.headers import read_weights
+from service.checkpoints.memory import in_gb, weights_bytes
 from service.engine_protocol.engine_config import EngineConfig
 
 _CGROUP = Path("/sys/fs/cgroup")

@@ -1,12 +1,18 @@
 """How a checkpoint's weights are quantized, as its configuration files tell."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.checkpoints.compressed_tensors import block_size, read_blocks
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.headers import read_weights
+from service.checkpoints.stored_layers import stored_layers
+
+_log = logging.getLogger(__name__)
 
 QUANTO_MAP = "quanto_qmap.json"
 """The file in which optimum-quanto names the layers that it quantized, and to what."""
@@ -15,7 +21,18 @@ _BITS = {"awq": (4,), "gptq": (4, 8)}
 _AWQ_LAYOUTS = ("gemm", "exllama")
 """What AutoAWQ calls this one layout; "gemv", "gemv_fast" and "marlin" are others."""
 
+_BY_LAYER = ("bitsandbytes", "compressed-tensors", "fbgemm_fp8", "fp8")
+"""Methods whose layers each tell by their tensors how they are stored (`service.checkpoints.stored_layers`)."""
+
+READ = "plain, or awq, gptq, compressed-tensors, fp8, bitsandbytes or optimum-quanto's of 8 bits"
+"""The forms of weights that are read, for a refusal to name."""
+
+_OTHERS = f"take a checkpoint whose weights are {READ}"
+
 _GPTQ_LAYOUTS = ("gptq", "gptq_v2")
+_BITSANDBYTES_FLAGS = frozenset({"load_in_4bit", "load_in_8bit"})
+"""What configs of bitsandbytes had before there was a `quant_method`."""
+
 _OLD_FILES = {"awq": "quant_config.json", "gptq": "quantize_config.json"}
 """Where AutoAWQ and AutoGPTQ wrote their settings before config.json had a place for them."""
 
@@ -25,11 +42,12 @@ class Quantization:
     """How the weights of linear layers are stored.
 
     Attributes:
-        method: "awq", "gptq" or "int8".
-        bits: How many bits a weight has.
-        group_size: How many inputs of an output share scale and zero; -1 for all of them.
+        method: "awq", "gptq", "int8", or one of those whose layers differ: "bitsandbytes", "compressed-tensors", "fp8".
+        bits: How many bits a weight has; 0 where layers differ.
+        group_size: How many inputs of an output share scale and zero; -1 for all of them, 0 where layers differ.
         is_zero_less_one: Whether zeros are stored less one, as GPTQ's first format does.
         is_stored: Whether the checkpoint holds them so; otherwise they are quantized while it is loaded.
+        blocks: Of layers that differ, how many outputs and inputs may share a scale.
     """
 
     method: str
@@ -37,6 +55,12 @@ class Quantization:
     group_size: int
     is_zero_less_one: bool = False
     is_stored: bool = True
+    blocks: frozenset[tuple[int, int]] = frozenset()
+
+    @property
+    def is_by_layer(self) -> bool:
+        """Whether each layer's tensors tell how it is stored."""
+        return self.method in _BY_LAYER
 
 
 INT8_AT_LOAD = Quantization("int8", 8, -1, is_stored=False)
@@ -56,8 +80,9 @@ def read_quantization(checkpoint: Path, config: Mapping[str, Any] | None, wanted
     Raises:
         CheckpointError: The two contradict each other, or the weights are in a form that is not known here.
     """
-    settings = config or _old_settings(checkpoint)
-    stored = _read_stored(checkpoint, settings)
+    if config is not None and not isinstance(config, Mapping):
+        raise CheckpointError(f"the quantization_config of {checkpoint} is {type(config).__name__}; expected an object")
+    stored = _read_stored(checkpoint, config or _old_settings(checkpoint))
     if stored is None:
         if wanted in _BITS:
             raise CheckpointError(
@@ -68,7 +93,7 @@ def read_quantization(checkpoint: Path, config: Mapping[str, Any] | None, wanted
     if wanted not in ("", stored.method):
         raise CheckpointError(
             f"the catalog says that the weights are {wanted}, but those of {checkpoint} are {stored.method}: "
-            f'set quantization = "{stored.method}"'
+            + ("leave quantization out" if stored.is_by_layer else f'set quantization = "{stored.method}"')
         )
     return stored
 
@@ -90,17 +115,42 @@ def _read_stored(checkpoint: Path, settings: Mapping[str, Any]) -> Quantization 
         return _read_awq(settings)
     if method == "gptq":
         return _read_gptq(settings)
+    if method in _BY_LAYER or (method is None and _BITSANDBYTES_FLAGS & settings.keys()):
+        return _read_by_layer(checkpoint, method or "bitsandbytes", settings)
     if method is not None:
-        raise CheckpointError(f"weights quantized by {method} can't be loaded, only by awq, gptq and optimum-quanto")
+        raise CheckpointError(f"weights quantized by {method} can't be loaded: {_OTHERS}")
+    if {"group_size", "bits"} <= settings.keys():
+        raise CheckpointError(f"weights in the form of Apple's MLX can't be loaded: {_OTHERS}")
     return _read_quanto(checkpoint / QUANTO_MAP) if (checkpoint / QUANTO_MAP).is_file() else None
+
+
+def _read_by_layer(checkpoint: Path, method: str, settings: Mapping[str, Any]) -> Quantization | None:
+    """Of methods whose layers differ; None if the config tells of one and the weights are plain all the same.
+
+    Such are those that transformers saved after it had quantized for itself only, or that somebody unpacked.
+
+    Raises:
+        CheckpointError: They are in a form that can't be read.
+    """
+    blocks: frozenset[tuple[int, int]] = frozenset()
+    if method == "compressed-tensors":
+        blocks = read_blocks(settings)
+    elif method == "fp8" and settings.get("weight_block_size") is not None:
+        blocks = frozenset({block_size(settings["weight_block_size"], "weight_block_size")})
+    if not stored_layers(read_weights(checkpoint)):
+        _log.warning("the config of %s tells of %s, but its weights are plain, and served so", checkpoint, method)
+        return None
+    return Quantization(method, 0, 0, blocks=blocks)
 
 
 def _read_awq(settings: Mapping[str, Any]) -> Quantization:
     layout = str(settings.get("version", "gemm")).lower()
     if layout not in _AWQ_LAYOUTS:
-        raise CheckpointError(f"AWQ weights in the layout {layout!r} can't be loaded, only {_words(_AWQ_LAYOUTS)}")
+        raise CheckpointError(
+            f"AWQ weights in the layout {layout!r} can't be loaded, only {_words(_AWQ_LAYOUTS)}: {_OTHERS}"
+        )
     if settings.get("zero_point", True) is not True:
-        raise CheckpointError("AWQ weights without zero points can't be loaded")
+        raise CheckpointError(f"AWQ weights without zero points can't be loaded: {_OTHERS}")
     return Quantization("awq", _bits("awq", settings), _group_size(settings))
 
 
@@ -110,9 +160,11 @@ def _read_gptq(settings: Mapping[str, Any]) -> Quantization:
     if settings.get("is_marlin_format"):
         layout = "marlin"
     if layout not in _GPTQ_LAYOUTS:
-        raise CheckpointError(f"GPTQ weights in the layout {layout!r} can't be loaded, only {_words(_GPTQ_LAYOUTS)}")
+        raise CheckpointError(
+            f"GPTQ weights in the layout {layout!r} can't be loaded, only {_words(_GPTQ_LAYOUTS)}: {_OTHERS}"
+        )
     if settings.get("dynamic"):
-        raise CheckpointError("GPTQ weights with settings for single layers (dynamic) can't be loaded")
+        raise CheckpointError(f"GPTQ weights with settings for single layers (dynamic) can't be loaded: {_OTHERS}")
     return Quantization("gptq", _bits("gptq", settings), _group_size(settings), is_zero_less_one=layout == "gptq")
 
 
@@ -120,7 +172,7 @@ def _bits(method: str, settings: Mapping[str, Any]) -> int:
     bits = settings.get("bits", settings.get("w_bit"))
     if bits not in _BITS[method]:
         known = " and ".join(map(str, _BITS[method]))
-        raise CheckpointError(f"{method} weights of {bits} bits can't be loaded, only of {known}")
+        raise CheckpointError(f"{method} weights of {bits} bits can't be loaded, only of {known}: {_OTHERS}")
     return int(bits)
 
 

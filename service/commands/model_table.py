@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from service.catalog import CatalogModel
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.headers import read_weights, stored_bytes
 from service.checkpoints.locate import locate
-from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, stored_bytes, weights_bytes
+from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, weights_bytes
 from service.checkpoints.need import available_ram_bytes
 from service.devices import is_cuda
 from service.engine.families import FAMILIES

@@ -8,7 +8,8 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.catalog import Catalog, CatalogModel
 from service.checkpoints.checksum import check_file, recorded_hash
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.memory import read_config, read_weights
+from service.checkpoints.headers import read_weights
+from service.checkpoints.memory import read_config
 from service.config import ServiceConfig
 from service.generation import TextGenerator
 from service.metrics import Metrics

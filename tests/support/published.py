@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from service.checkpoints.memory import Weight
+from service.checkpoints.headers import Weight
 
 _LLAMA_2: dict[str, Any] = {
     "model_type": "llama",

@@ -14,8 +14,9 @@ from service.checkpoints.quantization import Quantization, read_quantization
 from service.engine.sharding.layers import Ranks
 from service.engine.sharding.shard import shard_model
 from service.engine.weights.int8 import RENAMED, can_quantize
-from service.engine.weights.packed_loading import PackedConfig, unpack_layers
+from service.engine.weights.packed_loading import PackedConfig, unpack_layers, unpack_plain_layers
 from service.engine.weights.placing import conversion_shown, place
+from service.engine.weights.stored_weights import RENAMED_PARTS
 from service.engine_protocol.acceleration import Acceleration
 
 
@@ -52,6 +53,7 @@ def load_model(
         raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: {error}") from error
     _check_weights(model, found)
     if ranks is not None:
+        unpack_plain_layers(model)
         shard_model(model, ranks)
     place(model, device)
     unpack_layers(model, accelerations)
@@ -73,12 +75,19 @@ def read_model_config(checkpoint: Path) -> Any:
     return AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
 
 
+def config_of_weights(config: Any) -> Any:
+    """What a checkpoint's config says of how its weights are quantized, under either name that it has; may be None."""
+    return getattr(config, "quantization_config", None) or getattr(config, "compression_config", None)
+
+
 def _load(checkpoint: Path, dtype: str, wanted: str) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model, and what was found of its weights."""
     config = read_model_config(checkpoint)
     if config.is_encoder_decoder:
         raise CheckpointError(f"models of type {config.model_type} have an encoder, and only decoders are served")
-    quantization = read_quantization(checkpoint, getattr(config, "quantization_config", None), wanted)
+    quantization = read_quantization(checkpoint, config_of_weights(config), wanted)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config  # transformers would load by it
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         checkpoint,
         config=config,
@@ -107,6 +116,8 @@ def _quantized(config: Any, quantization: Quantization | None) -> dict[str, Any]
         return {"quantization_config": PackedConfig(quantization)}
     # It takes packed weights for such only if the config says so, and the config only in this form.
     config.quantization_config = {"quant_method": PackedConfig.quant_method, "quantization": quantization}
+    if quantization.is_by_layer:
+        return {"key_mapping": RENAMED_PARTS}
     return {"key_mapping": RENAMED} if quantization.method == "int8" else {}
 
 

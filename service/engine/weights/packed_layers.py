@@ -52,10 +52,10 @@ class AwqWeights(nn.Module):
         self.register_buffer("qzeros", torch.empty((groups, outputs // 8), dtype=torch.int32))
         self.register_buffer("scales", torch.empty((groups, outputs), dtype=torch.float32))
 
-    def to_linear(self, dtype: torch.dtype, make: MakeLinear) -> PackedLinear:
+    def to_linear(self, dtype: torch.dtype, make: Callable[[int], MakeLinear]) -> PackedLinear:
         """The layer that computes with these weights, in memory of its own."""
-        codes, zeros = (_unpacked_columns(words, 4, _AWQ_PLACES) for words in (self.qweight, self.qzeros))
-        return make(GroupedWeights(codes.t().contiguous(), self.scales.t(), zeros.t(), 4, self.bias), dtype)
+        codes, zeros = (unpacked_columns(words, 4, _AWQ_PLACES) for words in (self.qweight, self.qzeros))
+        return make(self.bits)(GroupedWeights(codes.t().contiguous(), self.scales.t(), zeros.t(), 4, self.bias), dtype)
 
 
 class GptqWeights(nn.Module):
@@ -89,7 +89,7 @@ class GptqWeights(nn.Module):
         self.register_buffer("scales", torch.empty((groups, outputs), dtype=torch.float32))
         self.register_buffer("g_idx", torch.empty((inputs,), dtype=torch.int32))
 
-    def to_linear(self, dtype: torch.dtype, make: MakeLinear) -> PackedLinear:
+    def to_linear(self, dtype: torch.dtype, make: Callable[[int], MakeLinear]) -> PackedLinear:
         """The layer that computes with these weights, in memory of its own.
 
         Raises:
@@ -98,24 +98,32 @@ class GptqWeights(nn.Module):
         places = tuple(range(32 // self.bits))
         # As gptqmodel does it: the one is added to the word, so that a zero of 0, stored with a borrow, comes back.
         words = self.qzeros + _ONES[self.bits] if self._is_zero_less_one else self.qzeros
-        codes = _unpacked_columns(self.qweight.t(), self.bits, places)
-        zeros = _unpacked_columns(words, self.bits, places).t()
-        order = self._order()
+        codes = unpacked_columns(self.qweight.t(), self.bits, places)
+        zeros = unpacked_columns(words, self.bits, places).t()
+        order = group_order(self.g_idx, self.scales.shape[0])
         if order is not None:
             codes = codes.index_select(1, order)
-        return make(GroupedWeights(codes, self.scales.t(), zeros, self.bits, self.bias, order), dtype)
+        return make(self.bits)(GroupedWeights(codes, self.scales.t(), zeros, self.bits, self.bias, order), dtype)
 
-    def _order(self) -> torch.Tensor | None:
-        """The inputs sorted by group; None if they are so already."""
-        groups = self.g_idx.long()
-        num_groups, size = self.scales.shape[0], groups.shape[0] // self.scales.shape[0]
-        in_order = torch.arange(num_groups, device=groups.device).repeat_interleave(size)
-        if torch.equal(groups, in_order):
-            return None
-        order = torch.argsort(groups, stable=True)
-        if not torch.equal(groups[order], in_order):
-            raise CheckpointError(f"the g_idx of a GPTQ layer does not put {size} inputs into each group")
-        return order
+
+def group_order(g_idx: torch.Tensor, num_groups: int) -> torch.Tensor | None:
+    """The inputs sorted by group; None if they are so already.
+
+    Args:
+        g_idx: Each input's group, [inputs].
+        num_groups: How many there are.
+
+    Raises:
+        CheckpointError: Groups are of different sizes.
+    """
+    groups, size = g_idx.long(), g_idx.shape[0] // num_groups
+    in_order = torch.arange(num_groups, device=groups.device).repeat_interleave(size)
+    if torch.equal(groups, in_order):
+        return None
+    order = torch.argsort(groups, stable=True)
+    if not torch.equal(groups[order], in_order):
+        raise CheckpointError(f"the g_idx of a layer does not put {size} inputs into each group")
+    return order
 
 
 def _sizes(linear: nn.Linear, quantization: Quantization) -> tuple[int, int, int]:
@@ -133,7 +141,7 @@ def _sizes(linear: nn.Linear, quantization: Quantization) -> tuple[int, int, int
     return inputs, outputs, inputs // size
 
 
-def _unpacked_columns(words: torch.Tensor, bits: int, places: tuple[int, ...]) -> torch.Tensor:
+def unpacked_columns(words: torch.Tensor, bits: int, places: tuple[int, ...]) -> torch.Tensor:
     """int32 [rows, words] to uint8 [rows, columns].
 
     Args:

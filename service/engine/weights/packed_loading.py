@@ -5,11 +5,11 @@ shapes into a model that has no memory yet, so that the weights come straight fr
 """
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Mapping, Set
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import nn
 from transformers import PreTrainedModel
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
@@ -17,15 +17,19 @@ from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.headers import Weight, read_headers
 from service.checkpoints.quantization import Quantization
+from service.checkpoints.stored_layers import stored_layers
 from service.engine.linears.kernel_trials import use_kernels
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import make_grouped_linear
 from service.engine.weights.int8 import STORED_NAMES, STORED_ONES, QuantizeAtLoad, layers_to_quantize
-from service.engine.weights.packed_layers import AwqWeights, GptqWeights
+from service.engine.weights.packed_layers import AwqWeights, GptqWeights, MakeLinear
+from service.engine.weights.stored_weights import UNUSED_PARTS, StoredWeights
 from service.engine_protocol.acceleration import Acceleration
 
 _NAME = "runstream"
+_PLACES = (AwqWeights, GptqWeights, StoredWeights)
 _PACKED_NAME = {"awq": ".qweight", "gptq": ".qweight", "int8": STORED_NAMES["weight"]}
 
 
@@ -55,22 +59,15 @@ class PackedLoader(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> None:
         quantization = self.quantization_config.quantization
-        stored = _tensor_names(kwargs["checkpoint_files"])
-        names = layers_to_quantize(model)
-        if quantization.is_stored:
-            ending = _PACKED_NAME[quantization.method]
-            names = sorted(name.removesuffix(ending) for name in stored if name.endswith(ending))
+        stored = read_headers(map(Path, kwargs["checkpoint_files"]))
         with torch.device("meta"):
-            for name in names:
-                linear = _linear(model, name)
-                if quantization.method != "int8" and linear.bias is None and f"{name}.bias" in stored:
-                    # AutoGPTQ gives every layer one, of zeros where the class has none.
-                    linear.bias = nn.Parameter(linear.weight.new_empty(linear.out_features), requires_grad=False)
-                model.set_submodule(name, _place(linear, quantization))
-        if quantization.method == "int8":
-            # So do classes of transformers what is not for them. If that ended, `load_model` would refuse these names.
-            ignored = model._keys_to_ignore_on_load_unexpected or ()
-            model._keys_to_ignore_on_load_unexpected = {*ignored, *(rf"{re.escape(name)}$" for name in STORED_ONES)}
+            if quantization.is_by_layer:
+                names = _place_each(model, stored, quantization)
+            else:
+                names = _place_all(model, stored, quantization)
+        # So do classes of transformers what is not for them. If that ended, `load_model` would refuse these names.
+        ignored = model._keys_to_ignore_on_load_unexpected or ()
+        model._keys_to_ignore_on_load_unexpected = {*ignored, *_unused_names(quantization)}
         self._shapes = {name: _shapes(model.get_submodule(name)) for name in names}
 
     def _process_model_after_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> PreTrainedModel:
@@ -96,8 +93,18 @@ class PackedLoader(HfQuantizer):
         return False
 
 
+def unpack_plain_layers(model: PreTrainedModel) -> None:
+    """Exchanges the tensors of those layers that become plain ones, one by one, where they are.
+
+    Raises:
+        CheckpointError: A layer can't be used.
+    """
+    for name in [name for name, it in model.named_modules() if isinstance(it, StoredWeights) and not it.stays_packed]:
+        _exchange(model, name, has_kernels=False)
+
+
 def unpack_layers(model: PreTrainedModel, accelerations: Set[Acceleration] = frozenset()) -> None:
-    """Exchanges the tensors of AWQ and GPTQ layers for layers that compute, one by one, on the model's device.
+    """Exchanges the tensors of packed layers for layers that compute, one by one, on the model's device.
 
     Args:
         model: The model, whose layers are exchanged.
@@ -108,31 +115,65 @@ def unpack_layers(model: PreTrainedModel, accelerations: Set[Acceleration] = fro
     """
     has_kernels = Acceleration.LINEARS in accelerations
     # By name, so that nothing holds a layer's tensors once it is exchanged.
-    for name in [name for name, module in model.named_modules() if isinstance(module, AwqWeights | GptqWeights)]:
-        packed: Any = model.get_submodule(name)
-        if packed.bias is not None and not packed.bias.any():
-            packed.register_parameter("bias", None)
-        make = GroupedLinear if has_kernels and packed.bits == 4 else make_grouped_linear
-        try:
-            model.set_submodule(name, packed.to_linear(model.dtype, make))
-        except CheckpointError as error:
-            raise CheckpointError(f"{name}: {error}") from error
+    for name in [name for name, module in model.named_modules() if isinstance(module, _PLACES)]:
+        _exchange(model, name, has_kernels)
     if has_kernels:
         use_kernels(model)
 
 
-def _tensor_names(files: Iterable[str]) -> set[str]:
-    names: set[str] = set()
-    for file in files:
-        with safe_open(file, framework="pt") as tensors:
-            names.update(tensors.keys())
+def _exchange(model: PreTrainedModel, name: str, has_kernels: bool) -> None:
+    packed: Any = model.get_submodule(name)
+    if packed.bias is not None and not packed.bias.any():
+        packed.register_parameter("bias", None)
+
+    def make(bits: int) -> MakeLinear:
+        return GroupedLinear if has_kernels and bits == 4 else make_grouped_linear
+
+    try:
+        model.set_submodule(name, packed.to_linear(model.dtype, make))
+    except CheckpointError as error:
+        raise CheckpointError(f"{name}: {error}") from error
+
+
+def _place_all(model: PreTrainedModel, stored: Collection[str], quantization: Quantization) -> list[str]:
+    """Puts places into a model whose layers are packed alike; the names of these layers."""
+    names = layers_to_quantize(model)
+    if quantization.is_stored:
+        ending = _PACKED_NAME[quantization.method]
+        names = sorted(name.removesuffix(ending) for name in stored if name.endswith(ending))
+    for name in names:
+        linear = _linear(model, name, stored if quantization.method != "int8" else ())
+        model.set_submodule(name, _place(linear, quantization))
     return names
 
 
-def _linear(model: PreTrainedModel, name: str) -> nn.Linear:
+def _place_each(model: PreTrainedModel, stored: Mapping[str, Weight], quantization: Quantization) -> list[str]:
+    """Puts places into a model whose layers tell by their tensors how they are packed; the names of these layers."""
+    layers = stored_layers(stored)
+    for layer in layers:
+        try:
+            place = StoredWeights(_linear(model, layer.name, stored), layer, quantization.blocks)
+        except CheckpointError as error:
+            raise CheckpointError(f"{layer.name}: {error}") from error
+        model.set_submodule(layer.name, place)
+    return [layer.name for layer in layers]
+
+
+def _unused_names(quantization: Quantization) -> list[str]:
+    """Patterns of the tensors that are stored beside weights and are not read."""
+    if quantization.is_by_layer:
+        return list(UNUSED_PARTS)
+    return [rf"{re.escape(name)}$" for name in STORED_ONES] if quantization.method == "int8" else []
+
+
+def _linear(model: PreTrainedModel, name: str, stored: Collection[str]) -> nn.Linear:
+    """A layer of a model's, with a bias if one of the stored tensors is it."""
     module = dict(model.named_modules()).get(name)
     if not isinstance(module, nn.Linear):
         raise CheckpointError(f"quantized weights would not be used: {model.config.model_type} has no linear {name}")
+    if module.bias is None and f"{name}.bias" in stored:
+        # AutoGPTQ gives every layer one, of zeros where the class has none.
+        module.bias = nn.Parameter(module.weight.new_empty(module.out_features), requires_grad=False)
     return module
 
 

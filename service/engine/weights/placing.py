@@ -10,7 +10,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from service.checkpoints.memory import read_weights
+from service.checkpoints.headers import read_weights
 from service.engine.device import is_cpu
 from service.engine.progress import tell_progress
 

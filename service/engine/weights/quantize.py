@@ -17,10 +17,11 @@ from transformers import AutoModelForCausalLM
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.files import WEIGHTS, WEIGHTS_INDEX, weight_files
-from service.checkpoints.memory import in_gb, read_weights, weights_bytes
+from service.checkpoints.headers import read_weights
+from service.checkpoints.memory import in_gb, weights_bytes
 from service.checkpoints.quantization import QUANTO_MAP, int8_folder, read_quantization
 from service.engine.weights.int8 import STORED_NAMES, STORED_ONES, layers_to_quantize, quantize_matrix
-from service.engine.weights.load import read_model_config
+from service.engine.weights.load import config_of_weights, read_model_config
 
 _OTHER_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "LICENSE*")
 
@@ -105,7 +106,7 @@ def _write(source: Path, files: list[Path], target: Path, names: list[str], repo
 
 def _layers(source: Path) -> list[str]:
     config = read_model_config(source)
-    stored = read_quantization(source, getattr(config, "quantization_config", None), "")
+    stored = read_quantization(source, config_of_weights(config), "")
     if stored is not None:
         raise CheckpointError(f"the weights of {source} are {stored.method} already: name a checkpoint of plain ones")
     with torch.device("meta"):

@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from service.catalog import load_catalog
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, read_weights, stored_bytes, weights_bytes
+from service.checkpoints.headers import read_weights, stored_bytes
+from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, weights_bytes
 from service.engine.weights.load import load_model
 from tests.support.checkpoints import save_tiny_model, tiny_model
 from tests.support.published import CONFIGS, published_weights

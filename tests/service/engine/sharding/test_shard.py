@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from service.checkpoints.memory import read_weights, weights_bytes
+from service.checkpoints.headers import read_weights
+from service.checkpoints.memory import weights_bytes
 from service.engine.errors import UnsupportedModelError
 from service.engine.families import FAMILIES
 from service.engine.sharding.layers import Ranks

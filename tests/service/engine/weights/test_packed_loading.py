@@ -131,7 +131,11 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (GPTQ_CONFIG, {"checkpoint_format": "marlin"}, "GPTQ weights in the layout 'marlin' can't be loaded"),
     (GPTQ_CONFIG, {"is_marlin_format": True}, "GPTQ weights in the layout 'marlin' can't be loaded"),
     (GPTQ_CONFIG, {"dynamic": {"lm_head": {"bits": 8}}}, "settings for single layers"),
-    (GPTQ_CONFIG, {"quant_method": "hqq"}, "weights quantized by hqq can't be loaded, only by awq, gptq"),
+    (
+        GPTQ_CONFIG,
+        {"quant_method": "hqq"},
+        "weights quantized by hqq can't be loaded: take a checkpoint whose weights are plain",
+    ),
 ]
 
 

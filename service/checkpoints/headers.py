@@ -1,0 +1,79 @@
+"""The tensors of a checkpoint, as the headers of its safetensors tell; nothing of the weights is read for it."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.files import weight_files
+
+BITS = {
+    **dict.fromkeys(("F64", "I64", "U64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "I8", "U8", "BOOL"), 8),
+}
+"""The bits of one element, by the name that safetensors has for its type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One tensor of a checkpoint.
+
+    Attributes:
+        dtype: Its type, one of `BITS`.
+        shape: Its shape.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes as it is."""
+        return math.prod(self.shape) * BITS[self.dtype] // 8
+
+
+def read_weights(folder: Path) -> dict[str, Weight]:
+    """The tensors of a checkpoint's folder by name, from the files' headers.
+
+    Raises:
+        CheckpointError: A file is no safetensors, or is shorter or longer than its header says.
+        OSError: A file can't be read.
+    """
+    return read_headers(weight_files(folder))
+
+
+def read_headers(paths: Iterable[Path]) -> dict[str, Weight]:
+    """The same of some files."""
+    weights: dict[str, Weight] = {}
+    for path in paths:
+        weights |= read_header(path)
+    return weights
+
+
+def stored_bytes(weights: Mapping[str, Weight]) -> int:
+    """What a checkpoint's weights take on the disk."""
+    return sum(weight.size_bytes for weight in weights.values())
+
+
+def read_header(path: Path) -> dict[str, Weight]:
+    """The tensors of one file by name.
+
+    Raises:
+        CheckpointError: It is no safetensors, or is shorter or longer than its header says.
+        OSError: It can't be read.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no dict
+            weights = {name: Weight(it.get_dtype(), tuple(it.get_shape())) for name, it in slices.items()}
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is no whole safetensors file: {error}") from error
+    unknown = {weight.dtype for weight in weights.values()} - BITS.keys()
+    if unknown:
+        raise CheckpointError(f"{path} has weights of type {unknown.pop()}; expected one of {', '.join(BITS)}")
+    return weights
