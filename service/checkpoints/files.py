@@ -6,12 +6,15 @@ from collections.abc import Collection
 from pathlib import Path
 
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.foreign_files import refuse_foreign
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = f"{WEIGHTS}.index.json"
 
+_MAX_INDEX_BYTES = 64 << 20
+"""The largest list of shards that is read; one of 400 billion weights has 120 KB, one of many experts some MB."""
+
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
-_PICKLE = re.compile(r"[^/]+\.(bin|pt|pth|ckpt)")
 _TOKENIZER = re.compile(r"tokenizer\.model|chat_template\.jinja|merges\.txt")
 _OTHER_FORMS = re.compile(r"(params|tekken)\.json|.*\.index\.json")
 
@@ -26,6 +29,7 @@ def needed_files(names: Collection[str]) -> list[str]:
         CheckpointError: It has no config, no tokenizer, or no weights in safetensors.
     """
     if "config.json" not in names:
+        refuse_foreign(names)
         raise CheckpointError("it has no config.json, so it is no checkpoint of transformers")
     if "tokenizer.json" not in names:
         raise CheckpointError("it has no tokenizer.json, the one form of a tokenizer that is read")
@@ -37,14 +41,15 @@ def missing_files(folder: Path) -> list[str]:
     """What a folder lacks to be a checkpoint; nothing if it is one.
 
     Raises:
-        CheckpointError: Its weights are pickles, or the list of its shards can't be read.
+        CheckpointError: Its weights are in another form, or the list of its shards can't be read.
     """
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     if "config.json" not in names:
+        refuse_foreign(names)
         return ["config.json"]
     if files := weight_files(folder):
         return [path.name for path in files if path.name not in names]
-    _refuse_pickles(names)
+    refuse_foreign(names)
     return [WEIGHTS]
 
 
@@ -66,21 +71,19 @@ def _weights(names: Collection[str]) -> list[str]:
     shards = [name for name in names if _SHARD.fullmatch(name)]
     if shards and WEIGHTS_INDEX in names:
         return [WEIGHTS_INDEX, *shards]
-    _refuse_pickles(names)
+    refuse_foreign(names)
     raise CheckpointError(f"it has neither {WEIGHTS} nor {WEIGHTS_INDEX} with its shards")
-
-
-def _refuse_pickles(names: Collection[str]) -> None:
-    pickles = sorted(filter(_PICKLE.fullmatch, names))
-    if pickles:
-        raise CheckpointError(
-            f"its weights are only there as pickles ({pickles[0]}), which can run code when they are read; "
-            "only safetensors are: choose a revision that has them, or convert them where you trust the source"
-        )
 
 
 def _shards(index: Path) -> list[str]:
     try:
-        return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if index.stat().st_size > _MAX_INDEX_BYTES:
+            raise CheckpointError(f"{index} is larger than {_MAX_INDEX_BYTES >> 20} MiB, which no list of shards is")
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        if outside := [name for name in names if not name or Path(name).name != name]:
+            raise CheckpointError(f"{index} names {outside[0]!r}, which is no file beside it")
+    except (OSError, KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{index} can't be read: {error!r}") from error
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{index} is not text") from error
+    return names

@@ -1,19 +1,19 @@
 """A checkpoint's weights, as one of transformers' model classes on a device."""
 
 from collections.abc import Set
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.memory import read_config
+from service.checkpoints.headers import read_weights
 from service.checkpoints.quantization import Quantization, read_quantization
 from service.engine.sharding.layers import Ranks
 from service.engine.sharding.shard import shard_model
 from service.engine.weights.int8 import RENAMED, can_quantize
+from service.engine.weights.model_config import check_sizes, config_of_weights, read_model_config
 from service.engine.weights.packed_loading import PackedConfig, unpack_layers, unpack_plain_layers
 from service.engine.weights.placing import conversion_shown, place
 from service.engine.weights.stored_weights import RENAMED_PARTS
@@ -49,8 +49,8 @@ def load_model(
         with conversion_shown(checkpoint):
             model, found = _load(checkpoint, dtype, quantization)
     except KeyError as error:
-        # How transformers tells that it does not know a rope type or an activation, or misses one's parameters.
-        raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: {error}") from error
+        # How transformers tells that it misses a parameter of a rope type.
+        raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: it does not tell {error}") from error
     _check_weights(model, found)
     if ranks is not None:
         unpack_plain_layers(model)
@@ -61,28 +61,10 @@ def load_model(
     return model
 
 
-def read_model_config(checkpoint: Path) -> Any:
-    """A checkpoint's config as transformers' class for it, without which nothing here can use the checkpoint.
-
-    Raises:
-        CheckpointError: transformers has no such class of its own, or the config is no JSON object.
-        OSError: There is no config.
-    """
-    config = read_config(checkpoint)
-    if (kind := config.get("model_type")) not in CONFIG_MAPPING:
-        brought = ", and the code that the checkpoint brings along is never run" if "auto_map" in config else ""
-        raise CheckpointError(f"transformers {version('transformers')} has no model type {kind!r}{brought}")
-    return AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
-
-
-def config_of_weights(config: Any) -> Any:
-    """What a checkpoint's config says of how its weights are quantized, under either name that it has; may be None."""
-    return getattr(config, "quantization_config", None) or getattr(config, "compression_config", None)
-
-
 def _load(checkpoint: Path, dtype: str, wanted: str) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model, and what was found of its weights."""
     config = read_model_config(checkpoint)
+    check_sizes(config, read_weights(checkpoint))
     if config.is_encoder_decoder:
         raise CheckpointError(f"models of type {config.model_type} have an encoder, and only decoders are served")
     quantization = read_quantization(checkpoint, config_of_weights(config), wanted)

@@ -21,7 +21,7 @@ from service.checkpoints.headers import read_weights
 from service.checkpoints.memory import in_gb, weights_bytes
 from service.checkpoints.quantization import QUANTO_MAP, int8_folder, read_quantization
 from service.engine.weights.int8 import STORED_NAMES, STORED_ONES, layers_to_quantize, quantize_matrix
-from service.engine.weights.load import config_of_weights, read_model_config
+from service.engine.weights.model_config import config_of_weights, read_model_config
 
 _OTHER_FILES = ("*.json", "*.jinja", "*.model", "*.txt", "LICENSE*")
 

@@ -33,7 +33,11 @@ def test_one_file_with_all_weights_goes_before_shards() -> None:
         (["model.safetensors"], "no config.json"),
         (["config.json", "model.safetensors", "tokenizer.model"], "no tokenizer.json, the one form"),
         (["config.json", "tokenizer.json", "pytorch_model.bin"], "only there as pickles"),
-        (["config.json", "tokenizer.json", "consolidated.safetensors"], "neither model.safetensors nor"),
+        (
+            ["config.json", "tokenizer.json", "consolidated.safetensors"],
+            r"own code \(consolidated\.safetensors\)",
+        ),
+        (["config.json", "tokenizer.json"], "neither model.safetensors nor"),
         (["config.json", "tokenizer.json", *SHARDS], "neither model.safetensors nor"),
     ],
 )
@@ -52,8 +56,10 @@ def test_a_folder_lacks_the_shards_that_its_index_names(tmp_path: Path) -> None:
 def test_weights_of_another_name_are_not_read(tmp_path: Path) -> None:
     """Mistral's repositories have them all once more, as consolidated.safetensors."""
     (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "consolidated.safetensors").write_bytes(b"")
     assert missing_files(tmp_path) == ["model.safetensors"]
+    (tmp_path / "consolidated.safetensors").write_bytes(b"")
+    with pytest.raises(CheckpointError, match="laid out for Mistral's or Meta's own code"):
+        missing_files(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"")
     assert (missing_files(tmp_path), weight_files(tmp_path)) == ([], [tmp_path / "model.safetensors"])
 
@@ -64,6 +70,40 @@ def test_an_index_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / INDEX).write_text("[]")
     with pytest.raises(CheckpointError, match=r"index\.json can't be read"):
         missing_files(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../model.safetensors", "/etc/passwd", "a/b.safetensors", ""])
+def test_a_list_of_shards_names_only_files_beside_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / INDEX).write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(CheckpointError, match="which is no file beside it"):
+        missing_files(tmp_path)
+
+
+FOREIGN = [
+    (["adapter_config.json", "adapter_model.safetensors"], "it is a LoRA adapter .* name its base model as the"),
+    (["params.json", "consolidated.00.pth", "tokenizer.model"], r"own code \(consolidated\.00\.pth\)"),
+    (["params.json", "consolidated.safetensors", "tekken.json"], "convert them with python -m transformers.models"),
+    (["config.json", "pytorch_model.bin"], r"pickles \(pytorch_model.bin\), which can run code"),
+    (["config.json", "tf_model.h5"], r"TensorFlow's \(tf_model\.h5\): take a repository that has them as model\.safe"),
+    (["config.json", "flax_model.msgpack"], "Flax's"),
+    (["config.json", "model.onnx"], "an ONNX graph"),
+    (["config.json", "openvino_model.xml"], "OpenVINO's"),
+    (["config.json", "rank0.engine"], "an engine of TensorRT-LLM"),
+    (["config.json", "weights.npz"], "MLX or NumPy"),
+    (["llama-2-7b.ggmlv3.q4_0.bin"], "of a form before GGUF"),
+    (["model_index.json"], "diffusers"),
+]
+
+
+@pytest.mark.parametrize(("names", "reason"), FOREIGN, ids=lambda value: str(value)[:40])
+def test_weights_of_others_are_refused_by_their_form(tmp_path: Path, names: list[str], reason: str) -> None:
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(CheckpointError, match=reason):
+        missing_files(tmp_path)
+    with pytest.raises(CheckpointError, match=reason):
+        needed_files([*names, "tokenizer.json"])
 
 
 def test_a_folder_that_is_not_there_lacks_its_config(tmp_path: Path) -> None:

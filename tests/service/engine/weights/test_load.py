@@ -139,7 +139,7 @@ def test_weights_that_do_not_fit_the_config_are_refused(
 
 
 WRONG_ROPES = [
-    ({"rope_type": "ntk", "rope_theta": 1e4}, "ntk"),
+    ({"rope_type": "wizard", "rope_theta": 1e4}, "the rope type 'wizard', which transformers .* it knows default, dyn"),
     ({"rope_type": "llama3", "rope_theta": 1e4}, "low_freq_factor"),
 ]
 
@@ -151,6 +151,31 @@ def test_rope_that_transformers_does_not_know_is_refused(
     model.save_pretrained(tmp_path)
     edit_config(tmp_path, rope_parameters=rope)
     with pytest.raises(CheckpointError, match=f"config.json can't be used: .*{reason}"):
+        load(tmp_path)
+
+
+def test_an_activation_that_transformers_does_not_know_is_refused(tmp_path: Path, model: PreTrainedModel) -> None:
+    model.save_pretrained(tmp_path)
+    edit_config(tmp_path, hidden_act="spell")
+    with pytest.raises(CheckpointError, match=r"the activation 'spell', which transformers .* does not know"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["vocab_size", "intermediate_size", "num_hidden_layers"])
+def test_a_config_that_tells_of_more_than_the_weights_takes_no_memory(
+    tmp_path: Path, model: PreTrainedModel, name: str
+) -> None:
+    model.save_pretrained(tmp_path)
+    edit_config(tmp_path, **{name: 1 << 40})
+    with pytest.raises(CheckpointError, match=f"its config has {name} {1 << 40}, and its weights are fewer than that"):
+        load(tmp_path)
+
+
+def test_a_config_larger_than_any_is_not_read(tmp_path: Path, model: PreTrainedModel) -> None:
+    model.save_pretrained(tmp_path)
+    with (tmp_path / "config.json").open("r+b") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(CheckpointError, match=r"config\.json has 1\.07 GB, which no config has"):
         load(tmp_path)
 
 
