@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from aiohttp import web
+from runstream.v1 import models_pb2
 
 from accounts.known_tokens import Tokens
 from bridge import health
@@ -21,6 +22,9 @@ from bridge.middleware.errors import add_request_id, answer_errors, name_server,
 from bridge.middleware.origin import add_cors_headers, check_origin
 from bridge.middleware.traces import TRACING, trace
 from bridge.openai.routes import add_routes as add_openai_routes
+from bridge.openai.run_shapes.chat import CHAT_SHAPE
+from bridge.openai.run_shapes.completion import COMPLETION_SHAPE
+from bridge.openai.run_shapes.responses import RESPONSES_SHAPE
 from bridge.openapi import page as openapi
 from bridge.playground.routes import add_routes as add_playground_routes
 from bridge.playground.service_status import watch_service
@@ -31,6 +35,10 @@ from bridge.upstream.rate_limits import USED_UP, UsedUp
 from bridge.upstream.room import ROOM, Room
 from bridge.workers_ai import binding, model_search, token_check
 from bridge.workers_ai.run import run
+from bridge.workers_ai.shapes.decision import DECISION_SHAPE
+from bridge.workers_ai.shapes.guard import GUARD_SHAPE
+from bridge.workers_ai.shapes.native import NATIVE_SHAPE
+from bridge.workers_ai.shapes.shape import SHAPES
 from tracing.opening import open_tracing
 
 # Of clients that set the sampled flag. Others are traced as the sampler says.
@@ -50,6 +58,14 @@ def build_app(config: Config, tokens: Tokens | None, group: WorkerGroup | None =
     app[METRICS], app[DRAIN] = Metrics(group), Drain(config.shutdown_grace_s)
     app[RECENT_REQUESTS], app[LARGE] = RecentRequests(), asyncio.Lock()
     app[ROOM], app[USED_UP] = Room(), UsedUp()
+    app[SHAPES] = {
+        models_pb2.ANSWER_SHAPE_NATIVE: NATIVE_SHAPE,
+        models_pb2.ANSWER_SHAPE_COMPLETION: COMPLETION_SHAPE,
+        models_pb2.ANSWER_SHAPE_CHAT: CHAT_SHAPE,
+        models_pb2.ANSWER_SHAPE_RESPONSES: RESPONSES_SHAPE,
+        models_pb2.ANSWER_SHAPE_GUARD: GUARD_SHAPE,
+        models_pb2.ANSWER_SHAPE_DECISION: DECISION_SHAPE,
+    }
     app.cleanup_ctx.extend([_send_traces, _connect, watch_service, watch_event_loop])
     if group:
         app[WORKER_GROUP] = group

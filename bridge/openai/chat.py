@@ -38,7 +38,7 @@ async def chat_completions(http_request: web.Request) -> web.StreamResponse:
         return await answer_streamed(http_request, model_id, parts, ChatStream(openai_input).events)
     answers = await generate_choices(http_request, openai_input)
     headers = stand_in_headers(model_id, answers[0].served_model)
-    return json_response(_completion(openai_input, answers), headers=headers)
+    return json_response(completion(openai_input, answers), headers=headers)
 
 
 @unknown_model_first
@@ -47,9 +47,10 @@ async def _read(http_request: web.Request) -> OpenAiInput:
     return await in_thread_if_long(len(body), parse_chat, body, http_request[ACCESS])
 
 
-def _completion(openai_input: OpenAiInput, answers: list[pb.RunResponse]) -> dict[str, Any]:
+def completion(openai_input: OpenAiInput, answers: list[pb.RunResponse]) -> dict[str, Any]:
+    """A whole answer, a `chat.completion`."""
     identity = Identity()
-    completion = {
+    written = {
         "id": identity.id,
         "object": "chat.completion",
         "created": identity.created,
@@ -58,8 +59,8 @@ def _completion(openai_input: OpenAiInput, answers: list[pb.RunResponse]) -> dic
         "usage": usage(answer.usage for answer in answers),
     }
     if openai_input.has_prompt_logprobs:
-        completion["prompt_logprobs"] = prompt_logprobs(answers[0].prompt_logprobs)
-    return completion
+        written["prompt_logprobs"] = prompt_logprobs(answers[0].prompt_logprobs)
+    return written
 
 
 def _choice(index: int, openai_input: OpenAiInput, answer: pb.RunResponse) -> dict[str, Any]:

@@ -26,16 +26,24 @@ def parse_chat(body: bytes, access: Access) -> OpenAiInput:
     """
     value = parse_json(body)
     access.model_id = model_id_of(value)
-    return _to_input(check_chat(value))
+    return to_chat_input(check_chat(value))
 
 
-def _to_input(fields: dict[str, Any]) -> OpenAiInput:
-    messages = [_message(f"/messages/{index}", message) for index, message in enumerate(fields["messages"])]
-    check_media(fields["messages"])
+def to_chat_input(fields: dict[str, Any]) -> OpenAiInput:
+    """Reads a checked body.
+
+    Raises:
+        AiError: It asks for what this surface does not have.
+    """
+    messages = [_message(f"/messages/{index}", message) for index, message in enumerate(fields.get("messages", ()))]
+    check_media(fields.get("messages", ()))
     spelling = {"/max_tokens": "/max_completion_tokens"} if "max_completion_tokens" in fields else {}
     fields = _with_max_tokens(fields)
     request, spelled = to_request(fields["model"], fields, _response_format(fields))
-    request.conversation.CopyFrom(to_conversation(messages, fields))
+    if messages:
+        request.conversation.CopyFrom(to_conversation(messages, fields))
+    else:
+        request.prompt.CopyFrom(pb.Prompt(text=fields["prompt"]))
     _ask_for_logprobs(request.sampling_params, fields)
     return to_openai_input(request, fields, {**spelling, **spelled})
 

@@ -42,6 +42,11 @@ class ChatStream:
         return events + sse.DONE if self._has_ended else events
 
     @property
+    def usage(self) -> Json:
+        """The token counts of all choices, once all have ended."""
+        return usage(counted for _, counted in sorted(self._counted.items()))
+
+    @property
     def _has_ended(self) -> bool:
         return len(self._counted) == self._openai_input.num_choices
 
@@ -87,7 +92,7 @@ class ChatStream:
             "choices": [choice],
         }
         if self._openai_input.has_usage and self._has_ended:
-            chunk["usage"] = usage(counted for _, counted in sorted(self._counted.items()))
+            chunk["usage"] = self.usage
         return chunk
 
     def _deltas(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:

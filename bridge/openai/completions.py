@@ -80,8 +80,13 @@ class Completion:
         if len(self._counted) < self._openai_input.num_choices:
             return sse.event(chunk)
         if self._openai_input.has_usage:
-            chunk["usage"] = usage(counted for _, counted in sorted(self._counted.items()))
+            chunk["usage"] = self.usage
         return sse.event(chunk) + sse.DONE
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """The token counts of all choices of a stream, once all have ended."""
+        return usage(counted for _, counted in sorted(self._counted.items()))
 
     def _object(self, part: Part, choices: Iterable[dict[str, Any]]) -> dict[str, Any]:
         return {

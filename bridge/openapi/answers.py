@@ -5,24 +5,24 @@ Where Cloudflare's documentation and captures differ, these say what the bridge 
 
 from typing import Final
 
-from bridge.workers_ai.answer_schemas import COUNT, FINISH_REASON, NATIVE_RESULT, TOOL_CALLS, USAGE, array_of, closed
+from bridge.openai.answer_schemas import CHAT, CHAT_CHUNK, TEXT, TEXT_CHUNK
+from bridge.workers_ai.answer_schemas import (
+    COUNT,
+    FINISH_REASON,
+    NATIVE_RESULT,
+    NULL,
+    TOOL_CALLS,
+    USAGE,
+    array_of,
+    closed,
+    optional,
+)
 from bridge.workers_ai.schema import OPTIONAL_STRING, STRING, Schema
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
 
 EMPTY: Final[Schema] = {"const": ""}
-NULL: Final[Schema] = {"type": "null"}
-
-
-def optional(schema: Schema, *names: str) -> Schema:
-    """The same closed object, of which some properties may be missing."""
-    return {**schema, "required": [name for name in schema["required"] if name not in names]}
-
-
-def or_null(schema: Schema) -> Schema:
-    """A value that may be null."""
-    return {"anyOf": [schema, NULL]}
 
 
 def events(*payloads: Schema) -> Schema:
@@ -39,20 +39,23 @@ def events(*payloads: Schema) -> Schema:
 MESSAGE: Final = closed(code={"type": "integer"}, message=STRING)
 ERRORS: Final = {**array_of(MESSAGE), "minItems": 1}
 
+# By the shape of the model's answers.
+WHOLE: Final = (NATIVE_RESULT, CHAT, TEXT)
+
 _WHICH: Final = closed(id=COUNT, external_reference=OPTIONAL_STRING)["properties"]
 BATCH_UNFINISHED: Final = closed(status={"enum": ["queued", "running"]}, request_id=STRING, model=STRING)
 BATCH_RESULTS: Final = closed(
     responses=array_of(
         {
             "anyOf": [
-                closed(**_WHICH, result=NATIVE_RESULT, success={"const": True}),
+                closed(**_WHICH, result={"anyOf": list(WHOLE)}, success={"const": True}),
                 closed(**_WHICH, success={"const": False}, errors=ERRORS),
             ]
         }
     ),
     usage=USAGE,
 )
-RESULT: Final[Schema] = {"anyOf": [NATIVE_RESULT, BATCH_UNFINISHED, BATCH_RESULTS]}
+RESULT: Final[Schema] = {"anyOf": [*WHOLE, BATCH_UNFINISHED, BATCH_RESULTS]}
 NOTHING: Final[Schema] = {"type": "array", "maxItems": 0}
 
 V4_ERROR: Final = closed(
@@ -76,13 +79,12 @@ BINDING_GATEWAY_ERROR: Final = closed(
 
 OPENAI_ERROR: Final = closed(error=closed(message=STRING, type=STRING, param=OPTIONAL_STRING, code=OPTIONAL_STRING))
 
-LOGPROB: Final[Schema] = {"type": "number", "maximum": 0}
-LIKELY: Final = closed(token=STRING, logprob=LOGPROB, bytes=array_of({"type": "integer", "minimum": 0, "maximum": 255}))
-
 NATIVE_EVENTS: Final = events(
     optional(closed(response=STRING, p=STRING), "p"),
     closed(response=EMPTY, tool_calls=TOOL_CALLS),
-    closed(response=EMPTY, usage=USAGE, finish_reason=FINISH_REASON),
+    optional(closed(response=EMPTY, usage=USAGE, finish_reason=FINISH_REASON), "finish_reason"),
+    CHAT_CHUNK,
+    TEXT_CHUNK,
     closed(response=EMPTY, errors=ERRORS),
 )
 

@@ -23,6 +23,11 @@ MODEL: Final = closed(
     default_max_tokens_streamed=COUNT,
     license=STRING,
     can_call_tools=BOOLEAN,
+    answer_shape={"enum": ["native", "completion", "chat", "responses", "guard", "decision", "unspecified"]},
+    default_temperature={"type": "number"},
+    properties=array_of(STRING),
+    retired=STRING,
+    replaced_by=STRING,
 )
 MODELS: Final = closed(
     account=STRING,

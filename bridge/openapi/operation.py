@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.errors import RULES
+from bridge.openai.run_shapes import schema as run_chat
 from bridge.openapi.answers import V4_ERROR
+from bridge.workers_ai.answer_schemas import NULL
 from bridge.workers_ai.batch_requests import MAX_REFERENCE_CHARACTERS, MAX_REQUESTS
 from bridge.workers_ai.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, STRING, Schema, object_schema
 
@@ -77,12 +79,19 @@ def as_sent(schema: Schema, **more: Schema) -> Schema:
     return {**schema, "properties": {**properties, **more}}
 
 
-NULL: Final[Schema] = {"type": "null"}
-INPUT: Final[Schema] = {"oneOf": [as_sent(PROMPT_SCHEMA, messages=NULL), as_sent(MESSAGES_SCHEMA, prompt=NULL)]}
+_PROMPTS: Final = (PROMPT_SCHEMA, run_chat.PROMPT_SCHEMA)
+_MESSAGES: Final = (MESSAGES_SCHEMA, run_chat.MESSAGES_SCHEMA)
+
+
+def _input(**more: Schema) -> Schema:
+    """The input of an answer, in Workers AI's words or in OpenAI's, by the model's shape."""
+    prompts = [as_sent(schema, messages=NULL, **more) for schema in _PROMPTS]
+    return {"anyOf": [*prompts, *(as_sent(schema, prompt=NULL, **more) for schema in _MESSAGES)]}
+
+
+INPUT: Final = _input()
 # The options that count stand beside these inputs.
-BOUND_INPUT: Final[Schema] = {
-    "oneOf": [as_sent(PROMPT_SCHEMA, messages=NULL, options={}), as_sent(MESSAGES_SCHEMA, prompt=NULL, options={})]
-}
+BOUND_INPUT: Final = _input(options={})
 _REFERENCE: Final[Schema] = {
     "properties": {"external_reference": {"type": ["string", "null"], "maxLength": MAX_REFERENCE_CHARACTERS}}
 }

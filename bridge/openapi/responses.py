@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from bridge.openapi.answers import JSON, LIKELY, NULL, OPENAI_ERROR, or_null
-from bridge.workers_ai.answer_schemas import COUNT, OBJECT, array_of, closed
+from bridge.openai.answer_schemas import LIKELY
+from bridge.openapi.answers import JSON, OPENAI_ERROR
+from bridge.workers_ai.answer_schemas import COUNT, NULL, OBJECT, array_of, closed, or_null
 from bridge.workers_ai.schema import OPTIONAL_STRING, STRING, Schema
 
 STATUS: Final[Schema] = {"enum": ["in_progress", "completed", "incomplete"]}

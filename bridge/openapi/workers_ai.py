@@ -5,7 +5,7 @@ from typing import Final
 from bridge.openapi import answers
 from bridge.openapi.answers import EVENTS, JSON
 from bridge.openapi.operation import ACCOUNT, ASKED, BOUND, GENERATING, MODEL, Operation, header, query
-from bridge.workers_ai.answer_schemas import COUNT, OBJECT, array_of, closed
+from bridge.workers_ai.answer_schemas import COUNT, NULL, OBJECT, array_of, closed
 from bridge.workers_ai.binding import HOST, MODELS_PATH, RUN_PATHS
 from bridge.workers_ai.model_rows import CREATED_AT, TASK
 from bridge.workers_ai.model_search import MAX_PER_PAGE
@@ -31,7 +31,7 @@ OPENROUTER_ROW: Final = closed(
     id=STRING,
     name=STRING,
     created=COUNT,
-    hugging_face_id=answers.NULL,
+    hugging_face_id=NULL,
     context_length=COUNT,
     max_output_length=COUNT,
     input_modalities=array_of(STRING),
@@ -58,8 +58,8 @@ SEARCH: Final = (
     ),
     query("per_page", "How many models a page has.", type="integer", minimum=1, maximum=MAX_PER_PAGE),
     query("format", "The form of the answer, if not Cloudflare's.", enum=["openrouter"]),
-    query("hide_experimental", "Accepted for compatibility, changes nothing.", enum=["true", "false"]),
-    query("include_deprecated", "Accepted for compatibility, changes nothing.", enum=["true", "false"]),
+    query("hide_experimental", "Whether to leave out models in beta.", enum=["true", "false"]),
+    query("include_deprecated", "Whether to list models that Cloudflare has retired.", enum=["true", "false"]),
 )
 
 MODEL_HEADER: Final = header("cf-consn-model-id", "The model, after a prefix and a colon if it has one.", **MODEL)

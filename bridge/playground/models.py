@@ -14,6 +14,7 @@ from bridge.http.json_text import json_response
 from bridge.upstream.client import SERVICE
 
 STATE_PREFIX: Final = "MODEL_STATE_"
+SHAPE_PREFIX: Final = "ANSWER_SHAPE_"
 
 
 async def tell_models(http_request: web.Request) -> web.Response:
@@ -41,8 +42,9 @@ async def tell_models(http_request: web.Request) -> web.Response:
 
 
 def to_entry(model: models_pb2.Model) -> dict[str, Any]:
-    """The fields of the contract; the state as one word in lower case, such as "weights_missing"."""
+    """The fields of the contract; state and shape as words in lower case, such as "weights_missing" and "native"."""
     fields: dict[str, Any] = MessageToDict(
         model, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    return {**fields, "state": fields["state"].removeprefix(STATE_PREFIX).lower()}
+    state = fields["state"].removeprefix(STATE_PREFIX).lower()
+    return {**fields, "state": state, "answer_shape": fields["answer_shape"].removeprefix(SHAPE_PREFIX).lower()}

@@ -103,7 +103,7 @@ MEDIA: Final[Refused] = dict.fromkeys(
     ("image", "images", "image_url", "input_image", "audio", "input_audio", "video_url", "file"), _NO_MEDIA
 )
 
-_NO_CONVERSATION: Final[Refused] = {
+NO_CONVERSATION: Final[Refused] = {
     "continue_final_message": Refusal("use '/messages'"),
     "add_generation_prompt": Refusal("use '/messages'", _but(True)),
 }
@@ -132,7 +132,7 @@ CHAT: Final[Refused] = {
 }
 COMPLETION: Final[Refused] = {
     **EVERYWHERE,
-    **_NO_CONVERSATION,
+    **NO_CONVERSATION,
     **dict.fromkeys(("messages", "tools", "tool_choice", "functions"), Refusal("use chat/completions")),
     "response_format": Refusal("use '/guided_json', or chat/completions"),
     "suffix": Refusal("put it into '/prompt' as the model was trained to see it"),
@@ -156,7 +156,7 @@ NATIVE: Final[Refused] = {
     "prompt_logprobs": Refusal("use chat/completions or completions", _but()),
     "return_tokens_as_token_ids": Refusal("use chat/completions or completions"),
 }
-NATIVE_PROMPT: Final[Refused] = {**NATIVE, **_NO_CONVERSATION}
+NATIVE_PROMPT: Final[Refused] = {**NATIVE, **NO_CONVERSATION}
 
 
 def _respelled(refused: Refused, spelling: Spelling) -> Refused:

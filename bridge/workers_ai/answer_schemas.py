@@ -8,6 +8,8 @@ COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
 OBJECT: Final[Schema] = {"type": "object"}
 
+NULL: Final[Schema] = {"type": "null"}
+
 FINISH_REASON: Final[Schema] = {"enum": ["stop", "length", "tool_calls"]}
 
 
@@ -26,6 +28,16 @@ def array_of(items: Any) -> Schema:
     return {"type": "array", "items": items}
 
 
+def optional(schema: Schema, *names: str) -> Schema:
+    """The same closed object, of which some properties may be missing."""
+    return {**schema, "required": [name for name in schema["required"] if name not in names]}
+
+
+def or_null(schema: Schema) -> Schema:
+    """A value that may be null."""
+    return {"anyOf": [schema, NULL]}
+
+
 USAGE: Final = closed(
     prompt_tokens=described(COUNT, "Those of the prompt, with what the chat template adds."),
     completion_tokens=described(COUNT, "Those of the answer, with the one that ends it."),
@@ -40,4 +52,19 @@ NATIVE_RESULT: Final = closed(
     tool_calls=TOOL_CALLS,
     usage=USAGE,
     finish_reason=described(FINISH_REASON, "Why it ended; Cloudflare's native answers do not tell."),
+)
+
+VERDICT: Final = closed(
+    safe=described({"type": "boolean"}, "Whether the conversation is."),
+    categories=described(array_of({"enum": [f"S{number}" for number in range(1, 15)]}), "The hazards, if it is not."),
+)
+
+GUARD_RESULT: Final = closed(
+    **{
+        **NATIVE_RESULT["properties"],
+        "response": {
+            "anyOf": [{"type": ["string", "null"]}, VERDICT],
+            "description": "The text, or with `response_format` what it tells.",
+        },
+    }
 )

@@ -18,7 +18,8 @@ from bridge.upstream.forced_calls import check_forced_call
 from bridge.upstream.generation import caller
 from bridge.upstream.rate_limits import USED_UP
 from bridge.workers_ai.batch_requests import NewBatch, Poll
-from bridge.workers_ai.envelope import native_result, usage
+from bridge.workers_ai.envelope import usage
+from bridge.workers_ai.shapes.shape import Shape, find_shape
 
 STATUSES: Final = {
     batches_pb2.BATCH_STATE_QUEUED: "queued",
@@ -69,13 +70,14 @@ def _unfinished(batch: batches_pb2.Batch, status: str) -> BatchAnswer:
 
 async def _results(http_request: web.Request, batch: batches_pb2.Batch) -> BatchAnswer:
     sought = batches_pb2.StreamBatchResultsRequest(account=http_request[ACCESS].account, batch_id=batch.id)
+    shape = (await find_shape(http_request, batch.model)).shape
     pages: list[bytes] = []
     total = pb.Usage()
     served_model = batch.model
     async with aclosing(http_request.app[SERVICE].batch_results(sought, batch.model, caller(http_request))) as received:
         async for page in received:
             # Page by page, so that nobody waits while all of a large batch is written.
-            pages.append(to_json([to_response(batch.id, result) for result in page.results])[1:-1])
+            pages.append(to_json([to_response(batch.id, result, shape) for result in page.results])[1:-1])
             answered = [result.response for result in page.results if result.HasField("response")]
             _add(total, (response.usage for response in answered))
             served_model = answered[0].served_model if answered else served_model
@@ -85,11 +87,11 @@ async def _results(http_request: web.Request, batch: batches_pb2.Batch) -> Batch
     )
 
 
-def to_response(batch_id: str, result: batches_pb2.BatchResult) -> dict[str, Any]:
+def to_response(batch_id: str, result: batches_pb2.BatchResult, shape: Shape) -> dict[str, Any]:
     """One entry of `responses`. One that failed has errors, as an envelope has, instead of its result."""
     told: dict[str, Any] = {"id": result.index}
     try:
-        told |= {"result": _native_result(result), "success": True}
+        told |= {"result": _shaped(result, shape), "success": True}
     except AiError as error:
         # By this id the service's log knows the item.
         message = error.message(f"{batch_id}/{result.index}")
@@ -98,13 +100,13 @@ def to_response(batch_id: str, result: batches_pb2.BatchResult) -> dict[str, Any
     return {**told, "external_reference": reference}
 
 
-def _native_result(result: batches_pb2.BatchResult) -> dict[str, Any]:
+def _shaped(result: batches_pb2.BatchResult, shape: Shape) -> dict[str, Any]:
     if result.HasField("failure"):
         reason = result.failure.reason if result.failure.reason in RULES else "INTERNAL"
         raise AiError(reason, in_the_clients_words(result.failure.message, ""))
     if result.is_call_forced:
         check_forced_call(_FORCED, result.response, has_tool_calls=bool(result.response.tool_calls))
-    return native_result(result.response, is_json_mode=result.is_json)
+    return shape.result(result)
 
 
 def _add(total: pb.Usage, counted: Iterable[pb.Usage]) -> None:

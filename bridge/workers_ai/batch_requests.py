@@ -13,8 +13,7 @@ from runstream.v1 import batches_pb2
 
 from bridge.errors import AiError
 from bridge.spelling import Spelling, within
-from bridge.workers_ai.schema import check_input
-from bridge.workers_ai.translation import to_run_input
+from bridge.workers_ai.shapes.shape import Shape
 
 MAX_REQUESTS: Final = 10_000
 MAX_BATCH_VALUES: Final = 400_000
@@ -59,7 +58,7 @@ def to_poll(request_id: object) -> Poll:
     return Poll(request_id)
 
 
-def to_batch(model_id: str, value: object) -> NewBatch:
+def to_batch(model_id: str, value: object, shape: Shape) -> NewBatch:
     """Reads a body with `requests`.
 
     Raises:
@@ -75,7 +74,7 @@ def to_batch(model_id: str, value: object) -> NewBatch:
     items, violations, spelling = [], list[str](), dict[str, str]()
     for index, entry in enumerate(requests):
         try:
-            item, spelled = _to_item(model_id, entry)
+            item, spelled = _to_item(model_id, entry, shape)
             items.append(item)
             spelling |= within(f"/requests/{index}", spelled)
         except AiError as error:
@@ -88,15 +87,17 @@ def to_batch(model_id: str, value: object) -> NewBatch:
     return NewBatch(items, spelling)
 
 
-def _to_item(model_id: str, value: object) -> tuple[batches_pb2.BatchItem, Spelling]:
+def _to_item(model_id: str, value: object, shape: Shape) -> tuple[batches_pb2.BatchItem, Spelling]:
     reference = value.get("external_reference") if isinstance(value, dict) else None
     if reference is not None and (not isinstance(reference, str) or len(reference) > MAX_REFERENCE_CHARACTERS):
         message = f"'/external_reference' must be a string of at most {MAX_REFERENCE_CHARACTERS} characters"
         raise AiError("INVALID_REQUEST", message)
-    request, is_streamed, spelling = to_run_input(model_id, check_input(value))
-    if is_streamed:
+    item = shape.read(model_id, value)
+    if item.is_streamed:
         raise AiError("INVALID_REQUEST", "'/stream' must be false, a batch has no streams")
-    return batches_pb2.BatchItem(request=request, external_reference=reference), spelling
+    if item.num_choices > 1:
+        raise AiError("INVALID_REQUEST", "'/n' must be 1, an item of a batch has one answer")
+    return batches_pb2.BatchItem(request=item.request, external_reference=reference), item.spelling
 
 
 def _within(index: int, description: str) -> str:

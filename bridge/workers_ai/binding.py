@@ -18,14 +18,13 @@ from bridge.errors import AiError, GatewayError
 from bridge.http.access_log import ACCESS
 from bridge.http.body import in_thread_if_long, json_errors, read_body
 from bridge.http.json_text import to_json
-from bridge.upstream.generation import generate, stand_in_headers
+from bridge.upstream.generation import stand_in_headers
 from bridge.upstream.models import unknown_model_first
 from bridge.workers_ai.batch_answers import answer_batch
-from bridge.workers_ai.envelope import native_result
+from bridge.workers_ai.batch_requests import NewBatch, Poll
 from bridge.workers_ai.model_search import answer_search, search_models
 from bridge.workers_ai.request import MAX_BATCH_BYTES, RunBody, check_room, parse_run_json, to_run_body
-from bridge.workers_ai.run import answer_as_events
-from bridge.workers_ai.translation import RunInput, is_json
+from bridge.workers_ai.shapes.shape import Shape, find_shape
 
 HOST: Final = "workers-binding.ai"
 RUN_PATHS: Final = ("/run", "/ai-gateway/run")
@@ -99,13 +98,13 @@ async def _run(http_request: web.Request, version: str | None) -> web.StreamResp
     model_id = http_request[ACCESS].model_id = _model_id(http_request)
     run_body = await _read(http_request, model_id)
     http_request[ACCESS].spelling = run_body.spelling
-    if isinstance(run_body, RunInput) and run_body.is_streamed:
-        return await answer_as_events(http_request, run_body)
-    result, served_model = await (
-        _whole_result(http_request, run_body)
-        if isinstance(run_body, RunInput)
-        else answer_batch(http_request, model_id, run_body)
-    )
+    if isinstance(run_body, NewBatch | Poll):
+        result, served_model = await answer_batch(http_request, model_id, run_body)
+    elif run_body.is_streamed:
+        return await run_body.streamed(http_request)
+    else:
+        value, served_model = await run_body.whole(http_request)
+        result = to_json(value)
     headers = {**stand_in_headers(model_id, served_model), "Content-Type": "application/json"}
     # The client of the compressed ones decompresses by itself, so no Content-Encoding may tell fetch to do it first.
     body = gzip.compress(result) if WHOLE_IS_COMPRESSED[version] else result
@@ -125,27 +124,25 @@ def _model_id(http_request: web.Request) -> str:
 async def _read(http_request: web.Request, model_id: str) -> RunBody:
     body = await read_body(http_request, MAX_BATCH_BYTES, ignored_encodings=("application/json",))
     check_room(http_request, model_id, body)
-    return await in_thread_if_long(len(body), parse_binding_body, model_id, body)
+    shape, failure = await find_shape(http_request, model_id)
+    run_body = await in_thread_if_long(len(body), parse_binding_body, model_id, body, shape)
+    if failure:
+        raise failure
+    return run_body
 
 
 @json_errors
-def parse_binding_body(model_id: str, body: bytes) -> RunBody:
+def parse_binding_body(model_id: str, body: bytes, shape: Shape) -> RunBody:
     """Reads what the binding sends: `{"inputs": {…}, "options": {…}}`.
 
     Raises:
         AiError: It is not that, or the inputs are not what the schema allows.
     """
     value = parse_run_json(body)
-    return to_run_body(model_id, _inputs_with_options(value), len(body))
+    return to_run_body(model_id, _inputs_with_options(value), len(body), shape)
 
 
 def _inputs_with_options(value: object) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("inputs"), dict):
         raise AiError("INVALID_REQUEST", "required properties at '/' are 'inputs', an object")
     return {**value["inputs"], "options": value.get("options")}
-
-
-async def _whole_result(http_request: web.Request, run_input: RunInput) -> tuple[bytes, str]:
-    answer = await generate(http_request, run_input.request)
-    result = native_result(answer, is_json_mode=is_json(run_input.request))
-    return to_json(result), answer.served_model

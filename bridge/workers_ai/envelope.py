@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
+from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError, GatewayError
@@ -104,3 +105,12 @@ def stand_in_messages(model_id: str, served_model: str) -> list[dict[str, Any]]:
         f"this is not {model_id}'s answer."
     )
     return [{"code": 1000, "message": text}]
+
+
+def retirement_messages(model: models_pb2.Model) -> list[dict[str, Any]]:
+    """Says in the envelope's `messages` that Cloudflare answers no more for a model, or by another one."""
+    if not model.retired:
+        return []
+    instead = f"answers its requests by {model.replaced_by}, as this server does"
+    rest = f"and {instead}" if model.replaced_by else "and this server still answers for it"
+    return [{"code": 1001, "message": f"Cloudflare has retired {model.id} on {model.retired}, {rest}."}]

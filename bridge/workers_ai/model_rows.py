@@ -29,6 +29,17 @@ KNOWN_IDS: Final = {
 CREATED: Final = 0
 CREATED_AT: Final = "1970-01-01 00:00:00.000"
 
+HELD_HERE: Final = ("function_calling", "reasoning", "beta", "async_queue")
+"""The properties of Workers AI's models that hold here as well: no model here sees pictures or asks for a paid plan."""
+
+SHAPE_NAMES: Final = {
+    models_pb2.ANSWER_SHAPE_COMPLETION: "completion",
+    models_pb2.ANSWER_SHAPE_CHAT: "chat",
+    models_pb2.ANSWER_SHAPE_RESPONSES: "responses",
+    models_pb2.ANSWER_SHAPE_GUARD: "guard",
+}
+"""How a row tells of answers that are not native, in a property that Cloudflare does not have."""
+
 NOT_SAMPLING: Final = frozenset({"raw", "stream", "lora", "options", "tools", "tool_choice", "response_format"})
 
 
@@ -49,9 +60,14 @@ def is_found(model: models_pb2.Model, filters: Mapping[str, str]) -> bool:
     Args:
         model: The model.
         filters: What is looked for: `search` in name, description and task, `task`, `author` and `source` as a whole.
-            Those that are missing find all.
+            Those that are missing find all. `hide_experimental` "true" leaves out beta models, `include_deprecated`
+            "false" those that Cloudflare has retired.
     """
     searched = f"{model.id}\n{model.description}\n{TASK['name']}".casefold()
+    if filters.get("hide_experimental") == "true" and "beta" in model.properties:
+        return False
+    if filters.get("include_deprecated") == "false" and model.retired:
+        return False
     return (
         filters.get("search", "").casefold() in searched
         and filters.get("task", TASK["name"]).casefold() in (TASK["name"].casefold(), TASK["id"])
@@ -93,8 +109,12 @@ def to_openrouter_row(model: models_pb2.Model) -> dict[str, Any]:
 
 def _properties(model: models_pb2.Model) -> list[tuple[str, str]]:
     properties = [("context_window", str(model.context_window))]
-    if model.can_call_tools:
-        properties.append(("function_calling", "true"))
+    told = {*model.properties, *(["function_calling"] if model.can_call_tools else [])}
+    properties += [(name, "true") for name in HELD_HERE if name in told]
+    if model.retired:
+        properties.append(("planned_deprecation_date", model.retired))
+    if shape := SHAPE_NAMES.get(model.answer_shape):
+        properties.append(("answer_shape", shape))
     if model.license:
         is_address = model.license.startswith(("http://", "https://"))
         properties.append(("terms" if is_address else "info", model.license))

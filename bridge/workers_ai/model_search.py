@@ -14,7 +14,8 @@ from bridge.upstream.client import SERVICE
 from bridge.upstream.models import MODELS
 from bridge.workers_ai.envelope import success
 from bridge.workers_ai.model_rows import TASK, is_found, to_openrouter_row, to_row
-from bridge.workers_ai.model_schema import OUTPUT, input_schema
+from bridge.workers_ai.model_schema import input_schema, output_schema
+from bridge.workers_ai.shapes.shape import SHAPES, shape_of
 
 MAX_PER_PAGE: Final = 1000
 DEFAULT_PER_PAGE: Final = 100
@@ -22,7 +23,7 @@ DEFAULT_PER_PAGE: Final = 100
 # A number with more digits would be refused for its size anyway.
 MAX_DIGITS: Final = 9
 
-# No model is marked so here, so they find the same whatever they are; accepted for compatibility.
+# What they leave out is said by `is_found`.
 MARKS: Final = ("hide_experimental", "include_deprecated")
 
 
@@ -74,7 +75,8 @@ async def tell_schema(http_request: web.Request) -> web.Response:
     if not model_id:
         raise AiError("INVALID_REQUEST", "required properties at '/' are 'model'")
     model = await http_request.app[MODELS].get(model_id)
-    return json_response(success({"input": input_schema(model), "output": OUTPUT}, []))
+    shape = shape_of(model, http_request.app[SHAPES])
+    return json_response(success({"input": input_schema(model, shape), "output": output_schema(shape)}, []))
 
 
 async def search_tasks(http_request: web.Request) -> web.Response:

@@ -10,22 +10,23 @@ from bridge.http.body import MAX_BODY_BYTES, MAX_INLINE_BYTES, MAX_VALUES, json_
 from bridge.upstream.rate_limits import USED_UP
 from bridge.upstream.room import ROOM
 from bridge.workers_ai.batch_requests import MAX_BATCH_VALUES, NewBatch, Poll, to_batch, to_poll
-from bridge.workers_ai.schema import check_input
-from bridge.workers_ai.translation import RunInput, to_run_input
+from bridge.workers_ai.shapes.native import NATIVE_SHAPE
+from bridge.workers_ai.shapes.shape import Shape, ShapedInput
 
 # Cloudflare's "under 10 MB"; what is no batch keeps to the limit of all bodies.
 MAX_BATCH_BYTES: Final = 10 * 1024 * 1024
 
-RunBody = RunInput | NewBatch | Poll
+RunBody = ShapedInput | NewBatch | Poll
 
 
 @json_errors
-def parse_run_body(model_id: str, body: bytes, *, is_queued: bool = False) -> RunBody:
+def parse_run_body(model_id: str, body: bytes, shape: Shape = NATIVE_SHAPE, *, is_queued: bool = False) -> RunBody:
     """Reads what a run request says.
 
     Args:
         model_id: The model's id.
         body: JSON, whatever the request's content type says, of a size that a batch may have.
+        shape: The model's.
         is_queued: Whether the query asks for a batch.
 
     Raises:
@@ -33,7 +34,7 @@ def parse_run_body(model_id: str, body: bytes, *, is_queued: bool = False) -> Ru
             large for what it says.
     """
     value = parse_run_json(body, is_queued=is_queued)
-    return to_run_body(model_id, value, len(body), is_queued=is_queued)
+    return to_run_body(model_id, value, len(body), shape, is_queued=is_queued)
 
 
 def parse_run_json(body: bytes, *, is_queued: bool = False) -> object:
@@ -53,13 +54,14 @@ def parse_run_json(body: bytes, *, is_queued: bool = False) -> object:
     return parse_json(body, MAX_BATCH_VALUES if may_be_batch else MAX_VALUES)
 
 
-def to_run_body(model_id: str, value: object, num_bytes: int, *, is_queued: bool = False) -> RunBody:
+def to_run_body(model_id: str, value: object, num_bytes: int, shape: Shape, *, is_queued: bool = False) -> RunBody:
     """Tells a new batch, a poll of one and an ordinary input apart.
 
     Args:
         model_id: The model's id.
         value: The input with its options, as JSON has it.
         num_bytes: The size of the body that it stands in.
+        shape: The model's.
         is_queued: Whether a batch is asked for by other means than the options.
 
     Raises:
@@ -67,16 +69,16 @@ def to_run_body(model_id: str, value: object, num_bytes: int, *, is_queued: bool
         RecursionError: It is nested too deeply.
         UnicodeEncodeError: A text of it has a lone surrogate.
     """
-    if isinstance(value, dict) and not value.keys() & {"prompt", "messages", "requests"}:
+    if isinstance(value, dict) and not value.keys() & {"prompt", "messages", "input", "requests"}:
         request_id = value.get("request_id")
         if request_id is not None:
             return to_poll(request_id)
     if is_queued or _has_queue_option(value):
-        return to_batch(model_id, value)
-    run_input = to_run_input(model_id, check_input(value))
+        return to_batch(model_id, value, shape)
+    shaped_input = shape.read(model_id, value)
     if num_bytes > MAX_BODY_BYTES:
         raise AiError("BODY_TOO_LARGE")
-    return run_input
+    return shaped_input
 
 
 def check_room(http_request: web.Request, model_id: str, body: bytes | None = None) -> None:

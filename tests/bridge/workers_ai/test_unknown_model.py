@@ -36,9 +36,16 @@ async def test_no_body_is_3003_for_any_model(bridge, service, body):
     assert (await bridge.run(body, model=BGE)).error[1] == 3003
 
 
-async def test_a_right_body_costs_no_look_up(bridge, service):
-    assert (await bridge.run(PROMPT)).status == 200
-    assert service.model_questions == 0
+async def test_the_shape_of_a_model_is_looked_up_once(bridge, service):
+    for _ in range(3):
+        assert (await bridge.run(PROMPT)).status == 200
+    assert service.model_questions == 1
+
+
+async def test_a_model_of_which_nobody_can_tell_the_shape_is_not_run(bridge, service):
+    service.model_status = AWAY
+    assert (await bridge.run(PROMPT)).error[:2] == (503, 3040)
+    assert service.requests == []
 
 
 async def test_the_binding_looks_the_model_up_too(bridge, service):
