@@ -55,12 +55,15 @@ async def check_with_schemathesis(url, *options, cwd, at_least):
 
 
 # What is in none of these are others on another path, or wrap the same body as they do; `make stress` has them too.
-OPENAI = ("--include-path-regex", "^/v1")
+OPENAI = ("--include-path-regex", "^/v1/(?!responses)")
+RESPONSES = ("--include-path", "/v1/responses")
 WORKERS_AI = ("--exclude-path-regex", "^/(v1|run$|client.*/ai/v1|client.*/proxy|ai-gateway)")
 
 
 @pytest.mark.parametrize(
-    ("paths", "num_examples"), [(OPENAI, "3"), (WORKERS_AI, "10")], ids=["OpenAI's", "Workers AI's"]
+    ("paths", "num_examples"),
+    [(OPENAI, "3"), (RESPONSES, "3"), (WORKERS_AI, "10")],
+    ids=["OpenAI's", "responses", "Workers AI's"],
 )
 async def test_what_schemathesis_makes_up_is_answered_as_documented(running_stack, tmp_path, paths, num_examples):
     examples = ("--max-examples", num_examples)

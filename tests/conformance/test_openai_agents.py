@@ -1,10 +1,18 @@
-"""openai-agents with its chat model, unmodified, with nothing but its client's base address set."""
+"""openai-agents with both of its models, unmodified, with nothing but its client's base address set."""
 
 from typing import Any, Literal
 
 import openai
 import pytest
-from agents import Agent, ModelSettings, OpenAIChatCompletionsModel, Runner, function_tool, set_tracing_disabled
+from agents import (
+    Agent,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    Runner,
+    function_tool,
+    set_tracing_disabled,
+)
 from pydantic import BaseModel
 
 QUESTION = "where is new york?"
@@ -29,15 +37,19 @@ def clock() -> str:
     return "noon"
 
 
-@pytest.fixture(params=["/v1", "/client/v4/accounts/me/ai/v1"])
+@pytest.fixture(
+    params=[(OpenAIResponsesModel, "/v1"), (OpenAIChatCompletionsModel, "/client/v4/accounts/me/ai/v1")],
+    ids=["responses", "chat"],
+)
 async def agent(request, running_stack):
-    """Makes agents of the demo model."""
+    """Makes agents of the demo model, by each of OpenAI's APIs."""
+    api, base = request.param
     set_tracing_disabled(True)  # it would report to OpenAI
-    client = openai.AsyncOpenAI(base_url=running_stack.url + request.param, api_key="any", max_retries=0)
+    client = openai.AsyncOpenAI(base_url=running_stack.url + base, api_key="any", max_retries=0)
 
     def make(model: str = "@runstream/demo", tool_choice: str | None = None, **fields: Any) -> Agent:
         settings = ModelSettings(temperature=0, tool_choice=tool_choice)
-        return Agent("mine", model=OpenAIChatCompletionsModel(model, client), model_settings=settings, **fields)
+        return Agent("mine", model=api(model, client), model_settings=settings, **fields)
 
     yield make
     await client.close()

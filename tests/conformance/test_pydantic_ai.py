@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelSettings, NativeOutput, RunContext, ToolOutput
 from pydantic_ai.exceptions import ModelHTTPError
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 QUESTION = "where is new york?"
@@ -23,17 +23,27 @@ class City(BaseModel):
 OUTPUTS: dict[str, Any] = {"by a call": ToolOutput(City), "by a schema": NativeOutput(City)}
 
 
-@pytest.fixture(params=["/v1", "/client/v4/accounts/me/ai/v1"])
-async def provider(request, running_stack):
+BASES = {OpenAIResponsesModel: "/v1", OpenAIChatModel: "/client/v4/accounts/me/ai/v1"}
+"""Where each of OpenAI's APIs is asked."""
+
+
+@pytest.fixture(params=BASES)
+def api(request):
+    """Which of OpenAI's APIs an agent asks."""
+    return request.param
+
+
+@pytest.fixture
+async def provider(api, running_stack):
     """Where agents find their models."""
-    async with openai.AsyncOpenAI(base_url=running_stack.url + request.param, api_key="any") as client:
+    async with openai.AsyncOpenAI(base_url=running_stack.url + BASES[api], api_key="any") as client:
         yield OpenAIProvider(openai_client=client)
 
 
 @pytest.fixture
-def model(provider):
+def model(provider, api):
     """The demo model as an agent asks it."""
-    return OpenAIChatModel("@runstream/demo", provider=provider, settings={"temperature": 0})
+    return api("@runstream/demo", provider=provider, settings={"temperature": 0})
 
 
 async def test_an_agent_answers(model):
@@ -79,7 +89,7 @@ async def test_a_tool_is_called_and_its_result_answered(model, name):
     assert (called, bool(result.output)) == (["Paris" if name == "weather" else "clock"], True)
 
 
-async def test_an_error_is_raised_with_its_status(provider):
-    nobody = OpenAIChatModel("@cf/none", provider=provider)
+async def test_an_error_is_raised_with_its_status(provider, api):
+    nobody = api("@cf/none", provider=provider)
     with pytest.raises(ModelHTTPError, match="No such model @cf/none"):
         await Agent(nobody).run("hi")
