@@ -68,3 +68,4 @@ setup:
 setup-dev:
 	@scripts/setup.sh bridge service tracing dev
 	@$(PYTHON_IN_VENV) -m scripts.real_clients
+	@$(PYTHON_IN_VENV) -m scripts.real_tokenizers

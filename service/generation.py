@@ -24,7 +24,7 @@ from service.output.completion import Completion, RequestInfo, Stops, join
 from service.prompts.thinking import thinking_behind
 from service.requests.checks import check_request
 from service.requests.forced_calls import forced_call, with_calls
-from service.requests.prompt import check_prompt_token_ids, keep_prompt
+from service.requests.prompt import check_prompt_token_ids, check_token_ids, keep_prompt
 from service.requests.response_format import to_form
 from service.requests.sampling_params import PRIORITIES, to_sampling_params
 from service.requests.tools import callable_tools, has_to_call
@@ -231,4 +231,7 @@ async def _encode(
     """The token ids of the prompt, for the model that answers."""
     check_prompt_token_ids(request, loaded.limits.vocab_size, stands_in=answering.stands_in)
     prompt = answering.model.entry.default_system_prompt
-    return await loaded.chat.encode(request, prompt, max_prompt_tokens, stands_in=answering.stands_in)
+    token_ids = await loaded.chat.encode(request, prompt, max_prompt_tokens, stands_in=answering.stands_in)
+    if loaded.chat.num_token_ids > loaded.limits.vocab_size:
+        check_token_ids("input", token_ids, loaded.limits.vocab_size)
+    return token_ids

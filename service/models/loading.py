@@ -91,6 +91,7 @@ class LoadableModel(Model):
         try:
             chat = await self._load_chat()
             info = await self.engine.wait_until_ready()
+            _warn(self.entry.id, chat, info.vocab_size)
             self._parts = LoadedParts(chat, _limits(self.entry, info))
             self.need = replace(self.need, kv_cache_bytes=info.kv_cache_bytes)
         except BaseException:
@@ -146,6 +147,21 @@ class LoadableModel(Model):
         self._load_state, self._detail = state, detail
         for callback in self._callbacks:
             callback()
+
+
+def _warn(model_id: str, chat: Chat, vocab_size: int) -> None:
+    """Tells of what only some requests would meet."""
+    if chat.template_problem:
+        _log.warning(
+            "the chat template of %s is broken, so that prompts and messages are refused unless they are raw: %s",
+            *(model_id, chat.template_problem),
+        )
+    if chat.num_token_ids > vocab_size:
+        _log.warning(
+            "the tokenizer of %s has token ids up to %d, and its weights know those up to %d: a prompt with one of the "
+            "others is refused; is the tokenizer that of another model?",
+            *(model_id, chat.num_token_ids - 1, vocab_size - 1),
+        )
 
 
 def _limits(entry: CatalogModel, info: EngineInfo) -> Limits:

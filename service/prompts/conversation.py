@@ -67,6 +67,22 @@ def as_trained(messages: Sequence[pb.Message]) -> list[Entry]:
     return entries
 
 
+def thoughts_apart(entries: Sequence[Entry]) -> list[Entry]:
+    """Messages for a template that knows thoughts: those of an assistant are a field of their own, not what it said.
+
+    Cut as the templates of Qwen3 and of DeepSeek-R1 cut it; in a text, `</think>` would be a text to them.
+    """
+    changed = []
+    for entry in entries:
+        before, *others = entry["content"].split("</think>")
+        if entry["role"] == "assistant" and others and not entry.get("reasoning_content"):
+            thought = before.rstrip("\n").split("<think>")[-1].lstrip("\n")
+            changed.append({**entry, "reasoning_content": thought, "content": others[-1].lstrip("\n")})
+        else:
+            changed.append(entry)
+    return changed
+
+
 def tools_as_trained(request: pb.RunRequest) -> list[Entry] | None:
     """The tools that the model is told of; None if there are none."""
     tools = described_tools(request)
@@ -114,7 +130,8 @@ def in_turns(entries: Sequence[Entry], *, has_system_role: bool) -> list[Entry]:
         has_system_role: Whether it lets a system speak; if not, the first user says it all.
     """
     turns: list[Entry] = []
-    for entry in sorted(entries, key=lambda entry: entry["role"] != "system"):
+    spoken = (entry for entry in entries if entry["role"] != "system" or entry["content"])
+    for entry in sorted(spoken, key=lambda entry: entry["role"] != "system"):
         before = turns[-1] if turns else {}
         is_said = _SAID.issuperset(before.keys() | entry.keys())
         if before and is_said and before["role"] == entry["role"] != "tool":
@@ -186,13 +203,14 @@ def _without_system(entries: list[Entry]) -> list[Entry]:
     if [entry["role"] for entry in entries[:2]] != ["system", "user"]:
         return entries
     system, user, *others = entries
-    return [{**user, "content": f"{system['content']}\n\n{user['content']}"}, *others]
+    said = [entry["content"] for entry in (system, user) if entry["content"] or entry is user]
+    return [{**user, "content": "\n\n".join(said)}, *others]
 
 
 def _instruct(entries: list[Entry], instruction: str, role: str) -> None:
     """Tells the model in the first system message, or before what the first user says."""
     if role == "system" and entries[0]["role"] == role:
-        entries[0]["content"] += "\n\n" + instruction
+        entries[0]["content"] = "\n\n".join(filter(None, (entries[0]["content"], instruction)))
         return
     if role == "user":
         for entry in entries:

@@ -15,23 +15,18 @@ MAX_SHORT_BYTES = 65_536
 LONG_PROMPTS = ThreadPoolExecutor(1, "long-prompt")
 
 
-def check_length(
-    lengths: TokenLengths, texts: Iterable[str], max_prompt_tokens: int | None, num_pieces: int = 0
-) -> None:
+def check_length(lengths: TokenLengths, texts: Iterable[str], max_prompt_tokens: int | None) -> None:
     """Checks whether a prompt can have few enough tokens.
 
     Args:
         lengths: Those of the model's tokens.
         texts: What the prompt has at least.
         max_prompt_tokens: The most tokens that it may have; None for any number.
-        num_pieces: How many pieces of it have at least one token each.
 
     Raises:
         ContextWindowExceededError: It can't.
     """
-    if max_prompt_tokens is None:
-        return
-    if num_pieces > max_prompt_tokens or lengths.are_more(texts, max_prompt_tokens):
+    if max_prompt_tokens is not None and lengths.are_more(texts, max_prompt_tokens):
         raise ContextWindowExceededError(
             f"The number of input tokens (more than {max_prompt_tokens}) exceeded this model's limit "
             f"({max_prompt_tokens}).",

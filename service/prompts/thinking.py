@@ -53,7 +53,7 @@ def thinking_behind(
         return None
     if request.conversation.continue_final_message:
         text = text_of(request.conversation.messages[-1])
-        is_open = text.rfind(thinking.begin) > text.rfind(thinking.end)
+        is_open = text.lstrip().startswith(thinking.begin) and thinking.end not in text
         return replace(thinking, is_open=True) if is_open else None
     begin, end = _last_marker(token_ids, thinking, vocabulary)
     return None if end else replace(thinking, is_open=begin)

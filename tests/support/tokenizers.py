@@ -80,10 +80,14 @@ def byte_level_tokenizer(vocab_size: int = 320) -> Tokenizer:
 
 
 def save_tokenizer(
-    folder: Path, tokenizer: Tokenizer, chat_template: str | None = CHAT_TEMPLATE, eos_token: str | None = "</s>"
+    folder: Path,
+    tokenizer: Tokenizer,
+    chat_template: str | None = CHAT_TEMPLATE,
+    eos_token: str | None = "</s>",
+    bos_token: str = "<s>",
 ) -> Path:
     """Saves tokenizer.json and tokenizer_config.json with a chat template and returns their folder."""
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token=eos_token)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=bos_token, eos_token=eos_token)
     fast.chat_template = chat_template
     fast.save_pretrained(folder)
     return folder

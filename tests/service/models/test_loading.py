@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -179,3 +181,23 @@ def test_a_step_that_does_not_follow_from_a_state_is_refused(one, state, step):
     with pytest.raises(AssertionError, match=f"one: {state} to"):
         getattr(one, step)("why")
     assert one.load_state is state
+
+
+async def test_a_tokenizer_with_more_ids_than_the_weights_is_told_at_load(one, caplog):
+    one.engine.info = replace(one.engine.info, vocab_size=100)
+    await make_loader(one).load(one)
+    assert re.search(r"the tokenizer of one has token ids up to \d+, and its weights know those up to 99", caplog.text)
+
+
+async def test_a_broken_chat_template_is_told_at_load(tmp_path, caplog):
+    checkpoint = save_checkpoint(tmp_path)
+    (checkpoint / "chat_template.jinja").write_text("{{ messages[0].content.missing.name }}")
+    model = make_model("broken", checkpoint)
+    await make_loader(model).load(model)
+    assert "the chat template of broken is broken, so that prompts and messages are refused" in caplog.text
+    assert model.load_state is LOADED
+
+
+async def test_nothing_is_told_of_a_model_that_is_whole(one, caplog):
+    await make_loader(one).load(one)
+    assert [record for record in caplog.records if record.levelname == "WARNING"] == []

@@ -16,7 +16,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from transformers import PreTrainedTokenizerFast
 
 from service.catalog import load_catalog
-from service.prompts.conversation import as_trained, in_words
+from service.prompts.conversation import as_trained, in_words, thoughts_apart
 from service.prompts.tokenizer import Chat
 from service.requests.checks import check_request
 from tests.support.tokenizers import CHAT_TEMPLATE, byte_level_tokenizer, save_tokenizer
@@ -237,3 +237,19 @@ def test_in_words_calls_and_results_are_json_and_speakers_take_turns():
             "So?\nWell?",
         ),
     ]
+
+
+def test_an_empty_system_puts_nothing_before_what_is_behind_it():
+    turns = [said("system"), said("user", "Hello")]
+    assert in_words(request(), turns, has_system_role=False) == [{"role": "user", "content": "Hello"}]
+    (system, _) = in_words(request(tools=[CLOCK]), turns, has_system_role=True)
+    assert system["content"].startswith("You can call")
+
+
+def test_what_an_assistant_thought_is_a_field_of_its_own_and_nobody_elses_is():
+    told = "<think>\nFirst.\n</think>\n\nAnswer"
+    entries = [{"role": "user", "content": told}, {"role": "assistant", "content": told}]
+    expected = {"role": "assistant", "content": "Answer", "reasoning_content": "First."}
+    assert thoughts_apart(entries) == [entries[0], expected]
+    assert thoughts_apart([expected]) == [expected]
+    assert thoughts_apart([{"role": "assistant", "content": "a"}]) == [{"role": "assistant", "content": "a"}]

@@ -134,9 +134,8 @@ async def test_what_can_not_fit_is_refused_before_it_is_rendered(load, name):
         conversation("hi", tools=[pb.Tool(name="add", parameters_json='{"title": "' + LONG[:60_000] + '"}')]),
         conversation(*["</s>"] * 2000),
         conversation("</s>" * 2000),
-        conversation("</s>" * 101),
     ],
-    ids=["a tool's parameters", "special tokens", "special tokens in one text", "few characters"],
+    ids=["a tool's parameters", "special tokens", "special tokens in one text"],
 )
 async def test_what_is_known_only_once_it_is_rendered_is_refused_then(load, request_):
     chat = load(TEMPLATES["without reasoning"])

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 from mistral_common.protocol.instruct.messages import AssistantMessage, SystemMessage, UserMessage
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from runstream.v1 import text_generation_pb2 as pb
-from tokenizers import Tokenizer, decoders, models, normalizers, processors
+from tokenizers import Tokenizer
 
 from service.errors import InvalidRequestError
 from service.prompts.tokenizer import Chat
@@ -33,6 +32,7 @@ from tests.support.published_templates import (
     conversation,
     load,
 )
+from tests.support.real_tokenizers import from_sentencepiece
 from tests.support.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer, save_tokenizer
 
 CONVERSATIONS: dict[str, Turns] = {
@@ -57,6 +57,10 @@ ODD_TURNS: dict[str, Turns] = {
     "a late system": [(USER, "Hello"), (SYSTEM, "Be nice.")],
     "a system in the middle": [(USER, "Hello"), (SYSTEM, "Be nice."), (ASSISTANT, "Hello."), (USER, "Bye")],
     "nobody but a system": [(SYSTEM, "Be nice.")],
+    "an empty system": [(SYSTEM, ""), (USER, "Hello")],
+    "an empty system and another": [(SYSTEM, ""), (SYSTEM, "Be nice."), (USER, "Hello")],
+    "an empty system in the middle": [(USER, "Hello"), (SYSTEM, ""), (ASSISTANT, "Hello."), (USER, "Bye")],
+    "nobody but an empty system": [(SYSTEM, "")],
     "an empty text": [(USER, ""), (USER, "Hello")],
 }
 WITHOUT_SYSTEM = Path(CATALOG[MISTRAL].chat_template).read_text().replace("== 'system'", "== 'nobody'")
@@ -118,28 +122,11 @@ def mistral() -> MistralTokenizer:
     return MistralTokenizer.v1()
 
 
-def as_tokenizer_json(model: sentencepiece.SentencePieceProcessor) -> Tokenizer:
-    """A SentencePiece vocabulary in the form in which checkpoints have it: merges in the order of their scores."""
-    vocab = {model.id_to_piece(index): index for index in range(model.get_piece_size())}
-    halves = [(piece[:cut], piece[cut:]) for piece in vocab for cut in range(1, len(piece))]
-    merges = sorted(
-        (pair for pair in halves if pair[0] in vocab and pair[1] in vocab),
-        key=lambda pair: (-model.get_score(vocab[pair[0] + pair[1]]), vocab[pair[0]], vocab[pair[1]]),
-    )
-    tokenizer = Tokenizer(models.BPE(vocab, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    fallback = [decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), *fallback])
-    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
-    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    return tokenizer
-
-
 @pytest.fixture(scope="module")
 def mistral_folder(mistral: MistralTokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint with Mistral's own vocabulary and no chat template."""
-    model = sentencepiece.SentencePieceProcessor(str(mistral.instruct_tokenizer.tokenizer.file_path))
-    return save_tokenizer(tmp_path_factory.mktemp("mistral"), as_tokenizer_json(model), None)
+    tokenizer = from_sentencepiece(mistral.instruct_tokenizer.tokenizer.file_path)
+    return save_tokenizer(tmp_path_factory.mktemp("mistral"), tokenizer, None)
 
 
 def as_mistral_encodes(mistral: MistralTokenizer, turns: Iterable[tuple[str, str]]) -> list[int]:
