@@ -98,6 +98,14 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     help="A catalog that adds models or replaces them. May be given again.",
 )
 @_option(
+    "--lora-modules",
+    multiple=True,
+    metavar="NAME=PATH",
+    callback=option_values.lora_modules,
+    help="A folder with a LoRA adapter as PEFT saves it, for the model of --models. With several models, JSON as vLLM "
+    'takes it: {"name": …, "path": …, "base_model_name": …}. May be given again.',
+)
+@_option(
     "--device",
     "--devices",
     "devices",

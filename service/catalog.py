@@ -29,7 +29,7 @@ TOKEN_LIMITS = (
 _DEFAULT_MAX_TOKENS = 256
 _AT_LEAST_1 = "an integer of at least 1"
 _WORDS = {int: _AT_LEAST_1, float: "a number from 0 to 5", str: "a string", tuple[str, ...]: "an array of strings"}
-_NO_KEYS = ("id", "catalog_file")
+_NO_KEYS = ("id", "catalog_file", "parent", "adapter")
 _HUB_ID = re.compile(r"([\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
 _MAX_TEMPERATURE = 5
 
@@ -78,6 +78,8 @@ class CatalogModel:
         download_mib: What `pull` fetches; 0 if that is not known.
         memory_mib: What the loaded weights take with a KV cache for one context window; 0 if that is not known.
         catalog_file: The absolute path of the catalog that describes it; empty for the built-in ones.
+        parent: Of a LoRA adapter (`catalog_adapters`), the model that has it; empty if it is none.
+        adapter: The absolute path of the adapter's folder.
     """
 
     id: str
@@ -107,6 +109,8 @@ class CatalogModel:
     download_mib: int = 0
     memory_mib: int = 0
     catalog_file: str = ""
+    parent: str = ""
+    adapter: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -130,7 +134,7 @@ def load_catalog(*paths: Path) -> Catalog:
     """
     models: dict[str, CatalogModel] = {}
     for path in (*BUILT_IN, *paths):
-        models.update(_read(path))
+        models.update(_read_models(path))
     for model in models.values():
         if model.replaced_by and (model.replaced_by not in models or models[model.replaced_by].replaced_by):
             where = f'{model.catalog_file or "built-in catalog"}: models."{model.id}".replaced_by'
@@ -138,17 +142,27 @@ def load_catalog(*paths: Path) -> Catalog:
     return models
 
 
-def _read(path: Path) -> dict[str, CatalogModel]:
+def read_document(path: Path) -> dict[str, Any]:
+    """A catalog file as TOML has it.
+
+    Raises:
+        CatalogError: It can't be read, or has other tables than those of models and adapters.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CatalogError(f"{path}: can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path}: is not TOML: {error}") from error
-    unknown = sorted(document.keys() - {"models"})
+    unknown = sorted(document.keys() - {"models", "adapters"})
     if unknown:
-        raise CatalogError(f'{path}: {unknown[0]}: is not known; expected only tables [models."<id>"]')
-    tables = document.get("models", {})
+        expected = 'only tables [models."<id>"] and [adapters."<name>"]'
+        raise CatalogError(f"{path}: {unknown[0]}: is not known; expected {expected}")
+    return document
+
+
+def _read_models(path: Path) -> dict[str, CatalogModel]:
+    tables = read_document(path).get("models", {})
     if not isinstance(tables, dict):
         raise CatalogError(f'{path}: models: expected tables [models."<id>"]')
     return {model_id: _to_model(path, model_id, table) for model_id, table in tables.items()}
@@ -165,7 +179,7 @@ def _to_model(path: Path, model_id: str, table: object) -> CatalogModel:
     _check_limits(where, model)
     _check_choices(where, model)
     if model.chat_template:
-        model = dataclasses.replace(model, chat_template=_absolute(path, model.chat_template))
+        model = dataclasses.replace(model, chat_template=absolute(path, model.chat_template))
         if not Path(model.chat_template).is_file():
             raise CatalogError(f"{where}.chat_template: is {model.chat_template!r}; expected a file that is there")
     return dataclasses.replace(model, checkpoint=_checkpoint(path, where, model, table))
@@ -194,7 +208,7 @@ def _checkpoint(path: Path, where: str, model: CatalogModel, table: dict[str, An
     if model.checkpoint.startswith((".", "/", "~")):
         if "revision" in table:
             raise CatalogError(f"{where}.revision: is {model.revision!r}; expected none, as the checkpoint is a folder")
-        return _absolute(path, model.checkpoint)
+        return absolute(path, model.checkpoint)
     expected = "a hub id (owner/name), or a folder that begins with '.', '/' or '~'"
     if "checkpoint" not in table and not model.not_servable:
         raise CatalogError(f"{where}.checkpoint: is missing; expected {expected}")
@@ -203,7 +217,7 @@ def _checkpoint(path: Path, where: str, model: CatalogModel, table: dict[str, An
     return model.checkpoint
 
 
-def _absolute(path: Path, name: str) -> str:
+def absolute(path: Path, name: str) -> str:
     """Where a path leads that stands in a catalog: it is relative to the catalog's own folder."""
     return str((path.parent / Path(name).expanduser()).resolve())
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accounts.limits import Limits
+from service.catalog_adapters import CatalogAdapter
 from service.devices import CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
 from service.engine_protocol.acceleration import Acceleration, AccelerationError, check_accelerations
 from transport.addresses import is_loopback
@@ -30,6 +31,7 @@ class ServiceConfig:
         models: The catalog ids of the models to load.
         stand_in: The model that answers for those of the catalog that are not loaded; empty for none.
         catalog_files: Catalogs read after the built-in one.
+        lora_modules: LoRA adapters beside those of the catalogs.
         devices: The torch devices of the engines: each model has an engine on each.
         tensor_parallel: How many of them, that follow one another, have an engine together and share the model.
         dtype: The torch dtype of the engines; None for the catalog's.
@@ -112,6 +114,7 @@ class ServiceConfig:
     otlp_endpoint: str = ""
     log_format: str = "text"
     stream_interval: int = 1
+    lora_modules: tuple[CatalogAdapter, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.models_to_load:

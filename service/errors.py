@@ -3,7 +3,8 @@
     RunstreamError                     INTERNAL             INTERNAL
     ├── InvalidRequestError            INVALID_ARGUMENT     INVALID_REQUEST
     │   ├── ContextWindowExceededError INVALID_ARGUMENT     CONTEXT_WINDOW_EXCEEDED
-    │   └── UnsatisfiableFormatError   INVALID_ARGUMENT     FORMAT_UNSATISFIABLE
+    │   ├── UnsatisfiableFormatError   INVALID_ARGUMENT     FORMAT_UNSATISFIABLE
+    │   └── LoraUnsupportedError       INVALID_ARGUMENT     LORA_UNSUPPORTED
     ├── ModelNotFoundError             NOT_FOUND            MODEL_NOT_FOUND
     ├── BatchNotFoundError             NOT_FOUND            BATCH_NOT_FOUND
     ├── BatchesDisabledError           FAILED_PRECONDITION  BATCHES_DISABLED
@@ -96,6 +97,12 @@ class UnsatisfiableFormatError(InvalidRequestError):
     """No completion can have the form that was asked for, or this one does not."""
 
     reason = "FORMAT_UNSATISFIABLE"
+
+
+class LoraUnsupportedError(InvalidRequestError):
+    """A LoRA adapter is asked for, and the model that answers has none."""
+
+    reason = "LORA_UNSUPPORTED"
 
 
 class ModelNotFoundError(RunstreamError):

@@ -22,6 +22,7 @@ from service.models.model import LoadedParts
 from service.models.models import Answering, Models
 from service.output.completion import Completion, RequestInfo, Stops, join
 from service.prompts.thinking import thinking_behind
+from service.requests.adapters import choose_adapter
 from service.requests.checks import check_request
 from service.requests.forced_calls import forced_call, with_calls
 from service.requests.prompt import check_prompt_token_ids, check_token_ids, keep_prompt
@@ -100,11 +101,12 @@ class TextGenerator:
         model = answering.model
         async with self._models.using(model, PRIORITIES[request.priority]) as loaded:
             submit, thinking = await self._to_submit(request, request_id, account, answering, loaded, form)
-            tell_request(span, request_id, request.model, model.entry.id, submit)
+            served_model = answering.served_model
+            tell_request(span, request_id, request.model, served_model, submit)
             moments = Moments()
             charge(len(submit.prompt_token_ids))
             info = RequestInfo(
-                request_id, model.entry.id, len(submit.prompt_token_ids), submit.params.max_tokens, started_at, moments
+                request_id, served_model, len(submit.prompt_token_ids), submit.params.max_tokens, started_at, moments
             )
             completion = self._completion(request, info, loaded, submit, thinking)
             said: list[pb.RunStreamResponse] = []
@@ -177,6 +179,11 @@ class TextGenerator:
             has_form=submit.grammar is not None,
         )
 
+    def _adapter(self, request: pb.RunRequest, answering: Answering) -> str:
+        own = answering.model.entry.id
+        stand_in, adapters = own if answering.stands_in else "", self._models.adapters_of(own)
+        return choose_adapter(request.lora, answering.adapter, answering.named.id, adapters, stand_in)
+
     async def _to_submit(
         self,
         request: pb.RunRequest,
@@ -186,6 +193,7 @@ class TextGenerator:
         loaded: LoadedParts,
         form: Form | None,
     ) -> tuple[Submit, Thinking | None]:
+        adapter = self._adapter(request, answering)
         most = loaded.limits.max_usable_prompt_tokens
         prompt_token_ids = await _encode(request, answering, loaded, most)
         bad_words = await loaded.chat.encode_bad_words(request.sampling_params.bad_words, loaded.limits.vocab_size)
@@ -203,7 +211,7 @@ class TextGenerator:
         thinking = thinking_behind(request, prompt_token_ids, loaded.chat.thinking, loaded.chat.vocabulary)
         grammar = None if form is None else replace(form.grammar, thinking=thinking)
         salt, priority = cache_salt(account, request.cache_salt), PRIORITIES[request.priority]
-        return Submit(engine_id, prompt_token_ids, params, priority, salt, grammar, account), thinking
+        return Submit(engine_id, prompt_token_ids, params, priority, salt, grammar, account, adapter), thinking
 
 
 def cache_salt(account: str, salt: str) -> str:

@@ -19,7 +19,6 @@ from runstream.v1 import (
 )
 
 from service.batches.batches import Batches
-from service.catalog import load_catalog
 from service.config import ServiceConfig
 from service.edge_workers.workers import EdgeWorkers, Options
 from service.event_loop_lag import EventLoopLag
@@ -27,7 +26,7 @@ from service.generation import TextGenerator
 from service.metrics import Metrics, Watched
 from service.metrics_server import start_metrics_server
 from service.models.loading import LoadableModel
-from service.models.opening import open_models
+from service.models.opening import catalog_of, open_models
 from service.rpc.auth import Callers, open_tokens
 from service.rpc.batches import BatchServicer
 from service.rpc.calls import Calls
@@ -74,7 +73,7 @@ class Service:
     def __init__(self, config: ServiceConfig, report: Callable[[str], None]) -> None:
         self.port = 0
         self.metrics_port = 0
-        self.models = open_models(config, load_catalog(*config.catalog_files))
+        self.models = open_models(config, catalog_of(config))
         self.calls = Calls(config.default_timeout_s)
         self._config = config
         self._report = report

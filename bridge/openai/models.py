@@ -42,11 +42,15 @@ async def retrieve_model(http_request: web.Request) -> web.Response:
 
 
 def _entry(model: models_pb2.Model) -> dict[str, Any]:
-    """OpenAI's fields, and vLLM's for the context window. `created` must be there, but no catalog tells it."""
+    """OpenAI's fields, and vLLM's for the context window and of which model an adapter is.
+
+    `created` must be there, but no catalog tells it.
+    """
     return {
         "id": model.id,
         "object": "model",
         "created": 0,
-        "owned_by": model.id.removeprefix("@").partition("/")[0],
+        "owned_by": (model.parent or model.id).removeprefix("@").partition("/")[0],
         "max_model_len": model.context_window,
+        "parent": model.parent or None,
     }

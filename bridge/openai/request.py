@@ -55,10 +55,8 @@ def to_openai_input(request: pb.RunRequest, fields: dict[str, Any], spelling: Sp
         spelling: Where it has what may be found fault with.
 
     Raises:
-        AiError: A LoRA is asked for, or log probabilities of the prompt for a stream.
+        AiError: Log probabilities of the prompt are asked for, for a stream.
     """
-    if "lora" in fields:
-        raise AiError("LORA_UNSUPPORTED", f"The model {request.model} does not support LoRa inference")
     if "prompt_logprobs" in fields:
         if fields.get("stream"):
             raise AiError("INVALID_REQUEST", "'/prompt_logprobs' needs '/stream' to be false")

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 FRESH_S: Final = 60.0
 
-_FAULTS_OF_INPUT: Final = frozenset({"INVALID_REQUEST", "FORMAT_STREAMED", "LORA_UNSUPPORTED"})
+_FAULTS_OF_INPUT: Final = frozenset({"INVALID_REQUEST", "FORMAT_STREAMED"})
 
 
 class Models:

@@ -115,6 +115,8 @@ def _properties(model: models_pb2.Model) -> list[tuple[str, str]]:
         properties.append(("planned_deprecation_date", model.retired))
     if shape := SHAPE_NAMES.get(model.answer_shape):
         properties.append(("answer_shape", shape))
+    if model.lora_adapters:
+        properties.append(("lora", "true"))
     if model.license:
         is_address = model.license.startswith(("http://", "https://"))
         properties.append(("terms" if is_address else "info", model.license))

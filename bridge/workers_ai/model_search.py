@@ -30,7 +30,8 @@ MARKS: Final = ("hide_experimental", "include_deprecated")
 async def search_models(http_request: web.Request) -> web.Response:
     """Lists models, page by page. After the last page come empty ones: clients ask until they meet one.
 
-    Models whose weights are missing, and for which none stands in, are left out: they can't be run.
+    Models whose weights are missing, and for which none stands in, are left out: they can't be run. So are LoRA
+    adapters, which Cloudflare lists elsewhere.
 
     Raises:
         GatewayError: The request may not act for the account.
@@ -54,7 +55,8 @@ async def answer_search(http_request: web.Request, query: Mapping[str, str]) -> 
         _choice(query, mark, ("", "true", "false"))
     filters = {name: value for name, value in query.items() if value}
     models = await http_request.app[SERVICE].list_models()
-    here = [model for model in models if model.state != models_pb2.MODEL_STATE_WEIGHTS_MISSING]
+    missing = models_pb2.MODEL_STATE_WEIGHTS_MISSING
+    here = [model for model in models if model.state != missing and not model.parent]
     found = [model for model in here if is_found(model, filters)]
     rows = found[(page - 1) * per_page : page * per_page]
     result_info = {"count": len(rows), "page": page, "per_page": per_page, "total_count": len(found)}

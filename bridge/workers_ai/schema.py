@@ -210,7 +210,7 @@ FIELDS: Final[Mapping[str, Schema]] = {
     },
     "logit_bias": LOGIT_BIAS,
     "response_format": RESPONSE_FORMAT,
-    "lora": described(STRING, "An adapter; no model has any here, so each is refused with code 5005."),
+    "lora": described(STRING, "The model's LoRA adapter to answer with, by its name.", minLength=1, maxLength=128),
     "options": {"type": "object", "description": "Options of the request; only `queueRequest` changes anything."},
     "stop": STOP,
     "tools": {"type": "array", "maxItems": MAX_TOOLS, "items": TOOL, "description": "The tools that may be called."},

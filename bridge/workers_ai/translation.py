@@ -72,8 +72,6 @@ def to_run_input(model_id: str, fields: dict[str, Any]) -> RunInput:
     Raises:
         AiError: They ask for what this surface does not have.
     """
-    if "lora" in fields:
-        raise AiError("LORA_UNSUPPORTED", f"The model {model_id} does not support LoRa inference")
     response_format = to_response_format(fields["response_format"]) if "response_format" in fields else None
     request, spelling = to_request(model_id, fields, response_format)
     _set_input(request, fields)
@@ -106,6 +104,7 @@ def to_request(
         include_stop_sequence=fields.get("include_stop_str_in_output", False),
         stop_token_ids=[_int32(token_id) for token_id in fields.get("stop_token_ids", ())],
         cache_salt=fields.get("cache_salt", ""),
+        lora=fields.get("lora", ""),
     )
     if "truncate_prompt_tokens" in fields:
         request.truncate_prompt_tokens = _int32(fields["truncate_prompt_tokens"])

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import click
 
+from service.catalog_adapters import CatalogAdapter, parse_module
 from service.devices import DeviceError, parse_devices
 from service.engine_protocol.acceleration import Acceleration
 from service.rpc.ports import bare_host
@@ -35,6 +36,17 @@ def devices(context: click.Context, parameter: click.Parameter, value: str) -> t
         return parse_devices(value)
     except DeviceError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def lora_modules(
+    context: click.Context, parameter: click.Parameter, values: Iterable[str]
+) -> tuple[CatalogAdapter, ...]:
+    """LoRA adapters; several have spaces between in the variable, as they have for vLLM."""
+    try:
+        return tuple(map(parse_module, values))
+    except ValueError as error:
+        forms = 'NAME=PATH, or {"name": …, "path": …, "base_model_name": …}'
+        raise click.BadParameter(f"{error}: write {forms}") from error
 
 
 def accelerations(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Acceleration]:

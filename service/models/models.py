@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from service.catalog import Catalog, CatalogModel
 from service.checkpoints.locate import locate
 from service.engine_protocol.sampling_params import Priority
-from service.errors import ModelNotFoundError, ModelNotReadyError, RunstreamError, WeightsMissingError
+from service.errors import (
+    InvalidRequestError,
+    ModelNotFoundError,
+    ModelNotReadyError,
+    RunstreamError,
+    WeightsMissingError,
+)
 from service.models.loader import Loader
 from service.models.loading import LoadableModel
 from service.models.model import LoadedParts, Model
@@ -27,8 +33,18 @@ class Answering:
 
     @property
     def stands_in(self) -> bool:
-        """Whether the one that answers is another than the one named."""
-        return self.named.id != self.model.entry.id
+        """Whether the one that answers is another than the one named, or the base of the adapter named."""
+        return (self.named.parent or self.named.id) != self.model.entry.id
+
+    @property
+    def adapter(self) -> str:
+        """The LoRA adapter that the model's name stands for; empty for none."""
+        return self.named.id if self.named.parent and not self.stands_in else ""
+
+    @property
+    def served_model(self) -> str:
+        """The id of what answers."""
+        return self.adapter or self.model.entry.id
 
 
 class Models:
@@ -91,14 +107,15 @@ class Models:
             locate(named)
         if named.replaced_by:
             return self.answering(named.replaced_by)
-        model, stand_in = self._models.get(model_id), self._models.get(self._stand_in)
+        model, stand_in = self._models.get(named.parent or model_id), self._models.get(self._stand_in)
         if stand_in is not None and (model is None or model.is_withdrawn):
             model = stand_in
         if model is None:
             locate(named)
+            base = named.parent or model_id
             raise ModelNotReadyError(
-                f"{model_id} is not loaded: python -m service load {model_id} loads it, "
-                f"or start the service with --models {model_id}",
+                f"{model_id} is not loaded: python -m service load {base} loads it, "
+                f"or start the service with --models {base}",
                 model=model_id,
             )
         return Answering(named, model)
@@ -107,7 +124,12 @@ class Models:
         """The ids of the models that one answers for, its own among them."""
         own = model.entry.id
         is_stand_in = own == self._stand_in
-        return [name for name in self.catalog if name == own or (is_stand_in and name not in self._models)]
+        bases = ((name, entry.parent or name) for name, entry in self.catalog.items())
+        return [name for name, base in bases if base == own or (is_stand_in and base not in self._models)]
+
+    def adapters_of(self, model_id: str) -> list[str]:
+        """The names of a model's LoRA adapters."""
+        return [name for name, entry in self.catalog.items() if entry.parent == model_id]
 
     def using(self, model: Model, priority: Priority) -> AbstractAsyncContextManager[LoadedParts]:
         """Keeps a model loaded while its parts are used; see `Loader.using`."""
@@ -129,17 +151,17 @@ class Models:
             self.not_here[model_id] = error
 
     async def load(self, model_id: str) -> None:
-        """Loads a model of the catalog, and serves it from now on.
+        """Loads a model of the catalog, or an adapter with its base, and serves it from now on.
 
         Raises:
             ModelNotFoundError: The catalog does not name it.
             WeightsMissingError: It has no weights here.
             ModelNotReadyError: It can't be loaded, or there is no room for it.
         """
-        entry = self.entry(model_id)
-        if model_id not in self._models:
+        entry = self.entry(self.entry(model_id).parent or model_id)
+        if entry.id not in self._models:
             self.add(self._open_model(entry))
-        await self._loader.load(self._models[model_id])
+        await self._loader.load(self._models[entry.id])
 
     async def unload(self, model_id: str, drain_s: float) -> None:
         """Unloads a model. The next request loads it again only if the service loads models on use.
@@ -150,8 +172,10 @@ class Models:
 
         Raises:
             ModelNotFoundError: The catalog does not name it.
+            InvalidRequestError: It is a LoRA adapter, which its base has.
         """
-        self.entry(model_id)
+        if parent := self.entry(model_id).parent:
+            raise InvalidRequestError(f"{model_id} is a LoRA adapter of {parent}: unload that", "model")
         if model := self._models.get(model_id):
             model.loads_on_use = self._loader.loads_on_use
             await self._loader.unload(model, "it was unloaded", drain_s)

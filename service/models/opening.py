@@ -1,8 +1,10 @@
 """From a config to the models that it asks for."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from service.catalog import Catalog, CatalogModel
+from service.catalog_adapters import load_catalog_with_adapters
 from service.checkpoints.locate import locate
 from service.checkpoints.need import Budget
 from service.checkpoints.quantization import best_stored
@@ -12,11 +14,28 @@ from service.engine_client.child import ENGINE_COMMAND
 from service.engine_client.handle import EngineHandle
 from service.engine_client.process import EngineProcess
 from service.engine_client.replicas import Replicas
-from service.engine_protocol.engine_config import EngineConfig, MemoryShare
+from service.engine_protocol.engine_config import AdapterSource, EngineConfig, MemoryShare
 from service.models.load_policy import LoadPolicy
 from service.models.loader import Loader
 from service.models.loading import LoadableModel
 from service.models.models import Models
+
+
+def catalog_of(config: ServiceConfig) -> Catalog:
+    """What there is, with the command line's adapters; those that name no base are for the one model that is served.
+
+    Raises:
+        CatalogError: A file can't be read or has a mistake, or an adapter can't be one.
+        ConfigError: An adapter names no base, and there are several models.
+    """
+    only = config.models[0] if len(config.models) == 1 else ""
+    adapters = [replace(adapter, base=adapter.base or only) for adapter in config.lora_modules]
+    if nameless := [adapter.name for adapter in adapters if not adapter.base]:
+        raise ConfigError(
+            f"--lora-modules {nameless[0]}: which of {len(config.models)} models is its base? Write it as JSON with "
+            "name, path and base_model_name"
+        )
+    return load_catalog_with_adapters(*config.catalog_files, others=adapters)
 
 
 def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
@@ -34,20 +53,22 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
     )
 
     def open_model(entry: CatalogModel) -> LoadableModel:
-        return _open_model(config, entry)
+        return _open_model(config, entry, catalog)
 
     loader = Loader(policy, Budget(config.devices, config.memory_budget_mib))
     models = Models(catalog, config.stand_in, loader, open_model)
     for model_id in config.models_to_load:
         if model_id not in catalog:
             raise ConfigError(f"the catalog has no model {model_id} to load, only {', '.join(catalog)}")
+        if parent := catalog[model_id].parent:
+            raise ConfigError(f"{model_id} is a LoRA adapter, which is loaded with its base: name {parent} instead")
         models.open(model_id)
     if not models.opened:
         raise next(iter(models.not_here.values()))
     return models
 
 
-def _open_model(config: ServiceConfig, entry: CatalogModel) -> LoadableModel:
+def _open_model(config: ServiceConfig, entry: CatalogModel, catalog: Catalog) -> LoadableModel:
     engines = [
         EngineProcess(
             engine_config,
@@ -59,14 +80,19 @@ def _open_model(config: ServiceConfig, entry: CatalogModel) -> LoadableModel:
             config.max_wait_s,
             config.stream_interval,
         )
-        for engine_config in engine_configs(config, entry)
+        for engine_config in engine_configs(config, entry, catalog)
     ]
     engine: EngineHandle = engines[0] if len(engines) == 1 else Replicas(engines)
     return LoadableModel(entry, engine, loads_on_use=config.load == "on-use")
 
 
-def engine_configs(config: ServiceConfig, entry: CatalogModel) -> list[EngineConfig]:
+def engine_configs(config: ServiceConfig, entry: CatalogModel, catalog: Catalog) -> list[EngineConfig]:
     """What a model's engines load, one on each device, or on several that share the model.
+
+    Args:
+        config: The settings.
+        entry: The model.
+        catalog: Has its adapters.
 
     Raises:
         WeightsMissingError: It has no weights here.
@@ -92,6 +118,7 @@ def engine_configs(config: ServiceConfig, entry: CatalogModel) -> list[EngineCon
         ),
         context_window=entry.context_window,
         log_format=config.log_format,
+        adapters=tuple(AdapterSource(it.id, Path(it.adapter)) for it in catalog.values() if it.parent == entry.id),
     )
     starts = range(0, len(config.devices), config.tensor_parallel)
     groups = [config.devices[start : start + config.tensor_parallel] for start in starts]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.errors import InvalidRequestError
+from service.requests.adapters import check_lora
 from service.requests.bad_words import MAX_BAD_WORD_CHARACTERS, MAX_BAD_WORDS
 from service.requests.prompt import check_prompt
 from service.requests.reasoning import check_reasoning
@@ -48,6 +49,7 @@ def check_request(request: pb.RunRequest) -> None:
     _check_sampling_params(request.sampling_params)
     _check_stops(request)
     _check_queueing(request)
+    check_lora(request.lora)
     check_tools(request)
     check_reasoning(request)
     check_characters(request)

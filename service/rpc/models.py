@@ -1,7 +1,7 @@
 """The handlers of models."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from runstream.v1 import models_pb2, models_pb2_grpc
 
@@ -37,7 +37,11 @@ _MAX_PAGE_SIZE = 1_000
 
 
 def to_model(
-    entry: CatalogModel, state: "models_pb2.ModelState.ValueType", state_detail: str, served_model: str = ""
+    entry: CatalogModel,
+    state: "models_pb2.ModelState.ValueType",
+    state_detail: str,
+    served_model: str = "",
+    adapters: Sequence[str] = (),
 ) -> models_pb2.Model:
     """Describes a model of the catalog."""
     return models_pb2.Model(
@@ -58,6 +62,8 @@ def to_model(
         properties=entry.properties,
         retired=entry.retired,
         replaced_by=entry.replaced_by,
+        parent=entry.parent,
+        lora_adapters=adapters,
     )
 
 
@@ -118,16 +124,16 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
             await tell_request_id(context, request_id)
 
     def _describe(self, model_id: str) -> models_pb2.Model:
-        entry = self._models.entry(model_id)
+        entry, adapters = self._models.entry(model_id), self._models.adapters_of(model_id)
         try:
             answering = self._models.answering(model_id)
         except WeightsMissingError as error:
-            return to_model(entry, models_pb2.MODEL_STATE_WEIGHTS_MISSING, error.message)
+            return to_model(entry, models_pb2.MODEL_STATE_WEIGHTS_MISSING, error.message, "", adapters)
         except ModelNotReadyError as error:
-            return to_model(entry, models_pb2.MODEL_STATE_UNLOADED, error.message)
+            return to_model(entry, models_pb2.MODEL_STATE_UNLOADED, error.message, "", adapters)
         model = answering.model
-        served_model = "" if model.is_withdrawn else model.entry.id
-        return to_model(entry, MODEL_STATES[model.state], model.state_detail, served_model)
+        served_model = "" if model.is_withdrawn else answering.served_model
+        return to_model(entry, MODEL_STATES[model.state], model.state_detail, served_model, adapters)
 
 
 def _page(ids: list[str], request: models_pb2.ListModelsRequest) -> tuple[list[str], str]:

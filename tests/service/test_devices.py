@@ -18,9 +18,9 @@ def engines_of(catalog_file):
     """What the engines of a model load, with a service's settings."""
 
     def make(model=MODEL, **settings):
-        entry = load_catalog(catalog_file)[model]
+        catalog = load_catalog(catalog_file)
         auto = dict.fromkeys(("max_num_seqs", "max_num_batched_tokens", "kv_cache_memory_mib"), 0)
-        return engine_configs(config(catalog_file, **(auto | settings)), entry)
+        return engine_configs(config(catalog_file, **(auto | settings)), catalog[model], catalog)
 
     return make
 

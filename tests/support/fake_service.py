@@ -56,6 +56,8 @@ class FakeService(
 ):
     """Answers with `answer`, `parts`, `model` and `batch`, and after those with `status` if there is one.
 
+    A LoRA adapter that `model` does not have is refused as by the service for a model without any.
+
     Attributes:
         told: Metadata of its answers and failures.
         model_status: What GetModel answers instead of `model`.
@@ -196,6 +198,9 @@ class FakeService(
         await self.health.set("", status)
 
     async def _fail_by_seed(self, request, context) -> None:
+        if request.lora not in ("", *self.model.lora_adapters):
+            message = f"The model {request.model} does not support LoRa inference"
+            await self._fail(context, failure(grpc.StatusCode.INVALID_ARGUMENT, "LORA_UNSUPPORTED", message))
         status = self.failing.get(request.sampling_params.seed)
         if status is None:
             self._others_came.set()

@@ -60,8 +60,6 @@ def parse_responses(body: bytes, access: Access) -> ResponsesInput:
     value = parse_json(body)
     access.model_id = model_id_of(value)
     fields = check_responses(value)
-    if "lora" in fields:
-        raise AiError("LORA_UNSUPPORTED", f"The model {fields['model']} does not support LoRa inference")
     messages, spelling = read_input(fields)
     try:
         request, spelled = to_request(fields["model"], _as_chat(fields), _response_format(fields))

@@ -3,7 +3,8 @@
     RunstreamError
     ├── InvalidRequestError            INVALID_REQUEST
     │   ├── ContextWindowExceededError CONTEXT_WINDOW_EXCEEDED
-    │   └── UnsatisfiableFormatError   FORMAT_UNSATISFIABLE
+    │   ├── UnsatisfiableFormatError   FORMAT_UNSATISFIABLE
+    │   └── LoraUnsupportedError       LORA_UNSUPPORTED
     ├── ModelNotFoundError             MODEL_NOT_FOUND
     ├── WeightsMissingError            WEIGHTS_MISSING
     ├── ModelNotReadyError             MODEL_NOT_READY         has retry_after_s
@@ -94,6 +95,12 @@ class UnsatisfiableFormatError(InvalidRequestError):
     """No completion can have the form that was asked for, or this one does not."""
 
     default_reason = "FORMAT_UNSATISFIABLE"
+
+
+class LoraUnsupportedError(InvalidRequestError):
+    """A LoRA adapter is asked for, and the model that answers has none."""
+
+    default_reason = "LORA_UNSUPPORTED"
 
 
 class ModelNotFoundError(RunstreamError):

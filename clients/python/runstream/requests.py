@@ -59,6 +59,7 @@ class CompletionOptions(PromptOptions, SamplingOptions, total=False):
     stop_token_ids: Sequence[int] | None
     priority: Literal["online", "batch"] | None
     cache_salt: str | None
+    lora: str | None
 
 
 class RunOptions(CompletionOptions, total=False):
@@ -68,7 +69,7 @@ class RunOptions(CompletionOptions, total=False):
 
 
 _PRIORITIES: Final = {"online": pb.PRIORITY_ONLINE, "batch": pb.PRIORITY_BATCH}
-_PLAIN: Final = ("include_stop_sequence", "stop_token_ids", "cache_salt", "truncate_prompt_tokens")
+_PLAIN: Final = ("include_stop_sequence", "stop_token_ids", "cache_salt", "lora", "truncate_prompt_tokens")
 
 
 def make_request(model: str, **options: Unpack[RunOptions]) -> pb.RunRequest:

@@ -4,7 +4,8 @@
  *     RunstreamError
  *     ├── InvalidRequestError            INVALID_REQUEST
  *     │   ├── ContextWindowExceededError CONTEXT_WINDOW_EXCEEDED
- *     │   └── UnsatisfiableFormatError   FORMAT_UNSATISFIABLE
+ *     │   ├── UnsatisfiableFormatError   FORMAT_UNSATISFIABLE
+ *     │   └── LoraUnsupportedError       LORA_UNSUPPORTED
  *     ├── ModelNotFoundError             MODEL_NOT_FOUND
  *     ├── WeightsMissingError            WEIGHTS_MISSING
  *     ├── ModelNotReadyError             MODEL_NOT_READY         has retryAfterS
@@ -88,6 +89,11 @@ export class ContextWindowExceededError extends InvalidRequestError {
 /** No completion can have the form that was asked for, or this one does not. */
 export class UnsatisfiableFormatError extends InvalidRequestError {
   static override readonly defaultReason = "FORMAT_UNSATISFIABLE";
+}
+
+/** A LoRA adapter is asked for, and the model that answers has none. */
+export class LoraUnsupportedError extends InvalidRequestError {
+  static override readonly defaultReason = "LORA_UNSUPPORTED";
 }
 
 /** The catalog does not name the model. */
@@ -194,6 +200,7 @@ const BY_REASON: ReadonlyMap<string, ErrorClass> = new Map(
     InvalidRequestError,
     ContextWindowExceededError,
     UnsatisfiableFormatError,
+    LoraUnsupportedError,
     ModelNotFoundError,
     WeightsMissingError,
     ModelNotReadyError,

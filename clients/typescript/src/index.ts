@@ -14,6 +14,7 @@ export {
   EngineFailedError,
   InternalError,
   InvalidRequestError,
+  LoraUnsupportedError,
   MessageTooLargeError,
   ModelNotFoundError,
   ModelNotReadyError,

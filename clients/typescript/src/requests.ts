@@ -59,6 +59,8 @@ export interface CompletionOptions<T = unknown> extends PromptOptions, SamplingO
   stopTokenIds?: readonly number[] | undefined;
   priority?: "online" | "batch" | undefined;
   cacheSalt?: string | undefined;
+  /** The LoRA adapter of the model that the completion is made with. */
+  lora?: string | undefined;
   /** The form of the answer; of JSON `result.parsed` then is the value. */
   responseFormat?: ResponseFormat<T> | undefined;
 }
@@ -111,6 +113,7 @@ const OTHERS = {
   stopTokenIds: list(integer),
   priority: toPriority,
   cacheSalt: text,
+  lora: text,
   responseFormat: toResponseFormat,
 } satisfies Record<Exclude<keyof CompletionOptions, keyof PromptOptions | keyof SamplingOptions>, Check<unknown>>;
 

@@ -148,10 +148,9 @@ def test_every_violated_place_is_told_at_once():
         assert f"'{place}'" in description
 
 
-def test_an_adapter_is_refused_by_its_own_code():
-    with pytest.raises(AiError) as caught:
-        parse(lora="mine")
-    assert caught.value.rule.code == 5005
+def test_an_adapter_is_asked_for_by_name():
+    assert parse(lora="mine").request.lora == "mine"
+    assert "Length of '/lora' must be <= 128" in refusal(lora="x" * 129)
 
 
 def test_a_null_stands_for_a_field_that_is_not_there():

@@ -9,7 +9,7 @@ from yarl import URL
 from tests.support.openai_asking import BASES, V1, error_of
 
 LLAMA = "@cf/meta/llama-3.1-8b-instruct"
-ENTRY = {"id": LLAMA, "object": "model", "created": 0, "owned_by": "cf", "max_model_len": 7968}
+ENTRY = {"id": LLAMA, "object": "model", "created": 0, "owned_by": "cf", "max_model_len": 7968, "parent": None}
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +21,12 @@ def _llama(service):
 async def test_the_catalogs_models_are_listed(bridge, base):
     answer = await bridge.ask("GET", f"{base}/models")
     assert json.loads(answer.body) == {"object": "list", "data": [ENTRY]}
+
+
+async def test_an_adapter_has_a_parent(bridge, service):
+    service.other_models = [models_pb2.Model(id="mine", context_window=7968, parent=LLAMA)]
+    answer = await bridge.ask("GET", f"{V1}/models")
+    assert json.loads(answer.body)["data"][1] == ENTRY | {"id": "mine", "parent": LLAMA}
 
 
 @pytest.mark.parametrize("base", BASES)

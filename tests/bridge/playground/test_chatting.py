@@ -256,7 +256,7 @@ async def test_all_that_the_schema_says_of_a_parameter_is_shown(chat, bridge):
             " f.querySelector('.range').textContent]])"
         )
     )
-    elsewhere = {"messages", "raw", "stream", "response_format", "tools", "tool_choice", "lora", "options"}
+    elsewhere = {"messages", "raw", "stream", "response_format", "tools", "tool_choice", "options"}
     assert set(shown) == set(properties) - elsewhere
     assert shown["temperature"] == [properties["temperature"]["description"], "0 to 5, default 0.6"]
 

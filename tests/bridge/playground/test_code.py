@@ -201,7 +201,7 @@ def test_without_log_probabilities_json_is_not_streamed(write, kind):
 @pytest.mark.parametrize(
     ("kind", "body", "note"),
     [
-        ("grpcurl", {"prompt": "hi", "lora": "x", "options": {}}, "# RunRequest has no lora, options.\n"),
+        ("grpcurl", {"prompt": "hi", "lora": "x", "options": {}}, "# RunRequest has no options.\n"),
         ("python-openai", {"prompt": "hi", "raw": True, "tools": [FLAT]}, "# This route has no tools.\n"),
     ],
 )

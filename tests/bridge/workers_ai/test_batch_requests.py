@@ -147,7 +147,7 @@ async def test_a_stand_in_says_so_in_the_results_too(bridge, service):
 
 
 async def test_every_wrong_request_is_named_by_its_place(bridge, service):
-    requests = [{"prompt": ""}, PROMPT, {**PROMPT, "top_k": 51}, {**PROMPT, "stream": True}, {**PROMPT, "lora": "x"}, 7]
+    requests = [{"prompt": ""}, PROMPT, {**PROMPT, "top_k": 51}, {**PROMPT, "stream": True}, {**PROMPT, "lora": ""}, 7]
     answer = await bridge.run({"requests": requests}, params=QUEUED)
     status, code, message = answer.error
     assert (status, code) == (400, 5006)
@@ -155,7 +155,7 @@ async def test_every_wrong_request_is_named_by_its_place(bridge, service):
         "Length of '/requests/0/prompt' must be >= 1",
         "'/requests/2/top_k' must be <= 50",
         "'/requests/3/stream' must be false",
-        "'/requests/4': The model",
+        "Length of '/requests/4/lora' must be >= 1",
         "Type mismatch of '/requests/5', 'integer' not in 'object'",
     ):
         assert told in message

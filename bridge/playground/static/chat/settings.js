@@ -6,7 +6,7 @@ import { Field, isSimple } from "./fields.js";
 /** What has its own place: in the form, in the conversation, or in an editor of its own. */
 const ELSEWHERE = ["prompt", "messages", "raw", "stream", "response_format", "tools", "tool_choice"];
 /** Change nothing here. */
-const WITHOUT_EFFECT = ["lora", "options"];
+const WITHOUT_EFFECT = ["options"];
 
 let numFields = 0;
 

@@ -8,7 +8,7 @@ const SAMPLING = [
   ...["presence_penalty", "seed", "logit_bias", "min_tokens", "ignore_eos", "bad_words", "allowed_token_ids"],
 ];
 const CONVERSATION = ["add_generation_prompt", "continue_final_message"];
-const SAME = ["truncate_prompt_tokens", "stop_token_ids", "cache_salt"];
+const SAME = ["truncate_prompt_tokens", "stop_token_ids", "cache_salt", "lora"];
 const FORMS = ["json", "regex", "choice", "json_object"];
 const ELSEWHERE = ["prompt", "messages", "raw", "stream", "stop", "tools", "tool_choice", "response_format"];
 /** @type {Record<string, string>} */

@@ -27,6 +27,8 @@ type ModelServiceClient interface {
 	// on when the call is cancelled. A model that is loaded already stays as it
 	// is.
 	//
+	// A LoRA adapter is loaded with its parent.
+	//
 	// Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
 	// it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
 	// on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -41,7 +43,7 @@ type ModelServiceClient interface {
 	// model that is not loaded is no error.
 	//
 	// Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-	// it.
+	// it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
 	UnloadModel(ctx context.Context, in *UnloadModelRequest, opts ...grpc.CallOption) (*UnloadModelResponse, error)
 }
 
@@ -103,6 +105,8 @@ type ModelServiceServer interface {
 	// on when the call is cancelled. A model that is loaded already stays as it
 	// is.
 	//
+	// A LoRA adapter is loaded with its parent.
+	//
 	// Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
 	// it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
 	// on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -117,7 +121,7 @@ type ModelServiceServer interface {
 	// model that is not loaded is no error.
 	//
 	// Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-	// it.
+	// it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
 	UnloadModel(context.Context, *UnloadModelRequest) (*UnloadModelResponse, error)
 	mustEmbedUnimplementedModelServiceServer()
 }

@@ -25,6 +25,7 @@ _BY_CODE: Final[Mapping[int, type[errors.RunstreamError]]] = {
     3006: errors.MessageTooLargeError,
     3046: errors.DeadlineExceededError,
     5000: errors.EngineFailedError,
+    5005: errors.LoraUnsupportedError,
     5006: errors.InvalidRequestError,
     5007: errors.ModelNotFoundError,
     5021: errors.ContextWindowExceededError,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19runstream/v1/errors.proto\x12\x0crunstream.v1*\xc6\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12(\n$ERROR_REASON_CONTEXT_WINDOW_EXCEEDED\x10\x02\x12%\n!ERROR_REASON_FORMAT_UNSATISFIABLE\x10\x03\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_WEIGHTS_MISSING\x10\x05\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_READY\x10\x06\x12\x1b\n\x17\x45RROR_REASON_QUEUE_FULL\x10\x07\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x08\x12\x1e\n\x1a\x45RROR_REASON_ENGINE_FAILED\x10\t\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\n\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x0b\x12 \n\x1c\x45RROR_REASON_BATCH_NOT_FOUND\x10\x0c\x12!\n\x1d\x45RROR_REASON_BATCHES_DISABLED\x10\r\x12\x1a\n\x16\x45RROR_REASON_CANCELLED\x10\x0e\x12\"\n\x1e\x45RROR_REASON_PERMISSION_DENIED\x10\x0f\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\x10\x42t\n\x10\x64\x65v.runstream.v1B\x0b\x45rrorsProtoP\x01ZBgithub.com/runstream/runstream/clients/go/runstream/v1;runstreamv1\xaa\x02\x0cRunstream.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19runstream/v1/errors.proto\x12\x0crunstream.v1*\xe9\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12(\n$ERROR_REASON_CONTEXT_WINDOW_EXCEEDED\x10\x02\x12%\n!ERROR_REASON_FORMAT_UNSATISFIABLE\x10\x03\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_WEIGHTS_MISSING\x10\x05\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_READY\x10\x06\x12\x1b\n\x17\x45RROR_REASON_QUEUE_FULL\x10\x07\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x08\x12\x1e\n\x1a\x45RROR_REASON_ENGINE_FAILED\x10\t\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\n\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x0b\x12 \n\x1c\x45RROR_REASON_BATCH_NOT_FOUND\x10\x0c\x12!\n\x1d\x45RROR_REASON_BATCHES_DISABLED\x10\r\x12\x1a\n\x16\x45RROR_REASON_CANCELLED\x10\x0e\x12\"\n\x1e\x45RROR_REASON_PERMISSION_DENIED\x10\x0f\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\x10\x12!\n\x1d\x45RROR_REASON_LORA_UNSUPPORTED\x10\x11\x42t\n\x10\x64\x65v.runstream.v1B\x0b\x45rrorsProtoP\x01ZBgithub.com/runstream/runstream/clients/go/runstream/v1;runstreamv1\xaa\x02\x0cRunstream.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\020dev.runstream.v1B\013ErrorsProtoP\001ZBgithub.com/runstream/runstream/clients/go/runstream/v1;runstreamv1\252\002\014Runstream.V1'
   _globals['_ERRORREASON']._serialized_start=44
-  _globals['_ERRORREASON']._serialized_end=626
+  _globals['_ERRORREASON']._serialized_end=661
 # @@protoc_insertion_point(module_scope)

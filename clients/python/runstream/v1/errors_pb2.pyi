@@ -80,6 +80,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     is "requests-per-minute", "tokens-per-minute" or "concurrent-streams".
     Status RESOURCE_EXHAUSTED, with google.rpc.RetryInfo.
     """
+    ERROR_REASON_LORA_UNSUPPORTED: _ErrorReason.ValueType  # 17
+    """A LoRA adapter is asked for, and the model that answers has none. Status
+    INVALID_ARGUMENT.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Lists what google.rpc.ErrorInfo.reason can be where its domain is
@@ -144,5 +148,9 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 16
 """The call's token has asked for as much as it may: `limit` of the metadata
 is "requests-per-minute", "tokens-per-minute" or "concurrent-streams".
 Status RESOURCE_EXHAUSTED, with google.rpc.RetryInfo.
+"""
+ERROR_REASON_LORA_UNSUPPORTED: ErrorReason.ValueType  # 17
+"""A LoRA adapter is asked for, and the model that answers has none. Status
+INVALID_ARGUMENT.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -339,6 +339,8 @@ class Model(_message.Message):
     PROPERTIES_FIELD_NUMBER: _builtins.int
     RETIRED_FIELD_NUMBER: _builtins.int
     REPLACED_BY_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    LORA_ADAPTERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The model's id, which requests name."""
     description: _builtins.str
@@ -390,12 +392,22 @@ class Model(_message.Message):
     """The model whose limits and weights answer requests for this one, since
     Cloudflare has replaced it; empty for its own.
     """
+    parent: _builtins.str
+    """The model that this one is a LoRA adapter of: it has its own name, and all
+    else is its parent's. Empty if it is no adapter.
+    """
     @_builtins.property
     def properties(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What Workers AI's catalog says of the model, by the names of its
         properties: some of "function_calling", "reasoning", "vision", "lora",
         "beta", "async_queue" and "require_workers_paid". Not all of it holds here:
         no model here sees pictures.
+        """
+
+    @_builtins.property
+    def lora_adapters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the model's LoRA adapters, each of which is listed as a model
+        of its own too; RunRequest.lora takes them. None for an adapter.
         """
 
     def __init__(
@@ -418,10 +430,12 @@ class Model(_message.Message):
         properties: _abc.Iterable[_builtins.str] | None = ...,
         retired: _builtins.str = ...,
         replaced_by: _builtins.str = ...,
+        parent: _builtins.str = ...,
+        lora_adapters: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_shape", b"answer_shape", "can_call_tools", b"can_call_tools", "context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "default_temperature", b"default_temperature", "description", b"description", "id", b"id", "license", b"license", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "properties", b"properties", "replaced_by", b"replaced_by", "retired", b"retired", "served_model", b"served_model", "state", b"state", "state_detail", b"state_detail"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_shape", b"answer_shape", "can_call_tools", b"can_call_tools", "context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "default_temperature", b"default_temperature", "description", b"description", "id", b"id", "license", b"license", "lora_adapters", b"lora_adapters", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "parent", b"parent", "properties", b"properties", "replaced_by", b"replaced_by", "retired", b"retired", "served_model", b"served_model", "state", b"state", "state_detail", b"state_detail"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

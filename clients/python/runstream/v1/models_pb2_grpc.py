@@ -82,6 +82,8 @@ class ModelServiceServicer:
         on when the call is cancelled. A model that is loaded already stays as it
         is.
 
+        A LoRA adapter is loaded with its parent.
+
         Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
         it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
         on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -101,7 +103,7 @@ class ModelServiceServicer:
         model that is not loaded is no error.
 
         Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-        it.
+        it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

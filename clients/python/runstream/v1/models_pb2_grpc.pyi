@@ -45,6 +45,8 @@ class ModelServiceStub:
     on when the call is cancelled. A model that is loaded already stays as it
     is.
 
+    A LoRA adapter is loaded with its parent.
+
     Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
     it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
     on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -60,7 +62,7 @@ class ModelServiceStub:
     model that is not loaded is no error.
 
     Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-    it.
+    it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
     """
 
 @_typing.type_check_only
@@ -80,6 +82,8 @@ class ModelServiceAsyncStub(ModelServiceStub):
     on when the call is cancelled. A model that is loaded already stays as it
     is.
 
+    A LoRA adapter is loaded with its parent.
+
     Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
     it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
     on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -95,7 +99,7 @@ class ModelServiceAsyncStub(ModelServiceStub):
     model that is not loaded is no error.
 
     Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-    it.
+    it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
     """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -130,6 +134,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         on when the call is cancelled. A model that is loaded already stays as it
         is.
 
+        A LoRA adapter is loaded with its parent.
+
         Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
         it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
         on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -151,7 +157,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         model that is not loaded is no error.
 
         Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-        it.
+        it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

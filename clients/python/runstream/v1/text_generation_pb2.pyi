@@ -123,6 +123,7 @@ class RunRequest(_message.Message):
     TRUNCATE_PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     INCLUDE_STOP_SEQUENCE_FIELD_NUMBER: _builtins.int
     STOP_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    LORA_FIELD_NUMBER: _builtins.int
     CHAT_TEMPLATE_KWARGS_JSON_FIELD_NUMBER: _builtins.int
     REASONING_EFFORT_FIELD_NUMBER: _builtins.int
     model: _builtins.str
@@ -150,6 +151,14 @@ class RunRequest(_message.Message):
     """Optional. Whether what ended the completion stands at the end of its text:
     the stop sequence, or the text of the one of `stop_token_ids`, if that has
     any. Default: false.
+    """
+    lora: _builtins.str
+    """Optional. The LoRA adapter of the model that the completion is made with;
+    `Model.lora_adapters` lists them. The adapter's name as `model` means the
+    same. INVALID_ARGUMENT if the model has others only, or `model` names
+    another; with reason LORA_UNSUPPORTED if the model that answers has none,
+    as one that stands in. At most 128 characters. Default: empty, which is the
+    model without any.
     """
     chat_template_kwargs_json: _builtins.str
     """Optional. Variables of the model's chat template, a JSON object, for
@@ -251,12 +260,13 @@ class RunRequest(_message.Message):
         truncate_prompt_tokens: _builtins.int | None = ...,
         include_stop_sequence: _builtins.bool = ...,
         stop_token_ids: _abc.Iterable[_builtins.int] | None = ...,
+        lora: _builtins.str = ...,
         chat_template_kwargs_json: _builtins.str = ...,
         reasoning_effort: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens", "conversation", b"conversation", "input", b"input", "prompt", b"prompt", "prompt_token_ids", b"prompt_token_ids", "response_format", b"response_format", "sampling_params", b"sampling_params", "tool_choice", b"tool_choice", "truncate_prompt_tokens", b"truncate_prompt_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens", "cache_salt", b"cache_salt", "chat_template_kwargs_json", b"chat_template_kwargs_json", "conversation", b"conversation", "include_stop_sequence", b"include_stop_sequence", "input", b"input", "model", b"model", "priority", b"priority", "prompt", b"prompt", "prompt_token_ids", b"prompt_token_ids", "reasoning_effort", b"reasoning_effort", "response_format", b"response_format", "sampling_params", b"sampling_params", "stop_sequences", b"stop_sequences", "stop_token_ids", b"stop_token_ids", "tool_choice", b"tool_choice", "tools", b"tools", "truncate_prompt_tokens", b"truncate_prompt_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens", "cache_salt", b"cache_salt", "chat_template_kwargs_json", b"chat_template_kwargs_json", "conversation", b"conversation", "include_stop_sequence", b"include_stop_sequence", "input", b"input", "lora", b"lora", "model", b"model", "priority", b"priority", "prompt", b"prompt", "prompt_token_ids", b"prompt_token_ids", "reasoning_effort", b"reasoning_effort", "response_format", b"response_format", "sampling_params", b"sampling_params", "stop_sequences", b"stop_sequences", "stop_token_ids", b"stop_token_ids", "tool_choice", b"tool_choice", "tools", b"tools", "truncate_prompt_tokens", b"truncate_prompt_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__truncate_prompt_tokens: _TypeAlias = _typing.Literal["truncate_prompt_tokens"]  # noqa: Y015
     _WhichOneofArgType__truncate_prompt_tokens: _TypeAlias = _typing.Literal["_truncate_prompt_tokens", b"_truncate_prompt_tokens"]  # noqa: Y015

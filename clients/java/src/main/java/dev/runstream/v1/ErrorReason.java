@@ -163,6 +163,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_RATE_LIMITED = 16;</code>
    */
   ERROR_REASON_RATE_LIMITED(16),
+  /**
+   * <pre>
+   * A LoRA adapter is asked for, and the model that answers has none. Status
+   * INVALID_ARGUMENT.
+   * </pre>
+   *
+   * <code>ERROR_REASON_LORA_UNSUPPORTED = 17;</code>
+   */
+  ERROR_REASON_LORA_UNSUPPORTED(17),
   UNRECOGNIZED(-1),
   ;
 
@@ -315,6 +324,15 @@ public enum ErrorReason
    * <code>ERROR_REASON_RATE_LIMITED = 16;</code>
    */
   public static final int ERROR_REASON_RATE_LIMITED_VALUE = 16;
+  /**
+   * <pre>
+   * A LoRA adapter is asked for, and the model that answers has none. Status
+   * INVALID_ARGUMENT.
+   * </pre>
+   *
+   * <code>ERROR_REASON_LORA_UNSUPPORTED = 17;</code>
+   */
+  public static final int ERROR_REASON_LORA_UNSUPPORTED_VALUE = 17;
 
 
   public final int getNumber() {
@@ -358,6 +376,7 @@ public enum ErrorReason
       case 14: return ERROR_REASON_CANCELLED;
       case 15: return ERROR_REASON_PERMISSION_DENIED;
       case 16: return ERROR_REASON_RATE_LIMITED;
+      case 17: return ERROR_REASON_LORA_UNSUPPORTED;
       default: return null;
     }
   }

@@ -24,7 +24,7 @@ public final class ErrorsProto {
   static {
     java.lang.String[] descriptorData = {
       "\n\031runstream/v1/errors.proto\022\014runstream.v" +
-      "1*\306\004\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSPEC" +
+      "1*\351\004\n\013ErrorReason\022\034\n\030ERROR_REASON_UNSPEC" +
       "IFIED\020\000\022 \n\034ERROR_REASON_INVALID_REQUEST\020" +
       "\001\022(\n$ERROR_REASON_CONTEXT_WINDOW_EXCEEDE" +
       "D\020\002\022%\n!ERROR_REASON_FORMAT_UNSATISFIABLE" +
@@ -38,10 +38,11 @@ public final class ErrorsProto {
       "ATCH_NOT_FOUND\020\014\022!\n\035ERROR_REASON_BATCHES" +
       "_DISABLED\020\r\022\032\n\026ERROR_REASON_CANCELLED\020\016\022" +
       "\"\n\036ERROR_REASON_PERMISSION_DENIED\020\017\022\035\n\031E" +
-      "RROR_REASON_RATE_LIMITED\020\020Bt\n\020dev.runstr" +
-      "eam.v1B\013ErrorsProtoP\001ZBgithub.com/runstr" +
-      "eam/runstream/clients/go/runstream/v1;ru" +
-      "nstreamv1\252\002\014Runstream.V1b\006proto3"
+      "RROR_REASON_RATE_LIMITED\020\020\022!\n\035ERROR_REAS" +
+      "ON_LORA_UNSUPPORTED\020\021Bt\n\020dev.runstream.v" +
+      "1B\013ErrorsProtoP\001ZBgithub.com/runstream/r" +
+      "unstream/clients/go/runstream/v1;runstre" +
+      "amv1\252\002\014Runstream.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

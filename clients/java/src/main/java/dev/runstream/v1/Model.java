@@ -30,6 +30,8 @@ private static final long serialVersionUID = 0L;
     properties_ = com.google.protobuf.LazyStringArrayList.EMPTY;
     retired_ = "";
     replacedBy_ = "";
+    parent_ = "";
+    loraAdapters_ = com.google.protobuf.LazyStringArrayList.EMPTY;
   }
 
   @java.lang.Override
@@ -623,6 +625,111 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int PARENT_FIELD_NUMBER = 18;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object parent_ = "";
+  /**
+   * <pre>
+   * The model that this one is a LoRA adapter of: it has its own name, and all
+   * else is its parent's. Empty if it is no adapter.
+   * </pre>
+   *
+   * <code>string parent = 18;</code>
+   * @return The parent.
+   */
+  @java.lang.Override
+  public java.lang.String getParent() {
+    java.lang.Object ref = parent_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      parent_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * The model that this one is a LoRA adapter of: it has its own name, and all
+   * else is its parent's. Empty if it is no adapter.
+   * </pre>
+   *
+   * <code>string parent = 18;</code>
+   * @return The bytes for parent.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getParentBytes() {
+    java.lang.Object ref = parent_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      parent_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
+  public static final int LORA_ADAPTERS_FIELD_NUMBER = 19;
+  @SuppressWarnings("serial")
+  private com.google.protobuf.LazyStringList loraAdapters_;
+  /**
+   * <pre>
+   * The names of the model's LoRA adapters, each of which is listed as a model
+   * of its own too; RunRequest.lora takes them. None for an adapter.
+   * </pre>
+   *
+   * <code>repeated string lora_adapters = 19;</code>
+   * @return A list containing the loraAdapters.
+   */
+  public com.google.protobuf.ProtocolStringList
+      getLoraAdaptersList() {
+    return loraAdapters_;
+  }
+  /**
+   * <pre>
+   * The names of the model's LoRA adapters, each of which is listed as a model
+   * of its own too; RunRequest.lora takes them. None for an adapter.
+   * </pre>
+   *
+   * <code>repeated string lora_adapters = 19;</code>
+   * @return The count of loraAdapters.
+   */
+  public int getLoraAdaptersCount() {
+    return loraAdapters_.size();
+  }
+  /**
+   * <pre>
+   * The names of the model's LoRA adapters, each of which is listed as a model
+   * of its own too; RunRequest.lora takes them. None for an adapter.
+   * </pre>
+   *
+   * <code>repeated string lora_adapters = 19;</code>
+   * @param index The index of the element to return.
+   * @return The loraAdapters at the given index.
+   */
+  public java.lang.String getLoraAdapters(int index) {
+    return loraAdapters_.get(index);
+  }
+  /**
+   * <pre>
+   * The names of the model's LoRA adapters, each of which is listed as a model
+   * of its own too; RunRequest.lora takes them. None for an adapter.
+   * </pre>
+   *
+   * <code>repeated string lora_adapters = 19;</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the loraAdapters at the given index.
+   */
+  public com.google.protobuf.ByteString
+      getLoraAdaptersBytes(int index) {
+    return loraAdapters_.getByteString(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -687,6 +794,12 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(replacedBy_)) {
       com.google.protobuf.GeneratedMessageV3.writeString(output, 17, replacedBy_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(parent_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 18, parent_);
+    }
+    for (int i = 0; i < loraAdapters_.size(); i++) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 19, loraAdapters_.getRaw(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -762,6 +875,17 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(replacedBy_)) {
       size += com.google.protobuf.GeneratedMessageV3.computeStringSize(17, replacedBy_);
     }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(parent_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(18, parent_);
+    }
+    {
+      int dataSize = 0;
+      for (int i = 0; i < loraAdapters_.size(); i++) {
+        dataSize += computeStringSizeNoTag(loraAdapters_.getRaw(i));
+      }
+      size += dataSize;
+      size += 2 * getLoraAdaptersList().size();
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -810,6 +934,10 @@ private static final long serialVersionUID = 0L;
         .equals(other.getRetired())) return false;
     if (!getReplacedBy()
         .equals(other.getReplacedBy())) return false;
+    if (!getParent()
+        .equals(other.getParent())) return false;
+    if (!getLoraAdaptersList()
+        .equals(other.getLoraAdaptersList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -859,6 +987,12 @@ private static final long serialVersionUID = 0L;
     hash = (53 * hash) + getRetired().hashCode();
     hash = (37 * hash) + REPLACED_BY_FIELD_NUMBER;
     hash = (53 * hash) + getReplacedBy().hashCode();
+    hash = (37 * hash) + PARENT_FIELD_NUMBER;
+    hash = (53 * hash) + getParent().hashCode();
+    if (getLoraAdaptersCount() > 0) {
+      hash = (37 * hash) + LORA_ADAPTERS_FIELD_NUMBER;
+      hash = (53 * hash) + getLoraAdaptersList().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1010,6 +1144,9 @@ private static final long serialVersionUID = 0L;
       bitField0_ = (bitField0_ & ~0x00004000);
       retired_ = "";
       replacedBy_ = "";
+      parent_ = "";
+      loraAdapters_ = com.google.protobuf.LazyStringArrayList.EMPTY;
+      bitField0_ = (bitField0_ & ~0x00040000);
       return this;
     }
 
@@ -1048,6 +1185,11 @@ private static final long serialVersionUID = 0L;
         bitField0_ = (bitField0_ & ~0x00004000);
       }
       result.properties_ = properties_;
+      if (((bitField0_ & 0x00040000) != 0)) {
+        loraAdapters_ = loraAdapters_.getUnmodifiableView();
+        bitField0_ = (bitField0_ & ~0x00040000);
+      }
+      result.loraAdapters_ = loraAdapters_;
     }
 
     private void buildPartial0(dev.runstream.v1.Model result) {
@@ -1099,6 +1241,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00010000) != 0)) {
         result.replacedBy_ = replacedBy_;
+      }
+      if (((from_bitField0_ & 0x00020000) != 0)) {
+        result.parent_ = parent_;
       }
     }
 
@@ -1218,6 +1363,21 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00010000;
         onChanged();
       }
+      if (!other.getParent().isEmpty()) {
+        parent_ = other.parent_;
+        bitField0_ |= 0x00020000;
+        onChanged();
+      }
+      if (!other.loraAdapters_.isEmpty()) {
+        if (loraAdapters_.isEmpty()) {
+          loraAdapters_ = other.loraAdapters_;
+          bitField0_ = (bitField0_ & ~0x00040000);
+        } else {
+          ensureLoraAdaptersIsMutable();
+          loraAdapters_.addAll(other.loraAdapters_);
+        }
+        onChanged();
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -1330,6 +1490,17 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00010000;
               break;
             } // case 138
+            case 146: {
+              parent_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00020000;
+              break;
+            } // case 146
+            case 154: {
+              java.lang.String s = input.readStringRequireUtf8();
+              ensureLoraAdaptersIsMutable();
+              loraAdapters_.add(s);
+              break;
+            } // case 154
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2650,6 +2821,252 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       replacedBy_ = value;
       bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object parent_ = "";
+    /**
+     * <pre>
+     * The model that this one is a LoRA adapter of: it has its own name, and all
+     * else is its parent's. Empty if it is no adapter.
+     * </pre>
+     *
+     * <code>string parent = 18;</code>
+     * @return The parent.
+     */
+    public java.lang.String getParent() {
+      java.lang.Object ref = parent_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        parent_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The model that this one is a LoRA adapter of: it has its own name, and all
+     * else is its parent's. Empty if it is no adapter.
+     * </pre>
+     *
+     * <code>string parent = 18;</code>
+     * @return The bytes for parent.
+     */
+    public com.google.protobuf.ByteString
+        getParentBytes() {
+      java.lang.Object ref = parent_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        parent_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * The model that this one is a LoRA adapter of: it has its own name, and all
+     * else is its parent's. Empty if it is no adapter.
+     * </pre>
+     *
+     * <code>string parent = 18;</code>
+     * @param value The parent to set.
+     * @return This builder for chaining.
+     */
+    public Builder setParent(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      parent_ = value;
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The model that this one is a LoRA adapter of: it has its own name, and all
+     * else is its parent's. Empty if it is no adapter.
+     * </pre>
+     *
+     * <code>string parent = 18;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearParent() {
+      parent_ = getDefaultInstance().getParent();
+      bitField0_ = (bitField0_ & ~0x00020000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The model that this one is a LoRA adapter of: it has its own name, and all
+     * else is its parent's. Empty if it is no adapter.
+     * </pre>
+     *
+     * <code>string parent = 18;</code>
+     * @param value The bytes for parent to set.
+     * @return This builder for chaining.
+     */
+    public Builder setParentBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      parent_ = value;
+      bitField0_ |= 0x00020000;
+      onChanged();
+      return this;
+    }
+
+    private com.google.protobuf.LazyStringList loraAdapters_ = com.google.protobuf.LazyStringArrayList.EMPTY;
+    private void ensureLoraAdaptersIsMutable() {
+      if (!((bitField0_ & 0x00040000) != 0)) {
+        loraAdapters_ = new com.google.protobuf.LazyStringArrayList(loraAdapters_);
+        bitField0_ |= 0x00040000;
+       }
+    }
+    /**
+     * <pre>
+     * The names of the model's LoRA adapters, each of which is listed as a model
+     * of its own too; RunRequest.lora takes them. None for an adapter.
+     * </pre>
+     *
+     * <code>repeated string lora_adapters = 19;</code>
+     * @return A list containing the loraAdapters.
+     */
+    public com.google.protobuf.ProtocolStringList
+        getLoraAdaptersList() {
+      return loraAdapters_.getUnmodifiableView();
+    }
+    /**
+     * <pre>
+     * The names of the model's LoRA adapters, each of which is listed as a model
+     * of its own too; RunRequest.lora takes them. None for an adapter.
+     * </pre>
+     *
+     * <code>repeated string lora_adapters = 19;</code>
+     * @return The count of loraAdapters.
+     */
+    public int getLoraAdaptersCount() {
+      return loraAdapters_.size();
+    }
+    /**
+     * <pre>
+     * The names of the model's LoRA adapters, each of which is listed as a model
+     * of its own too; RunRequest.lora takes them. None for an adapter.
+     * </pre>
+     *
+     * <code>repeated string lora_adapters = 19;</code>
+     * @param index The index of the element to return.
+     * @return The loraAdapters at the given index.
+     */
+    public java.lang.String getLoraAdapters(int index) {
+      return loraAdapters_.get(index);
+    }
+    /**
+     * <pre>
+     * The names of the model's LoRA adapters, each of which is listed as a model
+     * of its own too; RunRequest.lora takes them. None for an adapter.
+     * </pre>
+     *
+     * <code>repeated string lora_adapters = 19;</code>
+     * @param index The index of the value to return.
+     * @return The bytes of the loraAdapters at the given index.
+     */
+    public com.google.protobuf.ByteString
+        getLoraAdaptersBytes(int index) {
+      return loraAdapters_.getByteString(index);
+    }
+    /**
+     * <pre>
+     * The names of the model's LoRA adapters, each of which is listed as a model
+     * of its own too; RunRequest.lora takes them. None for an adapter.
+     * </pre>
+     *
+     * <code>repeated string lora_adapters = 19;</code>
+     * @param index The index to set the value at.
+     * @param value The loraAdapters to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLoraAdapters(
+        int index, java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureLoraAdaptersIsMutable();
+      loraAdapters_.set(index, value);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The names of the model's LoRA adapters, each of which is listed as a model
+     * of its own too; RunRequest.lora takes them. None for an adapter.
+     * </pre>
+     *
+     * <code>repeated string lora_adapters = 19;</code>
+     * @param value The loraAdapters to add.
+     * @return This builder for chaining.
+     */
+    public Builder addLoraAdapters(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      ensureLoraAdaptersIsMutable();
+      loraAdapters_.add(value);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The names of the model's LoRA adapters, each of which is listed as a model
+     * of its own too; RunRequest.lora takes them. None for an adapter.
+     * </pre>
+     *
+     * <code>repeated string lora_adapters = 19;</code>
+     * @param values The loraAdapters to add.
+     * @return This builder for chaining.
+     */
+    public Builder addAllLoraAdapters(
+        java.lang.Iterable<java.lang.String> values) {
+      ensureLoraAdaptersIsMutable();
+      com.google.protobuf.AbstractMessageLite.Builder.addAll(
+          values, loraAdapters_);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The names of the model's LoRA adapters, each of which is listed as a model
+     * of its own too; RunRequest.lora takes them. None for an adapter.
+     * </pre>
+     *
+     * <code>repeated string lora_adapters = 19;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLoraAdapters() {
+      loraAdapters_ = com.google.protobuf.LazyStringArrayList.EMPTY;
+      bitField0_ = (bitField0_ & ~0x00040000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The names of the model's LoRA adapters, each of which is listed as a model
+     * of its own too; RunRequest.lora takes them. None for an adapter.
+     * </pre>
+     *
+     * <code>repeated string lora_adapters = 19;</code>
+     * @param value The bytes of the loraAdapters to add.
+     * @return This builder for chaining.
+     */
+    public Builder addLoraAdaptersBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      ensureLoraAdaptersIsMutable();
+      loraAdapters_.add(value);
       onChanged();
       return this;
     }

@@ -323,4 +323,71 @@ public interface ModelOrBuilder extends
    */
   com.google.protobuf.ByteString
       getReplacedByBytes();
+
+  /**
+   * <pre>
+   * The model that this one is a LoRA adapter of: it has its own name, and all
+   * else is its parent's. Empty if it is no adapter.
+   * </pre>
+   *
+   * <code>string parent = 18;</code>
+   * @return The parent.
+   */
+  java.lang.String getParent();
+  /**
+   * <pre>
+   * The model that this one is a LoRA adapter of: it has its own name, and all
+   * else is its parent's. Empty if it is no adapter.
+   * </pre>
+   *
+   * <code>string parent = 18;</code>
+   * @return The bytes for parent.
+   */
+  com.google.protobuf.ByteString
+      getParentBytes();
+
+  /**
+   * <pre>
+   * The names of the model's LoRA adapters, each of which is listed as a model
+   * of its own too; RunRequest.lora takes them. None for an adapter.
+   * </pre>
+   *
+   * <code>repeated string lora_adapters = 19;</code>
+   * @return A list containing the loraAdapters.
+   */
+  java.util.List<java.lang.String>
+      getLoraAdaptersList();
+  /**
+   * <pre>
+   * The names of the model's LoRA adapters, each of which is listed as a model
+   * of its own too; RunRequest.lora takes them. None for an adapter.
+   * </pre>
+   *
+   * <code>repeated string lora_adapters = 19;</code>
+   * @return The count of loraAdapters.
+   */
+  int getLoraAdaptersCount();
+  /**
+   * <pre>
+   * The names of the model's LoRA adapters, each of which is listed as a model
+   * of its own too; RunRequest.lora takes them. None for an adapter.
+   * </pre>
+   *
+   * <code>repeated string lora_adapters = 19;</code>
+   * @param index The index of the element to return.
+   * @return The loraAdapters at the given index.
+   */
+  java.lang.String getLoraAdapters(int index);
+  /**
+   * <pre>
+   * The names of the model's LoRA adapters, each of which is listed as a model
+   * of its own too; RunRequest.lora takes them. None for an adapter.
+   * </pre>
+   *
+   * <code>repeated string lora_adapters = 19;</code>
+   * @param index The index of the value to return.
+   * @return The bytes of the loraAdapters at the given index.
+   */
+  com.google.protobuf.ByteString
+      getLoraAdaptersBytes(int index);
 }

@@ -217,6 +217,7 @@ public final class ModelServiceGrpc {
      * from then on, whether the server was started with it or not. Loading goes
      * on when the call is cancelled. A model that is loaded already stays as it
      * is.
+     * A LoRA adapter is loaded with its parent.
      * Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
      * it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
      * on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -238,7 +239,7 @@ public final class ModelServiceGrpc {
      * server's settings; if not, it stays unloaded until LoadModel names it. A
      * model that is not loaded is no error.
      * Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-     * it.
+     * it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
      * </pre>
      */
     public void unloadModel(dev.runstream.v1.UnloadModelRequest request,
@@ -326,6 +327,7 @@ public final class ModelServiceGrpc {
      * from then on, whether the server was started with it or not. Loading goes
      * on when the call is cancelled. A model that is loaded already stays as it
      * is.
+     * A LoRA adapter is loaded with its parent.
      * Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
      * it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
      * on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -348,7 +350,7 @@ public final class ModelServiceGrpc {
      * server's settings; if not, it stays unloaded until LoadModel names it. A
      * model that is not loaded is no error.
      * Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-     * it.
+     * it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
      * </pre>
      */
     public void unloadModel(dev.runstream.v1.UnloadModelRequest request,
@@ -402,6 +404,7 @@ public final class ModelServiceGrpc {
      * from then on, whether the server was started with it or not. Loading goes
      * on when the call is cancelled. A model that is loaded already stays as it
      * is.
+     * A LoRA adapter is loaded with its parent.
      * Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
      * it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
      * on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -423,7 +426,7 @@ public final class ModelServiceGrpc {
      * server's settings; if not, it stays unloaded until LoadModel names it. A
      * model that is not loaded is no error.
      * Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-     * it.
+     * it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
      * </pre>
      */
     public dev.runstream.v1.UnloadModelResponse unloadModel(dev.runstream.v1.UnloadModelRequest request) {
@@ -478,6 +481,7 @@ public final class ModelServiceGrpc {
      * from then on, whether the server was started with it or not. Loading goes
      * on when the call is cancelled. A model that is loaded already stays as it
      * is.
+     * A LoRA adapter is loaded with its parent.
      * Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
      * it; FAILED_PRECONDITION with reason WEIGHTS_MISSING if its weights are not
      * on the server's machine; UNAVAILABLE with reason MODEL_NOT_READY if it
@@ -500,7 +504,7 @@ public final class ModelServiceGrpc {
      * server's settings; if not, it stays unloaded until LoadModel names it. A
      * model that is not loaded is no error.
      * Errors: NOT_FOUND with reason MODEL_NOT_FOUND if the catalog does not name
-     * it.
+     * it; INVALID_ARGUMENT for a LoRA adapter, which its parent has.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.runstream.v1.UnloadModelResponse> unloadModel(

@@ -79,7 +79,7 @@ public final class ModelsProto {
       "delResponse\022\"\n\005model\030\001 \001(\0132\023.runstream.v" +
       "1.Model\"#\n\022UnloadModelRequest\022\r\n\005model\030\001" +
       " \001(\t\"9\n\023UnloadModelResponse\022\"\n\005model\030\001 \001" +
-      "(\0132\023.runstream.v1.Model\"\301\003\n\005Model\022\n\n\002id\030" +
+      "(\0132\023.runstream.v1.Model\"\350\003\n\005Model\022\n\n\002id\030" +
       "\001 \001(\t\022\023\n\013description\030\002 \001(\t\022\'\n\005state\030\003 \001(" +
       "\0162\030.runstream.v1.ModelState\022\024\n\014state_det" +
       "ail\030\004 \001(\t\022\024\n\014served_model\030\005 \001(\t\022\031\n\021max_p" +
@@ -90,28 +90,29 @@ public final class ModelsProto {
       "an_call_tools\030\014 \001(\010\022/\n\014answer_shape\030\r \001(" +
       "\0162\031.runstream.v1.AnswerShape\022\033\n\023default_" +
       "temperature\030\016 \001(\001\022\022\n\nproperties\030\017 \003(\t\022\017\n" +
-      "\007retired\030\020 \001(\t\022\023\n\013replaced_by\030\021 \001(\t*\307\001\n\013" +
-      "AnswerShape\022\034\n\030ANSWER_SHAPE_UNSPECIFIED\020" +
-      "\000\022\027\n\023ANSWER_SHAPE_NATIVE\020\001\022\033\n\027ANSWER_SHA" +
-      "PE_COMPLETION\020\002\022\025\n\021ANSWER_SHAPE_CHAT\020\003\022\032" +
-      "\n\026ANSWER_SHAPE_RESPONSES\020\004\022\026\n\022ANSWER_SHA" +
-      "PE_GUARD\020\005\022\031\n\025ANSWER_SHAPE_DECISION\020\006*\254\001" +
-      "\n\nModelState\022\033\n\027MODEL_STATE_UNSPECIFIED\020" +
-      "\000\022\027\n\023MODEL_STATE_LOADING\020\001\022\025\n\021MODEL_STAT" +
-      "E_READY\020\002\022\037\n\033MODEL_STATE_WEIGHTS_MISSING" +
-      "\020\003\022\026\n\022MODEL_STATE_FAILED\020\004\022\030\n\024MODEL_STAT" +
-      "E_UNLOADED\020\0052\314\002\n\014ModelService\022O\n\nListMod" +
-      "els\022\037.runstream.v1.ListModelsRequest\032 .r" +
-      "unstream.v1.ListModelsResponse\022I\n\010GetMod" +
-      "el\022\035.runstream.v1.GetModelRequest\032\036.runs" +
-      "tream.v1.GetModelResponse\022L\n\tLoadModel\022\036" +
-      ".runstream.v1.LoadModelRequest\032\037.runstre" +
-      "am.v1.LoadModelResponse\022R\n\013UnloadModel\022 " +
-      ".runstream.v1.UnloadModelRequest\032!.runst" +
-      "ream.v1.UnloadModelResponseBt\n\020dev.runst" +
-      "ream.v1B\013ModelsProtoP\001ZBgithub.com/runst" +
-      "ream/runstream/clients/go/runstream/v1;r" +
-      "unstreamv1\252\002\014Runstream.V1b\006proto3"
+      "\007retired\030\020 \001(\t\022\023\n\013replaced_by\030\021 \001(\t\022\016\n\006p" +
+      "arent\030\022 \001(\t\022\025\n\rlora_adapters\030\023 \003(\t*\307\001\n\013A" +
+      "nswerShape\022\034\n\030ANSWER_SHAPE_UNSPECIFIED\020\000" +
+      "\022\027\n\023ANSWER_SHAPE_NATIVE\020\001\022\033\n\027ANSWER_SHAP" +
+      "E_COMPLETION\020\002\022\025\n\021ANSWER_SHAPE_CHAT\020\003\022\032\n" +
+      "\026ANSWER_SHAPE_RESPONSES\020\004\022\026\n\022ANSWER_SHAP" +
+      "E_GUARD\020\005\022\031\n\025ANSWER_SHAPE_DECISION\020\006*\254\001\n" +
+      "\nModelState\022\033\n\027MODEL_STATE_UNSPECIFIED\020\000" +
+      "\022\027\n\023MODEL_STATE_LOADING\020\001\022\025\n\021MODEL_STATE" +
+      "_READY\020\002\022\037\n\033MODEL_STATE_WEIGHTS_MISSING\020" +
+      "\003\022\026\n\022MODEL_STATE_FAILED\020\004\022\030\n\024MODEL_STATE" +
+      "_UNLOADED\020\0052\314\002\n\014ModelService\022O\n\nListMode" +
+      "ls\022\037.runstream.v1.ListModelsRequest\032 .ru" +
+      "nstream.v1.ListModelsResponse\022I\n\010GetMode" +
+      "l\022\035.runstream.v1.GetModelRequest\032\036.runst" +
+      "ream.v1.GetModelResponse\022L\n\tLoadModel\022\036." +
+      "runstream.v1.LoadModelRequest\032\037.runstrea" +
+      "m.v1.LoadModelResponse\022R\n\013UnloadModel\022 ." +
+      "runstream.v1.UnloadModelRequest\032!.runstr" +
+      "eam.v1.UnloadModelResponseBt\n\020dev.runstr" +
+      "eam.v1B\013ModelsProtoP\001ZBgithub.com/runstr" +
+      "eam/runstream/clients/go/runstream/v1;ru" +
+      "nstreamv1\252\002\014Runstream.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -170,7 +171,7 @@ public final class ModelsProto {
     internal_static_runstream_v1_Model_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_Model_descriptor,
-        new java.lang.String[] { "Id", "Description", "State", "StateDetail", "ServedModel", "MaxPromptTokens", "MaxCompletionTokens", "ContextWindow", "DefaultMaxTokens", "DefaultMaxTokensStreamed", "License", "CanCallTools", "AnswerShape", "DefaultTemperature", "Properties", "Retired", "ReplacedBy", });
+        new java.lang.String[] { "Id", "Description", "State", "StateDetail", "ServedModel", "MaxPromptTokens", "MaxCompletionTokens", "ContextWindow", "DefaultMaxTokens", "DefaultMaxTokensStreamed", "License", "CanCallTools", "AnswerShape", "DefaultTemperature", "Properties", "Retired", "ReplacedBy", "Parent", "LoraAdapters", });
   }
 
   // @@protoc_insertion_point(outer_class_scope)

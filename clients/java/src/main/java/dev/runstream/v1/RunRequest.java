@@ -26,6 +26,7 @@ private static final long serialVersionUID = 0L;
     priority_ = 0;
     cacheSalt_ = "";
     stopTokenIds_ = emptyIntList();
+    lora_ = "";
     chatTemplateKwargsJson_ = "";
     reasoningEffort_ = "";
   }
@@ -753,6 +754,63 @@ private static final long serialVersionUID = 0L;
   }
   private int stopTokenIdsMemoizedSerializedSize = -1;
 
+  public static final int LORA_FIELD_NUMBER = 15;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object lora_ = "";
+  /**
+   * <pre>
+   * Optional. The LoRA adapter of the model that the completion is made with;
+   * `Model.lora_adapters` lists them. The adapter's name as `model` means the
+   * same. INVALID_ARGUMENT if the model has others only, or `model` names
+   * another; with reason LORA_UNSUPPORTED if the model that answers has none,
+   * as one that stands in. At most 128 characters. Default: empty, which is the
+   * model without any.
+   * </pre>
+   *
+   * <code>string lora = 15;</code>
+   * @return The lora.
+   */
+  @java.lang.Override
+  public java.lang.String getLora() {
+    java.lang.Object ref = lora_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      lora_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Optional. The LoRA adapter of the model that the completion is made with;
+   * `Model.lora_adapters` lists them. The adapter's name as `model` means the
+   * same. INVALID_ARGUMENT if the model has others only, or `model` names
+   * another; with reason LORA_UNSUPPORTED if the model that answers has none,
+   * as one that stands in. At most 128 characters. Default: empty, which is the
+   * model without any.
+   * </pre>
+   *
+   * <code>string lora = 15;</code>
+   * @return The bytes for lora.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getLoraBytes() {
+    java.lang.Object ref = lora_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      lora_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   public static final int CHAT_TEMPLATE_KWARGS_JSON_FIELD_NUMBER = 16;
   @SuppressWarnings("serial")
   private volatile java.lang.Object chatTemplateKwargsJson_ = "";
@@ -934,6 +992,9 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < stopTokenIds_.size(); i++) {
       output.writeInt32NoTag(stopTokenIds_.getInt(i));
     }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(lora_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 15, lora_);
+    }
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(chatTemplateKwargsJson_)) {
       com.google.protobuf.GeneratedMessageV3.writeString(output, 16, chatTemplateKwargsJson_);
     }
@@ -1017,6 +1078,9 @@ private static final long serialVersionUID = 0L;
       }
       stopTokenIdsMemoizedSerializedSize = dataSize;
     }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(lora_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(15, lora_);
+    }
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(chatTemplateKwargsJson_)) {
       size += com.google.protobuf.GeneratedMessageV3.computeStringSize(16, chatTemplateKwargsJson_);
     }
@@ -1071,6 +1135,8 @@ private static final long serialVersionUID = 0L;
         != other.getIncludeStopSequence()) return false;
     if (!getStopTokenIdsList()
         .equals(other.getStopTokenIdsList())) return false;
+    if (!getLora()
+        .equals(other.getLora())) return false;
     if (!getChatTemplateKwargsJson()
         .equals(other.getChatTemplateKwargsJson())) return false;
     if (!getReasoningEffort()
@@ -1140,6 +1206,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + STOP_TOKEN_IDS_FIELD_NUMBER;
       hash = (53 * hash) + getStopTokenIdsList().hashCode();
     }
+    hash = (37 * hash) + LORA_FIELD_NUMBER;
+    hash = (53 * hash) + getLora().hashCode();
     hash = (37 * hash) + CHAT_TEMPLATE_KWARGS_JSON_FIELD_NUMBER;
     hash = (53 * hash) + getChatTemplateKwargsJson().hashCode();
     hash = (37 * hash) + REASONING_EFFORT_FIELD_NUMBER;
@@ -1332,6 +1400,7 @@ private static final long serialVersionUID = 0L;
       truncatePromptTokens_ = 0;
       includeStopSequence_ = false;
       stopTokenIds_ = emptyIntList();
+      lora_ = "";
       chatTemplateKwargsJson_ = "";
       reasoningEffort_ = "";
       inputCase_ = 0;
@@ -1426,9 +1495,12 @@ private static final long serialVersionUID = 0L;
         result.includeStopSequence_ = includeStopSequence_;
       }
       if (((from_bitField0_ & 0x00004000) != 0)) {
-        result.chatTemplateKwargsJson_ = chatTemplateKwargsJson_;
+        result.lora_ = lora_;
       }
       if (((from_bitField0_ & 0x00008000) != 0)) {
+        result.chatTemplateKwargsJson_ = chatTemplateKwargsJson_;
+      }
+      if (((from_bitField0_ & 0x00010000) != 0)) {
         result.reasoningEffort_ = reasoningEffort_;
       }
       result.bitField0_ |= to_bitField0_;
@@ -1569,14 +1641,19 @@ private static final long serialVersionUID = 0L;
         }
         onChanged();
       }
+      if (!other.getLora().isEmpty()) {
+        lora_ = other.lora_;
+        bitField0_ |= 0x00004000;
+        onChanged();
+      }
       if (!other.getChatTemplateKwargsJson().isEmpty()) {
         chatTemplateKwargsJson_ = other.chatTemplateKwargsJson_;
-        bitField0_ |= 0x00004000;
+        bitField0_ |= 0x00008000;
         onChanged();
       }
       if (!other.getReasoningEffort().isEmpty()) {
         reasoningEffort_ = other.reasoningEffort_;
-        bitField0_ |= 0x00008000;
+        bitField0_ |= 0x00010000;
         onChanged();
       }
       switch (other.getInputCase()) {
@@ -1724,14 +1801,19 @@ private static final long serialVersionUID = 0L;
               input.popLimit(limit);
               break;
             } // case 114
+            case 122: {
+              lora_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00004000;
+              break;
+            } // case 122
             case 130: {
               chatTemplateKwargsJson_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00004000;
+              bitField0_ |= 0x00008000;
               break;
             } // case 130
             case 138: {
               reasoningEffort_ = input.readStringRequireUtf8();
-              bitField0_ |= 0x00008000;
+              bitField0_ |= 0x00010000;
               break;
             } // case 138
             default: {
@@ -3957,6 +4039,123 @@ private static final long serialVersionUID = 0L;
       return this;
     }
 
+    private java.lang.Object lora_ = "";
+    /**
+     * <pre>
+     * Optional. The LoRA adapter of the model that the completion is made with;
+     * `Model.lora_adapters` lists them. The adapter's name as `model` means the
+     * same. INVALID_ARGUMENT if the model has others only, or `model` names
+     * another; with reason LORA_UNSUPPORTED if the model that answers has none,
+     * as one that stands in. At most 128 characters. Default: empty, which is the
+     * model without any.
+     * </pre>
+     *
+     * <code>string lora = 15;</code>
+     * @return The lora.
+     */
+    public java.lang.String getLora() {
+      java.lang.Object ref = lora_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        lora_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Optional. The LoRA adapter of the model that the completion is made with;
+     * `Model.lora_adapters` lists them. The adapter's name as `model` means the
+     * same. INVALID_ARGUMENT if the model has others only, or `model` names
+     * another; with reason LORA_UNSUPPORTED if the model that answers has none,
+     * as one that stands in. At most 128 characters. Default: empty, which is the
+     * model without any.
+     * </pre>
+     *
+     * <code>string lora = 15;</code>
+     * @return The bytes for lora.
+     */
+    public com.google.protobuf.ByteString
+        getLoraBytes() {
+      java.lang.Object ref = lora_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        lora_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Optional. The LoRA adapter of the model that the completion is made with;
+     * `Model.lora_adapters` lists them. The adapter's name as `model` means the
+     * same. INVALID_ARGUMENT if the model has others only, or `model` names
+     * another; with reason LORA_UNSUPPORTED if the model that answers has none,
+     * as one that stands in. At most 128 characters. Default: empty, which is the
+     * model without any.
+     * </pre>
+     *
+     * <code>string lora = 15;</code>
+     * @param value The lora to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLora(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      lora_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Optional. The LoRA adapter of the model that the completion is made with;
+     * `Model.lora_adapters` lists them. The adapter's name as `model` means the
+     * same. INVALID_ARGUMENT if the model has others only, or `model` names
+     * another; with reason LORA_UNSUPPORTED if the model that answers has none,
+     * as one that stands in. At most 128 characters. Default: empty, which is the
+     * model without any.
+     * </pre>
+     *
+     * <code>string lora = 15;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLora() {
+      lora_ = getDefaultInstance().getLora();
+      bitField0_ = (bitField0_ & ~0x00004000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Optional. The LoRA adapter of the model that the completion is made with;
+     * `Model.lora_adapters` lists them. The adapter's name as `model` means the
+     * same. INVALID_ARGUMENT if the model has others only, or `model` names
+     * another; with reason LORA_UNSUPPORTED if the model that answers has none,
+     * as one that stands in. At most 128 characters. Default: empty, which is the
+     * model without any.
+     * </pre>
+     *
+     * <code>string lora = 15;</code>
+     * @param value The bytes for lora to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLoraBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      lora_ = value;
+      bitField0_ |= 0x00004000;
+      onChanged();
+      return this;
+    }
+
     private java.lang.Object chatTemplateKwargsJson_ = "";
     /**
      * <pre>
@@ -4033,7 +4232,7 @@ private static final long serialVersionUID = 0L;
         java.lang.String value) {
       if (value == null) { throw new NullPointerException(); }
       chatTemplateKwargsJson_ = value;
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }
@@ -4054,7 +4253,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder clearChatTemplateKwargsJson() {
       chatTemplateKwargsJson_ = getDefaultInstance().getChatTemplateKwargsJson();
-      bitField0_ = (bitField0_ & ~0x00004000);
+      bitField0_ = (bitField0_ & ~0x00008000);
       onChanged();
       return this;
     }
@@ -4079,7 +4278,7 @@ private static final long serialVersionUID = 0L;
       if (value == null) { throw new NullPointerException(); }
       checkByteStringIsUtf8(value);
       chatTemplateKwargsJson_ = value;
-      bitField0_ |= 0x00004000;
+      bitField0_ |= 0x00008000;
       onChanged();
       return this;
     }
@@ -4157,7 +4356,7 @@ private static final long serialVersionUID = 0L;
         java.lang.String value) {
       if (value == null) { throw new NullPointerException(); }
       reasoningEffort_ = value;
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }
@@ -4177,7 +4376,7 @@ private static final long serialVersionUID = 0L;
      */
     public Builder clearReasoningEffort() {
       reasoningEffort_ = getDefaultInstance().getReasoningEffort();
-      bitField0_ = (bitField0_ & ~0x00008000);
+      bitField0_ = (bitField0_ & ~0x00010000);
       onChanged();
       return this;
     }
@@ -4201,7 +4400,7 @@ private static final long serialVersionUID = 0L;
       if (value == null) { throw new NullPointerException(); }
       checkByteStringIsUtf8(value);
       reasoningEffort_ = value;
-      bitField0_ |= 0x00008000;
+      bitField0_ |= 0x00010000;
       onChanged();
       return this;
     }

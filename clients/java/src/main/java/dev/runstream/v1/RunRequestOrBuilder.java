@@ -468,6 +468,36 @@ public interface RunRequestOrBuilder extends
 
   /**
    * <pre>
+   * Optional. The LoRA adapter of the model that the completion is made with;
+   * `Model.lora_adapters` lists them. The adapter's name as `model` means the
+   * same. INVALID_ARGUMENT if the model has others only, or `model` names
+   * another; with reason LORA_UNSUPPORTED if the model that answers has none,
+   * as one that stands in. At most 128 characters. Default: empty, which is the
+   * model without any.
+   * </pre>
+   *
+   * <code>string lora = 15;</code>
+   * @return The lora.
+   */
+  java.lang.String getLora();
+  /**
+   * <pre>
+   * Optional. The LoRA adapter of the model that the completion is made with;
+   * `Model.lora_adapters` lists them. The adapter's name as `model` means the
+   * same. INVALID_ARGUMENT if the model has others only, or `model` names
+   * another; with reason LORA_UNSUPPORTED if the model that answers has none,
+   * as one that stands in. At most 128 characters. Default: empty, which is the
+   * model without any.
+   * </pre>
+   *
+   * <code>string lora = 15;</code>
+   * @return The bytes for lora.
+   */
+  com.google.protobuf.ByteString
+      getLoraBytes();
+
+  /**
+   * <pre>
    * Optional. Variables of the model's chat template, a JSON object, for
    * example {"enable_thinking": false}. INVALID_ARGUMENT for a variable that
    * the template does not read, or that other fields fill, such as "messages".

@@ -134,7 +134,7 @@ public final class TextGenerationProto {
   static {
     java.lang.String[] descriptorData = {
       "\n\"runstream/v1/text_generation.proto\022\014ru" +
-      "nstream.v1\"\376\004\n\nRunRequest\022\r\n\005model\030\001 \001(\t" +
+      "nstream.v1\"\214\005\n\nRunRequest\022\r\n\005model\030\001 \001(\t" +
       "\022&\n\006prompt\030\002 \001(\0132\024.runstream.v1.PromptH\000" +
       "\0222\n\014conversation\030\003 \001(\0132\032.runstream.v1.Co" +
       "nversationH\000\0222\n\020prompt_token_ids\030\013 \001(\0132\026" +
@@ -147,103 +147,103 @@ public final class TextGenerationProto {
       "\022(\n\010priority\030\t \001(\0162\026.runstream.v1.Priori" +
       "ty\022\022\n\ncache_salt\030\n \001(\t\022#\n\026truncate_promp" +
       "t_tokens\030\014 \001(\005H\001\210\001\001\022\035\n\025include_stop_sequ" +
-      "ence\030\r \001(\010\022\026\n\016stop_token_ids\030\016 \003(\005\022!\n\031ch" +
-      "at_template_kwargs_json\030\020 \001(\t\022\030\n\020reasoni" +
-      "ng_effort\030\021 \001(\tB\007\n\005inputB\031\n\027_truncate_pr" +
-      "ompt_tokens\"\032\n\010TokenIds\022\016\n\006values\030\001 \003(\005\"" +
-      "?\n\022CountTokensRequest\022)\n\007request\030\001 \001(\0132\030" +
-      ".runstream.v1.RunRequest\"p\n\023CountTokensR" +
-      "esponse\022\024\n\014served_model\030\001 \001(\t\022\025\n\rprompt_" +
-      "tokens\030\002 \001(\005\022\031\n\021max_prompt_tokens\030\003 \001(\005\022" +
-      "\021\n\ttoken_ids\030\004 \003(\005\"#\n\006Prompt\022\014\n\004text\030\001 \001" +
-      "(\t\022\013\n\003raw\030\002 \001(\010\"\242\001\n\014Conversation\022\'\n\010mess" +
-      "ages\030\001 \003(\0132\025.runstream.v1.Message\022\013\n\003raw" +
-      "\030\002 \001(\010\022\"\n\025add_generation_prompt\030\003 \001(\010H\000\210" +
-      "\001\001\022\036\n\026continue_final_message\030\004 \001(\010B\030\n\026_a" +
-      "dd_generation_prompt\"\256\001\n\007Message\022\014\n\004role" +
-      "\030\001 \001(\t\022*\n\007content\030\002 \003(\0132\031.runstream.v1.C" +
-      "ontentPart\022*\n\ntool_calls\030\003 \003(\0132\026.runstre" +
-      "am.v1.ToolCall\022\024\n\014tool_call_id\030\004 \001(\t\022\014\n\004" +
-      "name\030\005 \001(\t\022\031\n\021reasoning_content\030\006 \001(\t\"%\n" +
-      "\013ContentPart\022\016\n\004text\030\001 \001(\tH\000B\006\n\004part\"\334\005\n" +
-      "\016SamplingParams\022\027\n\nmax_tokens\030\001 \001(\005H\000\210\001\001" +
-      "\022\035\n\025max_tokens_is_default\030\002 \001(\010\022\030\n\013tempe" +
-      "rature\030\003 \001(\001H\001\210\001\001\022\022\n\005top_k\030\004 \001(\005H\002\210\001\001\022\022\n" +
-      "\005top_p\030\005 \001(\001H\003\210\001\001\022\022\n\005min_p\030\006 \001(\001H\004\210\001\001\022\037\n" +
-      "\022repetition_penalty\030\007 \001(\001H\005\210\001\001\022\036\n\021freque" +
-      "ncy_penalty\030\010 \001(\001H\006\210\001\001\022\035\n\020presence_penal" +
-      "ty\030\t \001(\001H\007\210\001\001\022\021\n\004seed\030\n \001(\003H\010\210\001\001\022?\n\nlogi" +
-      "t_bias\030\013 \003(\0132+.runstream.v1.SamplingPara" +
-      "ms.LogitBiasEntry\022\027\n\nmin_tokens\030\014 \001(\005H\t\210" +
-      "\001\001\022\022\n\nignore_eos\030\r \001(\010\022\031\n\014top_logprobs\030\016" +
-      " \001(\005H\n\210\001\001\022\021\n\tbad_words\030\017 \003(\t\022\031\n\021allowed_" +
-      "token_ids\030\020 \003(\005\022 \n\023top_prompt_logprobs\030\021" +
-      " \001(\005H\013\210\001\001\0320\n\016LogitBiasEntry\022\013\n\003key\030\001 \001(\005" +
-      "\022\r\n\005value\030\002 \001(\001:\0028\001B\r\n\013_max_tokensB\016\n\014_t" +
-      "emperatureB\010\n\006_top_kB\010\n\006_top_pB\010\n\006_min_p" +
-      "B\025\n\023_repetition_penaltyB\024\n\022_frequency_pe" +
-      "naltyB\023\n\021_presence_penaltyB\007\n\005_seedB\r\n\013_" +
-      "min_tokensB\017\n\r_top_logprobsB\026\n\024_top_prom" +
-      "pt_logprobs\"\233\001\n\016ResponseFormat\022/\n\013json_o" +
-      "bject\030\001 \001(\0132\030.runstream.v1.JsonObjectH\000\022" +
-      "\025\n\013json_schema\030\002 \001(\tH\000\022\017\n\005regex\030\003 \001(\tH\000\022" +
-      "&\n\006choice\030\004 \001(\0132\024.runstream.v1.ChoiceH\000B" +
-      "\010\n\006format\"\014\n\nJsonObject\"\030\n\006Choice\022\016\n\006val" +
-      "ues\030\001 \003(\t\"B\n\004Tool\022\014\n\004name\030\001 \001(\t\022\023\n\013descr" +
-      "iption\030\002 \001(\t\022\027\n\017parameters_json\030\003 \001(\t\"T\n" +
-      "\nToolChoice\022,\n\004mode\030\001 \001(\0162\034.runstream.v1" +
-      ".ToolChoiceModeH\000\022\016\n\004name\030\002 \001(\tH\000B\010\n\006cho" +
-      "ice\"<\n\010ToolCall\022\n\n\002id\030\001 \001(\t\022\014\n\004name\030\002 \001(" +
-      "\t\022\026\n\016arguments_json\030\003 \001(\t\"P\n\rToolCallDel" +
-      "ta\022\r\n\005index\030\001 \001(\005\022\n\n\002id\030\002 \001(\t\022\014\n\004name\030\003 " +
-      "\001(\t\022\026\n\016arguments_json\030\004 \001(\t\"q\n\005Usage\022\025\n\r" +
-      "prompt_tokens\030\001 \001(\005\022\031\n\021completion_tokens" +
-      "\030\002 \001(\005\022\034\n\024cached_prompt_tokens\030\003 \001(\005\022\030\n\020" +
-      "reasoning_tokens\030\004 \001(\005\"g\n\014TokenLogprob\022\020" +
-      "\n\010token_id\030\001 \001(\005\022\r\n\005token\030\002 \001(\014\022\017\n\007logpr" +
-      "ob\030\003 \001(\001\022%\n\003top\030\004 \003(\0132\030.runstream.v1.Top" +
-      "Logprob\">\n\nTopLogprob\022\020\n\010token_id\030\001 \001(\005\022" +
-      "\r\n\005token\030\002 \001(\014\022\017\n\007logprob\030\003 \001(\001\"\250\003\n\013RunR" +
-      "esponse\022\n\n\002id\030\001 \001(\t\022\024\n\014served_model\030\002 \001(" +
-      "\t\022\014\n\004text\030\003 \001(\t\022*\n\ntool_calls\030\004 \003(\0132\026.ru" +
-      "nstream.v1.ToolCall\022,\n\010logprobs\030\005 \003(\0132\032." +
-      "runstream.v1.TokenLogprob\0221\n\rfinish_reas" +
-      "on\030\006 \001(\0162\032.runstream.v1.FinishReason\022\031\n\014" +
-      "matched_stop\030\007 \001(\tH\000\210\001\001\022\"\n\005usage\030\010 \001(\0132\023" +
-      ".runstream.v1.Usage\0223\n\017prompt_logprobs\030\t" +
-      " \003(\0132\032.runstream.v1.TokenLogprob\022\"\n\025matc" +
-      "hed_stop_token_id\030\n \001(\005H\001\210\001\001\022\031\n\021reasonin" +
-      "g_content\030\013 \001(\tB\017\n\r_matched_stopB\030\n\026_mat" +
-      "ched_stop_token_id\"\263\003\n\021RunStreamResponse" +
-      "\022\n\n\002id\030\001 \001(\t\022\024\n\014served_model\030\002 \001(\t\022\014\n\004te" +
-      "xt\030\003 \001(\t\022/\n\ntool_calls\030\004 \003(\0132\033.runstream" +
-      ".v1.ToolCallDelta\022,\n\010logprobs\030\005 \003(\0132\032.ru" +
-      "nstream.v1.TokenLogprob\0221\n\rfinish_reason" +
-      "\030\006 \001(\0162\032.runstream.v1.FinishReason\022\031\n\014ma" +
-      "tched_stop\030\007 \001(\tH\000\210\001\001\022\"\n\005usage\030\010 \001(\0132\023.r" +
-      "unstream.v1.Usage\0223\n\017prompt_logprobs\030\t \003" +
-      "(\0132\032.runstream.v1.TokenLogprob\022\"\n\025matche" +
-      "d_stop_token_id\030\n \001(\005H\001\210\001\001\022\031\n\021reasoning_" +
-      "content\030\013 \001(\tB\017\n\r_matched_stopB\030\n\026_match" +
-      "ed_stop_token_id*\207\001\n\016ToolChoiceMode\022 \n\034T" +
-      "OOL_CHOICE_MODE_UNSPECIFIED\020\000\022\031\n\025TOOL_CH" +
-      "OICE_MODE_AUTO\020\001\022\031\n\025TOOL_CHOICE_MODE_NON" +
-      "E\020\002\022\035\n\031TOOL_CHOICE_MODE_REQUIRED\020\003*M\n\010Pr" +
-      "iority\022\030\n\024PRIORITY_UNSPECIFIED\020\000\022\023\n\017PRIO" +
-      "RITY_ONLINE\020\001\022\022\n\016PRIORITY_BATCH\020\002*}\n\014Fin" +
-      "ishReason\022\035\n\031FINISH_REASON_UNSPECIFIED\020\000" +
-      "\022\026\n\022FINISH_REASON_STOP\020\001\022\030\n\024FINISH_REASO" +
-      "N_LENGTH\020\002\022\034\n\030FINISH_REASON_TOOL_CALLS\020\003" +
-      "2\361\001\n\025TextGenerationService\022:\n\003Run\022\030.runs" +
-      "tream.v1.RunRequest\032\031.runstream.v1.RunRe" +
-      "sponse\022H\n\tRunStream\022\030.runstream.v1.RunRe" +
-      "quest\032\037.runstream.v1.RunStreamResponse0\001" +
-      "\022R\n\013CountTokens\022 .runstream.v1.CountToke" +
-      "nsRequest\032!.runstream.v1.CountTokensResp" +
-      "onseB|\n\020dev.runstream.v1B\023TextGeneration" +
-      "ProtoP\001ZBgithub.com/runstream/runstream/" +
-      "clients/go/runstream/v1;runstreamv1\252\002\014Ru" +
-      "nstream.V1b\006proto3"
+      "ence\030\r \001(\010\022\026\n\016stop_token_ids\030\016 \003(\005\022\014\n\004lo" +
+      "ra\030\017 \001(\t\022!\n\031chat_template_kwargs_json\030\020 " +
+      "\001(\t\022\030\n\020reasoning_effort\030\021 \001(\tB\007\n\005inputB\031" +
+      "\n\027_truncate_prompt_tokens\"\032\n\010TokenIds\022\016\n" +
+      "\006values\030\001 \003(\005\"?\n\022CountTokensRequest\022)\n\007r" +
+      "equest\030\001 \001(\0132\030.runstream.v1.RunRequest\"p" +
+      "\n\023CountTokensResponse\022\024\n\014served_model\030\001 " +
+      "\001(\t\022\025\n\rprompt_tokens\030\002 \001(\005\022\031\n\021max_prompt" +
+      "_tokens\030\003 \001(\005\022\021\n\ttoken_ids\030\004 \003(\005\"#\n\006Prom" +
+      "pt\022\014\n\004text\030\001 \001(\t\022\013\n\003raw\030\002 \001(\010\"\242\001\n\014Conver" +
+      "sation\022\'\n\010messages\030\001 \003(\0132\025.runstream.v1." +
+      "Message\022\013\n\003raw\030\002 \001(\010\022\"\n\025add_generation_p" +
+      "rompt\030\003 \001(\010H\000\210\001\001\022\036\n\026continue_final_messa" +
+      "ge\030\004 \001(\010B\030\n\026_add_generation_prompt\"\256\001\n\007M" +
+      "essage\022\014\n\004role\030\001 \001(\t\022*\n\007content\030\002 \003(\0132\031." +
+      "runstream.v1.ContentPart\022*\n\ntool_calls\030\003" +
+      " \003(\0132\026.runstream.v1.ToolCall\022\024\n\014tool_cal" +
+      "l_id\030\004 \001(\t\022\014\n\004name\030\005 \001(\t\022\031\n\021reasoning_co" +
+      "ntent\030\006 \001(\t\"%\n\013ContentPart\022\016\n\004text\030\001 \001(\t" +
+      "H\000B\006\n\004part\"\334\005\n\016SamplingParams\022\027\n\nmax_tok" +
+      "ens\030\001 \001(\005H\000\210\001\001\022\035\n\025max_tokens_is_default\030" +
+      "\002 \001(\010\022\030\n\013temperature\030\003 \001(\001H\001\210\001\001\022\022\n\005top_k" +
+      "\030\004 \001(\005H\002\210\001\001\022\022\n\005top_p\030\005 \001(\001H\003\210\001\001\022\022\n\005min_p" +
+      "\030\006 \001(\001H\004\210\001\001\022\037\n\022repetition_penalty\030\007 \001(\001H" +
+      "\005\210\001\001\022\036\n\021frequency_penalty\030\010 \001(\001H\006\210\001\001\022\035\n\020" +
+      "presence_penalty\030\t \001(\001H\007\210\001\001\022\021\n\004seed\030\n \001(" +
+      "\003H\010\210\001\001\022?\n\nlogit_bias\030\013 \003(\0132+.runstream.v" +
+      "1.SamplingParams.LogitBiasEntry\022\027\n\nmin_t" +
+      "okens\030\014 \001(\005H\t\210\001\001\022\022\n\nignore_eos\030\r \001(\010\022\031\n\014" +
+      "top_logprobs\030\016 \001(\005H\n\210\001\001\022\021\n\tbad_words\030\017 \003" +
+      "(\t\022\031\n\021allowed_token_ids\030\020 \003(\005\022 \n\023top_pro" +
+      "mpt_logprobs\030\021 \001(\005H\013\210\001\001\0320\n\016LogitBiasEntr" +
+      "y\022\013\n\003key\030\001 \001(\005\022\r\n\005value\030\002 \001(\001:\0028\001B\r\n\013_ma" +
+      "x_tokensB\016\n\014_temperatureB\010\n\006_top_kB\010\n\006_t" +
+      "op_pB\010\n\006_min_pB\025\n\023_repetition_penaltyB\024\n" +
+      "\022_frequency_penaltyB\023\n\021_presence_penalty" +
+      "B\007\n\005_seedB\r\n\013_min_tokensB\017\n\r_top_logprob" +
+      "sB\026\n\024_top_prompt_logprobs\"\233\001\n\016ResponseFo" +
+      "rmat\022/\n\013json_object\030\001 \001(\0132\030.runstream.v1" +
+      ".JsonObjectH\000\022\025\n\013json_schema\030\002 \001(\tH\000\022\017\n\005" +
+      "regex\030\003 \001(\tH\000\022&\n\006choice\030\004 \001(\0132\024.runstrea" +
+      "m.v1.ChoiceH\000B\010\n\006format\"\014\n\nJsonObject\"\030\n" +
+      "\006Choice\022\016\n\006values\030\001 \003(\t\"B\n\004Tool\022\014\n\004name\030" +
+      "\001 \001(\t\022\023\n\013description\030\002 \001(\t\022\027\n\017parameters" +
+      "_json\030\003 \001(\t\"T\n\nToolChoice\022,\n\004mode\030\001 \001(\0162" +
+      "\034.runstream.v1.ToolChoiceModeH\000\022\016\n\004name\030" +
+      "\002 \001(\tH\000B\010\n\006choice\"<\n\010ToolCall\022\n\n\002id\030\001 \001(" +
+      "\t\022\014\n\004name\030\002 \001(\t\022\026\n\016arguments_json\030\003 \001(\t\"" +
+      "P\n\rToolCallDelta\022\r\n\005index\030\001 \001(\005\022\n\n\002id\030\002 " +
+      "\001(\t\022\014\n\004name\030\003 \001(\t\022\026\n\016arguments_json\030\004 \001(" +
+      "\t\"q\n\005Usage\022\025\n\rprompt_tokens\030\001 \001(\005\022\031\n\021com" +
+      "pletion_tokens\030\002 \001(\005\022\034\n\024cached_prompt_to" +
+      "kens\030\003 \001(\005\022\030\n\020reasoning_tokens\030\004 \001(\005\"g\n\014" +
+      "TokenLogprob\022\020\n\010token_id\030\001 \001(\005\022\r\n\005token\030" +
+      "\002 \001(\014\022\017\n\007logprob\030\003 \001(\001\022%\n\003top\030\004 \003(\0132\030.ru" +
+      "nstream.v1.TopLogprob\">\n\nTopLogprob\022\020\n\010t" +
+      "oken_id\030\001 \001(\005\022\r\n\005token\030\002 \001(\014\022\017\n\007logprob\030" +
+      "\003 \001(\001\"\250\003\n\013RunResponse\022\n\n\002id\030\001 \001(\t\022\024\n\014ser" +
+      "ved_model\030\002 \001(\t\022\014\n\004text\030\003 \001(\t\022*\n\ntool_ca" +
+      "lls\030\004 \003(\0132\026.runstream.v1.ToolCall\022,\n\010log" +
+      "probs\030\005 \003(\0132\032.runstream.v1.TokenLogprob\022" +
+      "1\n\rfinish_reason\030\006 \001(\0162\032.runstream.v1.Fi" +
+      "nishReason\022\031\n\014matched_stop\030\007 \001(\tH\000\210\001\001\022\"\n" +
+      "\005usage\030\010 \001(\0132\023.runstream.v1.Usage\0223\n\017pro" +
+      "mpt_logprobs\030\t \003(\0132\032.runstream.v1.TokenL" +
+      "ogprob\022\"\n\025matched_stop_token_id\030\n \001(\005H\001\210" +
+      "\001\001\022\031\n\021reasoning_content\030\013 \001(\tB\017\n\r_matche" +
+      "d_stopB\030\n\026_matched_stop_token_id\"\263\003\n\021Run" +
+      "StreamResponse\022\n\n\002id\030\001 \001(\t\022\024\n\014served_mod" +
+      "el\030\002 \001(\t\022\014\n\004text\030\003 \001(\t\022/\n\ntool_calls\030\004 \003" +
+      "(\0132\033.runstream.v1.ToolCallDelta\022,\n\010logpr" +
+      "obs\030\005 \003(\0132\032.runstream.v1.TokenLogprob\0221\n" +
+      "\rfinish_reason\030\006 \001(\0162\032.runstream.v1.Fini" +
+      "shReason\022\031\n\014matched_stop\030\007 \001(\tH\000\210\001\001\022\"\n\005u" +
+      "sage\030\010 \001(\0132\023.runstream.v1.Usage\0223\n\017promp" +
+      "t_logprobs\030\t \003(\0132\032.runstream.v1.TokenLog" +
+      "prob\022\"\n\025matched_stop_token_id\030\n \001(\005H\001\210\001\001" +
+      "\022\031\n\021reasoning_content\030\013 \001(\tB\017\n\r_matched_" +
+      "stopB\030\n\026_matched_stop_token_id*\207\001\n\016ToolC" +
+      "hoiceMode\022 \n\034TOOL_CHOICE_MODE_UNSPECIFIE" +
+      "D\020\000\022\031\n\025TOOL_CHOICE_MODE_AUTO\020\001\022\031\n\025TOOL_C" +
+      "HOICE_MODE_NONE\020\002\022\035\n\031TOOL_CHOICE_MODE_RE" +
+      "QUIRED\020\003*M\n\010Priority\022\030\n\024PRIORITY_UNSPECI" +
+      "FIED\020\000\022\023\n\017PRIORITY_ONLINE\020\001\022\022\n\016PRIORITY_" +
+      "BATCH\020\002*}\n\014FinishReason\022\035\n\031FINISH_REASON" +
+      "_UNSPECIFIED\020\000\022\026\n\022FINISH_REASON_STOP\020\001\022\030" +
+      "\n\024FINISH_REASON_LENGTH\020\002\022\034\n\030FINISH_REASO" +
+      "N_TOOL_CALLS\020\0032\361\001\n\025TextGenerationService" +
+      "\022:\n\003Run\022\030.runstream.v1.RunRequest\032\031.runs" +
+      "tream.v1.RunResponse\022H\n\tRunStream\022\030.runs" +
+      "tream.v1.RunRequest\032\037.runstream.v1.RunSt" +
+      "reamResponse0\001\022R\n\013CountTokens\022 .runstrea" +
+      "m.v1.CountTokensRequest\032!.runstream.v1.C" +
+      "ountTokensResponseB|\n\020dev.runstream.v1B\023" +
+      "TextGenerationProtoP\001ZBgithub.com/runstr" +
+      "eam/runstream/clients/go/runstream/v1;ru" +
+      "nstreamv1\252\002\014Runstream.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -254,7 +254,7 @@ public final class TextGenerationProto {
     internal_static_runstream_v1_RunRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_RunRequest_descriptor,
-        new java.lang.String[] { "Model", "Prompt", "Conversation", "PromptTokenIds", "SamplingParams", "StopSequences", "ResponseFormat", "Tools", "ToolChoice", "Priority", "CacheSalt", "TruncatePromptTokens", "IncludeStopSequence", "StopTokenIds", "ChatTemplateKwargsJson", "ReasoningEffort", "Input", "TruncatePromptTokens", });
+        new java.lang.String[] { "Model", "Prompt", "Conversation", "PromptTokenIds", "SamplingParams", "StopSequences", "ResponseFormat", "Tools", "ToolChoice", "Priority", "CacheSalt", "TruncatePromptTokens", "IncludeStopSequence", "StopTokenIds", "Lora", "ChatTemplateKwargsJson", "ReasoningEffort", "Input", "TruncatePromptTokens", });
     internal_static_runstream_v1_TokenIds_descriptor =
       getDescriptor().getMessageTypes().get(1);
     internal_static_runstream_v1_TokenIds_fieldAccessorTable = new
