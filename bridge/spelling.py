@@ -22,6 +22,8 @@ def spelling_of(fields: Mapping[str, Any], tools: Sequence[tuple[int, dict[str, 
     """
     spelling = dict(_of_tools(tools))
     for index, message in enumerate(fields.get("messages", ())):
+        if message.get("reasoning") and not message.get("reasoning_content"):
+            spelling[f"/messages/{index}/reasoning_content"] = f"/messages/{index}/reasoning"
         for number, call in enumerate(message.get("tool_calls") or ()):
             if call.get("function"):
                 place = f"/messages/{index}/tool_calls/{number}"

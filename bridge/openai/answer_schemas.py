@@ -2,7 +2,17 @@
 
 from typing import Final
 
-from bridge.workers_ai.answer_schemas import COUNT, FINISH_REASON, NULL, USAGE, array_of, closed, optional, or_null
+from bridge.workers_ai.answer_schemas import (
+    COUNT,
+    FINISH_REASON,
+    NULL,
+    THOUGHT,
+    USAGE,
+    array_of,
+    closed,
+    optional,
+    or_null,
+)
 from bridge.workers_ai.schema import OPTIONAL_STRING, STRING, Schema
 
 LOGPROB: Final[Schema] = {"type": "number", "maximum": 0}
@@ -29,8 +39,14 @@ PROMPT_LOGPROBS: Final = array_of(
 FUNCTION: Final = closed(name=STRING, arguments=STRING)
 TOOL_CALL: Final = closed(id=STRING, type={"const": "function"}, function=FUNCTION)
 REPLY: Final = optional(
-    closed(role={"const": "assistant"}, content=OPTIONAL_STRING, refusal=NULL, tool_calls=array_of(TOOL_CALL)),
-    "tool_calls",
+    closed(
+        role={"const": "assistant"},
+        content=OPTIONAL_STRING,
+        refusal=NULL,
+        tool_calls=array_of(TOOL_CALL),
+        reasoning_content=THOUGHT,
+    ),
+    *("tool_calls", "reasoning_content"),
 )
 CHOICE: Final = closed(
     index=COUNT,
@@ -43,14 +59,21 @@ CALL_DELTA: Final = optional(
     closed(index=COUNT, id=STRING, type={"const": "function"}, function=optional(FUNCTION, "name")), "id", "type"
 )
 DELTA: Final = optional(
-    closed(role={"const": "assistant"}, content=STRING, tool_calls=array_of(CALL_DELTA)),
-    *("role", "content", "tool_calls"),
+    closed(role={"const": "assistant"}, content=STRING, reasoning_content=THOUGHT, tool_calls=array_of(CALL_DELTA)),
+    *("role", "content", "reasoning_content", "tool_calls"),
 )
 CHUNK_CHOICE: Final = optional(
     closed(index=COUNT, delta=DELTA, logprobs=CHAT_LOGPROBS, finish_reason=FINISH_REASON), "logprobs", "finish_reason"
 )
-TEXT_CHOICE: Final = closed(
-    text=STRING, index=COUNT, logprobs=or_null(TEXT_LOGPROBS), finish_reason=or_null(FINISH_REASON)
+TEXT_CHOICE: Final = optional(
+    closed(
+        text=STRING,
+        reasoning_content=THOUGHT,
+        index=COUNT,
+        logprobs=or_null(TEXT_LOGPROBS),
+        finish_reason=or_null(FINISH_REASON),
+    ),
+    "reasoning_content",
 )
 
 

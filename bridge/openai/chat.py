@@ -84,10 +84,11 @@ def _stop_reason(answer: pb.RunResponse) -> str | int | None:
 
 def _message(openai_input: OpenAiInput, answer: pb.RunResponse) -> dict[str, Any]:
     calls = answer.tool_calls if openai_input.has_parallel_calls else answer.tool_calls[:1]
+    thought = {"reasoning_content": answer.reasoning_content} if answer.reasoning_content else {}
     if not calls:
-        return {"role": "assistant", "content": answer.text, "refusal": None}
+        return {"role": "assistant", "content": answer.text, "refusal": None, **thought}
     tool_calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments_json}}
         for call in calls
     ]
-    return {"role": "assistant", "content": answer.text or None, "refusal": None, "tool_calls": tool_calls}
+    return {"role": "assistant", "content": answer.text or None, "refusal": None, "tool_calls": tool_calls, **thought}

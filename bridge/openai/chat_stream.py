@@ -31,13 +31,13 @@ class ChatStream:
         self._identity = Identity()
         self._begun: set[int] = set()
         self._counted: dict[int, pb.Usage] = {}
-        self._texts: dict[tuple[int, str], sse.TextEvents] = {}
+        self._texts: dict[tuple[int, str, str], sse.TextEvents] = {}
 
     def events(self, choice_part: ChoicePart) -> bytes:
         """The events of one part of one choice, and after the last part of the last choice the end."""
         index, part = choice_part
-        if index in self._begun and part.text and not (part.finish_reason or part.logprobs or part.tool_calls):
-            return self._text(index, part)
+        if index in self._begun and not (part.finish_reason or part.logprobs or part.tool_calls):
+            return b"".join(self._text(index, part.served_model, name, text) for name, text in _texts(part))
         events = b"".join(map(sse.event, self._chunks(index, part)))
         return events + sse.DONE if self._has_ended else events
 
@@ -50,14 +50,14 @@ class ChatStream:
     def _has_ended(self) -> bool:
         return len(self._counted) == self._openai_input.num_choices
 
-    def _text(self, index: int, part: pb.RunStreamResponse) -> bytes:
+    def _text(self, index: int, served_model: str, name: str, text: str) -> bytes:
         """The event of a part that adds text to a choice that has begun, and nothing else: what nearly all are."""
-        key = index, part.served_model
+        key = index, served_model, name
         if key not in self._texts:
             self._texts[key] = sse.TextEvents(
-                lambda text: self._chunk({"index": index, "delta": {"content": text}}, part.served_model)
+                lambda text: self._chunk({"index": index, "delta": {name: text}}, served_model)
             )
-        return self._texts[key].event(part.text)
+        return self._texts[key].event(text)
 
     def _chunk(self, choice: Json, served_model: str) -> Json:
         # The order of keys is that of the captures, here and in the last chunk.
@@ -97,13 +97,21 @@ class ChatStream:
 
     def _deltas(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:
         """What a part adds to its choice; an empty text if it has only tokens, or ends a choice without a role."""
-        deltas: list[Json] = [{"content": part.text}] if part.text else []
+        deltas: list[Json] = [{name: text} for name, text in _texts(part)]
         deltas += _call_deltas(part.tool_calls, has_parallel_calls=self._openai_input.has_parallel_calls)
         if not deltas and (index not in self._begun if part.finish_reason else part.logprobs):
             deltas = [{"content": ""}]
         for delta in deltas:
             yield delta if index in self._begun else {"role": "assistant", **delta}
             self._begun.add(index)
+
+
+def _texts(part: pb.RunStreamResponse) -> Iterator[tuple[str, str]]:
+    """What a part adds to the texts of its choice, by their names; thinking comes before the answer."""
+    if part.reasoning_content:
+        yield "reasoning_content", part.reasoning_content
+    if part.text:
+        yield "content", part.text
 
 
 def _call_deltas(deltas: Iterable[pb.ToolCallDelta], *, has_parallel_calls: bool) -> Iterator[Json]:

@@ -105,5 +105,7 @@ def usage(counted: Iterable[pb.Usage]) -> dict[str, Any]:
     first, *others = counted
     total = pb.Usage()
     total.CopyFrom(first)
-    total.completion_tokens += sum(other.completion_tokens for other in others)
+    for other in others:
+        total.completion_tokens += other.completion_tokens
+        total.reasoning_tokens += other.reasoning_tokens
     return envelope.usage(total)

@@ -104,8 +104,11 @@ class Completion:
 
     def _choice(self, index: int, part: Part) -> dict[str, Any]:
         has_logprobs = self._openai_input.request.sampling_params.HasField("top_logprobs")
+        # Only where a model of this shape is asked a prompt natively: these routes' own prompts are no template's.
+        thought = {"reasoning_content": part.reasoning_content} if part.reasoning_content else {}
         return {
             "text": part.text,
+            **thought,
             "index": index,
             "logprobs": self._logprobs[index].add(part.logprobs) if has_logprobs else None,
             "finish_reason": FINISH_REASONS.get(part.finish_reason),

@@ -33,13 +33,14 @@ MAX_CHOICES: Final = 8
 # Fewer than over gRPC: each is a value of the body, which may have `MAX_VALUES`.
 MAX_PROMPT_TOKENS: Final = 65_000
 
-# What tells OpenAI who asks, what it may keep and how it bills. `verbosity` and three others are for models that
-# reason, which none of the catalog's does. Of vLLM's, two tell who asks and two are for beam search alone. The others
-# are for media and for how an answer is cut into chunks. Inside other fields the same goes for `include_obfuscation` of
-# `stream_options`, and for `strict`: a schema is always kept to where a form is asked for or a call is forced.
+# What tells OpenAI who asks, what it may keep and how it bills. `verbosity` is for models that
+# were trained to keep to it, which none here was. Of vLLM's, two tell who asks and two are for beam search alone. The
+# others are for media and for how an answer is cut into chunks. Inside other fields the same goes for
+# `include_obfuscation` of `stream_options`, and for `strict`: a schema is always kept to where a form is asked for or a
+# call is forced.
 WITHOUT_EFFECT: Final = (
     *("user", "safety_identifier", "store", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention"),
-    *("verbosity", "reasoning_effort", "include_reasoning", "thinking_token_budget"),
+    "verbosity",
     *("request_id", "session_id", "length_penalty", "early_stopping", "spaces_between_special_tokens"),
     *("mm_processor_kwargs", "media_io_kwargs", "return_mm_kwargs", "return_token_offsets"),
     *("routed_experts_prompt_start", "stream_interval", "guided_decoding_backend", "prompt_cache_options"),
@@ -136,6 +137,7 @@ CHAT_SCHEMA: Final[Schema] = object_schema(
         "description": "The form of the answer's text.",
     },
     **vllm_fields.CONVERSATION_FIELDS,
+    **vllm_fields.TEMPLATE_FIELDS,
     **SHARED,
 )
 

@@ -11,6 +11,7 @@ from bridge.workers_ai.answer_schemas import (
     FINISH_REASON,
     NATIVE_RESULT,
     NULL,
+    THOUGHT,
     TOOL_CALLS,
     USAGE,
     array_of,
@@ -81,6 +82,7 @@ OPENAI_ERROR: Final = closed(error=closed(message=STRING, type=STRING, param=OPT
 
 NATIVE_EVENTS: Final = events(
     optional(closed(response=STRING, p=STRING), "p"),
+    optional(closed(response=EMPTY, reasoning_content=THOUGHT, p=STRING), "p"),
     closed(response=EMPTY, tool_calls=TOOL_CALLS),
     optional(closed(response=EMPTY, usage=USAGE, finish_reason=FINISH_REASON), "finish_reason"),
     CHAT_CHUNK,

@@ -17,6 +17,7 @@ BEGINNINGS: Final = {
     "prompt_token_ids": "/prompt",
     "include_stop_sequence": "/include_stop_str_in_output",
     "stop_sequences": "/stop",
+    "chat_template_kwargs_json": "/chat_template_kwargs",
     "tool_choice.mode": "/tool_choice",
     "tool_choice.name": "/tool_choice",
 }
@@ -27,7 +28,7 @@ STEPS: Final = {"arguments_json": "arguments", "parameters_json": "parameters"}
 STEP: Final = r"(?:\.\w+|\[\d+\])"
 PATHS: Final = re.compile(
     r"(?<![\w.'])(?:"
-    rf"(?:sampling_params|conversation|prompt|tool_choice|response_format){STEP}+|(?:stop_sequences|stop_token_ids|prompt_token_ids|truncate_prompt_tokens|include_stop_sequence)\b{STEP}*|(?:tools|items)(?=\[){STEP}+)"
+    rf"(?:sampling_params|conversation|prompt|tool_choice|response_format){STEP}+|(?:stop_sequences|stop_token_ids|prompt_token_ids|truncate_prompt_tokens|include_stop_sequence|chat_template_kwargs_json)\b{STEP}*|(?:tools|items)(?=\[){STEP}+)"
 )
 
 

@@ -31,16 +31,6 @@ def _but(*neutral: Any) -> Callable[[Any], bool]:
     return lambda value: not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in neutral)
 
 
-# Templates of models that reason read these, and none of the catalog's models does.
-_REASONING: Final = frozenset(
-    {"enable_thinking", "thinking", "thinking_budget", "reasoning_effort", "clear_thinking", "preserve_thinking"}
-)
-
-
-def _asks_of_a_template(value: Any) -> bool:
-    return not isinstance(value, dict) or not _REASONING.issuperset(value)
-
-
 _LEAVE_OUT: Final = "leave it out"
 _ONE_CONSTRAINT: Final = "use '/guided_json', '/guided_regex', '/guided_choice' or '/response_format'"
 _SAMPLERS: Final = "leave it out, '/temperature', '/top_k', '/top_p' and '/min_p' choose tokens"
@@ -57,7 +47,8 @@ VLLM: Final[Refused] = {
     "truncation_side": Refusal("leave it out, the last tokens of a prompt are kept", _but("left")),
     "documents": Refusal("put what they say into '/messages'"),
     "chat_template": Refusal("use completions with the whole prompt"),
-    "chat_template_kwargs": Refusal("leave out what is not for reasoning", _asks_of_a_template),
+    "include_reasoning": Refusal("leave it out, thinking stands apart from the answer", _but(True)),
+    "thinking_token_budget": Refusal("use '/max_tokens', which counts thinking too"),
     "priority": Refusal("leave it out, requests come in their order", _but(0)),
     "kv_transfer_params": Refusal(_LEAVE_OUT),
     "ec_transfer_params": Refusal(_LEAVE_OUT),
@@ -134,6 +125,7 @@ COMPLETION: Final[Refused] = {
     **EVERYWHERE,
     **NO_CONVERSATION,
     **dict.fromkeys(("messages", "tools", "tool_choice", "functions"), Refusal("use chat/completions")),
+    **dict.fromkeys(("chat_template_kwargs", "reasoning_effort"), Refusal("use chat/completions")),
     "response_format": Refusal("use '/guided_json', or chat/completions"),
     "suffix": Refusal("put it into '/prompt' as the model was trained to see it"),
     "echo": Refusal("put '/prompt' before the answer's text"),

@@ -19,6 +19,7 @@ MAX_ALLOWED_TOKEN_IDS: Final = 8192
 MAX_CHOICES_OF_TEXT: Final = 1024
 MAX_FORM_CHARACTERS: Final = 65_536
 MAX_CACHE_SALT_CHARACTERS: Final = 256
+MAX_EFFORT_CHARACTERS: Final = 64
 
 _TOKEN_ID: Final = {"type": "integer", "minimum": 0}
 _JSON: Final = {
@@ -105,6 +106,20 @@ CONVERSATION_FIELDS: Final[Mapping[str, dict[str, Any]]] = {
         "type": "boolean",
         "default": False,
         "description": "Whether the answer continues the last message.",
+    },
+}
+
+# What the chat template is told besides; where it makes no prompt, nobody can be told it.
+TEMPLATE_FIELDS: Final[Mapping[str, dict[str, Any]]] = {
+    "chat_template_kwargs": {
+        "type": "object",
+        "description": "Variables of the model's chat template, such as `enable_thinking`.",
+    },
+    "reasoning_effort": {
+        "type": "string",
+        "maxLength": MAX_EFFORT_CHARACTERS,
+        "description": "How long the model thinks, in a word that its chat template reads; `none` turns thinking off "
+        "where that can be done, `medium` asks for nothing.",
     },
 }
 

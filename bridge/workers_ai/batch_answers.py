@@ -114,3 +114,4 @@ def _add(total: pb.Usage, counted: Iterable[pb.Usage]) -> None:
         total.prompt_tokens += each.prompt_tokens
         total.completion_tokens += each.completion_tokens
         total.cached_prompt_tokens += each.cached_prompt_tokens
+        total.reasoning_tokens += each.reasoning_tokens

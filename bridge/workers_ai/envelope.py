@@ -17,7 +17,8 @@ from bridge.workers_ai.tool_calls import arguments_of
 def native_result(response: pb.RunResponse, *, is_json_mode: bool) -> dict[str, Any]:
     """A whole answer as the output template of Cloudflare's model pages has it: response, tool_calls, usage.
 
-    `finish_reason` is not there at Cloudflare; workers-ai-provider reads it at this place.
+    `finish_reason` is not there at Cloudflare; workers-ai-provider reads it at this place. `reasoning_content` is there
+    if the model thought, as Cloudflare's models that reason call it.
 
     Raises:
         AiError: JSON mode was not met, or a tool call is cut.
@@ -26,7 +27,13 @@ def native_result(response: pb.RunResponse, *, is_json_mode: bool) -> dict[str, 
     answer = None if tool_calls else (json_answer(response) if is_json_mode else response.text)
     counted = usage(response.usage)
     finish_reason = FINISH_REASONS[response.finish_reason]
-    return {"response": answer, "tool_calls": tool_calls, "usage": counted, "finish_reason": finish_reason}
+    return {
+        "response": answer,
+        **({"reasoning_content": response.reasoning_content} if response.reasoning_content else {}),
+        "tool_calls": tool_calls,
+        "usage": counted,
+        "finish_reason": finish_reason,
+    }
 
 
 def native_tool_calls(calls: Iterable[pb.ToolCall]) -> list[dict[str, Any]]:
@@ -39,12 +46,14 @@ def native_tool_calls(calls: Iterable[pb.ToolCall]) -> list[dict[str, Any]]:
 
 
 def usage(counted: pb.Usage) -> dict[str, Any]:
-    """The token counts; `prompt_tokens_details` stands where captures of 2026 have it."""
+    """The token counts; `prompt_tokens_details` stands where captures of 2026 have it. Thinking is told if there is."""
+    thought = {"completion_tokens_details": {"reasoning_tokens": counted.reasoning_tokens}}
     return {
         "prompt_tokens": counted.prompt_tokens,
         "completion_tokens": counted.completion_tokens,
         "total_tokens": counted.prompt_tokens + counted.completion_tokens,
         "prompt_tokens_details": {"cached_tokens": counted.cached_prompt_tokens},
+        **(thought if counted.reasoning_tokens else {}),
     }
 
 

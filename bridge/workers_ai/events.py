@@ -12,6 +12,7 @@ from bridge.workers_ai.envelope import native_tool_calls, usage
 from bridge.workers_ai.tool_calls import ToolCalls
 
 _TEXTS: Final = TextEvents(lambda text: {"response": text})
+_THOUGHTS: Final = TextEvents(lambda text: {"response": "", "reasoning_content": text})
 
 PADDING: Final = "abcdefghijklmnopqrstuvwxyz0123456789" * 2
 
@@ -31,13 +32,15 @@ class Events:
         self._tool_calls = ToolCalls()
 
     def __call__(self, part: pb.RunStreamResponse) -> bytes:
-        """The events of one part: its text, and if it is the last, the tool calls, the usage and the end.
+        """The events of one part: thinking and text, and if it is the last, the tool calls, the usage and the end.
 
         Raises:
             AiError: A tool call is cut.
         """
         self._tool_calls.add(part.tool_calls)
-        written = self._text(part.text) if part.text else b""
+        written = self._thought(part.reasoning_content) if part.reasoning_content else b""
+        if part.text:
+            written += self._text(part.text)
         if part.finish_reason:
             if calls := native_tool_calls(self._tool_calls.whole):
                 written += event({"response": "", "tool_calls": calls})
@@ -47,6 +50,11 @@ class Events:
 
     def _text(self, text: str) -> bytes:
         return event({"response": text, "p": padding()}) if self._is_padded else _TEXTS.event(text)
+
+    def _thought(self, text: str) -> bytes:
+        if self._is_padded:
+            return event({"response": "", "reasoning_content": text, "p": padding()})
+        return _THOUGHTS.event(text)
 
 
 def padding() -> str:

@@ -98,6 +98,8 @@ MESSAGE: Final[Schema] = {
             'For role "tool": the name of the tool that this answers for.',
             maxLength=MAX_NAME_CHARACTERS,
         ),
+        "reasoning_content": described(OPTIONAL_STRING, 'For role "assistant": what it thought before.'),
+        "reasoning": described(OPTIONAL_STRING, "The same, as vLLM's newer versions call it."),
     },
     # OpenAI's clients leave out what a message that calls tools does not say.
     "if": {"required": ["tool_calls"], "properties": {"tool_calls": {"type": "array", "minItems": 1}}},
@@ -232,11 +234,18 @@ MESSAGES: Final[Schema] = {
 
 PROMPT_SCHEMA: Final[Schema] = {
     "title": "Prompt",
-    **object_schema(["prompt"], prompt=PROMPT, **FIELDS, **vllm_fields.FIELDS),
+    **object_schema(["prompt"], prompt=PROMPT, **FIELDS, **vllm_fields.FIELDS, **vllm_fields.TEMPLATE_FIELDS),
 }
 MESSAGES_SCHEMA: Final[Schema] = {
     "title": "Messages",
-    **object_schema(["messages"], messages=MESSAGES, **FIELDS, **vllm_fields.FIELDS, **vllm_fields.CONVERSATION_FIELDS),
+    **object_schema(
+        ["messages"],
+        messages=MESSAGES,
+        **FIELDS,
+        **vllm_fields.FIELDS,
+        **vllm_fields.CONVERSATION_FIELDS,
+        **vllm_fields.TEMPLATE_FIELDS,
+    ),
 }
 
 _BRANCHES: Final = {

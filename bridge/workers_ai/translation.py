@@ -105,7 +105,10 @@ def to_request(
         stop_token_ids=[_int32(token_id) for token_id in fields.get("stop_token_ids", ())],
         cache_salt=fields.get("cache_salt", ""),
         lora=fields.get("lora", ""),
+        reasoning_effort=fields.get("reasoning_effort", ""),
     )
+    if fields.get("chat_template_kwargs"):
+        request.chat_template_kwargs_json = _as_json(fields["chat_template_kwargs"])
     if "truncate_prompt_tokens" in fields:
         request.truncate_prompt_tokens = _int32(fields["truncate_prompt_tokens"])
     form = vllm_fields.to_form(fields, response_format)
@@ -148,6 +151,7 @@ def to_message(message: dict[str, Any]) -> pb.Message:
         tool_calls=[to_tool_call(call) for call in message.get("tool_calls") or ()],
         tool_call_id=message.get("tool_call_id") or "",
         name=message.get("name") or "",
+        reasoning_content=message.get("reasoning_content") or message.get("reasoning") or "",
     )
 
 

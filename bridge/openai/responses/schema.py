@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bridge.errors import AiError
 from bridge.openai.schema import SHARED
-from bridge.validation import refused_fields
+from bridge.validation import refused_fields, vllm_fields
 from bridge.validation.validator import SchemaValidator
 from bridge.validation.violations import describe_all
 from bridge.workers_ai.schema import (
@@ -157,6 +157,7 @@ _OWN: Final[Mapping[str, Schema]] = {
         "The form of the answer's text.",
     ),
     "reasoning": REASONING,
+    "chat_template_kwargs": vllm_fields.TEMPLATE_FIELDS["chat_template_kwargs"],
     "tools": {
         "type": "array",
         "maxItems": MAX_TOOLS,

@@ -21,6 +21,8 @@ VALUES: dict[str, Any] = {
     "model": "@cf/meta/llama-3.1-8b-instruct",
     "input": [{"role": "user", "content": "and old york?"}],
     "instructions": "Be kind.",
+    "chat_template_kwargs": {"enable_thinking": False},
+    "include_reasoning": False,
     "temperature": 0.25,
     "top_p": 0.5,
     "min_p": 0.5,
@@ -61,6 +63,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "top_logprobs": {"include": VALUES["include"]},
 }
 HARMLESS: dict[str, list[Any]] = {
+    "include_reasoning": [True],
     "store": [False],
     "background": [False],
     "n": [1],
