@@ -45,8 +45,8 @@ class CatalogModel:
     Attributes:
         id: What clients name.
         description: What it is, in a sentence.
-        checkpoint: Where its weights are: a hub id, or the absolute path of a folder; empty if nobody knows, which
-            `not_servable` then says.
+        checkpoint: Where its weights are: a hub id, or the absolute path of a folder or GGUF file; empty if nobody
+            knows, which `not_servable` then says.
         context_window: The most tokens of prompt and completion together.
         max_prompt_tokens: The most tokens of a prompt; the context window if a file leaves it out.
         max_completion_tokens: The most tokens of a completion; the same.
@@ -75,6 +75,8 @@ class CatalogModel:
             so.
         chat_template: The absolute path of the chat template for a checkpoint that has none of its own; empty for none.
         revision: The commit, tag or branch of a checkpoint on the hub.
+        gguf_file: Which file of a checkpoint on the hub is fetched and read, and nothing else of it; empty for
+            safetensors.
         download_mib: What `pull` fetches; 0 if that is not known.
         memory_mib: What the loaded weights take with a KV cache for one context window; 0 if that is not known.
         catalog_file: The absolute path of the catalog that describes it; empty for the built-in ones.
@@ -106,6 +108,7 @@ class CatalogModel:
     reasoning_format: str = ""
     chat_template: str = ""
     revision: str = "main"
+    gguf_file: str = ""
     download_mib: int = 0
     memory_mib: int = 0
     catalog_file: str = ""
@@ -113,8 +116,8 @@ class CatalogModel:
     adapter: str = ""
 
     @property
-    def is_folder(self) -> bool:
-        """Whether the checkpoint is a folder of this machine and not one of the hub."""
+    def is_local(self) -> bool:
+        """Whether the checkpoint is a folder or file of this machine and not one of the hub."""
         return Path(self.checkpoint).is_absolute()
 
     @property
@@ -206,10 +209,12 @@ def _checkpoint(path: Path, where: str, model: CatalogModel, table: dict[str, An
     if not model.revision:
         raise CatalogError(f"{where}.revision: is ''; expected a commit, a tag or a branch")
     if model.checkpoint.startswith((".", "/", "~")):
-        if "revision" in table:
-            raise CatalogError(f"{where}.revision: is {model.revision!r}; expected none, as the checkpoint is a folder")
+        for key in sorted({"revision", "gguf_file"} & table.keys()):
+            raise CatalogError(
+                f"{where}.{key}: is {table[key]!r}; expected none, as the checkpoint is a folder or file"
+            )
         return absolute(path, model.checkpoint)
-    expected = "a hub id (owner/name), or a folder that begins with '.', '/' or '~'"
+    expected = "a hub id (owner/name), or a folder or GGUF file that begins with '.', '/' or '~'"
     if "checkpoint" not in table and not model.not_servable:
         raise CatalogError(f"{where}.checkpoint: is missing; expected {expected}")
     if "checkpoint" in table and not _HUB_ID.fullmatch(model.checkpoint):

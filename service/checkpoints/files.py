@@ -7,6 +7,7 @@ from pathlib import Path
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.foreign_files import refuse_foreign
+from service.checkpoints.gguf import SUFFIX, is_gguf
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = f"{WEIGHTS}.index.json"
@@ -14,20 +15,32 @@ WEIGHTS_INDEX = f"{WEIGHTS}.index.json"
 _MAX_INDEX_BYTES = 64 << 20
 """The largest list of shards that is read; one of 400 billion weights has 120 KB, one of many experts some MB."""
 
+_MAX_SHOWN = 8
+
+_SPLIT = re.compile(r".*-(\d+)-of-(\d+)\.gguf")
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _TOKENIZER = re.compile(r"tokenizer\.model|chat_template\.jinja|merges\.txt")
 _OTHER_FORMS = re.compile(r"(params|tekken)\.json|.*\.index\.json")
 
 
-def needed_files(names: Collection[str]) -> list[str]:
+def needed_files(names: Collection[str], gguf_file: str = "") -> list[str]:
     """Those of a repository's files that serving needs: one form of the weights, and nothing of subfolders.
 
     Args:
         names: All its files, as paths relative to its root.
+        gguf_file: See `CatalogModel`.
 
     Raises:
-        CheckpointError: It has no config, no tokenizer, or no weights in safetensors.
+        CheckpointError: It has no config, no tokenizer, or no weights in safetensors; or not this GGUF file.
     """
+    ggufs = sorted(name for name in names if name.endswith(SUFFIX))
+    if gguf_file:
+        if gguf_file not in ggufs:
+            raise CheckpointError(f"it has no {gguf_file}, but {', '.join(ggufs[:_MAX_SHOWN]) or 'no GGUF file'}")
+        return [gguf_file]
+    if ggufs and not any(name.endswith(".safetensors") for name in names):
+        shown = ", ".join(ggufs[:_MAX_SHOWN])
+        raise CheckpointError(f"its weights are only there as GGUF: set gguf_file in the catalog to one of {shown}")
     if "config.json" not in names:
         refuse_foreign(names)
         raise CheckpointError("it has no config.json, so it is no checkpoint of transformers")
@@ -51,6 +64,29 @@ def missing_files(folder: Path) -> list[str]:
         return [path.name for path in files if path.name not in names]
     refuse_foreign(names)
     return [WEIGHTS]
+
+
+def find_gguf(checkpoint: Path) -> Path | None:
+    """The GGUF file that a checkpoint is: itself, or the only one in a folder without safetensors; None if it is none.
+
+    Raises:
+        CheckpointError: It is in a folder with others, or is not there, or is one of several parts.
+    """
+    if is_gguf(checkpoint) and not checkpoint.is_dir():
+        found = [checkpoint]
+    elif checkpoint.is_dir() and not weight_files(checkpoint):
+        # the part of a model that reads pictures stands beside the model
+        found = sorted(path for path in checkpoint.glob(f"*{SUFFIX}") if not path.name.startswith("mmproj"))
+    else:
+        return None
+    if len(found) > 1:
+        shown = ", ".join(path.name for path in found[:_MAX_SHOWN])
+        raise CheckpointError(f"{checkpoint} has several GGUF files; name one of them as the checkpoint: {shown}")
+    if found and not found[0].is_file():
+        raise CheckpointError(f"there is no file {found[0]}")
+    if found and (split := _SPLIT.fullmatch(found[0].name)) and int(split[2]) > 1:
+        raise CheckpointError(f"{found[0]} is one of {split[2]} parts: put them together with llama-gguf-split --merge")
+    return found[0] if found else None
 
 
 def weight_files(folder: Path) -> list[Path]:

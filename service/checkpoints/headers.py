@@ -1,4 +1,4 @@
-"""The tensors of a checkpoint, as the headers of its safetensors tell; nothing of the weights is read for it."""
+"""The tensors of a checkpoint, as the headers of its files tell; nothing of the weights is read for it."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -9,6 +9,8 @@ from safetensors import SafetensorError, safe_open
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.files import weight_files
+from service.checkpoints.gguf import KINDS, PLAIN, is_gguf, read_gguf
+from service.checkpoints.gguf_weights import gguf_weights
 
 BITS = {
     **dict.fromkeys(("F64", "I64", "U64"), 64),
@@ -18,13 +20,16 @@ BITS = {
 }
 """The bits of one element, by the name that safetensors has for its type."""
 
+GGUF_BYTES = {kind.name: kind.num_bytes / kind.num_elements for kind in KINDS.values() if kind.name not in PLAIN}
+"""The bytes of one element, by the name that GGUF files have for its code."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weight:
     """One tensor of a checkpoint.
 
     Attributes:
-        dtype: Its type, one of `BITS`.
+        dtype: Its type, one of `BITS` or `GGUF_BYTES`.
         shape: Its shape.
     """
 
@@ -34,17 +39,22 @@ class Weight:
     @property
     def size_bytes(self) -> int:
         """What it takes as it is."""
+        if self.dtype in GGUF_BYTES:
+            return int(math.prod(self.shape) * GGUF_BYTES[self.dtype])
         return math.prod(self.shape) * BITS[self.dtype] // 8
 
 
-def read_weights(folder: Path) -> dict[str, Weight]:
-    """The tensors of a checkpoint's folder by name, from the files' headers.
+def read_weights(checkpoint: Path) -> dict[str, Weight]:
+    """The tensors of a checkpoint's folder or GGUF file by name, from the files' headers.
 
     Raises:
-        CheckpointError: A file is no safetensors, or is shorter or longer than its header says.
+        CheckpointError: A file is no safetensors or GGUF file, or is shorter or longer than its header says.
         OSError: A file can't be read.
     """
-    return read_headers(weight_files(folder))
+    if is_gguf(checkpoint):
+        found = gguf_weights(read_gguf(checkpoint))
+        return {name: Weight(weight.tensor.kind.name, weight.tensor.shape) for name, weight in found.items()}
+    return read_headers(weight_files(checkpoint))
 
 
 def read_headers(paths: Iterable[Path]) -> dict[str, Weight]:

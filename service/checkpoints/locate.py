@@ -7,12 +7,12 @@ from huggingface_hub import try_to_load_from_cache
 
 from service.catalog import CatalogModel
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.files import missing_files
+from service.checkpoints.files import find_gguf, missing_files
 from service.errors import WeightsMissingError
 
 
 def locate(model: CatalogModel) -> Path:
-    """The folder with the model's checkpoint. Looks only on this machine, never on the network.
+    """The folder with the model's checkpoint, or its GGUF file. Looks only on this machine, never on the network.
 
     Raises:
         WeightsMissingError: There is none, or not all of it, or it can't be served; the message says how to get it, or
@@ -21,14 +21,16 @@ def locate(model: CatalogModel) -> Path:
     if model.not_servable:
         message = f"{model.id} can't be served here: {model.not_servable}"
         raise WeightsMissingError(message, model=model.id, checkpoint=model.checkpoint)
-    folder = Path(model.checkpoint) if model.is_folder else cached_snapshot(model)
+    folder = Path(model.checkpoint) if model.is_local else cached_snapshot(model)
     try:
+        if folder is not None and (file := find_gguf(folder)):
+            return file
         missing = missing_files(folder) if folder is not None else ["config.json"]
     except CheckpointError as error:
         raise _missing(model, f"of {model.id} can't be used: {error}") from error
     if folder is not None and not missing:
         return folder
-    if model.is_folder:
+    if model.is_local:
         raise _missing(model, f"of {model.id} are not on this machine: {model.checkpoint} has no {missing[0]}")
     command = _pull_command(model)
     found = "not on this machine" if folder is None else f"not all on this machine, {missing[0]} is missing"
@@ -36,9 +38,12 @@ def locate(model: CatalogModel) -> Path:
 
 
 def cached_snapshot(model: CatalogModel) -> Path | None:
-    """Where the hub's cache has the config of the model's revision, and so whatever else it has of it."""
-    config = try_to_load_from_cache(model.checkpoint, "config.json", revision=model.revision)
-    return Path(config).parent if isinstance(config, str) else None
+    """Where the hub's cache has the model's revision: the folder of its config, or its GGUF file."""
+    name = model.gguf_file or "config.json"
+    found = try_to_load_from_cache(model.checkpoint, name, revision=model.revision)
+    if not isinstance(found, str):
+        return None
+    return Path(found) if model.gguf_file else Path(found).parent
 
 
 def _pull_command(model: CatalogModel) -> str:

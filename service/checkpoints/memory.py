@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.headers import BITS, Weight
+from service.checkpoints.gguf import is_gguf, read_gguf
+from service.checkpoints.gguf_config import gguf_config
+from service.checkpoints.gguf_weights import GROUP_SIZE, PACKED_BITS
+from service.checkpoints.headers import BITS, GGUF_BYTES, Weight
 from service.checkpoints.stored_layers import StoredLayer, stored_layers
 
 DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
@@ -66,6 +69,8 @@ def _loaded_bytes(name: str, weight: Weight, dtype: str, quantization: str) -> i
     The packed zeros of AWQ and GPTQ become numbers like their scales at load. Both are there twice where a kernel reads
     GPTQ's 8 bits, which is not counted: 3 % more in groups of 128.
     """
+    if weight.dtype in GGUF_BYTES:
+        return _loaded_gguf_bytes(name, weight, BITS[DTYPES.get(dtype, "BF16")])
     kind = DTYPES[dtype] if dtype != "auto" and weight.dtype in DTYPES.values() else weight.dtype
     if name.endswith(".qzeros"):
         return 0
@@ -74,6 +79,14 @@ def _loaded_bytes(name: str, weight: Weight, dtype: str, quantization: str) -> i
     if quantization == "int8" and len(weight.shape) == 2 and ".layers." in name:
         return math.prod(weight.shape) + weight.shape[0] * BITS[kind] // 8
     return math.prod(weight.shape) * BITS[kind] // 8
+
+
+def _loaded_gguf_bytes(name: str, weight: Weight, bits: int) -> int:
+    """What a weight in codes of GGUF takes: codes with scales and zeros of each group, or plain numbers of some bits."""
+    num_weights = math.prod(weight.shape)
+    if weight.dtype in PACKED_BITS and len(weight.shape) == 2 and ".layers." in name:
+        return (num_weights * PACKED_BITS[weight.dtype] + num_weights // GROUP_SIZE * 2 * bits) // 8
+    return num_weights * bits // 8
 
 
 def _is_sharded(name: str, weight: Weight, num_ranks: int) -> bool:
@@ -102,14 +115,16 @@ def kv_bytes_per_token(config: Mapping[str, Any], dtype: str = "auto") -> int:
         raise CheckpointError(f"config.json does not tell the size of the KV cache: {error!r}") from error
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """A checkpoint's config.json.
+def read_config(checkpoint: Path) -> dict[str, Any]:
+    """A checkpoint's config.json; of a GGUF file, what would stand there.
 
     Raises:
         CheckpointError: It is no JSON object, or too large.
         OSError: It can't be read.
     """
-    path = folder / "config.json"
+    if is_gguf(checkpoint):
+        return gguf_config(read_gguf(checkpoint))
+    path = checkpoint / "config.json"
     if (size := path.stat().st_size) > _MAX_CONFIG_BYTES:
         raise CheckpointError(f"{path} has {in_gb(size)}, which no config has")
     try:

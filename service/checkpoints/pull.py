@@ -94,8 +94,8 @@ class Puller:
         Raises:
             PullError: It can't be fetched.
         """
-        if model.is_folder:
-            raise PullError(f"{model.id} is a folder, {model.checkpoint}: there is nothing to fetch")
+        if model.is_local:
+            raise PullError(f"{model.id} is on this machine, {model.checkpoint}: there is nothing to fetch")
         if model.not_servable:
             raise PullError(f"{model.id} can't be served here: {model.not_servable}")
         with self._explained(model), self._lock(model):
@@ -120,7 +120,7 @@ class Puller:
         entries = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
         blobs = self._cache / repo_folder_name(repo_id=model.checkpoint, repo_type="model") / "blobs"
         blobs.mkdir(parents=True, exist_ok=True)
-        return [_file(entries[name], blobs) for name in needed_files(entries)]
+        return [_file(entries[name], blobs) for name in needed_files(entries, model.gguf_file)]
 
     def _check_room(self, missing: list[_File]) -> None:
         needed = sum(file.size_bytes - file.num_fetched_bytes for file in missing)

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogModel, load_catalog
+from service.checkpoints.gguf import is_gguf
 from service.checkpoints.locate import locate
 from service.commands import remote
 from service.config import ConfigError, ServiceConfig
@@ -165,8 +166,8 @@ def quantize(model_id: str, to: str, catalog_files: tuple[Path, ...]) -> None:
 def verify(
     context: click.Context, model_id: str, catalog_files: tuple[Path, ...], device: str, dtype: str | None
 ) -> None:
-    """Checks MODEL, one of the catalog or a folder: compares its files with the hashes that the hub gave when they were
-    fetched, reads its config, and loads it to answer a question. Asks nothing of the network."""
+    """Checks MODEL, one of the catalog, a folder or a GGUF file: compares its files with the hashes that the hub gave
+    when they were fetched, reads its config, and loads it to answer a question. Asks nothing of the network."""
     from service.commands.verify import check_files, try_to_answer
 
     catalog, model = _with_entry(load_catalog(*catalog_files), model_id)
@@ -179,13 +180,15 @@ def verify(
 
 
 def _with_entry(catalog: Catalog, model_id: str) -> tuple[Catalog, CatalogModel]:
-    """A model of the catalog, or a folder as if it stood there."""
-    if model_id not in catalog and Path(model_id).is_dir():
+    """A model of the catalog, or a folder or GGUF file as if it stood there."""
+    if model_id not in catalog and (Path(model_id).is_dir() or is_gguf(Path(model_id))):
         limits: dict[str, Any] = dict.fromkeys(TOKEN_LIMITS, _FOLDER_TOKENS)
         checkpoint = str(Path(model_id).resolve())
         catalog = {**catalog, model_id: CatalogModel(id=model_id, description="", checkpoint=checkpoint, **limits)}
     if model_id not in catalog:
-        raise ConfigError(f"{model_id} is neither a folder nor a model of the catalog, which has {', '.join(catalog)}")
+        raise ConfigError(
+            f"{model_id} is neither a folder, a GGUF file nor a model of the catalog, which has {', '.join(catalog)}"
+        )
     return catalog, catalog[model_id]
 
 

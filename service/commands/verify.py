@@ -8,6 +8,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.catalog import Catalog, CatalogModel
 from service.checkpoints.checksum import check_file, recorded_hash
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.gguf import is_gguf
 from service.checkpoints.headers import read_weights
 from service.checkpoints.memory import read_config
 from service.config import ServiceConfig
@@ -19,22 +20,24 @@ _QUESTION = "What is the capital of France?"
 _MAX_TOKENS = 16
 
 
-def check_files(folder: Path, report: Callable[[str], None]) -> None:
+def check_files(checkpoint: Path, report: Callable[[str], None]) -> None:
     """Compares hashes with those that the hub gave when the files were fetched, and reads config and headers.
 
     Raises:
         CheckpointError: A file is not what it was, or no config or weights.
         OSError: A file can't be read.
     """
-    hashes = {path: recorded_hash(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    paths = sorted(checkpoint.iterdir()) if checkpoint.is_dir() else [checkpoint]
+    hashes = {path: recorded_hash(path) for path in paths if path.is_file()}
     for path, expected in hashes.items():
         if expected:
             _compare(path, expected)
             report(f"{path.name}: as the hub has it, {'sha256' if len(expected) == 64 else 'git blob'} {expected}")
     if not any(hashes.values()):
         report("no hash was recorded for these files, which did not come from the hub through its cache: none compared")
-    config, weights = read_config(folder), read_weights(folder)
-    report(f"config.json: {config.get('model_type', 'no model_type')}; weights: {len(weights)} tensors")
+    config, weights = read_config(checkpoint), read_weights(checkpoint)
+    name = "metadata" if is_gguf(checkpoint) else "config.json"
+    report(f"{name}: {config.get('model_type', 'no model_type')}; weights: {len(weights)} tensors")
 
 
 def _compare(path: Path, expected: str) -> None:

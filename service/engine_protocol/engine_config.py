@@ -54,7 +54,7 @@ class EngineConfig:
     """The checkpoint that an engine runs, its device and its bounds.
 
     Attributes:
-        checkpoint: A folder with config.json and *.safetensors.
+        checkpoint: A folder with config.json and *.safetensors, or a GGUF file.
         device: "cpu", "cuda", "cuda:1", ...
         dtype: The name of a torch dtype, or "auto" for the checkpoint's own.
         max_num_seqs: The most sequences that run at once.

@@ -105,3 +105,8 @@ def _read_by(template: str) -> set[str]:
         return meta.find_undeclared_variables(_ENVIRONMENT.parse(template))
     except jinja2.TemplateSyntaxError:
         return set()
+
+
+def templates_of(chat_template: str | dict[str, str] | None) -> list[str]:
+    """A checkpoint's chat templates: none, one, or several by their names."""
+    return list(chat_template.values()) if isinstance(chat_template, dict) else [chat_template] if chat_template else []

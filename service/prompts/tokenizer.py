@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,10 @@ from typing import Any
 from runstream.v1 import text_generation_pb2 as pb
 from tokenizers import Tokenizer
 
+from service.checkpoints.tokenizer import load_tokenizer, read_end_token_ids
 from service.errors import InvalidRequestError
 from service.output.detokenizer import Vocabulary
 from service.prompts.chat_template import ChatTemplate
-from service.prompts.checkpoint_files import eos_token_ids_of, templates_of
 from service.prompts.control_texts import text_markers
 from service.prompts.conversation import (
     Entry,
@@ -26,16 +25,13 @@ from service.prompts.conversation import (
 )
 from service.prompts.guarded_tokenizer import GuardedTokenizer
 from service.prompts.prompt_length import LONG_PROMPTS, MAX_INLINE_BYTES, MAX_SHORT_BYTES, check_length
-from service.prompts.template_variables import TemplateVariables
+from service.prompts.template_variables import TemplateVariables, templates_of
 from service.prompts.thinking import find_thinking
 from service.prompts.token_lengths import TokenLengths
 from service.prompts.trial_conversations import try_template
 from service.requests.bad_words import token_sequences
 from service.requests.prompt import Ending, ending_of
 from service.requests.tools import described_tools
-
-# Of two threads that import transformers for the first time, one finds a package without classes.
-_importing = threading.Lock()
 
 
 class Chat:
@@ -78,26 +74,19 @@ class Chat:
     def load(
         cls, checkpoint: Path, tool_call_format: str = "", chat_template: str = "", reasoning_format: str = ""
     ) -> "Chat":
-        """Reads tokenizer, chat template and end-of-sequence ids from a checkpoint's folder. Takes seconds.
-
-        Takes tokenizer.json as it is. `AutoTokenizer` would import torch, and for some classes build its own tokenizer.
+        """Reads tokenizer, chat template and end-of-sequence ids from a checkpoint. Takes seconds.
 
         Args:
-            checkpoint: The folder.
+            checkpoint: Its folder, or its GGUF file.
             tool_call_format, chat_template, reasoning_format: See `CatalogModel`.
 
         Raises:
-            OSError, ValueError: The folder holds no tokenizer, or one that can't be read; or the template can't be.
+            OSError, ValueError: It holds no tokenizer, or one that can't be read; or the template can't be.
         """
-        if not (checkpoint / "tokenizer.json").is_file():
-            raise FileNotFoundError(f"{checkpoint} has no tokenizer.json, the one form of a tokenizer that is read")
-        with _importing:
-            from transformers import PreTrainedTokenizerFast  # slow to import, and the engine should be started first
-
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint, local_files_only=True)
+        tokenizer = load_tokenizer(checkpoint)
         if chat_template and not tokenizer.chat_template:
             tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
-        eos_token_ids = eos_token_ids_of(checkpoint)
+        eos_token_ids = read_end_token_ids(checkpoint)
         if tokenizer.eos_token_id is not None:
             eos_token_ids |= {tokenizer.eos_token_id}
         return cls(tokenizer, frozenset(eos_token_ids), tool_call_format, reasoning_format)

@@ -111,7 +111,7 @@ def test_a_path_is_relative_to_the_catalog_that_has_it(tmp_path):
         ({"download_mib": "0"}, "download_mib: is 0; expected an integer of at least 1"),
         ({"revision": '""'}, "revision: is ''; expected a commit, a tag or a branch"),
         ({"checkpoint": '"./here"', "revision": '"v1"'}, "revision: is 'v1'; expected none, as the checkpoint is a"),
-        ({"checkpoint": '"a/b/c"'}, "checkpoint: is 'a/b/c'; expected a hub id (owner/name), or a folder that begins"),
+        ({"checkpoint": '"a/b/c"'}, "checkpoint: is 'a/b/c'; expected a hub id (owner/name), or a folder or GGUF"),
         ({"default_temperature": "6"}, "default_temperature: is 6; expected a number from 0 to 5"),
         ({"answer_shape": '"other"'}, "answer_shape: is 'other'; expected one of 'native', 'completion', 'chat'"),
         ({"properties": '"beta"'}, "properties: is 'beta'; expected an array of strings"),

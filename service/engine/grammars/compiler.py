@@ -14,8 +14,9 @@ from typing import Any
 
 from llguidance import LLMatcher, LLTokenizer, regex_to_lark
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
 
+from service.checkpoints.gguf import is_gguf
+from service.checkpoints.tokenizer import load_tokenizer
 from service.engine.grammars import trial as grammar_trial
 from service.engine.grammars.matcher import GrammarError, GrammarMatcher, GrammarTemplate, GrammarVocabulary, refusal
 from service.engine.grammars.thinking import AnswerMatcher, Matcher
@@ -58,7 +59,8 @@ class GrammarCompiler:
     To make it takes up to seconds: building the vocabulary holds the interpreter's lock, so better now than later.
 
     Args:
-        checkpoint: A folder; without a tokenizer.json that llguidance knows how to use, every grammar is refused.
+        checkpoint: Its folder or GGUF file; without a tokenizer that llguidance knows how to use, every grammar is
+            refused.
         timeout_s: How long compiling a grammar may take.
     """
 
@@ -122,9 +124,9 @@ class GrammarCompiler:
 
 
 def _load_vocabulary(checkpoint: Path) -> GrammarVocabulary:
-    if not (checkpoint / "tokenizer.json").is_file():
+    if not (is_gguf(checkpoint) or (checkpoint / "tokenizer.json").is_file()):
         raise OSError("its checkpoint has no tokenizer.json")
-    backend: Tokenizer = PreTrainedTokenizerFast.from_pretrained(checkpoint, local_files_only=True).backend_tokenizer
+    backend: Tokenizer = load_tokenizer(checkpoint).backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
     backend.add_special_tokens([_END])

@@ -89,7 +89,9 @@ def make_grouped_linear(
 @functools.cache
 def int4_kernel_works(device: torch.device, dtype: torch.dtype, inputs: int, outputs: int, group_size: int) -> bool:
     """Tells if `Int4KernelLinear` takes a shape and computes there what `GroupedLinear` computes, tried once."""
-    is_shape_known = outputs % 16 == 0 and inputs % 128 == 0 and _kernel_group_size(group_size) > 0
+    # CUDA's reads tiles of 128 inputs, the CPU's whole groups.
+    num_inputs = _GROUP_SIZES[-1] if is_cpu(device) else 128
+    is_shape_known = outputs % 16 == 0 and inputs % num_inputs == 0 and _kernel_group_size(group_size) > 0
     # In float16 the kernel of CUDA does not exist either.
     if dtype is not torch.bfloat16 or not (is_cpu(device) or is_cuda(device)) or not is_shape_known:
         return False

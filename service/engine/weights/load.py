@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM, PreTrainedModel
 
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.gguf import is_gguf
 from service.checkpoints.headers import read_weights
 from service.checkpoints.quantization import Quantization, read_quantization
 from service.engine.sharding.layers import Ranks
 from service.engine.sharding.shard import shard_model
+from service.engine.weights.gguf_loading import gguf_arguments
 from service.engine.weights.int8 import RENAMED, can_quantize
 from service.engine.weights.model_config import check_sizes, config_of_weights, read_model_config
 from service.engine.weights.packed_loading import PackedConfig, unpack_layers, unpack_plain_layers
@@ -28,10 +30,10 @@ def load_model(
     ranks: Ranks | None = None,
     accelerations: Set[Acceleration] = frozenset(),
 ) -> PreTrainedModel:
-    """Loads a checkpoint from a folder, never from the network. Quantized weights stay packed in memory.
+    """Loads a checkpoint from a folder or file, never from the network. Quantized weights stay packed in memory.
 
     Args:
-        checkpoint: A folder with config.json and *.safetensors.
+        checkpoint: A folder with config.json and *.safetensors, or a GGUF file.
         device: "cpu", "cuda", "cuda:1", ...
         dtype: The name of a torch dtype, or "auto" for the one that the checkpoint is stored in.
         quantization: "int8", "awq" or "gptq", as the catalog has it; empty for whatever the checkpoint has. "int8"
@@ -70,18 +72,34 @@ def _load(checkpoint: Path, dtype: str, wanted: str) -> tuple[PreTrainedModel, d
     quantization = read_quantization(checkpoint, config_of_weights(config), wanted)
     if hasattr(config, "quantization_config"):
         del config.quantization_config  # transformers would load by it
+    arguments = {
+        "config": config,
+        "local_files_only": True,
+        "ignore_mismatched_sizes": True,  # reported below, by name
+        "output_loading_info": True,
+        **_quantized(config, quantization),
+    }
+    if is_gguf(checkpoint):
+        return _load_gguf(checkpoint, config.dtype if dtype == "auto" else getattr(torch, dtype), arguments)
     loaded: Any = AutoModelForCausalLM.from_pretrained(
         checkpoint,
-        config=config,
         dtype=dtype if dtype == "auto" else getattr(torch, dtype),
-        local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
-        ignore_mismatched_sizes=True,  # reported below, by name
-        output_loading_info=True,
-        **_quantized(config, quantization),
+        **arguments,
     )
     model, found = loaded
+    return model, found
+
+
+def _load_gguf(
+    checkpoint: Path, dtype: torch.dtype, arguments: dict[str, Any]
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    tensors = gguf_arguments(checkpoint, arguments["config"], dtype)
+    if tensors.keys() & arguments.keys():
+        raise CheckpointError(f"the weights of {checkpoint} are quantized already: leave quantization out")
+    model_class: Any = MODEL_FOR_CAUSAL_LM_MAPPING[type(arguments["config"])]
+    model, found = model_class.from_pretrained(None, dtype=dtype, **tensors, **arguments)
     return model, found
 
 

@@ -1,6 +1,5 @@
 """A checkpoint's config as transformers' class for it, and what is looked at before a model is made of it."""
 
-import math
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -11,7 +10,8 @@ from transformers.activations import ACT2FN
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.headers import BITS, Weight
+from service.checkpoints.gguf import is_gguf
+from service.checkpoints.headers import Weight
 from service.checkpoints.memory import read_config
 
 _LEAST_BITS = 4
@@ -30,6 +30,8 @@ def read_model_config(checkpoint: Path) -> Any:
     if (kind := str(config.get("model_type"))) not in CONFIG_MAPPING:
         brought = ", and the code that the checkpoint brings along is never run" if "auto_map" in config else ""
         raise CheckpointError(f"transformers {version('transformers')} has no model type {kind!r}{brought}")
+    if is_gguf(checkpoint):
+        return CONFIG_MAPPING[kind].from_dict(config)
     loaded = AutoConfig.from_pretrained(checkpoint, local_files_only=True, trust_remote_code=False)
     _check_names(checkpoint / "config.json", loaded.get_text_config())
     return loaded
@@ -48,7 +50,7 @@ def check_sizes(config: Any, weights: Mapping[str, Weight]) -> None:
     """
     if not weights:
         return  # transformers says it better
-    most = sum(math.prod(weight.shape) * BITS[weight.dtype] // _LEAST_BITS for weight in weights.values())
+    most = sum(8 * weight.size_bytes // _LEAST_BITS for weight in weights.values())
     sizes = config.get_text_config()
     width = _size(sizes, "hidden_size")
     for name in ("vocab_size", "intermediate_size", "num_attention_heads", "num_hidden_layers"):

@@ -23,13 +23,14 @@ from service.checkpoints.stored_layers import stored_layers
 from service.engine.linears.kernel_trials import use_kernels
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import make_grouped_linear
+from service.engine.weights.gguf_layers import GgufLayer
 from service.engine.weights.int8 import STORED_NAMES, STORED_ONES, QuantizeAtLoad, layers_to_quantize
 from service.engine.weights.packed_layers import AwqWeights, GptqWeights, MakeLinear
 from service.engine.weights.stored_weights import UNUSED_PARTS, StoredWeights
 from service.engine_protocol.acceleration import Acceleration
 
 _NAME = "runstream"
-_PLACES = (AwqWeights, GptqWeights, StoredWeights)
+_PLACES = (AwqWeights, GptqWeights, GgufLayer, StoredWeights)
 _PACKED_NAME = {"awq": ".qweight", "gptq": ".qweight", "int8": STORED_NAMES["weight"]}
 
 
@@ -59,7 +60,7 @@ class PackedLoader(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: PreTrainedModel, **kwargs: Any) -> None:
         quantization = self.quantization_config.quantization
-        stored = read_headers(map(Path, kwargs["checkpoint_files"]))
+        stored = read_headers(map(Path, kwargs["checkpoint_files"] or ()))
         with torch.device("meta"):
             if quantization.is_by_layer:
                 names = _place_each(model, stored, quantization)

@@ -46,6 +46,15 @@ def test_a_repository_without_usable_weights_is_refused(names: list[str], reason
         needed_files(names)
 
 
+def test_of_a_repository_of_gguf_files_the_named_one_is_fetched_alone() -> None:
+    names = ["README.md", "model-q4_0.gguf", "model-q8_0.gguf"]
+    assert needed_files(names, "model-q8_0.gguf") == ["model-q8_0.gguf"]
+    with pytest.raises(CheckpointError, match=r"set gguf_file in the catalog to one of model-q4_0\.gguf, model-q8_0"):
+        needed_files(names)
+    with pytest.raises(CheckpointError, match=r"it has no model\.gguf, but model-q4_0\.gguf, model-q8_0\.gguf"):
+        needed_files(names, "model.gguf")
+
+
 def test_a_folder_lacks_the_shards_that_its_index_names(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / SHARDS[0]).write_bytes(b"")

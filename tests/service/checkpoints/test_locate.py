@@ -95,3 +95,38 @@ def test_the_command_for_a_model_of_ones_own_catalog_names_the_catalog(hub_cache
     command = f"python -m service pull @me/model --catalog '{file}'"
     assert caught.value.metadata["command"] == command
     assert caught.value.message.endswith(command)
+
+
+def test_a_gguf_file_is_its_own_place_and_that_of_a_folder_with_nothing_else(tmp_path):
+    file = tmp_path / "mine.gguf"
+    file.write_bytes(b"")
+    (tmp_path / "mmproj-mine.gguf").write_bytes(b"")
+    for place in (file, tmp_path):
+        assert locate(dataclasses.replace(LLAMA, checkpoint=str(place))) == file
+
+
+def test_safetensors_go_before_a_gguf_file_beside_them(tmp_path):
+    folder = fill(tmp_path / "mine")
+    (folder / "mine.gguf").write_bytes(b"")
+    assert locate(dataclasses.replace(LLAMA, checkpoint=str(folder))) == folder
+
+
+@pytest.mark.parametrize(
+    ("names", "checkpoint", "reason"),
+    [
+        (["a.gguf", "b.gguf"], "", r"several GGUF files; name one of them as the checkpoint: a\.gguf, b\.gguf"),
+        (["a-00001-of-00002.gguf"], "", r"one of 00002 parts: put them together with llama-gguf-split --merge"),
+        ([], "a.gguf", r"there is no file .*a\.gguf"),
+    ],
+)
+def test_gguf_files_of_which_none_can_be_taken_are_told_with_what_to_do(tmp_path, names, checkpoint, reason):
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(WeightsMissingError, match=reason):
+        locate(dataclasses.replace(LLAMA, checkpoint=str(tmp_path / checkpoint)))
+
+
+def test_a_gguf_file_of_the_hub_is_found_in_the_cache_by_its_name(hub_cache):
+    snapshot = cached(hub_cache, LLAMA.revision)
+    (snapshot / "model-q4_0.gguf").write_bytes(b"")
+    assert locate(dataclasses.replace(LLAMA, gguf_file="model-q4_0.gguf")) == snapshot / "model-q4_0.gguf"

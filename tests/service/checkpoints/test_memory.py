@@ -13,6 +13,7 @@ from service.checkpoints.headers import read_weights, stored_bytes
 from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, weights_bytes
 from service.engine.weights.load import load_model
 from tests.support.checkpoints import save_tiny_model, tiny_model
+from tests.support.gguf_checkpoints import save_tiny_gguf
 from tests.support.published import CONFIGS, published_weights
 from tests.support.quantized_checkpoints import save_awq, save_gptq
 
@@ -36,6 +37,16 @@ def test_the_catalog_tells_what_the_published_checkpoints_take(model_id: str) ->
 def test_weights_take_what_the_loaded_model_takes(tmp_path: Path, dtype: str, size: int) -> None:
     num_parameters = sum(parameter.numel() for parameter in tiny_model().parameters())
     assert weights_bytes(read_weights(save_tiny_model(tmp_path)), dtype) == num_parameters * size
+
+
+@pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_0", "Q4_1", "Q6_K"])
+def test_weights_of_a_gguf_file_take_what_the_loaded_model_takes(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "model.gguf"
+    save_tiny_gguf(path, "qwen3", kind)
+    model = load_model(path, "cpu", "float32")
+    tensors = {tensor.data_ptr(): tensor.nbytes for tensor in model.state_dict().values()}
+    assert weights_bytes(read_weights(path), "float32") == sum(tensors.values())
+    assert kv_bytes_per_token(read_config(path), "float32") == 2 * 2 * 2 * 64 * 4
 
 
 def test_the_kv_cache_takes_keys_and_values_of_every_layer(tmp_path: Path) -> None:

@@ -45,7 +45,10 @@ def test_verify_reads_a_folder_and_lets_the_model_answer(catalog_file):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("pull", "@test/unknown"), "error: @test/unknown is neither a folder nor a model of the catalog, which has"),
+        (
+            ("pull", "@test/unknown"),
+            "error: @test/unknown is neither a folder, a GGUF file nor a model of the catalog, which has",
+        ),
         (("pull", "@runstream/demo"), "there is nothing to fetch"),
         (("pull", "@cf/openai/gpt-oss-20b"), "can't be served here: its attention with sinks"),
         (("pull", "service/demo/checkpoint"), "there is nothing to fetch"),

@@ -57,7 +57,10 @@ def complaint(*arguments: object) -> str:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["@test/unknown", "--to", "int8"], "error: @test/unknown is neither a folder nor a model of the catalog"),
+        (
+            ["@test/unknown", "--to", "int8"],
+            "error: @test/unknown is neither a folder, a GGUF file nor a model of the catalog",
+        ),
         (["@cf/meta/llama-3.1-8b-instruct", "--to", "int8"], "error: The weights of @cf/meta/llama-3.1-8b-instruct"),
         (["@runstream/demo", "--to", "int3"], "'int3' is not 'int8'"),
     ],

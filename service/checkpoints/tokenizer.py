@@ -1,0 +1,53 @@
+"""A checkpoint's tokenizer, without torch."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+from service.checkpoints.gguf import is_gguf, read_gguf
+from service.checkpoints.gguf_tokenizer import end_token_ids, gguf_tokenizer, special_tokens
+
+# Of two threads that import transformers for the first time, one finds a package without classes.
+_importing = threading.Lock()
+
+
+def load_tokenizer(checkpoint: Path) -> Any:
+    """transformers' tokenizer of a checkpoint, with its chat template. Takes seconds.
+
+    Takes tokenizer.json as it is. `AutoTokenizer` would import torch, and for some classes build its own tokenizer.
+
+    Args:
+        checkpoint: Its folder, or its GGUF file.
+
+    Raises:
+        CheckpointError: A GGUF file has no tokenizer that can be read.
+        OSError, ValueError: A folder has none.
+    """
+    with _importing:
+        from transformers import PreTrainedTokenizerFast  # slow to import, and the engine should be started first
+
+    if is_gguf(checkpoint):
+        file = read_gguf(checkpoint)
+        backend, named = gguf_tokenizer(file), special_tokens(file)
+        template = file.metadata.get("tokenizer.chat_template")
+        return PreTrainedTokenizerFast(tokenizer_object=backend, chat_template=template, **named)  # type: ignore[no-untyped-call]
+    if not (checkpoint / "tokenizer.json").is_file():
+        raise FileNotFoundError(f"{checkpoint} has no tokenizer.json, the one form of a tokenizer that is read")
+    return PreTrainedTokenizerFast.from_pretrained(checkpoint, local_files_only=True)
+
+
+def read_end_token_ids(checkpoint: Path) -> set[int]:
+    """The tokens that end a turn: all that a checkpoint names. Llama 3.1 has three, of which its tokenizer knows one.
+
+    Raises:
+        OSError, ValueError: Its configs can't be read.
+    """
+    if is_gguf(checkpoint):
+        return end_token_ids(read_gguf(checkpoint))
+    found: set[int] = set()
+    for name in ("generation_config.json", "config.json"):
+        path = checkpoint / name
+        named = json.loads(path.read_text(encoding="utf-8")).get("eos_token_id") if path.is_file() else None
+        found.update([named] if isinstance(named, int) else named or [])
+    return found
