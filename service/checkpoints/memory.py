@@ -82,7 +82,7 @@ def _loaded_bytes(name: str, weight: Weight, dtype: str, quantization: str) -> i
 
 
 def _loaded_gguf_bytes(name: str, weight: Weight, bits: int) -> int:
-    """What a weight in codes of GGUF takes: codes with scales and zeros of each group, or plain numbers of some bits."""
+    """What a weight in codes of GGUF takes: codes with scales and zeros of each group, or plain numbers."""
     num_weights = math.prod(weight.shape)
     if weight.dtype in PACKED_BITS and len(weight.shape) == 2 and ".layers." in name:
         return (num_weights * PACKED_BITS[weight.dtype] + num_weights // GROUP_SIZE * 2 * bits) // 8
