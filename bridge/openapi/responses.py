@@ -3,22 +3,25 @@
 from typing import Any, Final
 
 from bridge.openai.answer_schemas import LIKELY
-from bridge.openapi.answers import JSON, OPENAI_ERROR
+from bridge.openapi.answers import JSON, NOTHING, OPENAI_ERROR
 from bridge.workers_ai.answer_schemas import COUNT, NULL, OBJECT, array_of, closed, or_null
 from bridge.workers_ai.schema import OPTIONAL_STRING, STRING, Schema
 
 STATUS: Final[Schema] = {"enum": ["in_progress", "completed", "incomplete"]}
 LOGPROBS: Final = array_of(closed(**LIKELY["properties"], top_logprobs=array_of(LIKELY)))
-OUTPUT_TEXT: Final = closed(
-    type={"const": "output_text"}, text=STRING, annotations={"type": "array", "maxItems": 0}, logprobs=LOGPROBS
-)
+OUTPUT_TEXT: Final = closed(type={"const": "output_text"}, text=STRING, annotations=NOTHING, logprobs=LOGPROBS)
 MESSAGE: Final = closed(
     id=STRING, type={"const": "message"}, status=STATUS, role={"const": "assistant"}, content=array_of(OUTPUT_TEXT)
 )
 FUNCTION_CALL: Final = closed(
     id=STRING, type={"const": "function_call"}, status=STATUS, call_id=STRING, name=STRING, arguments=STRING
 )
-ITEM: Final[Schema] = {"anyOf": [MESSAGE, FUNCTION_CALL]}
+REASONING_TEXT: Final = closed(type={"const": "reasoning_text"}, text=STRING)
+REASONING: Final = closed(
+    id=STRING, type={"const": "reasoning"}, status=STATUS, summary=NOTHING, content=array_of(REASONING_TEXT)
+)
+ITEM: Final[Schema] = {"anyOf": [REASONING, MESSAGE, FUNCTION_CALL]}
+PART: Final[Schema] = {"anyOf": [REASONING_TEXT, OUTPUT_TEXT]}
 
 USAGE: Final = closed(
     input_tokens=COUNT,
@@ -69,7 +72,9 @@ _EVENTS: Final[dict[str, dict[str, Any]]] = {
         for kind in ("created", "in_progress", "completed", "incomplete", "failed")
     },
     **{f"response.output_item.{kind}": {"output_index": COUNT, "item": ITEM} for kind in ("added", "done")},
-    **{f"response.content_part.{kind}": {**_IN_PART, "part": OUTPUT_TEXT} for kind in ("added", "done")},
+    **{f"response.content_part.{kind}": {**_IN_PART, "part": PART} for kind in ("added", "done")},
+    "response.reasoning_text.delta": {**_IN_PART, "delta": STRING},
+    "response.reasoning_text.done": {**_IN_PART, "text": STRING},
     "response.output_text.delta": {**_IN_PART, "delta": STRING, "logprobs": LOGPROBS},
     "response.output_text.done": {**_IN_PART, "text": STRING, "logprobs": LOGPROBS},
     "response.function_call_arguments.delta": {**_PLACE, "delta": STRING},

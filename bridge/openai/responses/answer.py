@@ -20,6 +20,7 @@ from bridge.openai.responses.output_items import (
     FunctionCall,
     Message,
     OutputItem,
+    Thought,
 )
 from bridge.openai.responses.request import ResponsesInput
 from bridge.openai.responses.response import Response, usage
@@ -47,6 +48,7 @@ class ResponseAnswer:
         self._open: OutputItem | None = None
         self._open_call = -1
         self._logprobs: list[Json] = []
+        self._has_thought = False
         self.has_ended = False
 
     def events(self, part: pb.RunStreamResponse) -> bytes:
@@ -58,6 +60,7 @@ class ResponseAnswer:
         *_, end = self._told(
             pb.RunStreamResponse(
                 served_model=answer.served_model,
+                reasoning_content=answer.reasoning_content,
                 text=answer.text,
                 tool_calls=[
                     pb.ToolCallDelta(index=index, id=call.id, name=call.name, arguments_json=call.arguments_json)
@@ -97,20 +100,31 @@ class ResponseAnswer:
     def _growth(self, part: pb.RunStreamResponse) -> Iterator[Event]:
         if self._input.has_logprobs:
             self._logprobs += chat_logprobs(part.logprobs)["content"]
+        if part.reasoning_content:
+            yield from self._add_thought(part.reasoning_content)
         if part.text:
             yield from self._add_text(part.text)
         for delta in part.tool_calls:
             if not delta.index or self._input.has_parallel_calls:
                 yield from self._add_call(delta)
 
+    def _add_thought(self, text: str) -> Iterator[Event]:
+        thought = self._open
+        if not isinstance(thought, Thought):
+            thought = Thought(self._response.item_id("rs", self._next_index), self._next_index)
+            self._has_thought = True
+            yield from self._begin(thought)
+        yield thought.add(text)
+
     def _add_text(self, text: str) -> Iterator[Event]:
-        """What follows in the message. Tokens wait for a text: those of a call are never told."""
+        """What follows in the message, with the tokens so far. Behind thinking these wait: only the end tells whose."""
         message = self._open
         if not isinstance(message, Message):
             message = Message(self._response.item_id("msg", self._next_index), self._next_index)
             yield from self._begin(message)
-        yield message.add(text, self._logprobs)
-        self._logprobs = []
+        yield message.add(text, [] if self._has_thought else self._logprobs)
+        if not self._has_thought:
+            self._logprobs = []
 
     def _add_call(self, delta: pb.ToolCallDelta) -> Iterator[Event]:
         call = self._open
@@ -141,9 +155,10 @@ class ResponseAnswer:
     def _end(self, part: pb.RunStreamResponse) -> Iterator[Event]:
         is_cut = part.finish_reason == pb.FINISH_REASON_LENGTH
         status = INCOMPLETE if is_cut else COMPLETED
-        is_empty = self._open is None
-        if is_empty or (self._logprobs and isinstance(self._open, Message)):
+        if self._open is None or (isinstance(self._open, Thought) and not is_cut):
             yield from self._add_text("")
+        if isinstance(self._open, Message):
+            yield from self._tell_tokens(self._open, part.usage.reasoning_tokens)
         yield from self._close(status)
         changed: Json = {"usage": usage(part.usage)}
         if is_cut:
@@ -151,6 +166,14 @@ class ResponseAnswer:
         response = self._response.value(status, self._model, self._output(status), **changed)
         self.has_ended = True
         yield Event(f"response.{status}", {"response": response})
+
+    def _tell_tokens(self, message: Message, num_thought: int) -> Iterator[Event]:
+        """Tells the tokens that have waited for the end, without the first ones, which were thinking."""
+        if not self._has_thought:
+            message.leave_out(num_thought)
+            num_thought = 0
+        if self._logprobs[num_thought:]:
+            yield message.add("", self._logprobs[num_thought:])
 
     def _output(self, status: str) -> list[Json]:
         """All items, of which one that is open gets a status."""

@@ -24,7 +24,7 @@ def read_input(fields: Mapping[str, Any]) -> tuple[list[pb.Message], dict[str, s
         The messages, and as in `bridge.spelling` where the body has what may be found fault with in them.
 
     Raises:
-        AiError: There is an item or a part that is not read here, or no message at all.
+        AiError: There is an item or a part that is not read here.
     """
     reader = _Reader()
     if "instructions" in fields:
@@ -34,8 +34,7 @@ def read_input(fields: Mapping[str, Any]) -> tuple[list[pb.Message], dict[str, s
     else:
         for index, item in enumerate(fields["input"]):
             reader.add_item(item, f"/input/{index}")
-        if all(item.get("type") == "reasoning" for item in fields["input"]):
-            raise AiError("INVALID_REQUEST", "'/input' has only reasoning, which needs what it was about")
+        reader.end_thought()
     return reader.messages, reader.spelling
 
 
@@ -50,6 +49,7 @@ class _Reader:
     def __init__(self) -> None:
         self.messages: list[pb.Message] = []
         self.spelling: dict[str, str] = {}
+        self._thought, self._thought_at = "", ""
 
     def add_text(self, role: str, text: str, place: str) -> None:
         """Adds a message that is one text."""
@@ -64,19 +64,43 @@ class _Reader:
         check(item, MEDIA, place)
         match item.get("type") or "message":
             case "message":
-                role = "system" if item["role"] == "developer" else item["role"]
-                self._add({"role": role, "content": _content(item["content"], f"{place}/content")}, place)
+                self._add_message(item, place)
             case "function_call":
                 self._add_call(item, place)
             case "function_call_output":
                 self._add_output(item, place)
             case "reasoning":
-                _content(item.get("content"), f"{place}/content")
+                parts = _content(item.get("content"), f"{place}/content")
+                self._thought += "".join(part["text"] for part in parts)
+                self._thought_at = place
             case "item_reference":
                 raise AiError("INVALID_REQUEST", f"'{place}' is a reference, send the item: responses are not kept")
             case kind:
                 advice = "only messages, function calls, their outputs and reasoning are read here"
                 raise AiError("INVALID_REQUEST", f"'{place}/type' is '{clipped(kind)}', but {advice}")
+
+    def end_thought(self) -> None:
+        """Lets thinking that nothing of its assistant follows be a message of its own."""
+        if self._thought:
+            self._add({"role": "assistant"}, self._thought_at)
+            self._tell_thought()
+
+    def _add_message(self, item: Mapping[str, Any], place: str) -> None:
+        role = "system" if item["role"] == "developer" else item["role"]
+        content = _content(item["content"], f"{place}/content")
+        if role != "assistant":
+            self.end_thought()
+        self._add({"role": role, "content": content}, place)
+        if role == "assistant":
+            self._tell_thought()
+
+    def _tell_thought(self) -> None:
+        """Lets the last message be what was said behind the thinking before it."""
+        if self._thought:
+            self.messages[-1].reasoning_content += self._thought
+            made = f"/messages/{len(self.messages) - 1}/reasoning_content"
+            self.spelling[made] = f"{self._thought_at}/content"
+            self._thought = ""
 
     def _add(self, message: dict[str, Any], place: str, **places: str) -> None:
         made = f"/messages/{len(self.messages)}"
@@ -84,6 +108,7 @@ class _Reader:
         self.spelling |= {made: place, **{f"{made}/{name}": spelled for name, spelled in places.items()}}
 
     def _add_output(self, item: Mapping[str, Any], place: str) -> None:
+        self.end_thought()
         content = _content(item["output"], f"{place}/output")
         message = {"role": "tool", "content": content, "name": item.get("name"), "tool_call_id": item.get("call_id")}
         self._add(message, place, content=f"{place}/output", tool_call_id=f"{place}/call_id")
@@ -91,6 +116,7 @@ class _Reader:
     def _add_call(self, item: Mapping[str, Any], place: str) -> None:
         if not self.messages or self.messages[-1].role != "assistant":
             self._add({"role": "assistant"}, place)
+        self._tell_thought()
         calls = self.messages[-1].tool_calls
         made = f"/messages/{len(self.messages) - 1}/tool_calls/{len(calls)}"
         calls.append(pb.ToolCall(id=item["call_id"] or "", name=item["name"], arguments_json=item["arguments"]))

@@ -112,6 +112,10 @@ class Message(TextItem):
         self._logprobs += logprobs
         return self._delta(text, logprobs=logprobs)
 
+    def leave_out(self, num_tokens: int) -> None:
+        """Tells nothing any more of its first tokens, which were none of its text."""
+        del self._logprobs[:num_tokens]
+
     def value(self, status: str) -> Json:
         """The message as it is now."""
         return {"id": self._id, "type": "message", "status": status, "role": "assistant", "content": self.content}
@@ -121,6 +125,21 @@ class Message(TextItem):
 
     def _beside_text(self) -> Json:
         return {"logprobs": list(self._logprobs)}
+
+
+class Thought(TextItem):
+    """What the model has thought before its answer, a reasoning item."""
+
+    part_type = "reasoning_text"
+    event_type = "response.reasoning_text"
+
+    def add(self, text: str) -> Event:
+        """What follows in it."""
+        return self._delta(text)
+
+    def value(self, status: str) -> Json:
+        """The item as it is now; it has no summary, since its text is there."""
+        return {"id": self._id, "type": "reasoning", "status": status, "summary": [], "content": self.content}
 
 
 class FunctionCall(OutputItem):

@@ -17,6 +17,7 @@ from bridge.workers_ai.translation import to_request, to_response_format
 # What the other routes, and so the service's words, call other than this one.
 SPELLING: Final[Spelling] = {
     "/max_tokens": "/max_output_tokens",
+    "/reasoning_effort": "/reasoning/effort",
     "/response_format": "/text/format",
     "/response_format/json_schema": "/text/format/schema",
 }
@@ -66,6 +67,7 @@ def parse_responses(body: bytes, access: Access) -> ResponsesInput:
     except AiError as error:
         raise error.respelled({**SPELLING, **_spelling_of_choice(fields)}) from None
     request.conversation.messages.extend(messages)
+    request.reasoning_effort = fields.get("reasoning", {}).get("effort") or ""
     has_logprobs = LOGPROBS in fields.get("include", ())
     if has_logprobs:
         request.sampling_params.top_logprobs = int(fields.get("top_logprobs", 0))

@@ -66,6 +66,6 @@ def usage(counted: pb.Usage) -> Json:
         "input_tokens": counted.prompt_tokens,
         "input_tokens_details": {"cached_tokens": counted.cached_prompt_tokens, "cache_write_tokens": 0},
         "output_tokens": counted.completion_tokens,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": counted.reasoning_tokens},
         "total_tokens": counted.prompt_tokens + counted.completion_tokens,
     }

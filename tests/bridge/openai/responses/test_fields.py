@@ -85,7 +85,7 @@ def rows() -> Iterator[tuple[str, str]]:
     table = (ROOT / "docs/compatibility.md").read_text().partition("\n## `responses`\n")[2].partition("\n## ")[0]
     for line in table.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 3 and cells[1] in VERDICTS and not cells[0].startswith("reasoning items"):
+        if len(cells) == 3 and cells[1] in VERDICTS:
             yield from ((name, cells[1]) for name in re.findall("`([^`]+)`", cells[0]))
 
 

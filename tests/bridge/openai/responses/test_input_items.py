@@ -71,6 +71,26 @@ def test_an_output_may_be_parts_and_a_refusal_is_text():
     assert [text for _, text, *_ in messages_of(input=[refusal, CALL, output])] == ["No.", "9!"]
 
 
+def thoughts_of(*items):
+    """Role, reasoning and text of each message."""
+    messages = parse(input=[USER, *items]).request.conversation.messages[1:]
+    return [(message.role, message.reasoning_content, len(message.tool_calls)) for message in messages]
+
+
+def test_reasoning_belongs_to_what_the_assistant_says_or_calls_behind_it():
+    assert thoughts_of(REASONING, SAID, CALL, OUTPUT) == [("assistant", "Hm.", 1), ("tool", "", 0)]
+    assert thoughts_of(REASONING, CALL, OUTPUT, REASONING, SAID) == [
+        *(("assistant", "Hm.", 1), ("tool", "", 0), ("assistant", "Hm.", 0)),
+    ]
+    assert thoughts_of(SAID, REASONING, CALL) == [("assistant", "Hm.", 1)]
+
+
+def test_reasoning_that_led_to_nothing_is_a_message_alone():
+    assert thoughts_of(REASONING) == [("assistant", "Hm.", 0)]
+    assert thoughts_of(REASONING, USER) == [("assistant", "Hm.", 0), ("user", "", 0)]
+    assert thoughts_of({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}) == []
+
+
 @pytest.mark.parametrize(
     ("item", "where"),
     [
@@ -87,7 +107,6 @@ def test_an_output_may_be_parts_and_a_refusal_is_text():
         ({"type": "function_call", "name": None, "call_id": "c1", "arguments": "{}"}, "/input/0/name"),
         ({"type": "function_call_output", "call_id": "c1"}, "/input/0"),
         ({**OUTPUT, "output": [{"type": "input_image", "image_url": "x"}]}, "/input/0/output/0"),
-        (REASONING, "/input"),
     ],
 )
 def test_what_is_not_read_here_is_refused_where_it_stands(item, where):
@@ -102,12 +121,14 @@ def test_what_is_not_read_here_is_refused_where_it_stands(item, where):
         ("/messages/0/role", "/instructions/role"),
         ("/messages/1/content", "/input/0/content"),
         ("/messages/2/role", "/input/2/role"),
+        ("/messages/2/reasoning_content", "/input/1/content"),
         ("/messages/2/tool_calls/0/name", "/input/3/name"),
         ("/messages/2/tool_calls/1/arguments", "/input/4/arguments"),
         ("/messages/2/tool_calls/1/id", "/input/4/call_id"),
         ("/messages/3/content/0", "/input/5/output/0"),
         ("/messages/3/tool_call_id", "/input/5/call_id"),
         ("/max_tokens", "/max_output_tokens"),
+        ("/reasoning_effort", "/reasoning/effort"),
         ("/response_format/json_schema", "/text/format/schema"),
     ],
 )

@@ -60,6 +60,16 @@ async def test_tool_calls_whole_and_streamed_are_the_same(check_v1, service):
     assert [item["parsed_arguments"] for item in items["streamed"][1:]] == [{"n": 4}] * 2
 
 
+async def test_thinking_is_an_item_before_the_answer(check_v1, service):
+    service.answer.reasoning_content = "Hm."
+    service.parts = [part("", reasoning_content="Hm"), part("", reasoning_content="."), last_part("New York")]
+    for name in ("whole", "helper"):
+        response = await check_v1(name)
+        thought, message = response["output"]
+        assert thought["content"] == [{"type": "reasoning_text", "text": "Hm."}]
+        assert message["content"][0]["text"] == response["output_text"] == "New York"
+
+
 async def test_structured_answers_whole_and_streamed(check_v1, service):
     service.answer.text = '{"n": 4}'
     service.parts = [part('{"n": '), last_part("4}")]

@@ -83,6 +83,8 @@ async def test_a_stream_has_the_events_that_openai_names_in_their_order(client):
     [
         [part("New"), part(" York"), last_part()],
         [part("", logprobs=[TOKEN]), part("New", logprobs=[TOKEN]), last_part(logprobs=[TOKEN])],
+        [part("", reasoning_content="Hm"), part("", reasoning_content="."), last_part("a")],
+        [last_part(reasoning_content="Hm", **CUT)],
         [part("a"), part("", tool_calls=[pb.ToolCallDelta(index=0, **CALL)]), last_part(**CALLING)],
         [last_part("half", **CUT)],
         [last_part()],
@@ -166,7 +168,27 @@ async def test_log_probabilities_whole_and_streamed(client, service):
     assert [(entry.token, entry.logprob, entry.top_logprobs[0].token) for entry in whole] == [("New", -0.5, "Old")] * 2
 
 
+async def test_thinking_is_an_item_before_the_answer_whole_and_streamed(client, service):
+    usage = pb.Usage(prompt_tokens=7, completion_tokens=5, reasoning_tokens=2)
+    service.answer.reasoning_content = "Hm, well."
+    service.answer.usage.CopyFrom(usage)
+    service.parts = [part("", reasoning_content="Hm,"), part("", reasoning_content=" well."), part("New")]
+    service.parts.append(last_part(" York", usage=usage))
+    whole = await client.responses.create(**ASKED, reasoning={"effort": "high"})
+    final = await final_of(client, reasoning={"effort": "high"})
+    for response in (whole, final):
+        thought, message = response.output
+        assert (thought.type, thought.content[0].text, thought.summary) == ("reasoning", "Hm, well.", [])
+        assert (message.content[0].text, response.output_text) == ("New York", "New York")
+        assert response.usage.output_tokens_details.reasoning_tokens == 2
+        assert response.reasoning.effort == "high"
+    assert {request.reasoning_effort for request in service.requests} == {"high"}
+    events = [event.type for event in await all_events(client) if "reasoning" in event.type]
+    assert events == [*["response.reasoning_text.delta"] * 2, "response.reasoning_text.done"]
+
+
 async def test_an_answer_can_be_sent_back_as_it_is(client, service):
+    service.answer.reasoning_content = "Hm."
     service.answer.tool_calls.append(pb.ToolCall(**CALL))
     service.answer.finish_reason = pb.FINISH_REASON_TOOL_CALLS
     response = await client.responses.create(**ASKED, tools=[ADD])
@@ -174,6 +196,7 @@ async def test_an_answer_can_be_sent_back_as_it_is(client, service):
     await client.responses.create(model=DEMO, tools=[ADD], input=[*response.output, output])
     assistant, tool = service.requests[-1].conversation.messages
     assert (assistant.content[0].text, assistant.tool_calls[0].id) == ("New York", "chatcmpl-tool-1")
+    assert assistant.reasoning_content == "Hm."
     assert (tool.role, tool.tool_call_id, tool.content[0].text) == ("tool", "chatcmpl-tool-1", "4")
 
 
