@@ -14,6 +14,7 @@ from service.engine.forward.decode_graphs import Capture, DecodeGraphs
 from service.engine.forward.flight import Flight, Launched, Pending, Work
 from service.engine.forward.fused_forward import fused_forward
 from service.engine.forward.kv_cache import KVShape, bytes_per_block, make_kv_cache
+from service.engine.forward.long_rope import use_long_rope
 from service.engine.forward.packing import Packer, StepInputs, packing_key
 from service.engine.lora.attach import LoadedAdapters
 from service.engine.sampling.isolation import prompt_logprobs, sample_sequences
@@ -46,6 +47,7 @@ class ModelRunner:
         block_bytes: What a block of the KV cache takes in all layers.
         max_num_tokens: The most tokens of a sequence.
         num_blocks: How many blocks the KV cache has for sequences.
+        rope_switch: See `Sequence.outgrows`.
         step_scope: What each step is computed within; where several devices share the model, the others compute along.
     """
 
@@ -61,6 +63,7 @@ class ModelRunner:
         adapters: LoadedAdapters | None = None,
     ) -> None:
         model.set_attn_implementation(ATTENTION_NAME)
+        self.rope_switch = use_long_rope(model)
         self.accelerations = accelerations
         self.block_bytes = bytes_per_block(shapes, model.dtype)
         self.max_num_tokens = max_num_tokens or model.config.get_text_config().max_position_embeddings

@@ -29,7 +29,7 @@ class StepInputs:
 
     Attributes:
         token_ids: int64 [T], 0 for tokens that the step before samples.
-        positions: Each token's place in its sequence, int64 [T].
+        positions: Each token's place in its sequence, plus what that adds (`LONG_POSITIONS`), int64 [T].
         last: Places in the row whose logits are wanted: first those where tokens are sampled, then prompts', int64 [N].
         batch: The step's sequences.
         sampled_before: The places of tokens that the step before samples, and in which of its rows, int64 [2, n]; None
@@ -103,7 +103,7 @@ class Packer:
                 last += range(start, start + item.num_prompt_logits)
         return StepInputs(
             token_ids=self._tensor(token_ids),
-            positions=self._tensor([position for item in packed for position in range(item.start, item.end)]),
+            positions=self._tensor([position for item in packed for position in _positions(item)]),
             last=self._tensor(last),
             batch=batch,
             sampled_before=self._tensor(list(zip(*sampled, strict=True))) if sampled else None,
@@ -213,6 +213,11 @@ def _partly_filled_block(item: ScheduledSequence) -> int | None:
     """The block that a step is the first to write to and does not fill."""
     first = item.end // BLOCK_SIZE * BLOCK_SIZE
     return item.sequence.block_table[item.end // BLOCK_SIZE] if item.start <= first < item.end else None
+
+
+def _positions(item: ScheduledSequence) -> range:
+    offset = item.sequence.position_offset
+    return range(offset + item.start, offset + item.end)
 
 
 def _slot_mapping(item: ScheduledSequence) -> list[int]:

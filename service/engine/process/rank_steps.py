@@ -20,6 +20,7 @@ class StepItem:
         block_table: Its blocks.
         num_prompt_logits: See `ScheduledSequence`.
         adapter: Its LoRA adapter's number; None for none.
+        position_offset: See `Sequence`.
     """
 
     number: int
@@ -29,6 +30,7 @@ class StepItem:
     block_table: list[int]
     num_prompt_logits: int
     adapter: int | None = None
+    position_offset: int = 0
 
 
 class StepWriter:
@@ -50,7 +52,7 @@ class StepWriter:
         sequence = item.sequence
         token_ids = sequence.token_ids[item.start : item.end]
         number, num_tokens = self._numbers[sequence], sequence.num_tokens
-        told = item.num_prompt_logits, sequence.adapter
+        told = item.num_prompt_logits, sequence.adapter, sequence.position_offset
         return StepItem(number, item.start, token_ids, num_tokens, sequence.block_table, *told)
 
 
@@ -76,7 +78,7 @@ def _scheduled(sequence: Sequence, item: StepItem) -> ScheduledSequence:
     sequence.token_ids += [0] * (item.num_tokens - sequence.num_tokens)
     sequence.token_ids[item.start : item.start + len(item.token_ids)] = item.token_ids
     sequence.num_computed_tokens, sequence.block_table = item.start, item.block_table
-    sequence.adapter = item.adapter
+    sequence.adapter, sequence.position_offset = item.adapter, item.position_offset
     scheduled = ScheduledSequence(sequence, len(item.token_ids))
     scheduled.num_prompt_logits = item.num_prompt_logits
     return scheduled

@@ -25,7 +25,7 @@ from operator import attrgetter
 
 from service.engine.scheduling.block_pool import BlockPool
 from service.engine.scheduling.fair_queue import FairQueue, newest_beyond_one
-from service.engine.scheduling.sequence import Sequence, SequenceStatus
+from service.engine.scheduling.sequence import LONG_POSITIONS, Sequence, SequenceStatus
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 from service.engine_protocol.sampling_params import Priority
 
@@ -97,6 +97,7 @@ class Scheduler:
         block_pool: The blocks of the KV cache.
         max_num_seqs: The most sequences that run at once.
         max_num_batched_tokens: The most tokens of one step, at least `max_num_seqs`.
+        rope_switch: See `Sequence.outgrows`.
 
     Attributes:
         block_pool: As given.
@@ -105,18 +106,19 @@ class Scheduler:
         num_preemptions: How many times a sequence was preempted.
     """
 
-    def __init__(self, block_pool: BlockPool, max_num_seqs: int, max_num_batched_tokens: int) -> None:
+    def __init__(
+        self, block_pool: BlockPool, max_num_seqs: int, max_num_batched_tokens: int, rope_switch: int = 0
+    ) -> None:
         if max_num_batched_tokens < max_num_seqs:
             raise ValueError(
                 f"max_num_batched_tokens ({max_num_batched_tokens}) must be at least max_num_seqs ({max_num_seqs}), "
                 "or not every running sequence gets a token in every step"
             )
-        self.block_pool = block_pool
+        self.block_pool, self.num_preemptions = block_pool, 0
         self.waiting = {priority: FairQueue() for priority in Priority}
         self.running: list[Sequence] = []
-        self.num_preemptions = 0
-        self._max_num_seqs = max_num_seqs
-        self._max_num_batched_tokens = max_num_batched_tokens
+        self._max_num_seqs, self._max_num_batched_tokens = max_num_seqs, max_num_batched_tokens
+        self._rope_switch = rope_switch
 
     @property
     def num_waiting(self) -> int:
@@ -148,7 +150,9 @@ class Scheduler:
         for sequence in list(self.running):
             if sequence.has_all_tokens:
                 continue
-            if not sequence.is_decoding:
+            if sequence.outgrows(self._rope_switch) and sequence.status is SequenceStatus.RUNNING:
+                self._preempt(sequence)  # all its keys are to be turned otherwise
+            elif not sequence.is_decoding:
                 prefilling.append(sequence)
             elif sequence.status is SequenceStatus.RUNNING and self._reserve(sequence):
                 step.add(sequence)
@@ -177,7 +181,7 @@ class Scheduler:
         for place in range(item.start // BLOCK_SIZE, item.end // BLOCK_SIZE):
             parent = sequence.block_table[place - 1] if place else None
             token_ids = sequence.token_ids[place * BLOCK_SIZE : (place + 1) * BLOCK_SIZE]
-            block = pool.cache(sequence.block_table[place], parent, token_ids, sequence.cache_salt)
+            block = pool.cache(sequence.block_table[place], parent, token_ids, sequence.block_salt)
             sequence.block_table[place] = block
 
     def finish(self, sequence: Sequence) -> None:
@@ -202,7 +206,7 @@ class Scheduler:
         blocks or for a request that waits: what a sequence in flight has computed is not in its table yet.
         """
         going_on = [s for s in self.running if not s.has_all_tokens]
-        if any(s.num_sampling and s.must_know_its_tokens for s in going_on):
+        if any((s.num_sampling and s.must_know_its_tokens) or s.outgrows(self._rope_switch) for s in going_on):
             return False
         if self.running and any(self.waiting[other] for other in Priority if other < self.running[-1].priority):
             return False
@@ -213,8 +217,6 @@ class Scheduler:
     def _reserve(self, sequence: Sequence) -> bool:
         """Gives a running sequence the blocks its tokens need, preempting the last ones; False if it was preempted."""
         missing = sequence.num_missing_blocks
-        if missing == 0:
-            return True
         while missing > self.block_pool.num_free:
             last = self.running[-1]
             self._preempt(last)
@@ -264,9 +266,9 @@ class Scheduler:
         pool = self.block_pool
         if not pool.num_free:
             return None
-        shared: list[int] = []
-        if sequence.prompt_logprobs is None:
-            shared = pool.match(sequence.token_ids[:-1], sequence.cache_salt)  # one token is computed for its logits
+        sequence.position_offset = LONG_POSITIONS if 0 < self._rope_switch < sequence.num_tokens else 0
+        known = sequence.token_ids[:-1] if sequence.prompt_logprobs is None else []  # one is computed for its logits
+        shared = pool.match(known, sequence.block_salt)
         missing = num_blocks_for(sequence.num_tokens) - len(shared)
         return shared if missing <= pool.num_free_without(shared) else None
 
@@ -295,5 +297,4 @@ class Scheduler:
 
     def _writes_to_its_own(self, item: ScheduledSequence) -> bool:
         """Tells if nobody else reads the block that a step goes on with; only full ones before it are shared."""
-        sequence = item.sequence
-        return self.block_pool.is_writable(sequence.block_table[sequence.num_computed_tokens // BLOCK_SIZE])
+        return self.block_pool.is_writable(item.sequence.block_table[item.start // BLOCK_SIZE])

@@ -54,6 +54,10 @@ class Grammar(Protocol):
         ...
 
 
+LONG_POSITIONS = 1 << 32
+"""Added to the positions of sequences that a model computes by its long factors: `service.engine.forward.long_rope`."""
+
+
 class SequenceStatus(enum.Enum):
     """The state of a sequence between its arrival and its end."""
 
@@ -75,6 +79,7 @@ class Sequence:
         cache_salt: Only sequences of the same salt share blocks.
         account: Who has sent it; accounts run in turn.
         adapter: The number of the LoRA adapter that it uses; None for none.
+        position_offset: Added to its positions: `LONG_POSITIONS` or 0.
         num_computed_tokens: How many of its tokens have their keys and values in the KV cache, or will have when the
             steps in flight are done.
         num_sampling: How many tokens the steps in flight sample for it. They follow `token_ids`, and only the device
@@ -96,6 +101,7 @@ class Sequence:
     cache_salt: str = ""
     account: str = ""
     adapter: int | None = None
+    position_offset: int = 0
     status: SequenceStatus = SequenceStatus.WAITING
     num_computed_tokens: int = 0
     num_sampling: int = 0
@@ -113,6 +119,19 @@ class Sequence:
             self.token_counts = TokenCounts(self.token_ids)
         if self.params.allowed_token_ids:
             self.allowed_words = _bitmask(self.params.allowed_token_ids)
+
+    @property
+    def block_salt(self) -> str:
+        """What sequences that share blocks have in common: the salt, and by which factors their keys are turned."""
+        return f"\0long\0{self.cache_salt}" if self.position_offset else self.cache_salt
+
+    def outgrows(self, rope_switch: int) -> bool:
+        """Tells if it has more tokens than it can have with the factors by which its keys are turned.
+
+        Args:
+            rope_switch: The most tokens of a sequence with a model's short factors; 0 if it has none.
+        """
+        return 0 < rope_switch < self.num_tokens and not self.position_offset
 
     @property
     def num_tokens(self) -> int:

@@ -88,7 +88,8 @@ def start_runner(
 def make_engine(started: StartedRunner, config: EngineConfig) -> Engine:
     """The engine of a runner that has been started with the same bounds."""
     runner, info = started.runner, started.info
-    scheduler = Scheduler(BlockPool(runner.num_blocks), config.max_num_seqs, config.max_num_batched_tokens)
+    bounds = config.max_num_seqs, config.max_num_batched_tokens
+    scheduler = Scheduler(BlockPool(runner.num_blocks), *bounds, runner.rope_switch)
     max_num_tokens = min(runner.max_num_tokens, info.num_kv_tokens)
     num_flights = 2 if Acceleration.OVERLAP in config.accelerations else 1
     return Engine(runner, scheduler, info, max_num_tokens, num_flights, tuple(it.name for it in config.adapters))

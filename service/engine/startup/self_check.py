@@ -13,9 +13,10 @@ from transformers import PreTrainedModel
 
 from service.engine.errors import UnsupportedModelError
 from service.engine.forward.kv_cache import kv_shapes
+from service.engine.forward.long_rope import LONG_ROPE, rope_switch_of
 from service.engine.forward.model_runner import ModelRunner
 from service.engine.scheduling.scheduler import ScheduledSequence
-from service.engine.scheduling.sequence import Sequence
+from service.engine.scheduling.sequence import LONG_POSITIONS, Sequence
 from service.engine.tolerances import relative_error
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.sampling_params import SamplingParams
@@ -38,6 +39,9 @@ _LAYER_TYPES = frozenset({"full_attention", "sliding_attention"})
 
 _NUM_PREFILLED = (20, 5)
 """The tokens that each of two sequences prefills before they decode; the first does it in two chunks."""
+
+_LONG = 0
+"""Which of the two is computed by a model's long factors, if it has such."""
 
 _FIRST_CHUNK = 11
 _NUM_DECODED = 3
@@ -70,6 +74,9 @@ class SelfCheck:
                 with _rounded_otherwise(model):
                     moved = model(input_ids=input_ids, use_cache=False).logits
             self._expected = output.logits.float()
+            if rope_switch_of(model):
+                with torch.inference_mode(), _short_windows(model), _long_factors(model):
+                    self._expected[_LONG] = model(input_ids=input_ids, use_cache=False).logits[_LONG]
             noise = relative_error(moved, self._expected)
             self._tolerance = min(max(_TOLERANCE * noise, _LEAST_TOLERANCE), _MOST_TOLERANCE)
             self.kv_shapes = kv_shapes(getattr(output, "past_key_values", None))
@@ -86,6 +93,7 @@ class SelfCheck:
         ]
         long, short = sequences
         long.block_table, short.block_table = [0, 1], [2]
+        long.position_offset = LONG_POSITIONS if runner.rope_switch else 0
         steps = [[(long, _FIRST_CHUNK)], [(long, long.num_tokens - _FIRST_CHUNK), (short, short.num_tokens)]]
         steps += [[(short, 1), (long, 1)]] * _NUM_DECODED
         with self._refusing(), _short_windows(self._model):
@@ -137,8 +145,11 @@ def _check_class(model: PreTrainedModel) -> None:
         raise UnsupportedModelError("its class in transformers does not let its attention be replaced")
     config = model.config.get_text_config()
     ropes = {rope for rope in _rope_types(getattr(config, "rope_parameters", None)) if _depends_on_the_batch(rope)}
-    if ropes:
-        raise UnsupportedModelError(f"its rotary embeddings, of type {', '.join(sorted(ropes))}, depend on the batch")
+    if ropes - ({LONG_ROPE} if rope_switch_of(model) else set()):
+        raise UnsupportedModelError(
+            f"its rotary embeddings, of type {', '.join(sorted(ropes))}, depend on the batch. Where rope_type is set "
+            'to "default" in its config.json it can be served, for sequences within max_position_embeddings'
+        )
     layers = set(getattr(config, "layer_types", None) or []) - _LAYER_TYPES
     if layers:
         raise UnsupportedModelError(f"its layers of type {', '.join(sorted(layers))} are not known here")
@@ -154,7 +165,7 @@ def _rope_types(parameters: object) -> set[str]:
 
 def _depends_on_the_batch(rope_type: str) -> bool:
     """Tells if frequencies follow the longest sequence of the batch and change its neighbours' tokens."""
-    return "dynamic" in rope_type or rope_type == "longrope"
+    return "dynamic" in rope_type or rope_type == LONG_ROPE
 
 
 def _make_token_ids(vocab_size: int) -> list[list[int]]:
@@ -195,6 +206,23 @@ def _short_windows(model: PreTrainedModel) -> Iterator[None]:
     finally:
         for holder, window in kept:
             holder.sliding_window = window
+
+
+@contextmanager
+def _long_factors(model: PreTrainedModel) -> Iterator[None]:
+    """Makes the length so short from which a class takes its long factors that the check's few tokens have it."""
+    config, name = model.config.get_text_config(), "original_max_position_embeddings"
+    places: list[dict[str, Any]] = [config.rope_parameters]
+    if hasattr(config, name):
+        places.append(vars(config))  # from which transformers sets the other
+    kept = [place[name] for place in places]
+    for place in places:
+        place[name] = _WINDOW
+    try:
+        yield
+    finally:
+        for place, length in zip(places, kept, strict=True):
+            place[name] = length
 
 
 def _window(holder: Any) -> object:

@@ -23,14 +23,19 @@ LONGROPE = {
     "long_factor": [4.0] * 8,
     "original_max_position_embeddings": 128,
 }
+ROPE = {"rope_type": "default", "rope_theta": 10000.0}
 SMALL_MLA = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 16, "v_head_dim": 16}
 DEEPSEEK = SMALL_MLA | {"num_key_value_heads": 4, "first_k_dense_replace": 2}
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("falcon", {}, "does not let its attention be replaced"),
     ("bloom", {"n_head": 4}, "does not let its attention be replaced"),
     ("mamba", {}, "does not let its attention be replaced"),
-    ("llama", {"rope_parameters": LLAMA_3_ROPE | {"rope_type": "dynamic"}}, "of type dynamic, depend on the batch"),
-    ("phi3", {"rope_parameters": LONGROPE, "original_max_position_embeddings": 128}, "longrope, depend on the batch"),
+    (
+        "llama",
+        {"rope_parameters": LLAMA_3_ROPE | {"rope_type": "dynamic"}},
+        r"dynamic, depend on the batch\. Where",
+    ),
+    ("gemma3", {"rope_parameters": {"full_attention": LONGROPE, "sliding_attention": ROPE}}, "longrope, depend on the"),
     ("gpt_oss", {"head_dim": 16, "num_local_experts": 2, "num_experts_per_tok": 1}, "s_aux is not supported"),
     ("deepseek_v3", DEEPSEEK, r"keys of \(1, 16\) and values of \(1, 8\)"),
     ("lfm2", {"layer_types": ["conv", "full_attention"]}, "layers of type conv are not known"),
