@@ -242,7 +242,7 @@ async def test_a_body_that_is_not_gzip_though_it_says_so_is_5006(bridge):
 
 
 async def test_lora_is_5005(bridge):
-    answer = await bridge.run({**PROMPT, "lora": "mine"})
+    answer = await bridge.run({**PROMPT, "lora": "refused"})
     message = f"AiError: LoRa unsupported: The model {MODEL} does not support LoRa inference"
     assert answer.error == (405, 5005, message)
 

@@ -102,6 +102,7 @@ REQUESTS = {
         stop_sequences=["", "\n", UNICODE],
         priority=pb.PRIORITY_BATCH,
         cache_salt=UNICODE,
+        lora=UNICODE,
         truncate_prompt_tokens=0,
         include_stop_sequence=True,
         stop_token_ids=[0, 1],

@@ -56,7 +56,7 @@ CHECKS: dict[str, Callable[[Cloudflare], Any]] = {
     "schema": lambda client: client.ai.models.schema.get(account_id="acc", model=MODEL),
     "no model": lambda client: refused(client, "@cf/none", prompt="hi"),
     "bad input": lambda client: refused(client, MODEL, prompt="hi", top_k=51),
-    "lora": lambda client: refused(client, MODEL, prompt="hi", lora="mine"),
+    "lora": lambda client: refused(client, MODEL, prompt="hi", lora="refused"),
     "verify": lambda client: client.user.tokens.verify(),
 }
 

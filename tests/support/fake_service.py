@@ -56,11 +56,10 @@ class FakeService(
 ):
     """Answers with `answer`, `parts`, `model` and `batch`, and after those with `status` if there is one.
 
-    A LoRA adapter that `model` does not have is refused as by the service for a model without any.
-
     Attributes:
         told: Metadata of its answers and failures.
         model_status: What GetModel answers instead of `model`.
+        refused_loras: LoRA adapters that are refused as for a model without any.
         failing: Statuses for the requests with some seeds, which get them once one with another seed has come.
         late_seeds: Seeds of requests whose streams begin once a part of another was sent.
         other_models: What ListModels lists after `model`.
@@ -89,6 +88,7 @@ class FakeService(
         self.status: status_pb2.Status | None = None
         self.told: tuple[tuple[str, str], ...] = ()
         self.model_status: status_pb2.Status | None = None
+        self.refused_loras = {"refused"}
         self.failing: dict[int, status_pb2.Status] = {}
         self._others_came = asyncio.Event()
         self.late_seeds: set[int] = set()
@@ -198,7 +198,7 @@ class FakeService(
         await self.health.set("", status)
 
     async def _fail_by_seed(self, request, context) -> None:
-        if request.lora not in ("", *self.model.lora_adapters):
+        if request.lora in self.refused_loras:
             message = f"The model {request.model} does not support LoRa inference"
             await self._fail(context, failure(grpc.StatusCode.INVALID_ARGUMENT, "LORA_UNSUPPORTED", message))
         status = self.failing.get(request.sampling_params.seed)

@@ -58,6 +58,8 @@ class Model:
         properties: What Workers AI's catalog says of it, such as "reasoning" or "beta".
         retired: The day on which Cloudflare has retired it, as YYYY-MM-DD; empty if it has not.
         replaced_by: The model that answers in its place; empty if none does.
+        parent: The model that it is a LoRA adapter of; empty if it is none.
+        lora_adapters: The names of its adapters, for `lora`.
     """
 
     id: str
@@ -77,6 +79,8 @@ class Model:
     properties: tuple[str, ...] = ()
     retired: str = ""
     replaced_by: str = ""
+    parent: str = ""
+    lora_adapters: tuple[str, ...] = ()
 
 
 def _to_model(model: pb.Model) -> Model:
@@ -85,6 +89,7 @@ def _to_model(model: pb.Model) -> Model:
         "state": _STATES.get(model.state, "unknown"),
         "answer_shape": _ANSWER_SHAPES.get(model.answer_shape, "unknown"),
         "properties": tuple(model.properties),
+        "lora_adapters": tuple(model.lora_adapters),
     }
     return Model(**{**plain, **told})
 

@@ -70,6 +70,10 @@ export interface Model {
   retired: string;
   /** The model that answers in its place; empty if none does. */
   replacedBy: string;
+  /** The model that it is a LoRA adapter of; empty if it is none. */
+  parent: string;
+  /** The names of its adapters, for `lora`. */
+  loraAdapters: string[];
 }
 
 function toModel(model: ContractModel | undefined): Model {

@@ -158,7 +158,6 @@ async def said(bridge, service, path: str, body: dict[str, Any]) -> tuple[int, l
 def service(service):
     service.answer.logprobs.add(token=b"a", token_id=5, logprob=-1)
     service.answer.tool_calls.extend([pb.ToolCall(name="add", arguments_json="{}")] * 2)
-    service.model.lora_adapters.append(VALUES["lora"])
     return service
 
 

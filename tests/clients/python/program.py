@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2
 from runstream import Choice, Client, Regex, RunstreamError
 from runstream.v1 import text_generation_pb2 as pb
 
-PLAIN = ("stop_sequences", "include_stop_sequence", "stop_token_ids", "cache_salt", "truncate_prompt_tokens")
+PLAIN = ("stop_sequences", "include_stop_sequence", "stop_token_ids", "cache_salt", "lora", "truncate_prompt_tokens")
 MODES = {pb.TOOL_CHOICE_MODE_AUTO: "auto", pb.TOOL_CHOICE_MODE_NONE: "none", pb.TOOL_CHOICE_MODE_REQUIRED: "required"}
 PRIORITIES = {pb.PRIORITY_ONLINE: "online", pb.PRIORITY_BATCH: "batch"}
 

@@ -32,6 +32,7 @@ OTHERS: dict[str, Any] = {
     "include_stop_sequence": True,
     "stop_token_ids": [9],
     "cache_salt": "salt",
+    "lora": "sql",
     "truncate_prompt_tokens": 8,
 }
 # What the contract holds in a message of its own, by the keywords that make it.

@@ -64,9 +64,11 @@ def test_a_schema_is_kept_to(place, tmp_path):
 def test_what_the_service_refuses_is_told(place):
     unknown = runstream("run", *place, "-m", "@no/such", QUESTION)
     wrong = runstream("run", *place, "--temperature", 9, QUESTION)
-    assert (unknown.returncode, wrong.returncode) == (3, 3)
+    adapter = runstream("run", *place, "--lora", "sql", QUESTION)
+    assert (unknown.returncode, wrong.returncode, adapter.returncode) == (3, 3, 3)
     assert told(unknown).endswith("`runstream models` lists what there is")
     assert "temperature" in told(wrong)
+    assert "does not support LoRa inference" in told(adapter)
 
 
 def test_models_are_listed(place):

@@ -47,6 +47,7 @@ OPTIONS = {
     "stopTokenIds": INTEGERS,
     "priority": ['"toString"', '"__proto__"', '"high"', "5", "null"],
     "cacheSalt": TEXT,
+    "lora": TEXT,
     "responseFormat": [
         *SCHEMA,
         f"new rs.Regex({HALF})",

@@ -27,6 +27,7 @@ def sampling_options(command: CommandT) -> CommandT:
     command = click.option(
         "--stop", type=UNICODE, multiple=True, metavar="TEXT", help="Ends the answer; may be repeated."
     )(command)
+    command = click.option("--lora", type=UNICODE, metavar="NAME", help="A LoRA adapter of the model.")(command)
     for name, (kind, text) in reversed(_NUMBERS.items()):
         command = click.option(f"--{name.replace('_', '-')}", type=kind, help=text)(command)
     return command
@@ -34,7 +35,7 @@ def sampling_options(command: CommandT) -> CommandT:
 
 def sampling(options: dict[str, Any]) -> dict[str, Any]:
     """Takes the sampling options out of a command's options: those that were given, as keywords of `Client.run`."""
-    given = {name: options.pop(name) for name in _NUMBERS}
+    given = {name: options.pop(name) for name in ("lora", *_NUMBERS)}
     stops = options.pop("stop")
     if stops:
         given["stop_sequences"] = list(stops)

@@ -97,7 +97,6 @@ TABLE = {**ELSEWHERE, **dict(rows())}
 def service(service):
     """Says what is seen in an answer only if it is asked for."""
     service.model.context_window = service.model.max_prompt_tokens = 4096
-    service.model.lora_adapters.append(VALUES["lora"])
     service.answer.logprobs.add(token=b"a", token_id=5, logprob=-1)
     service.answer.tool_calls.extend([pb.ToolCall(id="c", name="add", arguments_json="{}")] * 2)
     return service
