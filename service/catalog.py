@@ -13,7 +13,7 @@ from typing import Any
 _FOLDER = Path(__file__).parent
 BUILT_IN = (_FOLDER / "catalog.toml", *sorted((_FOLDER / "catalogs").glob("*.toml")))
 QUANTIZATIONS = ("", "int8", "awq", "gptq")
-TOOL_CALL_FORMATS = ("", "llama3_json")
+TOOL_CALL_FORMATS = ("", "llama3_json", "hermes", "mistral", "pythonic")
 REASONING_FORMATS = ("", "none", "think", "mistral")
 DTYPES = ("auto", "float16", "bfloat16", "float32", "float64")
 ANSWER_SHAPES = ("native", "completion", "chat", "responses", "guard", "decision")
@@ -68,8 +68,8 @@ class CatalogModel:
             an empty one takes them as the checkpoint has them.
         default_system_prompt: The system message before a single prompt; empty for none.
         license: The licence's name or address.
-        tool_call_format: How the checkpoint was trained to write tool calls, one of `TOOL_CALL_FORMATS`; empty if it
-            was not.
+        tool_call_format: How the checkpoint was trained to write tool calls, one of `TOOL_CALL_FORMATS`; if empty,
+            its chat template is asked, and JSON in words is what those write that know nothing of tools.
         reasoning_format: How the checkpoint was trained to write its thinking, one of `REASONING_FORMATS`: "think" for
             `<think>` and `</think>` around it, "mistral" for `[THINK]` and `[/THINK]`; empty if its chat template says
             so.

@@ -24,12 +24,11 @@ from service.output.completion import Completion, RequestInfo, Stops, join
 from service.prompts.thinking import thinking_behind
 from service.requests.adapters import choose_adapter
 from service.requests.checks import check_request
-from service.requests.forced_calls import forced_call, with_calls
+from service.requests.forced_calls import AskedForm, forced_call, with_calls
 from service.requests.prompt import check_prompt_token_ids, check_token_ids, keep_prompt
 from service.requests.response_format import to_form
 from service.requests.sampling_params import PRIORITIES, to_sampling_params
 from service.requests.tools import callable_tools, has_to_call
-from service.schemas.form import Form
 from service.schemas.value_check import ValueCheck
 from service.stages import tell_end, tell_request, told_stages
 from tracing.spans import NO_SPAN, Span
@@ -38,11 +37,13 @@ from tracing.spans import NO_SPAN, Span
 _MAX_INLINE_BYTES = 4096
 
 
-def _form_of(request: pb.RunRequest) -> Form | None:
+def _form_of(request: pb.RunRequest) -> AskedForm | None:
     form = to_form(request)
     if has_to_call(request):
         return forced_call(request)
-    return form if form is None or not callable_tools(request) else with_calls(form, request)
+    if form is None:
+        return None
+    return with_calls(form, request) if callable_tools(request) else AskedForm(form)
 
 
 class TextGenerator:
@@ -93,14 +94,12 @@ class TextGenerator:
             RunstreamError: It has no completion, or not a whole one.
         """
         started_at = time.perf_counter()
-        is_short = request.ByteSize() <= _MAX_INLINE_BYTES
-        form = _form_of(request) if is_short else await asyncio.to_thread(_form_of, request)
-        if form is not None:
-            await self._values.prepare(form)
+        asked = await self._asked_form(request)
+        form = None if asked is None else asked.form
         answering = self._models.answering(request.model)
         model = answering.model
         async with self._models.using(model, PRIORITIES[request.priority]) as loaded:
-            submit, thinking = await self._to_submit(request, request_id, account, answering, loaded, form)
+            submit, thinking = await self._to_submit(request, request_id, account, answering, loaded, asked)
             served_model = answering.served_model
             tell_request(span, request_id, request.model, served_model, submit)
             moments = Moments()
@@ -130,6 +129,14 @@ class TextGenerator:
             if form is not None:
                 await self._values.check(form, join([*said, part]))
             yield part
+
+    async def _asked_form(self, request: pb.RunRequest) -> AskedForm | None:
+        """The form that a request asks for, once values can be checked against it."""
+        is_short = request.ByteSize() <= _MAX_INLINE_BYTES
+        asked = _form_of(request) if is_short else await asyncio.to_thread(_form_of, request)
+        if asked is not None:
+            await self._values.prepare(asked.form)
+        return asked
 
     async def count_tokens(self, request: pb.RunRequest) -> pb.CountTokensResponse:
         """Counts the tokens of a request's prompt, if the model that would answer is loaded.
@@ -176,6 +183,7 @@ class TextGenerator:
             [tool.name for tool in callable_tools(request)],
             self._metrics,
             thinking,
+            loaded.chat.tool_template.call_format,
             has_form=submit.grammar is not None,
         )
 
@@ -191,7 +199,7 @@ class TextGenerator:
         account: str,
         answering: Answering,
         loaded: LoadedParts,
-        form: Form | None,
+        asked: AskedForm | None,
     ) -> tuple[Submit, Thinking | None]:
         adapter = self._adapter(request, answering)
         most = loaded.limits.max_usable_prompt_tokens
@@ -209,7 +217,9 @@ class TextGenerator:
         # Two calls may carry one id, the engine's requests may not.
         engine_id = f"{request_id}/{next(self._numbers)}"
         thinking = thinking_behind(request, prompt_token_ids, loaded.chat.thinking, loaded.chat.vocabulary)
-        grammar = None if form is None else replace(form.grammar, thinking=thinking)
+        grammar = None
+        if asked is not None:
+            grammar = replace(asked.grammar(loaded.chat.tool_template.call_format), thinking=thinking)
         salt, priority = cache_salt(account, request.cache_salt), PRIORITIES[request.priority]
         return Submit(engine_id, prompt_token_ids, params, priority, salt, grammar, account, adapter), thinking
 

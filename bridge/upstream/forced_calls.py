@@ -11,20 +11,17 @@ def is_call_forced(request: pb.RunRequest) -> bool:
     return bool(choice.name) or choice.mode == pb.TOOL_CHOICE_MODE_REQUIRED
 
 
-def check_forced_call(
-    request: pb.RunRequest, last: pb.RunResponse | pb.RunStreamResponse, *, has_tool_calls: bool
-) -> None:
+def check_forced_call(request: pb.RunRequest, last: pb.RunResponse | pb.RunStreamResponse) -> None:
     """Refuses to pass off for an answer what a forced call was cut down to.
 
     Args:
         request: What the service was sent.
         last: The whole answer, or the last part of a streamed one.
-        has_tool_calls: Whether the answer, all its parts together, calls a tool.
 
     Raises:
-        AiError: The answer had to be a call and is none.
+        AiError: The answer had to be a call and is none, or not a whole one.
     """
-    if has_tool_calls or not is_call_forced(request):
+    if last.finish_reason == pb.FINISH_REASON_TOOL_CALLS or not is_call_forced(request):
         return
     if last.finish_reason == pb.FINISH_REASON_LENGTH:
         num_tokens = last.usage.completion_tokens

@@ -34,7 +34,7 @@ async def generate(http_request: web.Request, request: pb.RunRequest) -> pb.RunR
             answer = await http_request.app[SERVICE].run(request, caller(http_request), told)
     http_request[ACCESS].served_model = answer.served_model
     _note_end(http_request, answer)
-    check_forced_call(request, answer, has_tool_calls=bool(answer.tool_calls))
+    check_forced_call(request, answer)
     return answer
 
 
@@ -44,14 +44,14 @@ async def generate_stream(
     """Has an answer generated in parts; for `answer_streamed`.
 
     Raises:
-        AiError: The service refused or failed, or a call that was forced is cut. What it was cut down to is not sent.
+        AiError: The service refused or failed, or a call that was forced is cut. Nothing of it is sent as text.
     """
     params = request.sampling_params
     if not params.HasField("max_tokens"):
         # Workers AI has a default of its own for streamed answers; the contract's is that of whole ones.
         model = await http_request.app[MODELS].get(request.model)
         params.max_tokens, params.max_tokens_is_default = model.default_max_tokens_streamed, True
-    is_forced, has_tool_calls = is_call_forced(request), False
+    is_forced = is_call_forced(request)
     access = http_request[ACCESS]
     room = http_request.app[ROOM].taken(access.account, request.model)
     with room, http_request.app[USED_UP].noted(http_request) as told:
@@ -59,11 +59,10 @@ async def generate_stream(
             async for part in parts:
                 access.served_model = part.served_model
                 if is_forced:
-                    has_tool_calls = has_tool_calls or bool(part.tool_calls)
                     part.text = ""
                 if part.finish_reason:
                     _note_end(http_request, part)
-                    check_forced_call(request, part, has_tool_calls=has_tool_calls)
+                    check_forced_call(request, part)
                 yield part
 
 

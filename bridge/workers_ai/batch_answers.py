@@ -105,7 +105,7 @@ def _shaped(result: batches_pb2.BatchResult, shape: Shape) -> dict[str, Any]:
         reason = result.failure.reason if result.failure.reason in RULES else "INTERNAL"
         raise AiError(reason, in_the_clients_words(result.failure.message, ""))
     if result.is_call_forced:
-        check_forced_call(_FORCED, result.response, has_tool_calls=bool(result.response.tool_calls))
+        check_forced_call(_FORCED, result.response)
     return shape.result(result)
 
 

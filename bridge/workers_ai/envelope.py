@@ -8,10 +8,10 @@ from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.errors import AiError, GatewayError
-from bridge.http.json_text import json_response, to_json
+from bridge.http.json_text import JsonText, json_response, to_json
 from bridge.upstream.finish_reasons import FINISH_REASONS
 from bridge.workers_ai.json_mode import json_answer
-from bridge.workers_ai.tool_calls import arguments_of
+from bridge.workers_ai.tool_calls import is_whole
 
 
 def native_result(response: pb.RunResponse, *, is_json_mode: bool) -> dict[str, Any]:
@@ -21,10 +21,10 @@ def native_result(response: pb.RunResponse, *, is_json_mode: bool) -> dict[str, 
     if the model thought, as Cloudflare's models that reason call it.
 
     Raises:
-        AiError: JSON mode was not met, or a tool call is cut.
+        AiError: JSON mode was not met.
     """
     tool_calls = native_tool_calls(response.tool_calls)
-    answer = None if tool_calls else (json_answer(response) if is_json_mode else response.text)
+    answer = response.text or None if tool_calls else json_answer(response) if is_json_mode else response.text
     counted = usage(response.usage)
     finish_reason = FINISH_REASONS[response.finish_reason]
     return {
@@ -37,12 +37,8 @@ def native_result(response: pb.RunResponse, *, is_json_mode: bool) -> dict[str, 
 
 
 def native_tool_calls(calls: Iterable[pb.ToolCall]) -> list[dict[str, Any]]:
-    """Tool calls in Workers AI's spelling, with objects for arguments.
-
-    Raises:
-        AiError: One is cut.
-    """
-    return [{"name": call.name, "arguments": arguments_of(call)} for call in calls]
+    """Those tool calls that are whole in Workers AI's spelling, with objects for arguments."""
+    return [{"name": call.name, "arguments": JsonText(call.arguments_json)} for call in calls if is_whole(call)]
 
 
 def usage(counted: pb.Usage) -> dict[str, Any]:

@@ -32,17 +32,13 @@ class Events:
         self._tool_calls = ToolCalls()
 
     def __call__(self, part: pb.RunStreamResponse) -> bytes:
-        """The events of one part: thinking and text, and if it is the last, the tool calls, the usage and the end.
-
-        Raises:
-            AiError: A tool call is cut.
-        """
+        """The events of one part: thinking and text, and if it is the last, the tool calls, the usage and the end."""
         self._tool_calls.add(part.tool_calls)
         written = self._thought(part.reasoning_content) if part.reasoning_content else b""
         if part.text:
             written += self._text(part.text)
         if part.finish_reason:
-            if calls := native_tool_calls(self._tool_calls.whole):
+            if calls := native_tool_calls(self._tool_calls.calls):
                 written += event({"response": "", "tool_calls": calls})
             finish_reason = FINISH_REASONS[part.finish_reason]
             written += event({"response": "", "usage": usage(part.usage), "finish_reason": finish_reason}) + DONE

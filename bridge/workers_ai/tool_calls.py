@@ -1,26 +1,18 @@
-"""Calls of tools: their arguments as JSON, and those of a stream, put together."""
+"""Calls of tools: which are whole, and those of a stream, put together."""
 
 import json
 from collections.abc import Iterable
 
 from runstream.v1 import text_generation_pb2 as pb
 
-from bridge.errors import AiError
-from bridge.http.json_text import JsonText
 
-
-def arguments_of(call: pb.ToolCall) -> JsonText:
-    """The arguments of a call as an object of JSON.
-
-    Raises:
-        AiError: They are cut.
-    """
+def is_whole(call: pb.ToolCall) -> bool:
+    """Whether a call's arguments are an object of JSON; if not, the call was cut or broke, and is text as well."""
     try:
         # Only looked at: numbers that Python has no value for are numbers nevertheless.
-        json.loads(call.arguments_json, parse_int=str, parse_float=str)
+        return isinstance(json.loads(call.arguments_json, parse_int=str, parse_float=str), dict)
     except (ValueError, RecursionError):
-        raise AiError("TOOL_CALL_CUT", f"the arguments for {call.name!r} are not whole, ask for more tokens") from None
-    return JsonText(call.arguments_json)
+        return False
 
 
 class ToolCalls:
@@ -38,6 +30,6 @@ class ToolCalls:
             call.arguments_json += delta.arguments_json
 
     @property
-    def whole(self) -> list[pb.ToolCall]:
-        """The calls, in the order of their indices; whole once the last part has come."""
+    def calls(self) -> list[pb.ToolCall]:
+        """The calls, in the order of their indices; as far as they have come."""
         return [self._calls[index] for index in sorted(self._calls)]

@@ -20,6 +20,7 @@ class GrammarKind(enum.Enum):
     JSON_LINE = "json_line"
     REGEX = "regex"
     CHOICE = "choice"
+    LARK = "lark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,10 @@ class GrammarSpec:
         kind: What `texts` are.
         texts: One JSON Schema, an object written as JSON; for `JSON_LINE`, what fits it has no white space but behind
             commas and colons. Or one regular expression, which the whole text matches; or the texts of which the
-            completion is one.
+            completion is one. Or a grammar as llguidance writes it and JSON Schemas, to which it refers by their places
+            as `@json_0` or `@line_1`. Its rule `begin` stands where a text begins, and `token_0` for a token.
+        tokens: Those of a `LARK` grammar, by their places. What is no added token of the vocabulary is written out. The
+            first begins a text.
         field: The field of the request that asks for it.
         thinking: What the completion may have before that form; None if nothing.
     """
@@ -39,6 +43,7 @@ class GrammarSpec:
     texts: tuple[str, ...]
     field: str = field(default="response_format", compare=False)
     thinking: Thinking | None = None
+    tokens: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

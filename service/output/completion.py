@@ -15,6 +15,10 @@ from service.output.detokenizer import Vocabulary
 from service.output.reasoning import NOTHING, Piece, reasoning_split
 from service.output.stop_sequences import StopSearch
 from service.output.tool_calls import ToolCallSearch
+from service.output.tool_formats.formats import shown_tokens
+from service.output.tool_formats.reading import CallDelta
+from service.output.tool_formats.special_tokens import without_shown
+from service.requests.call_format import CallFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Completion:
         metrics: Gets times and counts.
         thinking: What it may begin with before its answer, to which stop sequences, tools and form apply; None if all
             of it is the answer.
+        call_format: How the model writes calls.
         has_form: Whether the engine keeps the answer to a form.
 
     Attributes:
@@ -80,17 +85,18 @@ class Completion:
         tool_names: Collection[str],
         metrics: Metrics,
         thinking: Thinking | None = None,
+        call_format: CallFormat = CallFormat.LLAMA3_JSON,
         *,
         has_form: bool = False,
     ) -> None:
         self._request = request
         self._token_bytes = vocabulary.token_bytes
-        self._split = reasoning_split(vocabulary, thinking, has_form=has_form)
+        shown = shown_tokens(call_format) if tool_names else {}
+        self._split = reasoning_split(vocabulary, thinking, has_form=has_form, shown=shown)
         self._stops = stops
         self._stop_search = StopSearch(stops.sequences, is_included=stops.is_included)
         self._matched_stop_token_id: int | None = None
-        self._tool_calls = ToolCallSearch(tool_names)
-        self._num_sent_calls = 0
+        self._tool_calls = ToolCallSearch(tool_names, call_format)
         self._metrics = metrics.of(request.served_model)
         self._last_token_at: float | None = None
         self._num_tokens = self._num_reasoning_tokens = 0
@@ -113,6 +119,7 @@ class Completion:
         num_tokens_before = self._num_tokens
         self._num_cached_tokens = output.num_cached_tokens
         thinking, answer = self._read(output)
+        thinking = without_shown(thinking)
         text = self._tool_calls.push(answer)
         self.has_ended = output.finish_reason is not None or self._stop_search.matched is not None
         if self.has_ended:
@@ -122,7 +129,7 @@ class Completion:
             self._logprobs += map(self._logprob, output.token_ids[:num_new_tokens], output.logprobs)
         finish_reason = self._finish_reason(output) if self.has_ended else pb.FINISH_REASON_UNSPECIFIED
         self._count(num_new_tokens, finish_reason)
-        calls = self._new_calls()
+        calls = self._tool_calls.take()
         if not (thinking or text or calls or self.has_ended):
             return None
         part = self._part(thinking, text, calls)
@@ -131,9 +138,10 @@ class Completion:
         return part
 
     def _finish_reason(self, output: EngineOutput) -> "pb.FinishReason.ValueType":
-        """Why the completion has ended: for its calls, unless it was cut behind the beginning of something more."""
+        """Why the completion has ended: for its calls if all are whole and it was not cut behind them."""
+        calls = self._tool_calls
         is_cut = output.finish_reason is FinishReason.LENGTH and self._stop_search.matched is None
-        if self._tool_calls.calls and not (is_cut and self._tool_calls.has_rest):
+        if calls.has_calls and not calls.is_broken and not (is_cut and calls.has_rest):
             return pb.FINISH_REASON_TOOL_CALLS
         return pb.FINISH_REASON_LENGTH if is_cut else pb.FINISH_REASON_STOP
 
@@ -148,16 +156,6 @@ class Completion:
         part.usage.completion_tokens = self._num_tokens
         part.usage.cached_prompt_tokens = self._num_cached_tokens
         part.usage.reasoning_tokens = self._num_reasoning_tokens
-
-    def _new_calls(self) -> list[pb.ToolCallDelta]:
-        """The calls found since the last time, each whole."""
-        first, self._num_sent_calls = self._num_sent_calls, len(self._tool_calls.calls)
-        if first == self._num_sent_calls:
-            return []
-        return [
-            pb.ToolCallDelta(index=index, id=call.id, name=call.name, arguments_json=call.arguments_json)
-            for index, call in enumerate(self._tool_calls.calls[first:], first)
-        ]
 
     def _read(self, output: EngineOutput) -> Piece:
         """What an output's tokens let go out, each counted, up to the one with which a stop is found."""
@@ -189,13 +187,16 @@ class Completion:
     def _until_stop(self, settled: str) -> str:
         return settled if self._num_tokens <= self._stops.min_tokens else self._stop_search.push(settled)
 
-    def _part(self, thinking: str, text: str, calls: list[pb.ToolCallDelta]) -> pb.RunStreamResponse:
+    def _part(self, thinking: str, text: str, calls: list[CallDelta]) -> pb.RunStreamResponse:
         part = pb.RunStreamResponse(
             id=self._request.id, served_model=self._request.served_model, text=text, reasoning_content=thinking
         )
         # Most parts have only text, and giving protobuf empty lists takes longer than all else here.
         if calls:
-            part.tool_calls.extend(calls)
+            part.tool_calls.extend(
+                pb.ToolCallDelta(index=call.index, id=call.id, name=call.name, arguments_json=call.arguments_json)
+                for call in calls
+            )
         if self._logprobs:
             part.logprobs.extend(self._logprobs)
             self._logprobs = []

@@ -9,7 +9,7 @@ one has, and loses an unfinished end.
 import codecs
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from tokenizers import Tokenizer
@@ -28,7 +28,7 @@ class Detokenizer(Protocol):
         """The text that these tokens settle, which may be of earlier ones; empty if there is none."""
 
     def flush(self) -> str:
-        """The text held back, once no token follows."""
+        """The text held back, once no token follows, or none that could change it."""
 
 
 class Vocabulary:
@@ -44,7 +44,8 @@ class Vocabulary:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         added = tokenizer.get_added_tokens_decoder()
-        self._special_ids = frozenset(token_id for token_id, token in added.items() if token.special)
+        self._special_ids_by_token = {token.content: token_id for token_id, token in added.items() if token.special}
+        self._special_ids = frozenset(self._special_ids_by_token.values())
         decoders = _decoders(tokenizer)
         names = [decoder["type"] for decoder in decoders]
         self._token_bytes: dict[int, bytes] = {}
@@ -58,9 +59,17 @@ class Vocabulary:
         self._other_id = self._find_other(added.keys())
         self._other_text = self.decode([self._other_id])
 
-    def detokenizer(self) -> Detokenizer:
-        """A fresh detokenizer of the kind that the tokenizer needs."""
-        return ByteLevelDetokenizer(self) if self._is_byte_level else ByteFallbackDetokenizer(self)
+    def detokenizer(self, shown: Mapping[str, str] | None = None) -> Detokenizer:
+        """A fresh detokenizer of the kind that the tokenizer needs.
+
+        Args:
+            shown: Texts that stand for special tokens, which otherwise have none, by the tokens; the vocabulary need
+                not have them.
+        """
+        plain = ByteLevelDetokenizer(self) if self._is_byte_level else ByteFallbackDetokenizer(self)
+        ids = {self._special_ids_by_token.get(token): text for token, text in (shown or {}).items()}
+        texts = {token_id: text for token_id, text in ids.items() if token_id is not None}
+        return ShowingDetokenizer(plain, texts) if texts else plain
 
     def token(self, token_id: int) -> str | None:
         """The token as the vocabulary writes it; None if it has no text: a special one, or one that only pads."""
@@ -163,7 +172,10 @@ class ByteFallbackDetokenizer:
 
     def flush(self) -> str:
         """See `Detokenizer`."""
-        return self._take() if self._held else ""
+        text = self._take() if self._held else ""
+        self._utf8.reset()
+        self._is_invalid = False
+        return text
 
     def _settles(self, token: str) -> bool:
         """Whether the text of what is held is certain with this token."""
@@ -190,6 +202,31 @@ class ByteFallbackDetokenizer:
         self._is_first = False
         self._held = []
         return text
+
+
+class ShowingDetokenizer:
+    """Shows some special tokens, for others to find them; the text before each is settled by it.
+
+    Args:
+        plain: Makes text of all other tokens.
+        texts: What stands for the special tokens, by their ids.
+    """
+
+    def __init__(self, plain: Detokenizer, texts: Mapping[int, str]) -> None:
+        self._plain = plain
+        self._texts = texts
+
+    def push(self, token_ids: Iterable[int]) -> str:
+        """See `Detokenizer`."""
+        pieces: list[str] = []
+        for token_id in token_ids:
+            shown = self._texts.get(token_id)
+            pieces += [self._plain.push([token_id])] if shown is None else [self._plain.flush(), shown]
+        return "".join(pieces)
+
+    def flush(self) -> str:
+        """See `Detokenizer`."""
+        return self._plain.flush()
 
 
 def _decoders(tokenizer: Tokenizer) -> list[dict[str, Any]]:

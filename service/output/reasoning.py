@@ -6,11 +6,11 @@ for any more.
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from service.engine_protocol.thinking import Thinking
-from service.output.detokenizer import Vocabulary
+from service.output.detokenizer import Detokenizer, Vocabulary
 
 
 class Piece(NamedTuple):
@@ -45,7 +45,9 @@ class ReasoningSplit(Protocol):
         """What was held back, once no token follows."""
 
 
-def reasoning_split(vocabulary: Vocabulary, thinking: Thinking | None, *, has_form: bool) -> ReasoningSplit:
+def reasoning_split(
+    vocabulary: Vocabulary, thinking: Thinking | None, *, has_form: bool, shown: Mapping[str, str] | None = None
+) -> ReasoningSplit:
     """A fresh split for one completion.
 
     White space around the thinking is left out. So is that before the answer, and that before a completion's own
@@ -55,12 +57,17 @@ def reasoning_split(vocabulary: Vocabulary, thinking: Thinking | None, *, has_fo
         vocabulary: Gives tokens their text.
         thinking: What to look for; None if all of it is the answer.
         has_form: Whether the engine keeps the answer to a form.
+        shown: See `Vocabulary.detokenizer`.
     """
+
+    def detokenizer() -> Detokenizer:
+        return vocabulary.detokenizer(shown)
+
     if thinking is None:
-        return _AnswerOnly(vocabulary)
+        return _AnswerOnly(detokenizer())
     if thinking.end_token_id is None:
-        return _TextSplit(vocabulary, thinking, has_form=has_form)
-    return _TokenSplit(vocabulary, thinking, has_form=has_form)
+        return _TextSplit(detokenizer, thinking, has_form=has_form)
+    return _TokenSplit(detokenizer, thinking, has_form=has_form)
 
 
 class _Stage(enum.Enum):
@@ -72,8 +79,8 @@ class _Stage(enum.Enum):
 class _AnswerOnly:
     is_thinking = False
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._detokenizer = vocabulary.detokenizer()
+    def __init__(self, detokenizer: Detokenizer) -> None:
+        self._detokenizer = detokenizer
 
     def push(self, token_id: int) -> Piece:
         return Piece("", self._detokenizer.push([token_id]))
@@ -85,11 +92,11 @@ class _AnswerOnly:
 class _Split:
     """What both ways to find the markers share."""
 
-    def __init__(self, vocabulary: Vocabulary, thinking: Thinking, *, has_form: bool) -> None:
-        self._vocabulary = vocabulary
+    def __init__(self, detokenizer: Callable[[], Detokenizer], thinking: Thinking, *, has_form: bool) -> None:
+        self._new_detokenizer = detokenizer
         self._markers = thinking
         self._has_form = has_form
-        self._detokenizer = vocabulary.detokenizer()
+        self._detokenizer = detokenizer()
         self._stage = _Stage.THINKING if thinking.is_open else _Stage.UNDECIDED
         self._held = ""  # what may become a marker, or stands before one
         self._strip_thinking = _Stripper()
@@ -136,7 +143,7 @@ class _TokenSplit(_Split):
             self._held += self._detokenizer.flush()
             if not self._held.strip():
                 self._held = ""
-                self._detokenizer = self._vocabulary.detokenizer()
+                self._detokenizer = self._new_detokenizer()
                 self._stage = _Stage.THINKING
                 return NOTHING
         self._held += self._detokenizer.push([token_id])
@@ -148,7 +155,7 @@ class _TokenSplit(_Split):
     def _take_text(self) -> str:
         """The rest of a text that a marker ends; what follows is detokenized for itself."""
         text = self._detokenizer.flush()
-        self._detokenizer = self._vocabulary.detokenizer()
+        self._detokenizer = self._new_detokenizer()
         return text
 
 

@@ -8,6 +8,7 @@ from jinja2 import TemplateError
 
 from service.errors import InvalidRequestError
 from service.prompts.conversation import Entry, in_turns
+from service.prompts.tool_template import ToolTemplate, probe
 from service.requests.prompt import Ending
 
 # What a chat template is written with that may leave out more of a text than white space around it.
@@ -49,11 +50,9 @@ class ChatTemplate:
         return _LOOKS_FOR_THOUGHTS.search(self.source) is not None
 
     @functools.cached_property
-    def is_trained_for_tools(self) -> bool:
-        """Whether what the model was trained to write can be read here, and it tells the model of tools."""
-        probe = "probe_of_tools"
-        tool = {"type": "function", "function": {"name": probe, "description": "", "parameters": {"type": "object"}}}
-        return bool(self._tool_call_format) and self._shows(probe, [{"role": "user", "content": "probe"}], [tool])
+    def tools(self) -> ToolTemplate:
+        """What it knows of tools."""
+        return probe(self.render, self._tool_call_format)
 
     @functools.cached_property
     def has_system_role(self) -> bool:

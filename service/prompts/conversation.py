@@ -1,6 +1,8 @@
 """A request's messages and tools in the form that a chat template takes: as it was trained to, or in plain words."""
 
+import hashlib
 import json
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice, takewhile
@@ -8,6 +10,9 @@ from typing import Any, TypeAlias
 
 from runstream.v1 import text_generation_pb2 as pb
 
+from service.prompts.call_texts import asked_form, written_call
+from service.prompts.tool_template import ToolTemplate
+from service.requests.call_format import CallFormat
 from service.requests.tools import arguments, described_tools, parameters
 
 Entry: TypeAlias = dict[str, Any]
@@ -18,7 +23,10 @@ You can call these tools, each written as JSON with its name and the JSON Schema
 
 {tools}
 
-To call one, answer with nothing but JSON of this form: {{"name": "<its name>", "parameters": {{<its parameters>}}}}"""
+To call one, answer with nothing but {form}"""
+
+_FORMATS_WITH_SHORT_IDS = (CallFormat.MISTRAL, CallFormat.MISTRAL_NAMED)
+_SHORT_ID = re.compile(r"[a-zA-Z0-9]{9}")
 
 
 _SAID = frozenset({"role", "content", "reasoning_content"})
@@ -38,11 +46,12 @@ def text_of(message: pb.Message) -> str:
     return "".join(part.text for part in message.content)
 
 
-def as_trained(messages: Sequence[pb.Message]) -> list[Entry]:
-    """Messages for a template that writes calls itself, as Llama 3.1's: one a message, its result behind it.
+def as_trained(messages: Sequence[pb.Message], template: ToolTemplate) -> list[Entry]:
+    """Messages for a template that writes calls itself, each call's result behind it in the order of the calls.
 
-    That template leaves out what an assistant says beside a call, so this becomes a message of its own. The first of
-    them has what it thought before.
+    Where the template takes one call a message, as Llama 3.1's, each becomes a message. What is said beside a call is a
+    message of its own where the template would leave it out. The first of them has what was thought before. Mistral's
+    templates insist on ids of nine letters and digits.
     """
     entries: list[Entry] = []
     is_taken: set[int] = set()
@@ -52,18 +61,27 @@ def as_trained(messages: Sequence[pb.Message]) -> list[Entry]:
         if not message.tool_calls:
             entries.append(_spoken(message))
             continue
-        thinking = _thinking(message)
-        if text := text_of(message):
+        thinking, text = _thinking(message), text_of(message)
+        if text and not template.keeps_text:
             entries.append({"role": message.role, "content": text, **thinking})
             thinking = {}
         following = takewhile(lambda other: messages[other].role == "tool", range(place + 1, len(messages)))
         results = {other: messages[other] for other in islice(following, len(message.tool_calls))}
-        for call, other in zip(message.tool_calls, _places_of_results(message.tool_calls, results), strict=True):
-            entries.append({"role": message.role, "content": "", "tool_calls": [_call(call)], **thinking})
-            thinking = {}
-            if other is not None:
-                entries.append({**_spoken(messages[other]), "name": messages[other].name or call.name})
-                is_taken.add(other)
+        places = _places_of_results(message.tool_calls, results)
+        is_taken.update(other for other in places if other is not None)
+        ids = _ids(message, place, template.call_format)
+        calls = [_call(call, call_id) for call, call_id in zip(message.tool_calls, ids, strict=True)]
+        answers = [
+            None if other is None else _result(messages[other], call, call_id)
+            for other, call, call_id in zip(places, message.tool_calls, ids, strict=True)
+        ]
+        first = {"role": message.role, "content": text if template.keeps_text else "", **thinking}
+        if template.takes_several:
+            entries += [{**first, "tool_calls": calls}, *filter(None, answers)]
+            continue
+        for call, answer in zip(calls, answers, strict=True):
+            entries += [{**first, "tool_calls": [call]}, *filter(None, [answer])]
+            first = {"role": message.role, "content": ""}
     return entries
 
 
@@ -89,12 +107,15 @@ def tools_as_trained(request: pb.RunRequest) -> list[Entry] | None:
     return [{"type": "function", "function": _function(tool)} for tool in tools] or None
 
 
-def in_words(request: pb.RunRequest, messages: Iterable[pb.Message], *, has_system_role: bool) -> list[Entry]:
-    """Messages for a template that knows nothing of tools: calls and results are JSON that somebody says.
+def in_words(
+    request: pb.RunRequest, messages: Iterable[pb.Message], call_format: CallFormat, *, has_system_role: bool
+) -> list[Entry]:
+    """Messages for a template that knows nothing of tools: calls and results are texts that somebody says.
 
     Args:
         request: Has the tools, which the system message describes.
         messages: Its messages.
+        call_format: How the model is asked to write calls.
         has_system_role: Whether the template lets a system speak; if not, the first user says it all.
     """
     turns: list[tuple[Entry, list[str]]] = []
@@ -104,7 +125,7 @@ def in_words(request: pb.RunRequest, messages: Iterable[pb.Message], *, has_syst
         names.update((call.id, call.name) for call in message.tool_calls)
         is_result = message.role == "tool"
         role = "user" if is_result else message.role
-        text = _result_in_words(message, names) if is_result else _said(message)
+        text = _result_in_words(message, names) if is_result else _said(message, call_format)
         if role == "user" and is_behind_result:
             turns[-1][1].append(text)  # for templates in which user and assistant must take turns
         else:
@@ -115,7 +136,8 @@ def in_words(request: pb.RunRequest, messages: Iterable[pb.Message], *, has_syst
         entries = _without_system(entries)
     if tools := described_tools(request):
         listed = "\n".join(json.dumps(_function(tool), ensure_ascii=False) for tool in tools)
-        _instruct(entries, _INSTRUCTION.format(tools=listed), "system" if has_system_role else "user")
+        instruction = _INSTRUCTION.format(tools=listed, form=asked_form(call_format))
+        _instruct(entries, instruction, "system" if has_system_role else "user")
     return entries
 
 
@@ -133,10 +155,12 @@ def in_turns(entries: Sequence[Entry], *, has_system_role: bool) -> list[Entry]:
     spoken = (entry for entry in entries if entry["role"] != "system" or entry["content"])
     for entry in sorted(spoken, key=lambda entry: entry["role"] != "system"):
         before = turns[-1] if turns else {}
-        is_said = _SAID.issuperset(before.keys() | entry.keys())
-        if before and is_said and before["role"] == entry["role"] != "tool":
+        is_same = bool(before) and before["role"] == entry["role"] != "tool"
+        if is_same and _SAID.issuperset(before.keys() | entry.keys()):
             joined = {key: "\n\n".join(said[key] for said in (before, entry) if key in said) for key in before | entry}
             turns[-1] = {**joined, "role": entry["role"]}
+        elif is_same and _SAID.issuperset(before) and "tool_calls" in entry:
+            turns[-1] = {**before, **entry, "content": before["content"] + entry["content"]}
         else:
             turns.append(entry)
     num_systems = int(bool(turns) and turns[0]["role"] == "system")
@@ -156,9 +180,28 @@ def _thinking(message: pb.Message) -> Entry:
     return {"reasoning_content": message.reasoning_content} if message.reasoning_content else {}
 
 
-def _call(call: pb.ToolCall) -> Entry:
+def _call(call: pb.ToolCall, call_id: str) -> Entry:
     function = {"name": call.name, "arguments": arguments(call)}
-    return {"type": "function", "function": function, **({"id": call.id} if call.id else {})}
+    return {"type": "function", "function": function, **({"id": call_id} if call_id else {})}
+
+
+def _result(message: pb.Message, call: pb.ToolCall, call_id: str) -> Entry:
+    """A result, with the name and the id of the call that it answers."""
+    told = {"tool_call_id": call_id or message.tool_call_id}
+    return {**_spoken(message), "name": message.name or call.name, **{key: told[key] for key in told if told[key]}}
+
+
+def _ids(message: pb.Message, place: int, call_format: CallFormat) -> list[str]:
+    """The ids of a message's calls, as its template takes them."""
+    ids = [call.id for call in message.tool_calls]
+    if call_format not in _FORMATS_WITH_SHORT_IDS:
+        return ids
+    return [_short_id(call_id or f"{place}.{index}") for index, call_id in enumerate(ids)]
+
+
+def _short_id(call_id: str) -> str:
+    """Nine letters and digits that stand for an id, or the id if it is such."""
+    return call_id if _SHORT_ID.fullmatch(call_id) else hashlib.sha256(call_id.encode()).hexdigest()[:9]
 
 
 def _function(tool: pb.Tool) -> Entry:
@@ -181,16 +224,10 @@ def _places_of_results(calls: Sequence[pb.ToolCall], results: Mapping[int, pb.Me
     return [found[index] if index in found else next(left, None) for index in range(len(calls))]
 
 
-def _said(message: pb.Message) -> str:
-    calls = [f'{{"name": {json.dumps(call.name)}, "parameters": {_written(call)}}}' for call in message.tool_calls]
+def _said(message: pb.Message, call_format: CallFormat) -> str:
+    calls = [written_call(call, call_format) for call in message.tool_calls]
     text = text_of(message)
     return "\n".join([text, *calls] if text else calls)
-
-
-def _written(call: pb.ToolCall) -> str:
-    """A call's arguments as its model has written them, or a text as JSON writes it."""
-    read = arguments(call)
-    return json.dumps(read, ensure_ascii=False) if isinstance(read, str) else call.arguments_json or "{}"
 
 
 def _result_in_words(message: pb.Message, names: dict[str, str]) -> str:

@@ -28,6 +28,7 @@ from service.prompts.prompt_length import LONG_PROMPTS, MAX_INLINE_BYTES, MAX_SH
 from service.prompts.template_variables import TemplateVariables, templates_of
 from service.prompts.thinking import find_thinking
 from service.prompts.token_lengths import TokenLengths
+from service.prompts.tool_template import ToolTemplate
 from service.prompts.trial_conversations import try_template
 from service.requests.bad_words import token_sequences
 from service.requests.prompt import Ending, ending_of
@@ -66,7 +67,7 @@ class Chat:
         self._variables = TemplateVariables(templates, thinks=self.thinking is not None)
         self._template = ChatTemplate(tokenizer, "\n".join(templates), tool_call_format)
         self._guarded = GuardedTokenizer(self._backend, tokenizer.all_special_tokens, self._template.source)
-        trials = try_template(self._template.render, has_tools=self._template.is_trained_for_tools)
+        trials = try_template(self._template.render, has_tools=self._template.tools.is_trained)
         self.template_problem = trials.problem if templates else ""
         self._guarded.mark(text_markers([self._template.source, *trials.written], self._guarded.control))
 
@@ -90,6 +91,11 @@ class Chat:
         if tokenizer.eos_token_id is not None:
             eos_token_ids |= {tokenizer.eos_token_id}
         return cls(tokenizer, frozenset(eos_token_ids), tool_call_format, reasoning_format)
+
+    @property
+    def tool_template(self) -> ToolTemplate:
+        """What the chat template knows of tools."""
+        return self._template.tools
 
     async def encode_bad_words(self, words: Sequence[str], vocab_size: int) -> tuple[tuple[int, ...], ...]:
         """The tokens of texts that must not stand in a completion; see `bad_words`.
@@ -151,7 +157,7 @@ class Chat:
             return
         yield request.prompt.text
         yield from (part.text for message in request.conversation.messages for part in message.content)
-        if not (is_raw or self._template.is_trained_for_tools):
+        if not (is_raw or self._template.tools.is_trained):
             yield from (call.arguments_json for message in request.conversation.messages for call in message.tool_calls)
             yield from (tool.description for tool in described_tools(request))
 
@@ -163,10 +169,12 @@ class Chat:
         if request.prompt.raw:
             return self._encode_raw(request.prompt.text)
         messages, ending = messages_of(request, default_system_prompt), ending_of(request.conversation)
-        if self._template.is_trained_for_tools:
-            entries, tools = as_trained(messages), tools_as_trained(request)
+        tools = None
+        if self.tool_template.is_trained:
+            entries, tools = as_trained(messages, self.tool_template), tools_as_trained(request)
         else:
-            entries, tools = in_words(request, messages, has_system_role=self._template.has_system_role), None
+            call_format, has_system_role = self.tool_template.call_format, self._template.has_system_role
+            entries = in_words(request, messages, call_format, has_system_role=has_system_role)
         return self._encode_messages(entries, tools, variables, ending, max_prompt_tokens)
 
     def _encode_raw(self, text: str) -> list[int]:

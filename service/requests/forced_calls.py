@@ -1,19 +1,18 @@
 """The form of a call that the model must make, or may make instead of a text that has another form.
 
-It is one JSON Schema for the calls of all tools that the model can choose from.
-
-It is written as chat templates write earlier calls, so that a model that imitates these loses no tokens on white space.
+What is promised of it are the schemas of the tools. Its grammar depends on the format of the model that answers.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine_protocol.messages import GrammarKind, GrammarSpec
 from service.errors import InvalidRequestError
+from service.requests.call_format import CallFormat
+from service.requests.call_grammars import Calls, grammar_of, rebased
 from service.requests.tools import callable_tools, has_to_call, parameters
 from service.schemas.form import Form, as_json, modern_schema
 from service.schemas.grammar_schema import compilable
@@ -31,7 +30,28 @@ _ALTERNATIVES = frozenset({"$ref", "anyOf", "oneOf"})
 _OF_OBJECTS = frozenset({"properties", "required", "additionalProperties", "patternProperties"})
 
 
-def forced_call(request: pb.RunRequest) -> Form | None:
+@dataclass(frozen=True, slots=True)
+class AskedForm:
+    """The form of a completion, before it is known how the model that answers writes calls.
+
+    Attributes:
+        form: The form; its grammar writes calls as JSON.
+        calls: The calls that it may or must make; None for none.
+        asked: The form that it has if it makes none; None if it must make one.
+    """
+
+    form: Form
+    calls: Calls | None = None
+    asked: GrammarSpec | None = None
+
+    def grammar(self, call_format: CallFormat) -> GrammarSpec:
+        """What the engine is told, for a model that writes calls in one format."""
+        if self.calls is None or call_format is CallFormat.LLAMA3_JSON:
+            return self.form.grammar
+        return grammar_of(self.calls, call_format, self.asked)
+
+
+def forced_call(request: pb.RunRequest) -> AskedForm | None:
     """The form of the call that a checked request asks for; None if it leaves the model free.
 
     Raises:
@@ -39,15 +59,13 @@ def forced_call(request: pb.RunRequest) -> Form | None:
     """
     if not has_to_call(request):
         return None
-    calls = _calls(request)
-    schema = json.dumps({"$defs": calls.definitions, "anyOf": calls.alternatives})
-    return Form(GrammarSpec(GrammarKind.JSON_LINE, (schema,), calls.field), schemas_of_tools=calls.schemas)
+    calls, schemas = _calls(request)
+    form = Form(grammar_of(calls, CallFormat.LLAMA3_JSON), schemas_of_tools=schemas)
+    return AskedForm(form, calls)
 
 
-def with_calls(form: Form, request: pb.RunRequest) -> Form:
+def with_calls(form: Form, request: pb.RunRequest) -> AskedForm:
     """The form of a completion that is JSON of one form, or else a call of one of the request's tools.
-
-    One schema tells both: where llguidance 1.9.1 has two grammars to choose from, it fails over white space.
 
     Raises:
         InvalidRequestError: The form is none of JSON.
@@ -59,51 +77,21 @@ def with_calls(form: Form, request: pb.RunRequest) -> Form:
             "or forbid calls by tool_choice"
         )
         raise InvalidRequestError(message, form.grammar.field)
-    calls = _calls(request)
-    asked = _rebased(json.loads(form.grammar.texts[0]), "#/$defs/form")
-    schema = {
-        "$defs": {**calls.definitions, "form": asked},
-        "anyOf": [{"$ref": "#/$defs/form"}, *calls.alternatives],
-    }
-    return replace(form, grammar=replace(form.grammar, texts=(json.dumps(schema),)), schemas_of_tools=calls.schemas)
+    calls, schemas = _calls(request)
+    grammar = grammar_of(calls, CallFormat.LLAMA3_JSON, form.grammar)
+    return AskedForm(replace(form, grammar=grammar, schemas_of_tools=schemas), calls, form.grammar)
 
 
-class _Calls(NamedTuple):
-    """What calls are like.
-
-    Attributes:
-        definitions: The schemas of the tools' arguments as grammars are told them, by the tools' places.
-        alternatives: The schemas of a call of each tool.
-        schemas: Those of the arguments that are checked, by the tool's name.
-        field: The field of the request that they come from.
-    """
-
-    definitions: dict[str, Any]
-    alternatives: list[Node]
-    schemas: dict[str, str]
-    field: str
-
-
-def _calls(request: pb.RunRequest) -> _Calls:
+def _calls(request: pb.RunRequest) -> tuple[Calls, dict[str, str]]:
+    """The calls that can be made, and the schemas that their arguments are checked with, by the tool's name."""
     tools = callable_tools(request)
     indices = {tool.name: index for index, tool in enumerate(request.tools)}
     schemas = {tool.name: _schema(tool, f"tools[{indices[tool.name]}].parameters_json") for tool in tools}
-    definitions = {
-        str(index): _rebased(compilable(_closed(schema)), f"#/$defs/{index}")
-        for index, schema in enumerate(schemas.values())
-    }
-    alternatives = [_call(name, f"#/$defs/{index}") for index, name in enumerate(schemas)]
+    arguments = [
+        rebased(compilable(_closed(schema)), f"#/$defs/{index}") for index, schema in enumerate(schemas.values())
+    ]
     field = f"tools[{indices[tools[0].name]}].parameters_json" if len(tools) == 1 else "tools"
-    return _Calls(definitions, alternatives, {name: as_json(schema) for name, schema in schemas.items()}, field)
-
-
-def _call(name: str, reference: str) -> Node:
-    return {
-        "type": "object",
-        "properties": {"name": {"const": name}, "parameters": {"$ref": reference}},
-        "required": ["name", "parameters"],
-        "additionalProperties": False,
-    }
+    return Calls(list(schemas), arguments, field), {name: as_json(schema) for name, schema in schemas.items()}
 
 
 def _schema(tool: pb.Tool, field: str) -> Node:
@@ -143,15 +131,3 @@ def _all(schema: Any) -> Iterator[Node]:
         elif isinstance(node, dict):
             yield node
             waiting.extend(subschemas(node))
-
-
-def _rebased(schema: Any, root: str) -> Any:
-    """A schema that is a part of another one, at `root`, where its references begin."""
-
-    def change(node: Node) -> Node:
-        reference = node.get("$ref")
-        if isinstance(reference, str) and (reference == "#" or reference.startswith("#/")):
-            node["$ref"] = root + reference[1:]
-        return node
-
-    return rebuilt(schema, change)

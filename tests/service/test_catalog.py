@@ -107,7 +107,10 @@ def test_a_path_is_relative_to_the_catalog_that_has_it(tmp_path):
         ({"description": None}, "description: is missing; expected a string"),
         ({"max_tokens": "5"}, "max_tokens: is not known; expected one of description, checkpoint"),
         ({"dtype": '"float33"'}, "dtype: is 'float33'; expected one of 'auto', 'float16'"),
-        ({"tool_call_format": '"xml"'}, "tool_call_format: is 'xml'; expected one of '', 'llama3_json'"),
+        (
+            {"tool_call_format": '"xml"'},
+            "tool_call_format: is 'xml'; expected one of '', 'llama3_json', 'hermes', 'mistral', 'pythonic'",
+        ),
         ({"download_mib": "0"}, "download_mib: is 0; expected an integer of at least 1"),
         ({"revision": '""'}, "revision: is ''; expected a commit, a tag or a branch"),
         ({"checkpoint": '"./here"', "revision": '"v1"'}, "revision: is 'v1'; expected none, as the checkpoint is a"),

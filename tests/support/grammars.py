@@ -1,7 +1,7 @@
 """Models with tokenizers, and the grammars that tests want of them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,8 @@ class Model:
         assert token_id is not None
         return token_id
 
-    def text(self, token_ids: Iterable[int]) -> str:
-        detokenizer = self._vocabulary.detokenizer()
+    def text(self, token_ids: Iterable[int], shown: Mapping[str, str] | None = None) -> str:
+        detokenizer = self._vocabulary.detokenizer(shown)
         return detokenizer.push(token_ids) + detokenizer.flush()
 
 

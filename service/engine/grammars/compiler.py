@@ -5,8 +5,10 @@ client sends is not trusted: it is compiled on trial first.
 """
 
 import json
+import re
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -113,11 +115,10 @@ class GrammarCompiler:
 
     def _new_template(self, spec: GrammarSpec, vocabulary: GrammarVocabulary, trial: LineProcess) -> GrammarTemplate:
         # A text that loses its leading space when it is decoded must have one to lose.
-        start = ('start: " " ' if vocabulary.strips_space else "start: ") + _beginning(spec.thinking)
-        grammar = json.dumps({"grammars": [{"lark_grammar": start}, {"name": "text", **_grammar(spec)}]})
-        if error := json.loads(answer_of(trial, grammar)):
+        if error := json.loads(answer_of(trial, _grammars(spec, {}, strips_space=vocabulary.strips_space))):
             raise refusal(error)
-        matcher = LLMatcher(vocabulary.tokenizer, grammar, log_level=0, limits=grammar_trial.LIMITS)
+        grammars = _grammars(spec, vocabulary.added_tokens, strips_space=vocabulary.strips_space)
+        matcher = LLMatcher(vocabulary.tokenizer, grammars, log_level=0, limits=grammar_trial.LIMITS)
         if matcher.is_error():
             raise refusal(matcher.get_error())
         return GrammarTemplate(matcher)
@@ -135,7 +136,48 @@ def _load_vocabulary(checkpoint: Path) -> GrammarVocabulary:
     tokenizer = LLTokenizer(backend.to_str(), eos_token=end_token_id)
     spaced = tokenizer.greedy_tokenize(" a")
     strips_space = tokenizer.decode_bytes(spaced) == b" a" and backend.decode(spaced) == "a"
-    return GrammarVocabulary(tokenizer, end_token_id, strips_space)
+    added = {token.content: token_id for token_id, token in backend.get_added_tokens_decoder().items()}
+    return GrammarVocabulary(tokenizer, end_token_id, strips_space, added)
+
+
+def _grammars(spec: GrammarSpec, added_tokens: Mapping[str, int], *, strips_space: bool) -> str:
+    """What llguidance is told.
+
+    Args:
+        spec: The grammar.
+        added_tokens: The vocabulary's; a token that it lacks is written out.
+        strips_space: Whether the completion begins with a space, which is lost when it is decoded.
+    """
+    space = json.dumps(" " * strips_space)
+    start = f"{space} {_beginning(spec.thinking)}" if strips_space else _beginning(spec.thinking)
+    if spec.kind is not GrammarKind.LARK:
+        return json.dumps({"grammars": [{"lark_grammar": f"start: {start}"}, {"name": "text", **_grammar(spec)}]})
+    if spec.thinking is None:
+        start = "@text"  # which begins by itself, since before a token stands no space
+    lark, *schemas = spec.texts
+    begin = space if spec.thinking is None else '""'
+    tokens = [f"token_{index}: {_token(spec, index, added_tokens)}" for index in range(len(spec.tokens))]
+    text = "\n".join([lark, f"begin: {begin}", *tokens])
+    named = [
+        {"name": f"{name}_{index}", **_json(schema, options)}
+        for index, schema in enumerate(schemas)
+        for name, options in (("json", _JSON_OPTIONS), ("line", _JSON_LINE_OPTIONS))
+        if re.search(rf"@{name}_{index}\b", lark)
+    ]
+    return json.dumps(
+        {"grammars": [{"lark_grammar": f"start: {start}"}, {"name": "text", "lark_grammar": text}, *named]}
+    )
+
+
+def _token(spec: GrammarSpec, index: int, added_tokens: Mapping[str, int]) -> str:
+    token = spec.tokens[index]
+    if token in added_tokens:
+        return f"<[{added_tokens[token]}]>"
+    return f"{'begin ' * (index == 0)}{json.dumps(token)}"
+
+
+def _json(schema: str, options: Mapping[str, object]) -> dict[str, Any]:
+    return {"json_schema": {**json.loads(schema), "x-guidance": options}}
 
 
 def _matcher(template: GrammarTemplate, vocabulary: GrammarVocabulary, thinking: Thinking | None) -> Matcher:
@@ -158,10 +200,12 @@ def _beginning(thinking: Thinking | None) -> str:
 def _grammar(spec: GrammarSpec) -> dict[str, Any]:
     match spec.kind:
         case GrammarKind.JSON_SCHEMA:
-            return {"json_schema": {**json.loads(spec.texts[0]), "x-guidance": _JSON_OPTIONS}}
+            return _json(spec.texts[0], _JSON_OPTIONS)
         case GrammarKind.JSON_LINE:
-            return {"json_schema": {**json.loads(spec.texts[0]), "x-guidance": _JSON_LINE_OPTIONS}}
+            return _json(spec.texts[0], _JSON_LINE_OPTIONS)
         case GrammarKind.REGEX:
             return {"lark_grammar": f"start: /{regex_to_lark(spec.texts[0], '')}/"}
         case GrammarKind.CHOICE:
             return {"lark_grammar": "start: " + " | ".join(map(json.dumps, spec.texts))}
+        case _:
+            raise AssertionError(f"{spec.kind} has no grammar of its own")

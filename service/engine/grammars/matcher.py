@@ -6,7 +6,7 @@ ends that request only. An engine without grammars runs without llguidance: only
 
 import re
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -121,11 +121,13 @@ class GrammarVocabulary:
         tokenizer: With a token added that no model has.
         end_token_id: That token, which is allowed where the text may end.
         strips_space: Whether a text loses its leading space when it is decoded, as SentencePiece's do.
+        added_tokens: The ids of tokens that are no text for the tokenizer, by what they are called.
     """
 
     tokenizer: "LLTokenizer"
     end_token_id: int
     strips_space: bool
+    added_tokens: Mapping[str, int]
 
 
 def refusal(reason: str) -> GrammarError:

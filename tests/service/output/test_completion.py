@@ -221,7 +221,9 @@ def test_calls_are_no_text_and_the_reason_for_the_end(batches):
         (f"{CALL};", 1, "", pb.FINISH_REASON_TOOL_CALLS),
         (f"{CALL}; {CALL[:9]}", 1, "", pb.FINISH_REASON_LENGTH),
         (f"{CALL} It is", 1, "", pb.FINISH_REASON_LENGTH),
-        (CALL[:-1], 0, CALL[:-1], pb.FINISH_REASON_LENGTH),
+        (CALL[:-1], 1, "", pb.FINISH_REASON_TOOL_CALLS),
+        (CALL[:-2], 1, CALL[:-2], pb.FINISH_REASON_LENGTH),
+        (CALL[:20], 0, CALL[:20], pb.FINISH_REASON_LENGTH),
     ],
 )
 def test_what_max_tokens_cuts_ends_with_that_reason_if_anything_was_cut(text, num_calls, told, reason):
@@ -237,6 +239,10 @@ def test_text_behind_a_call_is_left_out():
 def test_a_stop_sequence_is_looked_for_in_calls_too():
     answer, calls = called(CALL, stops=["zone"])
     assert (calls, answer.text, answer.matched_stop) == ([], CALL[: CALL.index("zone")], "zone")
+    answer, calls = called(CALL, stops=["CET"])
+    assert (calls, answer.matched_stop) == ([("clock", '{"zone": "')], "CET")
+    assert answer.finish_reason == pb.FINISH_REASON_STOP
+    assert answer.text == CALL[: CALL.index("CET")]
     answer, calls = called(f"{CALL}\n\nSo", stops=["\n\n"])
     assert (len(calls), answer.text, answer.matched_stop) == (1, "", "\n\n")
     assert answer.finish_reason == pb.FINISH_REASON_TOOL_CALLS

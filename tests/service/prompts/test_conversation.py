@@ -18,6 +18,8 @@ from transformers import PreTrainedTokenizerFast
 from service.catalog import load_catalog
 from service.prompts.conversation import as_trained, in_words, thoughts_apart
 from service.prompts.tokenizer import Chat
+from service.prompts.tool_template import ToolTemplate
+from service.requests.call_format import CallFormat
 from service.requests.checks import check_request
 from tests.support.tokenizers import CHAT_TEMPLATE, byte_level_tokenizer, save_tokenizer
 
@@ -117,7 +119,6 @@ INSTRUCTION = (
     [
         (CHAT_TEMPLATE, "", f"<s>system: Be kind.\n\n{INSTRUCTION}\nuser: Paris?\nassistant:"),
         (CHAT_TEMPLATE, "llama3_json", f"<s>system: Be kind.\n\n{INSTRUCTION}\nuser: Paris?\nassistant:"),
-        (LLAMA, "", f"{HEADER}{DATES}Be kind.\n\n{INSTRUCTION}<|eot_id|>{USER}Paris?<|eot_id|>{ASSISTANT}"),
     ],
 )
 async def test_other_models_are_told_of_tools_in_words(tmp_path, template, tool_call_format, expected):
@@ -159,6 +160,7 @@ def outline(entries: list) -> list[str]:
     ]
 
 
+ONE_BY_ONE = ToolTemplate(CallFormat.LLAMA3_JSON, is_trained=True)
 TWO_CALLS = said("assistant", tool_calls=[call("a", "1"), call("b", "2")])
 
 
@@ -176,12 +178,12 @@ TWO_CALLS = said("assistant", tool_calls=[call("a", "1"), call("b", "2")])
 )
 def test_for_llama_every_call_gets_its_result_behind_it(results, expected):
     answers = [said("tool", text, tool_call_id=call_id, name=name) for text, call_id, name in results]
-    entries = as_trained([said("user", "go"), TWO_CALLS, *answers, said("user", "so?")])
+    entries = as_trained([said("user", "go"), TWO_CALLS, *answers, said("user", "so?")], ONE_BY_ONE)
     assert outline(entries) == ["go", *expected, "so?"]
 
 
 def test_for_llama_what_is_said_beside_a_call_is_not_lost():
-    entries = as_trained([said("assistant", "I look.", tool_calls=[call("a")]), said("tool", "of a")])
+    entries = as_trained([said("assistant", "I look.", tool_calls=[call("a")]), said("tool", "of a")], ONE_BY_ONE)
     assert outline(entries) == ["I look.", "a()", "of a"]
     assert entries[-1] == {"role": "tool", "content": "of a", "name": "a"}
 
@@ -189,7 +191,8 @@ def test_for_llama_what_is_said_beside_a_call_is_not_lost():
 @pytest.mark.parametrize("arguments", ["now", '{"city": "Zür', "[1]", "4", "null", "  ", '{"a": NaN}', '"{}"'])
 def test_arguments_that_are_no_object_are_the_text_that_they_are(arguments):
     turn = said("assistant", tool_calls=[call("clock", "", arguments)])
-    ((entry,), (told,)) = as_trained([turn]), in_words(request(), [turn], has_system_role=True)
+    told = in_words(request(), [turn], CallFormat.LLAMA3_JSON, has_system_role=True)[0]
+    (entry,) = as_trained([turn], ONE_BY_ONE)
     assert entry["tool_calls"][0]["function"]["arguments"] == arguments
     assert json.loads(told["content"]) == {"name": "clock", "parameters": arguments}
 
@@ -210,7 +213,7 @@ def test_no_arguments_of_an_earlier_call_refuse_the_conversation(template, tool_
 
 def test_arguments_deeper_than_any_template_reads_are_a_text():
     deep = '{"a": ' * 9000 + "1" + "}" * 9000
-    (entry,) = as_trained([said("assistant", tool_calls=[call("clock", "", deep)])])
+    (entry,) = as_trained([said("assistant", tool_calls=[call("clock", "", deep)])], ONE_BY_ONE)
     assert entry["tool_calls"][0]["function"]["arguments"] == deep
 
 
@@ -225,7 +228,10 @@ def test_in_words_calls_and_results_are_json_and_speakers_take_turns():
         said("user", "So?"),
         said("user", "Well?"),
     ]
-    assert [(entry["role"], entry["content"]) for entry in in_words(request(), turns, has_system_role=True)] == [
+    assert [
+        (entry["role"], entry["content"])
+        for entry in in_words(request(), turns, CallFormat.LLAMA3_JSON, has_system_role=True)
+    ] == [
         ("user", "Zürich?"),
         (
             "assistant",
@@ -241,8 +247,10 @@ def test_in_words_calls_and_results_are_json_and_speakers_take_turns():
 
 def test_an_empty_system_puts_nothing_before_what_is_behind_it():
     turns = [said("system"), said("user", "Hello")]
-    assert in_words(request(), turns, has_system_role=False) == [{"role": "user", "content": "Hello"}]
-    (system, _) = in_words(request(tools=[CLOCK]), turns, has_system_role=True)
+    assert in_words(request(), turns, CallFormat.LLAMA3_JSON, has_system_role=False) == [
+        {"role": "user", "content": "Hello"}
+    ]
+    (system, _) = in_words(request(tools=[CLOCK]), turns, CallFormat.LLAMA3_JSON, has_system_role=True)
     assert system["content"].startswith("You can call")
 
 

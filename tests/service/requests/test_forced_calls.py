@@ -11,10 +11,11 @@ from jsonschema import Draft202012Validator
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine.grammars.matcher import GrammarError
-from service.output.tool_calls import ToolCallSearch
+from service.requests.call_format import CallFormat
 from service.requests.forced_calls import forced_call
 from tests.support.grammars import Model, save_model
 from tests.support.tokenizers import byte_level_tokenizer
+from tests.support.tool_calls import search
 
 REQUIRED = pb.ToolChoice(mode=pb.TOOL_CHOICE_MODE_REQUIRED)
 
@@ -72,14 +73,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
 
 def call_of(model: Model, request: pb.RunRequest, seed: int):
     """The only call in what a model writes; None if it came to no end."""
-    spec = forced_call(request)
-    assert spec is not None
-    text, _ = model.complete(spec.grammar, seed=seed, max_tokens=120)
-    search = ToolCallSearch([tool.name for tool in request.tools])
-    assert search.push(text) == ""
-    if search.flush():
+    asked_form = forced_call(request)
+    assert asked_form is not None
+    text, _ = model.complete(asked_form.form.grammar, seed=seed, max_tokens=120)
+    found = search(text, names=[tool.name for tool in request.tools])
+    if found.is_broken or not found.calls:
         return None
-    (call,) = search.calls
+    assert (found.text, found.has_rest) == ("", False)
+    (call,) = found.calls
     return call
 
 
@@ -88,9 +89,9 @@ def test_a_forced_call_has_arguments_that_fit_the_tool(model, name):
     whole = (call for seed in range(20) if (call := call_of(model, asked(name), seed)) is not None)
     calls = list(islice(whole, 2))
     assert len(calls) == 2
-    for call in calls:
-        assert call.name == name
-        fitting = json.loads(call.arguments_json)
+    for called, arguments_json in calls:
+        assert called == name
+        fitting = json.loads(arguments_json)
         schema = {key: value for key, value in SCHEMAS[name].items() if key not in ("$id", "$schema")}
         Draft202012Validator({**schema, "type": "object"}).validate(fitting)
         if "properties" in schema and name != "open":
@@ -99,9 +100,9 @@ def test_a_forced_call_has_arguments_that_fit_the_tool(model, name):
 
 def follow(model, schema: str, written: str):
     """A forced call's grammar behind some text."""
-    form = forced_call(pb.RunRequest(tools=[pb.Tool(name="t", parameters_json=schema)], tool_choice=REQUIRED))
-    assert form is not None
-    matcher = model.compiler.compile(form.grammar).result()
+    asked_form = forced_call(pb.RunRequest(tools=[pb.Tool(name="t", parameters_json=schema)], tool_choice=REQUIRED))
+    assert asked_form is not None
+    matcher = model.compiler.compile(asked_form.form.grammar).result()
     for character in f'{{"name": "t", "parameters": {written}':
         matcher.accept(model.token_id(character if character != " " else "Ġ"))
     return matcher
@@ -153,17 +154,17 @@ def test_an_object_that_says_something_of_other_properties_stays_open(model, sch
 def test_one_of_all_tools_is_called_or_the_one_that_is_named(model):
     names = ("none", "enum", "reference")
     free, named = asked(*names), asked(*names, choice=pb.ToolChoice(name="enum"))
-    called = {call.name for seed in range(6) if (call := call_of(model, free, seed)) is not None}
-    called_by_name = {call.name for seed in range(3) if (call := call_of(model, named, seed)) is not None}
+    called = {call[0] for seed in range(6) if (call := call_of(model, free, seed)) is not None}
+    called_by_name = {call[0] for seed in range(3) if (call := call_of(model, named, seed)) is not None}
     assert len(called) > 1
     assert called_by_name == {"enum"}
 
 
 def test_a_forced_call_is_written_as_templates_write_earlier_ones(model):
-    spec = forced_call(asked("nested", "definitions"))
-    assert spec is not None
+    asked_form = forced_call(asked("nested", "definitions"))
+    assert asked_form is not None
     for seed in range(3):
-        text, _ = model.complete(spec.grammar, seed=seed, max_tokens=120)
+        text, _ = model.complete(asked_form.form.grammar, seed=seed, max_tokens=120)
         assert re.match(r'\{"name": "(nested|definitions)", "parameters": \{("\$ref|"at|"many|\})', text)
 
 
@@ -186,20 +187,12 @@ def test_a_model_that_is_free_gets_no_form():
 )
 def test_arguments_that_can_not_be_are_refused(model, schema, words):
     tool = pb.Tool(name="t", parameters_json=json.dumps(schema))
-    spec = forced_call(pb.RunRequest(tools=[pb.Tool(name="other"), tool], tool_choice=pb.ToolChoice(name="t")))
-    assert spec is not None
-    assert spec.grammar.field == "tools[1].parameters_json"
-    with pytest.raises(GrammarError, match=re.escape(words)):
-        model.compiler.compile(spec.grammar).result()
-
-
-@pytest.mark.parametrize("name", ["mcp.files:read/all", "a-b_c" * 51])
-def test_a_tool_of_any_name_that_is_taken_can_be_called(model, name):
-    request = pb.RunRequest(tools=[pb.Tool(name=name)], tool_choice=REQUIRED)
-    spec = forced_call(request)
-    assert spec is not None
-    text, _ = model.complete(spec.grammar, seed=1, max_tokens=400)
-    search = ToolCallSearch([name])
-    assert search.push(text) == ""
-    search.flush()
-    assert [call.name for call in search.calls] == [name]
+    asked_form = forced_call(pb.RunRequest(tools=[pb.Tool(name="other"), tool], tool_choice=pb.ToolChoice(name="t")))
+    assert asked_form is not None
+    for call_format in CallFormat:
+        grammar = asked_form.grammar(call_format)
+        assert grammar.field == "tools[1].parameters_json"
+        # of an argument alone it is told that its schema is false
+        told = ".*" if call_format is CallFormat.PYTHONIC else re.escape(words)
+        with pytest.raises(GrammarError, match=told):
+            model.compiler.compile(grammar).result()

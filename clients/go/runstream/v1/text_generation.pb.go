@@ -140,8 +140,9 @@ const (
 	FinishReason_FINISH_REASON_STOP FinishReason = 1
 	// It has `max_tokens` tokens.
 	FinishReason_FINISH_REASON_LENGTH FinishReason = 2
-	// The model calls tools. The reason is FINISH_REASON_LENGTH all the same if
-	// `max_tokens` cut what followed the calls, which may have been another.
+	// The model calls tools, and each call is whole. The reason is
+	// FINISH_REASON_LENGTH all the same if `max_tokens` cut what followed the
+	// calls, which may have been another.
 	FinishReason_FINISH_REASON_TOOL_CALLS FinishReason = 3
 )
 
@@ -1577,9 +1578,10 @@ type ToolCall struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The tool's name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// The arguments, a JSON object as the model has written it. In a request it
-	// may be empty for no arguments. What is no JSON object there, or one more
-	// than 64 levels deep, the model is shown as the text that it is.
+	// The arguments, a JSON object as the model has written it, or one that means
+	// the same if it writes Python. In a request it may be empty for no
+	// arguments. What is no JSON object there, or one more than 64 levels deep,
+	// the model is shown as the text that it is.
 	ArgumentsJson string `protobuf:"bytes,3,opt,name=arguments_json,json=argumentsJson,proto3" json:"arguments_json,omitempty"`
 }
 
@@ -1943,10 +1945,13 @@ type RunResponse struct {
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The model that answered; another than the one asked for if it stood in.
 	ServedModel string `protobuf:"bytes,2,opt,name=served_model,json=servedModel,proto3" json:"served_model,omitempty"`
-	// The completion. Empty if it begins with tool calls: what follows them is
-	// left out. The beginning of a call that was cut is text.
+	// The completion, up to its tool calls: what follows them is left out. What
+	// could have become a call and did not is text. So is the last call if it
+	// broke or was cut while it went out, with all that follows.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
-	// The calls that the model makes.
+	// The calls that the model makes. All are whole if `finish_reason` is
+	// FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+	// cut: then its arguments are the beginning of an object.
 	ToolCalls []*ToolCall `protobuf:"bytes,4,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
 	// The tokens' log probabilities, if they were asked for.
 	Logprobs []*TokenLogprob `protobuf:"bytes,5,rep,name=logprobs,proto3" json:"logprobs,omitempty"`
@@ -2091,7 +2096,8 @@ type RunStreamResponse struct {
 	// What follows in the completion: whole characters, and nothing that a stop
 	// sequence may still take back or that may become a tool call.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
-	// What follows in the tool calls.
+	// What follows in the tool calls, as the model writes it: a call goes out
+	// once its first argument has a name.
 	ToolCalls []*ToolCallDelta `protobuf:"bytes,4,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
 	// The log probabilities of the tokens generated since the part before.
 	Logprobs []*TokenLogprob `protobuf:"bytes,5,rep,name=logprobs,proto3" json:"logprobs,omitempty"`

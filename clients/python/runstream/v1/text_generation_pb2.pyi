@@ -84,8 +84,9 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     FINISH_REASON_LENGTH: _FinishReason.ValueType  # 2
     """It has `max_tokens` tokens."""
     FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 3
-    """The model calls tools. The reason is FINISH_REASON_LENGTH all the same if
-    `max_tokens` cut what followed the calls, which may have been another.
+    """The model calls tools, and each call is whole. The reason is
+    FINISH_REASON_LENGTH all the same if `max_tokens` cut what followed the
+    calls, which may have been another.
     """
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
@@ -98,8 +99,9 @@ FINISH_REASON_STOP: FinishReason.ValueType  # 1
 FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """It has `max_tokens` tokens."""
 FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 3
-"""The model calls tools. The reason is FINISH_REASON_LENGTH all the same if
-`max_tokens` cut what followed the calls, which may have been another.
+"""The model calls tools, and each call is whole. The reason is
+FINISH_REASON_LENGTH all the same if `max_tokens` cut what followed the
+calls, which may have been another.
 """
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
@@ -923,9 +925,10 @@ class ToolCall(_message.Message):
     name: _builtins.str
     """The tool's name."""
     arguments_json: _builtins.str
-    """The arguments, a JSON object as the model has written it. In a request it
-    may be empty for no arguments. What is no JSON object there, or one more
-    than 64 levels deep, the model is shown as the text that it is.
+    """The arguments, a JSON object as the model has written it, or one that means
+    the same if it writes Python. In a request it may be empty for no
+    arguments. What is no JSON object there, or one more than 64 levels deep,
+    the model is shown as the text that it is.
     """
     def __init__(
         self,
@@ -1102,8 +1105,9 @@ class RunResponse(_message.Message):
     served_model: _builtins.str
     """The model that answered; another than the one asked for if it stood in."""
     text: _builtins.str
-    """The completion. Empty if it begins with tool calls: what follows them is
-    left out. The beginning of a call that was cut is text.
+    """The completion, up to its tool calls: what follows them is left out. What
+    could have become a call and did not is text. So is the last call if it
+    broke or was cut while it went out, with all that follows.
     """
     finish_reason: Global___FinishReason.ValueType
     """Why the completion ended."""
@@ -1120,7 +1124,10 @@ class RunResponse(_message.Message):
     """
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
-        """The calls that the model makes."""
+        """The calls that the model makes. All are whole if `finish_reason` is
+        FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+        cut: then its arguments are the beginning of an object.
+        """
 
     @_builtins.property
     def logprobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
@@ -1207,7 +1214,9 @@ class RunStreamResponse(_message.Message):
     """What follows in the thinking, which all comes before the first `text`."""
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCallDelta]:
-        """What follows in the tool calls."""
+        """What follows in the tool calls, as the model writes it: a call goes out
+        once its first argument has a name.
+        """
 
     @_builtins.property
     def logprobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:

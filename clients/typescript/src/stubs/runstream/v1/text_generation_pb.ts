@@ -838,9 +838,10 @@ export type ToolCall = Message$1<"runstream.v1.ToolCall"> & {
   name: string;
 
   /**
-   * The arguments, a JSON object as the model has written it. In a request it
-   * may be empty for no arguments. What is no JSON object there, or one more
-   * than 64 levels deep, the model is shown as the text that it is.
+   * The arguments, a JSON object as the model has written it, or one that means
+   * the same if it writes Python. In a request it may be empty for no
+   * arguments. What is no JSON object there, or one more than 64 levels deep,
+   * the model is shown as the text that it is.
    *
    * @generated from field: string arguments_json = 3;
    */
@@ -1038,15 +1039,18 @@ export type RunResponse = Message$1<"runstream.v1.RunResponse"> & {
   servedModel: string;
 
   /**
-   * The completion. Empty if it begins with tool calls: what follows them is
-   * left out. The beginning of a call that was cut is text.
+   * The completion, up to its tool calls: what follows them is left out. What
+   * could have become a call and did not is text. So is the last call if it
+   * broke or was cut while it went out, with all that follows.
    *
    * @generated from field: string text = 3;
    */
   text: string;
 
   /**
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    *
    * @generated from field: repeated runstream.v1.ToolCall tool_calls = 4;
    */
@@ -1143,7 +1147,8 @@ export type RunStreamResponse = Message$1<"runstream.v1.RunStreamResponse"> & {
   text: string;
 
   /**
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    *
    * @generated from field: repeated runstream.v1.ToolCallDelta tool_calls = 4;
    */
@@ -1312,8 +1317,9 @@ export enum FinishReason {
   LENGTH = 2,
 
   /**
-   * The model calls tools. The reason is FINISH_REASON_LENGTH all the same if
-   * `max_tokens` cut what followed the calls, which may have been another.
+   * The model calls tools, and each call is whole. The reason is
+   * FINISH_REASON_LENGTH all the same if `max_tokens` cut what followed the
+   * calls, which may have been another.
    *
    * @generated from enum value: FINISH_REASON_TOOL_CALLS = 3;
    */

@@ -38,8 +38,9 @@ public enum FinishReason
   FINISH_REASON_LENGTH(2),
   /**
    * <pre>
-   * The model calls tools. The reason is FINISH_REASON_LENGTH all the same if
-   * `max_tokens` cut what followed the calls, which may have been another.
+   * The model calls tools, and each call is whole. The reason is
+   * FINISH_REASON_LENGTH all the same if `max_tokens` cut what followed the
+   * calls, which may have been another.
    * </pre>
    *
    * <code>FINISH_REASON_TOOL_CALLS = 3;</code>
@@ -74,8 +75,9 @@ public enum FinishReason
   public static final int FINISH_REASON_LENGTH_VALUE = 2;
   /**
    * <pre>
-   * The model calls tools. The reason is FINISH_REASON_LENGTH all the same if
-   * `max_tokens` cut what followed the calls, which may have been another.
+   * The model calls tools, and each call is whole. The reason is
+   * FINISH_REASON_LENGTH all the same if `max_tokens` cut what followed the
+   * calls, which may have been another.
    * </pre>
    *
    * <code>FINISH_REASON_TOOL_CALLS = 3;</code>

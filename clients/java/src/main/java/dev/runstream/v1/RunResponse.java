@@ -156,8 +156,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object text_ = "";
   /**
    * <pre>
-   * The completion. Empty if it begins with tool calls: what follows them is
-   * left out. The beginning of a call that was cut is text.
+   * The completion, up to its tool calls: what follows them is left out. What
+   * could have become a call and did not is text. So is the last call if it
+   * broke or was cut while it went out, with all that follows.
    * </pre>
    *
    * <code>string text = 3;</code>
@@ -178,8 +179,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The completion. Empty if it begins with tool calls: what follows them is
-   * left out. The beginning of a call that was cut is text.
+   * The completion, up to its tool calls: what follows them is left out. What
+   * could have become a call and did not is text. So is the last call if it
+   * broke or was cut while it went out, with all that follows.
    * </pre>
    *
    * <code>string text = 3;</code>
@@ -205,7 +207,9 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.runstream.v1.ToolCall> toolCalls_;
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -216,7 +220,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -228,7 +234,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -239,7 +247,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -250,7 +260,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1505,8 +1517,9 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object text_ = "";
     /**
      * <pre>
-     * The completion. Empty if it begins with tool calls: what follows them is
-     * left out. The beginning of a call that was cut is text.
+     * The completion, up to its tool calls: what follows them is left out. What
+     * could have become a call and did not is text. So is the last call if it
+     * broke or was cut while it went out, with all that follows.
      * </pre>
      *
      * <code>string text = 3;</code>
@@ -1526,8 +1539,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The completion. Empty if it begins with tool calls: what follows them is
-     * left out. The beginning of a call that was cut is text.
+     * The completion, up to its tool calls: what follows them is left out. What
+     * could have become a call and did not is text. So is the last call if it
+     * broke or was cut while it went out, with all that follows.
      * </pre>
      *
      * <code>string text = 3;</code>
@@ -1548,8 +1562,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The completion. Empty if it begins with tool calls: what follows them is
-     * left out. The beginning of a call that was cut is text.
+     * The completion, up to its tool calls: what follows them is left out. What
+     * could have become a call and did not is text. So is the last call if it
+     * broke or was cut while it went out, with all that follows.
      * </pre>
      *
      * <code>string text = 3;</code>
@@ -1566,8 +1581,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The completion. Empty if it begins with tool calls: what follows them is
-     * left out. The beginning of a call that was cut is text.
+     * The completion, up to its tool calls: what follows them is left out. What
+     * could have become a call and did not is text. So is the last call if it
+     * broke or was cut while it went out, with all that follows.
      * </pre>
      *
      * <code>string text = 3;</code>
@@ -1581,8 +1597,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The completion. Empty if it begins with tool calls: what follows them is
-     * left out. The beginning of a call that was cut is text.
+     * The completion, up to its tool calls: what follows them is left out. What
+     * could have become a call and did not is text. So is the last call if it
+     * broke or was cut while it went out, with all that follows.
      * </pre>
      *
      * <code>string text = 3;</code>
@@ -1613,7 +1630,9 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1627,7 +1646,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1641,7 +1662,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1655,7 +1678,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1676,7 +1701,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1694,7 +1721,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1714,7 +1743,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1735,7 +1766,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1753,7 +1786,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1771,7 +1806,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1790,7 +1827,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1807,7 +1846,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1824,7 +1865,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1835,7 +1878,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1849,7 +1894,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1864,7 +1911,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1875,7 +1924,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -1887,7 +1938,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The calls that the model makes.
+     * The calls that the model makes. All are whole if `finish_reason` is
+     * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+     * cut: then its arguments are the beginning of an object.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>

@@ -49,8 +49,9 @@ public interface RunResponseOrBuilder extends
 
   /**
    * <pre>
-   * The completion. Empty if it begins with tool calls: what follows them is
-   * left out. The beginning of a call that was cut is text.
+   * The completion, up to its tool calls: what follows them is left out. What
+   * could have become a call and did not is text. So is the last call if it
+   * broke or was cut while it went out, with all that follows.
    * </pre>
    *
    * <code>string text = 3;</code>
@@ -59,8 +60,9 @@ public interface RunResponseOrBuilder extends
   java.lang.String getText();
   /**
    * <pre>
-   * The completion. Empty if it begins with tool calls: what follows them is
-   * left out. The beginning of a call that was cut is text.
+   * The completion, up to its tool calls: what follows them is left out. What
+   * could have become a call and did not is text. So is the last call if it
+   * broke or was cut while it went out, with all that follows.
    * </pre>
    *
    * <code>string text = 3;</code>
@@ -71,7 +73,9 @@ public interface RunResponseOrBuilder extends
 
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -80,7 +84,9 @@ public interface RunResponseOrBuilder extends
       getToolCallsList();
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -88,7 +94,9 @@ public interface RunResponseOrBuilder extends
   dev.runstream.v1.ToolCall getToolCalls(int index);
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -96,7 +104,9 @@ public interface RunResponseOrBuilder extends
   int getToolCallsCount();
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>
@@ -105,7 +115,9 @@ public interface RunResponseOrBuilder extends
       getToolCallsOrBuilderList();
   /**
    * <pre>
-   * The calls that the model makes.
+   * The calls that the model makes. All are whole if `finish_reason` is
+   * FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
+   * cut: then its arguments are the beginning of an object.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCall tool_calls = 4;</code>

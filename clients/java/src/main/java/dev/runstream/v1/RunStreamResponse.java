@@ -207,7 +207,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.runstream.v1.ToolCallDelta> toolCalls_;
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -218,7 +219,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -230,7 +232,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -241,7 +244,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -252,7 +256,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1619,7 +1624,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1633,7 +1639,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1647,7 +1654,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1661,7 +1669,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1682,7 +1691,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1700,7 +1710,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1720,7 +1731,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1741,7 +1753,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1759,7 +1772,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1777,7 +1791,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1796,7 +1811,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1813,7 +1829,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1830,7 +1847,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1841,7 +1859,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1855,7 +1874,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1870,7 +1890,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1881,7 +1902,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -1893,7 +1915,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What follows in the tool calls.
+     * What follows in the tool calls, as the model writes it: a call goes out
+     * once its first argument has a name.
      * </pre>
      *
      * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>

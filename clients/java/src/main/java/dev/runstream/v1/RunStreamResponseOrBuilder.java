@@ -73,7 +73,8 @@ public interface RunStreamResponseOrBuilder extends
 
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -82,7 +83,8 @@ public interface RunStreamResponseOrBuilder extends
       getToolCallsList();
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -90,7 +92,8 @@ public interface RunStreamResponseOrBuilder extends
   dev.runstream.v1.ToolCallDelta getToolCalls(int index);
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -98,7 +101,8 @@ public interface RunStreamResponseOrBuilder extends
   int getToolCallsCount();
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>
@@ -107,7 +111,8 @@ public interface RunStreamResponseOrBuilder extends
       getToolCallsOrBuilderList();
   /**
    * <pre>
-   * What follows in the tool calls.
+   * What follows in the tool calls, as the model writes it: a call goes out
+   * once its first argument has a name.
    * </pre>
    *
    * <code>repeated .runstream.v1.ToolCallDelta tool_calls = 4;</code>

@@ -151,9 +151,10 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object argumentsJson_ = "";
   /**
    * <pre>
-   * The arguments, a JSON object as the model has written it. In a request it
-   * may be empty for no arguments. What is no JSON object there, or one more
-   * than 64 levels deep, the model is shown as the text that it is.
+   * The arguments, a JSON object as the model has written it, or one that means
+   * the same if it writes Python. In a request it may be empty for no
+   * arguments. What is no JSON object there, or one more than 64 levels deep,
+   * the model is shown as the text that it is.
    * </pre>
    *
    * <code>string arguments_json = 3;</code>
@@ -174,9 +175,10 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The arguments, a JSON object as the model has written it. In a request it
-   * may be empty for no arguments. What is no JSON object there, or one more
-   * than 64 levels deep, the model is shown as the text that it is.
+   * The arguments, a JSON object as the model has written it, or one that means
+   * the same if it writes Python. In a request it may be empty for no
+   * arguments. What is no JSON object there, or one more than 64 levels deep,
+   * the model is shown as the text that it is.
    * </pre>
    *
    * <code>string arguments_json = 3;</code>
@@ -765,9 +767,10 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object argumentsJson_ = "";
     /**
      * <pre>
-     * The arguments, a JSON object as the model has written it. In a request it
-     * may be empty for no arguments. What is no JSON object there, or one more
-     * than 64 levels deep, the model is shown as the text that it is.
+     * The arguments, a JSON object as the model has written it, or one that means
+     * the same if it writes Python. In a request it may be empty for no
+     * arguments. What is no JSON object there, or one more than 64 levels deep,
+     * the model is shown as the text that it is.
      * </pre>
      *
      * <code>string arguments_json = 3;</code>
@@ -787,9 +790,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The arguments, a JSON object as the model has written it. In a request it
-     * may be empty for no arguments. What is no JSON object there, or one more
-     * than 64 levels deep, the model is shown as the text that it is.
+     * The arguments, a JSON object as the model has written it, or one that means
+     * the same if it writes Python. In a request it may be empty for no
+     * arguments. What is no JSON object there, or one more than 64 levels deep,
+     * the model is shown as the text that it is.
      * </pre>
      *
      * <code>string arguments_json = 3;</code>
@@ -810,9 +814,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The arguments, a JSON object as the model has written it. In a request it
-     * may be empty for no arguments. What is no JSON object there, or one more
-     * than 64 levels deep, the model is shown as the text that it is.
+     * The arguments, a JSON object as the model has written it, or one that means
+     * the same if it writes Python. In a request it may be empty for no
+     * arguments. What is no JSON object there, or one more than 64 levels deep,
+     * the model is shown as the text that it is.
      * </pre>
      *
      * <code>string arguments_json = 3;</code>
@@ -829,9 +834,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The arguments, a JSON object as the model has written it. In a request it
-     * may be empty for no arguments. What is no JSON object there, or one more
-     * than 64 levels deep, the model is shown as the text that it is.
+     * The arguments, a JSON object as the model has written it, or one that means
+     * the same if it writes Python. In a request it may be empty for no
+     * arguments. What is no JSON object there, or one more than 64 levels deep,
+     * the model is shown as the text that it is.
      * </pre>
      *
      * <code>string arguments_json = 3;</code>
@@ -845,9 +851,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The arguments, a JSON object as the model has written it. In a request it
-     * may be empty for no arguments. What is no JSON object there, or one more
-     * than 64 levels deep, the model is shown as the text that it is.
+     * The arguments, a JSON object as the model has written it, or one that means
+     * the same if it writes Python. In a request it may be empty for no
+     * arguments. What is no JSON object there, or one more than 64 levels deep,
+     * the model is shown as the text that it is.
      * </pre>
      *
      * <code>string arguments_json = 3;</code>

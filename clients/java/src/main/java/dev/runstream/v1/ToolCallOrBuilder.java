@@ -51,9 +51,10 @@ public interface ToolCallOrBuilder extends
 
   /**
    * <pre>
-   * The arguments, a JSON object as the model has written it. In a request it
-   * may be empty for no arguments. What is no JSON object there, or one more
-   * than 64 levels deep, the model is shown as the text that it is.
+   * The arguments, a JSON object as the model has written it, or one that means
+   * the same if it writes Python. In a request it may be empty for no
+   * arguments. What is no JSON object there, or one more than 64 levels deep,
+   * the model is shown as the text that it is.
    * </pre>
    *
    * <code>string arguments_json = 3;</code>
@@ -62,9 +63,10 @@ public interface ToolCallOrBuilder extends
   java.lang.String getArgumentsJson();
   /**
    * <pre>
-   * The arguments, a JSON object as the model has written it. In a request it
-   * may be empty for no arguments. What is no JSON object there, or one more
-   * than 64 levels deep, the model is shown as the text that it is.
+   * The arguments, a JSON object as the model has written it, or one that means
+   * the same if it writes Python. In a request it may be empty for no
+   * arguments. What is no JSON object there, or one more than 64 levels deep,
+   * the model is shown as the text that it is.
    * </pre>
    *
    * <code>string arguments_json = 3;</code>
