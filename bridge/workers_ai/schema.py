@@ -232,20 +232,15 @@ MESSAGES: Final[Schema] = {
     "description": "The messages of a conversation, oldest first.",
 }
 
+_ALL: Final[Mapping[str, Schema]] = {**FIELDS, **vllm_fields.FIELDS, **vllm_fields.TEMPLATE_FIELDS}
+
 PROMPT_SCHEMA: Final[Schema] = {
     "title": "Prompt",
-    **object_schema(["prompt"], prompt=PROMPT, **FIELDS, **vllm_fields.FIELDS, **vllm_fields.TEMPLATE_FIELDS),
+    **object_schema(["prompt"], prompt=PROMPT, **_ALL),
 }
 MESSAGES_SCHEMA: Final[Schema] = {
     "title": "Messages",
-    **object_schema(
-        ["messages"],
-        messages=MESSAGES,
-        **FIELDS,
-        **vllm_fields.FIELDS,
-        **vllm_fields.CONVERSATION_FIELDS,
-        **vllm_fields.TEMPLATE_FIELDS,
-    ),
+    **object_schema(["messages"], messages=MESSAGES, **_ALL, **vllm_fields.CONVERSATION_FIELDS),
 }
 
 _BRANCHES: Final = {

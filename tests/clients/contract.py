@@ -78,7 +78,7 @@ REQUESTS = {
             messages=[
                 _message("system", "", UNICODE, ""),
                 _message("user", name="Zoë"),
-                _message("assistant", tool_calls=[CALL]),
+                _message("assistant", tool_calls=[CALL], reasoning_content=UNICODE),
                 _message("tool", "rain", tool_call_id="call-1"),
             ],
             add_generation_prompt=False,
@@ -106,6 +106,8 @@ REQUESTS = {
         truncate_prompt_tokens=0,
         include_stop_sequence=True,
         stop_token_ids=[0, 1],
+        chat_template_kwargs_json="{}",  # as every language writes it
+        reasoning_effort="hoch",
     ),
 }
 
@@ -119,12 +121,13 @@ _LAST: dict[str, Any] = {
     "finish_reason": pb.FINISH_REASON_TOOL_CALLS,
     "matched_stop": "",
     "matched_stop_token_id": 0,
-    "usage": pb.Usage(prompt_tokens=2_147_483_647, completion_tokens=3, cached_prompt_tokens=2),
+    "usage": pb.Usage(prompt_tokens=2_147_483_647, completion_tokens=3, cached_prompt_tokens=2, reasoning_tokens=1),
 }
 RESPONSE = pb.RunResponse(
     id=UNICODE,
     served_model=MODEL,
     text=UNICODE,
+    reasoning_content=UNICODE,
     tool_calls=[CALL],
     logprobs=[LOGPROB],
     prompt_logprobs=[pb.TokenLogprob(token_id=1), LOGPROB],
@@ -132,6 +135,7 @@ RESPONSE = pb.RunResponse(
 )
 PARTS = [
     pb.RunStreamResponse(id="1", served_model=MODEL, text=UNICODE, prompt_logprobs=[LOGPROB]),
+    pb.RunStreamResponse(id="1", served_model=MODEL, reasoning_content=UNICODE),
     pb.RunStreamResponse(id="1", served_model=MODEL),
     pb.RunStreamResponse(
         id="1",

@@ -142,7 +142,8 @@ def test_what_else_their_column_names_is_in_the_contract_or_in_code_that_is_run(
 
 def test_the_terminal_has_the_commands_and_options_that_its_column_names():
     commands = {f"runstream {name}" for name in cli.commands}
-    options = {option for command in cli.commands.values() for each in command.params for option in each.opts}
+    params = [each for command in cli.commands.values() for each in command.params]
+    options = {option for each in params for option in (*each.opts, *each.secondary_opts)}
     told = [name for cell in column(4).values() for name in cell]
     assert set(told) <= commands | options
     assert commands <= set(told)

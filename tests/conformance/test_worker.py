@@ -29,6 +29,7 @@ CITY = {
 WEATHER = {**CITY, "properties": {"city": {"enum": ["Paris"]}}, "required": ["city"]}
 NO_PARAMETERS = {"type": "object", "properties": {}}
 REQUEST_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+WITHOUT_THINKING = {"chat_template_kwargs": {"enable_thinking": False}, "reasoning_effort": "none"}
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     "run": {"check": "run", "inputs": GREEDY},
@@ -43,6 +44,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
             "sessionOptions": {"extraHeaders": {"x-session-affinity": "1"}},
         },
     },
+    "run without thinking": {"check": "run", "inputs": {**GREEDY, **WITHOUT_THINKING}},
     "run with 1.2": {"check": "run", "client": "1.2", "inputs": GREEDY},
     "run with 1.1": {"check": "run", "client": "1.1", "inputs": GREEDY},
     "stream": {"check": "stream", "inputs": GREEDY},
@@ -123,6 +125,12 @@ def test_run_gives_an_object_and_says_the_requests_id(answers):
 def test_every_way_to_run_gives_the_same_answer(answers, name):
     assert answers[name]["result"]["response"] == answers["run"]["result"]["response"]
     assert REQUEST_ID.fullmatch(answers[name]["requestId"])
+
+
+def test_a_model_that_does_not_think_may_be_told_not_to(answers):
+    result = answers["run without thinking"]["result"]
+    assert result["response"] == answers["run"]["result"]["response"]
+    assert "reasoning_content" not in result
 
 
 @pytest.mark.parametrize("name", ["stream", "stream with 1.2", "stream with 1.1"])

@@ -42,6 +42,7 @@ class Message:
         tool_calls: For role "assistant": the calls that it made.
         tool_call_id: For role "tool": the id of the call that this answers.
         name: For role "tool": the name of the tool.
+        reasoning_content: For role "assistant": what it thought before; the chat template decides who sees it again.
     """
 
     role: str
@@ -49,11 +50,12 @@ class Message:
     tool_calls: Sequence[ToolCall] = ()
     tool_call_id: str = ""
     name: str = ""
+    reasoning_content: str = ""
 
 
 MessageLike = Message | Mapping[str, Any] | pb.Message
 
-_KEYS: Final = ("role", "content", "tool_calls", "tool_call_id", "name")
+_KEYS: Final = ("role", "content", "tool_calls", "tool_call_id", "name", "reasoning_content")
 
 
 def to_message(message: MessageLike, where: str) -> pb.Message:
@@ -78,7 +80,7 @@ def to_message(message: MessageLike, where: str) -> pb.Message:
     if not isinstance(fields.get("role"), str):
         raise TypeError(f'{where} has no role: give "user", "system", "assistant" or "tool"')
     made = pb.Message()
-    for name in ("role", "tool_call_id", "name"):
+    for name in ("role", "tool_call_id", "name", "reasoning_content"):
         set_field(made, name, _or_empty(fields.get(name)), f"{where}.{name}")
     if fields.get("content") is None and not fields.get("tool_calls"):
         raise TypeError(f'{where} has no content: give a text, "" for none')

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypedDict, Unpack, cast
 
-from runstream.fields import list_of, set_field, shown
+from runstream.fields import json_text, list_of, set_field, shown
 from runstream.messages import MessageLike, to_message
 from runstream.response_formats import ResponseFormatLike, to_response_format
 from runstream.spelling import check_names
@@ -15,6 +15,7 @@ class PromptOptions(TypedDict, total=False):
     """Keywords that make a prompt: one of `prompt`, `messages` and `prompt_token_ids`. None is as good as nothing.
 
     `raw` goes with `prompt` and `messages`, `add_generation_prompt` and `continue_final_message` with `messages`.
+    `chat_template_kwargs` are variables of the model's template, such as `{"enable_thinking": False}`.
     protos/runstream/v1/text_generation.proto tells of each what it does, its range and its default.
     """
 
@@ -27,6 +28,8 @@ class PromptOptions(TypedDict, total=False):
     tools: Sequence[ToolLike] | None
     tool_choice: ToolChoiceLike | None
     truncate_prompt_tokens: int | None
+    chat_template_kwargs: Mapping[str, Any] | None
+    reasoning_effort: str | None
 
 
 class SamplingOptions(TypedDict, total=False):
@@ -69,7 +72,10 @@ class RunOptions(CompletionOptions, total=False):
 
 
 _PRIORITIES: Final = {"online": pb.PRIORITY_ONLINE, "batch": pb.PRIORITY_BATCH}
-_PLAIN: Final = ("include_stop_sequence", "stop_token_ids", "cache_salt", "lora", "truncate_prompt_tokens")
+_PLAIN: Final = (
+    *("include_stop_sequence", "stop_token_ids", "cache_salt", "lora", "truncate_prompt_tokens"),
+    "reasoning_effort",
+)
 
 
 def make_request(model: str, **options: Unpack[RunOptions]) -> pb.RunRequest:
@@ -88,6 +94,7 @@ def make_request(model: str, **options: Unpack[RunOptions]) -> pb.RunRequest:
         _set(request, name, given)
     for name in SamplingOptions.__annotations__:
         _set(request.sampling_params, name, given)
+    _set_template_kwargs(request, given.get("chat_template_kwargs"))
     _set_stops(request, given.get("stop_sequences"))
     _set_form(request, given)
     return request
@@ -134,6 +141,15 @@ def _messages(messages: Any) -> list[pb.Message]:
     if isinstance(messages, str | Mapping):
         raise TypeError("messages is one message: give a list of them, or prompt for a single text")
     return [to_message(message, f"messages[{number}]") for number, message in enumerate(list_of(messages, "messages"))]
+
+
+def _set_template_kwargs(request: pb.RunRequest, kwargs: Any) -> None:
+    name = "chat_template_kwargs"
+    if kwargs is None:
+        return
+    if not isinstance(kwargs, Mapping):
+        raise TypeError(f"{name} is {shown(kwargs)}: give a dict")
+    set_field(request, f"{name}_json", json_text(dict(kwargs), name), name)
 
 
 def _set_stops(request: pb.RunRequest, stops: str | Sequence[str] | None) -> None:

@@ -27,11 +27,13 @@ class Usage:
         prompt_tokens: Those of the prompt, with those that the chat template adds.
         completion_tokens: Those that were generated, with the one that ended the completion.
         cached_prompt_tokens: How many of `prompt_tokens` were taken from the prefix cache.
+        reasoning_tokens: How many of `completion_tokens` were thinking, the first ones.
     """
 
     prompt_tokens: int
     completion_tokens: int
     cached_prompt_tokens: int
+    reasoning_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -64,6 +66,7 @@ class RunResult(Generic[T]):
         id: The request's id, which the server's log repeats.
         served_model: The model that answered; another than the one asked for if it stood in.
         text: The completion.
+        reasoning_content: What a model that reasons thought before it.
         tool_calls: The calls that the model makes.
         finish_reason: Why it ended; "length" means that `max_tokens` cut it.
         usage: The request's tokens.
@@ -73,6 +76,7 @@ class RunResult(Generic[T]):
     id: str
     served_model: str
     text: str
+    reasoning_content: str
     tool_calls: tuple[ToolCall, ...]
     finish_reason: FinishReason
     usage: Usage
@@ -100,7 +104,7 @@ class RunResult(Generic[T]):
     @property
     def message(self) -> Message:
         """The answer as the next message of its conversation."""
-        return Message("assistant", self.text, self.tool_calls)
+        return Message("assistant", self.text, self.tool_calls, reasoning_content=self.reasoning_content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ class Part:
 
     Attributes:
         text: What follows in the text, possibly nothing.
+        reasoning_content: What follows in the thinking, which all comes before the first text.
         tool_calls: What follows in the tool calls.
         finish_reason: Why the completion ended; None in all parts but the last.
         usage: The request's tokens; None in all parts but the last.
@@ -133,6 +138,7 @@ class Part:
     """
 
     text: str
+    reasoning_content: str
     tool_calls: tuple[ToolCallDelta, ...]
     finish_reason: FinishReason | None
     usage: Usage | None
@@ -145,6 +151,7 @@ def to_result(response: pb.RunResponse, parse: Callable[[str], Any] | None) -> R
         response.id,
         response.served_model,
         response.text,
+        response.reasoning_content,
         tuple(ToolCall(call.id, call.name, call.arguments_json) for call in response.tool_calls),
         _FINISH_REASONS.get(response.finish_reason, "unknown"),
         _usage(response.usage),
@@ -158,7 +165,7 @@ def to_part(response: pb.RunStreamResponse) -> Part:
     deltas = [ToolCallDelta(delta.index, delta.id, delta.name, delta.arguments_json) for delta in response.tool_calls]
     usage = _usage(response.usage) if response.HasField("usage") else None
     reason = _FINISH_REASONS.get(response.finish_reason, "unknown") if response.finish_reason else None
-    return Part(response.text, tuple(deltas), reason, usage, response)
+    return Part(response.text, response.reasoning_content, tuple(deltas), reason, usage, response)
 
 
 def to_token_count(response: pb.CountTokensResponse) -> TokenCount:
@@ -168,7 +175,7 @@ def to_token_count(response: pb.CountTokensResponse) -> TokenCount:
 
 
 def _usage(usage: pb.Usage) -> Usage:
-    return Usage(usage.prompt_tokens, usage.completion_tokens, usage.cached_prompt_tokens)
+    return Usage(usage.prompt_tokens, usage.completion_tokens, usage.cached_prompt_tokens, usage.reasoning_tokens)
 
 
 class Joined:
@@ -176,6 +183,7 @@ class Joined:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
+        self._thoughts: list[str] = []
         self._arguments: list[list[str]] = []
         self._response = pb.RunResponse()
 
@@ -183,6 +191,11 @@ class Joined:
     def text(self) -> str:
         """The text so far."""
         return "".join(self._texts)
+
+    @property
+    def reasoning_content(self) -> str:
+        """The thinking so far."""
+        return "".join(self._thoughts)
 
     @property
     def is_whole(self) -> bool:
@@ -194,6 +207,7 @@ class Joined:
         response = self._response
         response.id, response.served_model = part.id, part.served_model
         self._texts.append(part.text)
+        self._thoughts.append(part.reasoning_content)
         for delta in part.tool_calls:
             while delta.index >= len(self._arguments):
                 self._arguments.append([])
@@ -216,7 +230,7 @@ class Joined:
 
     def response(self) -> pb.RunResponse:
         """The whole answer, or what there is of it."""
-        self._response.text = self.text
+        self._response.text, self._response.reasoning_content = self.text, self.reasoning_content
         for call, pieces in zip(self._response.tool_calls, self._arguments, strict=True):
             call.arguments_json = "".join(pieces)
         return self._response

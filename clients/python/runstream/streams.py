@@ -39,6 +39,11 @@ class Stream(Generic[T]):
         """The text that has come so far."""
         return self._joined.text
 
+    @property
+    def reasoning_content(self) -> str:
+        """The thinking that has come so far."""
+        return self._joined.reasoning_content
+
     def __iter__(self) -> Iterator[Part]:
         for response in self._responses:
             yield _add(self._joined, response)
@@ -95,6 +100,11 @@ class AsyncStream(Generic[T]):
     def text(self) -> str:
         """The text that has come so far."""
         return self._joined.text
+
+    @property
+    def reasoning_content(self) -> str:
+        """The thinking that has come so far."""
+        return self._joined.reasoning_content
 
     def __aiter__(self) -> AsyncIterator[Part]:
         return Loop(self)

@@ -44,13 +44,20 @@ export interface Message {
   toolCallId?: string | undefined;
   /** For role "tool": the name of the tool. */
   name?: string | undefined;
+  /** For role "assistant": what it thought before; the chat template decides who sees it again. */
+  reasoningContent?: string | undefined;
   /** `toolCalls`, as OpenAI spells it. */
   tool_calls?: readonly (ToolCall | OpenAiToolCall)[] | undefined;
   /** `toolCallId`, as OpenAI spells it. */
   tool_call_id?: string | undefined;
+  /** `reasoningContent`, as vLLM and Workers AI spell it. */
+  reasoning_content?: string | null | undefined;
 }
 
-const KEYS = ["role", "content", "toolCalls", "toolCallId", "name", "tool_calls", "tool_call_id"];
+const KEYS = [
+  ...["role", "content", "toolCalls", "toolCallId", "name", "reasoningContent"],
+  ...["tool_calls", "tool_call_id", "reasoning_content"],
+];
 
 /** A message of the contract; throws a TypeError if it has a key or a value that no message has. */
 export function toMessage(value: unknown, where: string): ContractMessage {
@@ -61,6 +68,7 @@ export function toMessage(value: unknown, where: string): ContractMessage {
   }
   const callsName = spelling(message, "toolCalls", "tool_calls", where);
   const idName = spelling(message, "toolCallId", "tool_call_id", where);
+  const thinkingName = spelling(message, "reasoningContent", "reasoning_content", where);
   const calls = optional(list(toToolCall))(message[callsName], `${where}.${callsName}`);
   const content = optional(texts)(message.content, `${where}.content`);
   if (!content && !calls?.length) throw new TypeError(`${where} has neither content nor toolCalls: give "" for no text`);
@@ -70,6 +78,7 @@ export function toMessage(value: unknown, where: string): ContractMessage {
     toolCalls: calls ?? [],
     toolCallId: optional(text)(message[idName], `${where}.${idName}`) ?? "",
     name: optional(text)(message.name, `${where}.name`) ?? "",
+    reasoningContent: optional(text)(message[thinkingName], `${where}.${thinkingName}`) ?? "",
   });
 }
 

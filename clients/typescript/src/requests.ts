@@ -11,12 +11,13 @@ import {
   SamplingParamsSchema,
 } from "./stubs/runstream/v1/text_generation_pb.js";
 import { type OpenAiTool, type Tool, type ToolChoice, toTool, toToolChoice } from "./tools.js";
-import { type Check, checked, flag, integer, integer64, list, number, numbersByToken, shown, text } from "./values.js";
+import { type Check, checked, flag, integer, integer64, json, list, number, numbersByToken, shown, text } from "./values.js";
 
 /**
  * What makes a prompt. One of `prompt`, `messages` and `promptTokenIds` is needed. `raw` goes with `prompt` and
- * `messages`, `addGenerationPrompt` and `continueFinalMessage` with `messages`. protos/runstream/v1/text_generation.proto
- * tells of each what it does, its range and its default.
+ * `messages`, `addGenerationPrompt` and `continueFinalMessage` with `messages`. `chatTemplateKwargs` are variables of the
+ * model's template, such as `{ enable_thinking: false }`. protos/runstream/v1/text_generation.proto tells of each what it
+ * does, its range and its default.
  */
 export interface PromptOptions {
   prompt?: string | undefined;
@@ -28,6 +29,8 @@ export interface PromptOptions {
   tools?: readonly (Tool | OpenAiTool)[] | undefined;
   toolChoice?: ToolChoice | undefined;
   truncatePromptTokens?: number | undefined;
+  chatTemplateKwargs?: Readonly<Record<string, unknown>> | undefined;
+  reasoningEffort?: string | undefined;
 }
 
 /** How tokens are chosen and how many: the fields of SamplingParams. */
@@ -87,6 +90,8 @@ const PROMPT = {
   tools: list(toTool),
   toolChoice: toToolChoice,
   truncatePromptTokens: integer,
+  chatTemplateKwargs: json,
+  reasoningEffort: text,
 } satisfies Record<keyof PromptOptions, Check<unknown>>;
 const SAMPLING = {
   maxTokens: integer,
@@ -130,7 +135,10 @@ const REQUEST_NAMES = [...PROMPT_NAMES, ...Object.keys(SAMPLING), ...Object.keys
 export function makeRequest(options: RequestOptions): RunRequest {
   checkNames(options, REQUEST_NAMES, "a request");
   const { responseFormat, ...others } = checked(options, OTHERS);
-  const { tools, toolChoice, truncatePromptTokens, ...prompt } = checked(options, PROMPT);
+  const { tools, toolChoice, truncatePromptTokens, chatTemplateKwargs, reasoningEffort, ...prompt } = checked(
+    options,
+    PROMPT,
+  );
   const samplingParams = checked(options, SAMPLING);
   return create(RunRequestSchema, {
     ...others,
@@ -139,6 +147,8 @@ export function makeRequest(options: RequestOptions): RunRequest {
     ...(tools && { tools }),
     ...(toolChoice && { toolChoice }),
     ...(truncatePromptTokens !== undefined && { truncatePromptTokens }),
+    ...(chatTemplateKwargs && { chatTemplateKwargsJson: chatTemplateKwargs }),
+    ...(reasoningEffort && { reasoningEffort }),
     ...(Object.keys(samplingParams).length && { samplingParams: create(SamplingParamsSchema, samplingParams) }),
     ...(responseFormat?.format.case && { responseFormat }),
   });
@@ -151,7 +161,10 @@ function toPriority(value: unknown, where: string): Priority {
 }
 
 type Init = MessageInitShape<typeof RunRequestSchema>;
-type Prompt = ReturnType<typeof checked<typeof PROMPT>>;
+type Prompt = Omit<
+  ReturnType<typeof checked<typeof PROMPT>>,
+  "tools" | "toolChoice" | "truncatePromptTokens" | "chatTemplateKwargs" | "reasoningEffort"
+>;
 
 function input(options: Prompt): NonNullable<Init["input"]> {
   const { prompt, messages, promptTokenIds, ...conversation } = options;

@@ -28,6 +28,8 @@ export interface Usage {
   completionTokens: number;
   /** How many of `promptTokens` were taken from the prefix cache. */
   cachedPromptTokens: number;
+  /** How many of `completionTokens` were thinking, the first ones. */
+  reasoningTokens: number;
   /** Those of prompt and completion together. */
   totalTokens: number;
 }
@@ -50,6 +52,8 @@ export class RunResult<T = unknown> {
   /** The model that answered; another than the one asked for if it stood in. */
   readonly servedModel: string;
   readonly text: string;
+  /** What a model that reasons thought before the text. */
+  readonly reasoningContent: string;
   readonly toolCalls: readonly ToolCall[];
   /** Why it ended; "length" means that `maxTokens` cut it. */
   readonly finishReason: FinishReason;
@@ -62,6 +66,7 @@ export class RunResult<T = unknown> {
     this.id = raw.id;
     this.servedModel = raw.servedModel;
     this.text = raw.text;
+    this.reasoningContent = raw.reasoningContent;
     this.toolCalls = raw.toolCalls.map(({ id, name, argumentsJson }) => ({ id, name, argumentsJson }));
     this.finishReason = FINISH_REASONS.get(raw.finishReason) ?? "unknown";
     this.usage = toUsage(raw.usage);
@@ -86,7 +91,8 @@ export class RunResult<T = unknown> {
 
   /** The answer as the next message of its conversation. */
   get message(): Message {
-    return { role: "assistant", content: this.text, toolCalls: this.toolCalls };
+    const { text: content, toolCalls, reasoningContent } = this;
+    return { role: "assistant", content, toolCalls, ...(reasoningContent && { reasoningContent }) };
   }
 }
 
@@ -106,6 +112,8 @@ export interface ToolCallDelta {
 export interface Part {
   /** What follows in the text, possibly nothing. */
   text: string;
+  /** What follows in the thinking, which all comes before the first text. */
+  reasoningContent: string;
   toolCalls: ToolCallDelta[];
   /** Why the completion ended; undefined in all parts but the last. */
   finishReason: FinishReason | undefined;
@@ -117,15 +125,16 @@ export interface Part {
 
 /** A part from the contract's. */
 export function toPart(raw: RunStreamResponse): Part {
-  const { text, finishReason: reason, usage } = raw;
+  const { text, reasoningContent, finishReason: reason, usage } = raw;
   const toolCalls = raw.toolCalls.map(({ index, id, name, argumentsJson }) => ({ index, id, name, argumentsJson }));
   const finishReason = reason ? (FINISH_REASONS.get(reason) ?? "unknown") : undefined;
-  return { text, toolCalls, finishReason, usage: usage && toUsage(usage), raw };
+  return { text, reasoningContent, toolCalls, finishReason, usage: usage && toUsage(usage), raw };
 }
 
 function toUsage(usage: ContractUsage | undefined): Usage {
-  const { promptTokens = 0, completionTokens = 0, cachedPromptTokens = 0 } = usage ?? {};
-  return { promptTokens, completionTokens, cachedPromptTokens, totalTokens: promptTokens + completionTokens };
+  const { promptTokens = 0, completionTokens = 0, cachedPromptTokens = 0, reasoningTokens = 0 } = usage ?? {};
+  const totalTokens = promptTokens + completionTokens;
+  return { promptTokens, completionTokens, cachedPromptTokens, reasoningTokens, totalTokens };
 }
 
 /** The parts of a stream, joined as the contract's law says: the whole that Run would have answered. */
@@ -143,6 +152,7 @@ export class Joined {
     response.id = part.id;
     response.servedModel = part.servedModel;
     response.text += part.text;
+    response.reasoningContent += part.reasoningContent;
     for (const delta of part.toolCalls) {
       while (delta.index >= response.toolCalls.length) response.toolCalls.push(create(ToolCallSchema));
       const call = response.toolCalls[delta.index]!;

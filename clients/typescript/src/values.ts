@@ -70,6 +70,16 @@ export function object(value: unknown, where: string): Record<string, unknown> {
   throw new TypeError(`${where} is ${shown(value)}: give an object`);
 }
 
+/** An object as JSON. */
+export function json(value: unknown, where: string): string {
+  try {
+    return text(JSON.stringify(object(value, where)), where);
+  } catch (error) {
+    if (error instanceof TypeError && error.message.startsWith(where)) throw error;
+    throw new TypeError(`${where} is ${shown(value)}: give what JSON can hold`);
+  }
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return Object.prototype.toString.call(value) === "[object Object]";
 }

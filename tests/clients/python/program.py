@@ -1,6 +1,7 @@
 """Asks a service by the Python client what each line of standard input says; tests/clients/contract.py tells how."""
 
 import argparse
+import json
 import sys
 from typing import Any
 
@@ -11,7 +12,10 @@ from google.rpc import error_details_pb2, status_pb2
 from runstream import Choice, Client, Regex, RunstreamError
 from runstream.v1 import text_generation_pb2 as pb
 
-PLAIN = ("stop_sequences", "include_stop_sequence", "stop_token_ids", "cache_salt", "lora", "truncate_prompt_tokens")
+PLAIN = (
+    *("stop_sequences", "include_stop_sequence", "stop_token_ids", "cache_salt", "lora", "truncate_prompt_tokens"),
+    "reasoning_effort",
+)
 MODES = {pb.TOOL_CHOICE_MODE_AUTO: "auto", pb.TOOL_CHOICE_MODE_NONE: "none", pb.TOOL_CHOICE_MODE_REQUIRED: "required"}
 PRIORITIES = {pb.PRIORITY_ONLINE: "online", pb.PRIORITY_BATCH: "batch"}
 
@@ -46,6 +50,8 @@ def to_options(request: pb.RunRequest) -> dict[str, Any]:
         ]
     if request.HasField("tool_choice"):
         options["tool_choice"] = request.tool_choice.name or MODES[request.tool_choice.mode]
+    if request.chat_template_kwargs_json:
+        options["chat_template_kwargs"] = json.loads(request.chat_template_kwargs_json)
     if request.priority:
         options["priority"] = PRIORITIES[request.priority]
     return options | to_form(request.response_format)

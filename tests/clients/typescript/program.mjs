@@ -27,7 +27,10 @@ function setFields(schema, message) {
 }
 
 function toOptions(request) {
-  const { samplingParams, responseFormat, toolChoice, priority, ...plain } = setFields(RunRequestSchema, request);
+  const { samplingParams, responseFormat, toolChoice, priority, chatTemplateKwargsJson, ...plain } = setFields(
+    RunRequestSchema,
+    request,
+  );
   return {
     ...plain,
     ...(samplingParams && setFields(RunRequestSchema.field.samplingParams.message, samplingParams)),
@@ -36,6 +39,7 @@ function toOptions(request) {
       return { name, description, parameters: parametersJson || undefined };
     }),
     toolChoice: toolChoice && (toolChoice.choice.case === "name" ? toolChoice.choice.value : MODES[toolChoice.choice.value]),
+    chatTemplateKwargs: chatTemplateKwargsJson && JSON.parse(chatTemplateKwargsJson),
     priority: priority && { [Priority.ONLINE]: "online", [Priority.BATCH]: "batch" }[priority],
     responseFormat: responseFormat && toForm(responseFormat.format),
   };
@@ -49,12 +53,12 @@ function toInput({ case: kind, value }) {
 }
 
 // A message as OpenAI spells it.
-function toMessage({ role, content, toolCalls, toolCallId, name }) {
+function toMessage({ role, content, toolCalls, toolCallId, name, reasoningContent }) {
   const calls = toolCalls.map((call) => {
     return { id: call.id, type: "function", function: { name: call.name, arguments: call.argumentsJson } };
   });
   const texts = content.map(({ part }) => ({ type: "text", text: part.value }));
-  return { role, content: texts, tool_calls: calls, tool_call_id: toolCallId, name };
+  return { role, content: texts, tool_calls: calls, tool_call_id: toolCallId, name, reasoning_content: reasoningContent };
 }
 
 function toForm({ case: kind, value }) {

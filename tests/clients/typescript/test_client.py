@@ -8,11 +8,30 @@ import pytest
 from runstream.v1 import errors_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.support.fake_service import failure
+from tests.support.fake_service import failure, last_part, part
 
 MODEL = "@runstream/demo"
 REASONS = [name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.keys()[1:]]
 ASKED = f'{{ model: "{MODEL}", prompt: "a" }}'
+
+
+async def test_thinking_stands_apart_and_past_thinking_and_variables_are_sent(ask_fake, fake):
+    fake.answer.reasoning_content = "A city."
+    fake.parts = [part("", reasoning_content="A city."), last_part("York", usage=pb.Usage(reasoning_tokens=4))]
+    found = await ask_fake(
+        'const messages = [{ role: "user", content: "a" }];'
+        "const said = { chatTemplateKwargs: { enable_thinking: true }, reasoningEffort: 'low' };"
+        f'const options = {{ model: "{MODEL}", ...said }};'
+        "const { message, reasoningContent } = await client.run({ ...options, messages });"
+        "const stream = client.stream({ ...options, messages: [...messages, message, ...messages] });"
+        "const parts = []; for await (const part of stream) parts.push([part.reasoningContent, part.text]);"
+        "const result = await stream.result();"
+        "return [reasoningContent, parts, result.reasoningContent, result.usage.reasoningTokens];"
+    )
+    assert found == ["A city.", [["A city.", ""], ["", "York"]], "A city.", 4]
+    request = fake.requests[1]
+    assert (request.chat_template_kwargs_json, request.reasoning_effort) == ('{"enable_thinking":true}', "low")
+    assert [message.reasoning_content for message in request.conversation.messages] == ["", "A city.", ""]
 
 
 @pytest.mark.parametrize("reason", REASONS)

@@ -25,6 +25,8 @@ OPTIONS = {
     "tools": [*LIST, '"abc"', "[null]", "[5]", "[[]]"],
     "toolChoice": ["5", "null", "{}", '{ type: "function", function: null }', HALF],
     "truncatePromptTokens": INTEGER,
+    "chatTemplateKwargs": [*OBJECT, "{ a: 5n }"],
+    "reasoningEffort": TEXT,
     "maxTokens": INTEGER,
     "maxTokensIsDefault": FLAG,
     "temperature": NUMBER,
@@ -69,6 +71,8 @@ MESSAGE = {
     "toolCallId": ["5", "{}", HALF],
     "tool_call_id": ["5", "{}", HALF],
     "name": ["5", "{}", HALF],
+    "reasoningContent": ["5", "{}", HALF],
+    "reasoning_content": ["5", "{}", HALF],
 }
 TOOL = {
     "type": ['"web_search"', "5"],

@@ -17,12 +17,14 @@ class Piece:
         finish_reason: Why it ended; empty in all pieces but the last.
         usage: The tokens, counted by name; only in the last piece.
         served_model: Who answers; empty where the service does not say.
+        thinking: What follows in what the model thinks before its text.
     """
 
     text: str
     finish_reason: str = ""
     usage: Mapping[str, int] | None = None
     served_model: str = ""
+    thinking: str = ""
 
 
 @dataclass(frozen=True, slots=True)

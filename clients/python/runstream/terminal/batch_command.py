@@ -153,6 +153,7 @@ def _line(result: BatchResult) -> dict[str, Any]:
     assert result.result is not None
     answer = result.result
     calls = [{"id": call.id, "name": call.name, "arguments": call.arguments_json} for call in answer.tool_calls]
+    line |= {"reasoning_content": answer.reasoning_content} if answer.reasoning_content else {}
     line |= {"text": answer.text, "finish_reason": answer.finish_reason, "usage": counted(answer.usage)}
     return {**line, "tool_calls": calls} if calls else line
 

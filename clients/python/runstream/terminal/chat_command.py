@@ -114,6 +114,7 @@ class Chat:
 
     def _answer(self, text: str) -> None:
         self._conversation.ask(text)
+        self._conversation.thinking = ""
         said: list[str] = []
         try:
             finish_reason = self._runner.run(self._write_answer(said))
@@ -128,12 +129,22 @@ class Chat:
         question = {**self._asked, "messages": self._conversation.messages}
         finish_reason = ""
         async with aclosing(self._backend.stream(self._conversation.model, question)) as pieces:
-            with self._writer() as writer:
+            with ExitStack() as stack:
+                writer: Writer | None = None
                 async for piece in pieces:
-                    said.append(piece.text)
-                    writer.write(piece.text)
+                    self._think(piece.thinking)
+                    if piece.text:
+                        writer = writer or stack.enter_context(self._writer())
+                        said.append(piece.text)
+                        writer.write(piece.text)
                     finish_reason = piece.finish_reason
         return finish_reason
+
+    def _think(self, text: str) -> None:
+        """Keeps what the model thinks apart; a person is told that it does."""
+        if text and not self._conversation.thinking:
+            output.note("(thinking; /thinking tells what, behind the answer)")
+        self._conversation.thinking += text
 
     def _writer(self) -> AbstractContextManager[Writer]:
         return MarkdownAnswer(self._console) if self._is_rendered else nullcontext(_PlainAnswer())

@@ -10,6 +10,7 @@ HELP: Final = """\
 /model         tells the model and which there are; /model ID asks another from now on
 /system        tells the system prompt; /system TEXT sets it, /system - drops it
 /save FILE     writes the conversation: JSON if FILE ends with .json, else Markdown
+/thinking      tells what the model thought before its last answer
 /clear         forgets what was said
 /help          this
 Ctrl-C stops an answer, Ctrl-D leaves; Alt-Enter begins a new line; a text that begins with / is typed with //"""
@@ -21,11 +22,15 @@ class Conversation:
     Args:
         model: Who answers.
         system: What it is told first; empty for nothing.
+
+    Attributes:
+        thinking: What the model thought before its last answer; empty for nothing.
     """
 
     def __init__(self, model: str, system: str = "") -> None:
         self.model = model
         self.system = system
+        self.thinking = ""
         self._turns: list[dict[str, str]] = []
 
     @property
@@ -48,6 +53,7 @@ class Conversation:
     def clear(self) -> None:
         """Forgets what was said, and keeps the system prompt."""
         self._turns.clear()
+        self.thinking = ""
 
     def save(self, path: Path) -> None:
         """Writes it to a file of its own, which only this user may read.
@@ -74,6 +80,7 @@ class ChatCommands:
             "/model": self._model,
             "/system": self._system,
             "/save": self._save,
+            "/thinking": lambda _: conversation.thinking or "it did not think",
             "/clear": self._clear,
             "/help": lambda _: HELP,
         }

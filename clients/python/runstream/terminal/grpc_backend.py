@@ -19,14 +19,16 @@ class GrpcBackend:
     async def run(self, model: str, question: Question) -> Piece:
         """The whole answer as one piece."""
         result = await self.client.run(model, **as_run_options(question))
-        return Piece(result.text, result.finish_reason, counted(result.usage), result.served_model)
+        usage = counted(result.usage)
+        return Piece(result.text, result.finish_reason, usage, result.served_model, result.reasoning_content)
 
     async def stream(self, model: str, question: Question) -> AsyncGenerator[Piece, None]:
         """The answer as it is generated."""
         async with aclosing(self.client.stream(model, **as_run_options(question))) as parts:
             async for part in parts:
                 usage = None if part.usage is None else counted(part.usage)
-                yield Piece(part.text, part.finish_reason or "", usage, part.raw.served_model)
+                reason, model = part.finish_reason or "", part.raw.served_model
+                yield Piece(part.text, reason, usage, model, part.reasoning_content)
 
     async def models(self) -> list[ListedModel]:
         """All models, in the catalog's order."""
@@ -47,4 +49,5 @@ def counted(usage: Usage) -> dict[str, int]:
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
         "cached_prompt_tokens": usage.cached_prompt_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
     }

@@ -55,3 +55,9 @@ def note(text: str) -> None:
     """Writes a line to stderr, if a person may read it."""
     if sys.stderr.isatty():
         print(visible(text), file=sys.stderr)
+
+
+def write_error(text: str) -> None:
+    """Writes text of a model to stderr at once: on a terminal with control characters shown."""
+    sys.stderr.write(visible(text) if sys.stderr.isatty() else text)
+    sys.stderr.flush()

@@ -68,7 +68,8 @@ class RestBackend:
         async with self._ask("POST", _path(model), body(question)) as response:
             result = _entry(_parsed(await _read(response)), "result", dict)
             text = _answer(result, may_be_null=question.get("response_format") is not None)
-            return Piece(text, _entry(result, "finish_reason", str) or "stop", _counted(result))
+            reason, thinking = _entry(result, "finish_reason", str), _entry(result, "reasoning_content", str)
+            return Piece(text, reason or "stop", _counted(result), thinking=thinking)
 
     async def stream(self, model: str, question: Question) -> AsyncGenerator[Piece, None]:
         """The answer as it is generated."""
@@ -84,8 +85,9 @@ class RestBackend:
                 event = _event(value)
                 finish_reason = _entry(event, "finish_reason", str) or finish_reason
                 usage = _counted(event) or usage
-                if text := _text(event):
-                    yield Piece(text)
+                text, thinking = _text(event), _entry(event, "reasoning_content", str)
+                if text or thinking:
+                    yield Piece(text, thinking=thinking)
         raise errors.UnreachableError("the answer ended before it was whole")
 
     async def models(self) -> list[ListedModel]:
@@ -238,6 +240,7 @@ def _counted(answer: Mapping[str, Any]) -> dict[str, int]:
     return {
         **counted,
         "cached_prompt_tokens": _entry(_entry(usage, "prompt_tokens_details", dict), "cached_tokens", int),
+        "reasoning_tokens": _entry(_entry(usage, "completion_tokens_details", dict), "reasoning_tokens", int),
     }
 
 

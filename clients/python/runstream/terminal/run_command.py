@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -13,7 +14,7 @@ from runstream.terminal.backend import Backend, Piece, Question
 from runstream.terminal.bounded_input import read_file, read_stdin
 from runstream.terminal.failures import CUT, Failure
 from runstream.terminal.options import UNICODE, Connection, connection, connection_options, default_model, model_option
-from runstream.terminal.output import write
+from runstream.terminal.output import write, write_error
 from runstream.terminal.sampling_options import sampling, sampling_options
 
 MAX_SCHEMA_BYTES: Final = 1024 * 1024
@@ -26,6 +27,7 @@ MAX_SCHEMA_BYTES: Final = 1024 * 1024
 @click.option("--raw", is_flag=True, help="The prompt as it is, without the model's chat template.")
 @click.option("--schema", type=click.Path(path_type=Path), metavar="FILE", help="The JSON Schema of the answer.")
 @click.option("--json", "is_json", is_flag=True, help="A JSON object with text, finish_reason and usage.")
+@click.option("--show-thinking", is_flag=True, help="Write what the model thinks to standard error.")
 @click.option("--stream/--no-stream", default=None, help="Write as it is generated. Default: on a terminal.")
 @click.option("--allow-cut", is_flag=True, help="Exit with 0, not 5, where the most tokens cut the answer.")
 @sampling_options
@@ -37,6 +39,7 @@ def run(
     raw: bool,
     schema: Path | None,
     is_json: bool,
+    show_thinking: bool,
     stream: bool | None,
     allow_cut: bool,
     **options: Any,
@@ -52,7 +55,8 @@ def run(
     form = None if schema is None else _schema(schema)
     asked = {**sampling(options), "response_format": form, "raw": raw or None}
     question = {**asked, **_input(_text(prompt, place.max_bytes), system)}
-    last = asyncio.run(_run(place, model, question, stream, is_json))
+    think = write_error if show_thinking else _drop
+    last = asyncio.run(_run(place, model, question, stream, is_json, think))
     if last.finish_reason == "length" and not allow_cut:
         raise Failure(_cut(last), CUT)
 
@@ -76,14 +80,28 @@ def _no_number(literal: str) -> NoReturn:
     raise ValueError(f"{literal} is no number in JSON")
 
 
-async def _run(place: Connection, model: str | None, question: Question, is_streamed: bool, is_json: bool) -> Piece:
+def _drop(thinking: str) -> None:
+    """Leaves out what the model thinks."""
+
+
+async def _run(
+    place: Connection,
+    model: str | None,
+    question: Question,
+    is_streamed: bool,
+    is_json: bool,
+    think: Callable[[str], None],
+) -> Piece:
     async with place.backend() as backend:
         model = model or await default_model(backend)
         if is_streamed:
-            return await _stream(backend, model, question)
+            return await _stream(backend, model, question, think)
         answer = await backend.run(model, question)
+        if answer.thinking:
+            think(answer.thinking + "\n")
         if is_json:
             described = {"model": answer.served_model or model, "text": answer.text}
+            described |= {"reasoning_content": answer.thinking} if answer.thinking else {}
             rest = {"finish_reason": answer.finish_reason, "usage": answer.usage}
             write(json.dumps({**described, **rest}, ensure_ascii=False) + "\n")
         else:
@@ -108,12 +126,16 @@ def _input(text: str, system: str | None) -> dict[str, Any]:
     return {"messages": [{"role": "system", "content": system}, {"role": "user", "content": text}]}
 
 
-async def _stream(backend: Backend, model: str, question: Question) -> Piece:
+async def _stream(backend: Backend, model: str, question: Question, think: Callable[[str], None]) -> Piece:
     last = Piece("")
-    is_begun = False
+    is_begun = is_thinking = False
     try:
         async with aclosing(backend.stream(model, question)) as pieces:
             async for last in pieces:
+                if is_thinking and not last.thinking:
+                    think("\n")
+                is_thinking = bool(last.thinking)
+                think(last.thinking)
                 write(last.text)
                 is_begun = True
     finally:

@@ -25,6 +25,10 @@ _NUMBERS: Final = {
 def sampling_options(command: CommandT) -> CommandT:
     """Gives a command the options; `sampling` takes them out again."""
     command = click.option(
+        "--thinking/--no-thinking", default=None, help="Whether the model thinks first, if it has a switch for that."
+    )(command)
+    command = click.option("--reasoning-effort", type=UNICODE, metavar="WORD", help="How long it thinks.")(command)
+    command = click.option(
         "--stop", type=UNICODE, multiple=True, metavar="TEXT", help="Ends the answer; may be repeated."
     )(command)
     command = click.option("--lora", type=UNICODE, metavar="NAME", help="A LoRA adapter of the model.")(command)
@@ -35,7 +39,10 @@ def sampling_options(command: CommandT) -> CommandT:
 
 def sampling(options: dict[str, Any]) -> dict[str, Any]:
     """Takes the sampling options out of a command's options: those that were given, as keywords of `Client.run`."""
-    given = {name: options.pop(name) for name in ("lora", *_NUMBERS)}
+    given = {name: options.pop(name) for name in ("lora", "reasoning_effort", *_NUMBERS)}
+    thinking = options.pop("thinking")
+    if thinking is not None:
+        given["chat_template_kwargs"] = {"enable_thinking": thinking}
     stops = options.pop("stop")
     if stops:
         given["stop_sequences"] = list(stops)
