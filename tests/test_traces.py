@@ -21,13 +21,16 @@ SECRET = "Where is the treasure?"  # what no span may hold
 RUN, RUN_STREAM = (f"runstream.v1.TextGenerationService/{method}" for method in ("Run", "RunStream"))
 NATIVE = f"/client/v4/accounts/acc/ai/run/{DEMO}"
 CHAT = "/v1/chat/completions"
+RESPONSES = "/v1/responses"
+RESPONSE_BODY = {"model": DEMO, "input": SECRET, "instructions": SECRET, "max_output_tokens": 5, "stream": True}
 CHAT_BODY = {"model": DEMO, "messages": [{"role": "user", "content": SECRET}], "max_tokens": 5}
 
 # The caller's traces, by what it asks.
 TRACES = {
     name: f"{number:032x}"
     for number, name in enumerate(
-        ("native", "native stream", "chat", "chat stream", "refused", "left", "unsampled", "two choices"), 1
+        ("native", "native stream", "chat", "chat stream", "refused", "left", "unsampled", "two choices", "responses"),
+        1,
     )
 }
 GRPC_TRACES = {"Run": f"{101:032x}", "RunStream": f"{102:032x}"}
@@ -49,6 +52,7 @@ def ask_everything(stack: SeparateStack) -> None:
     assert post(stack, "chat", CHAT, CHAT_BODY).ok
     assert post(stack, "chat stream", CHAT, {**CHAT_BODY, "stream": True}).text.endswith("[DONE]\n\n")
     assert post(stack, "two choices", CHAT, {**CHAT_BODY, "n": 2}).ok
+    assert post(stack, "responses", RESPONSES, RESPONSE_BODY).text.endswith("\n\n")
     assert post(stack, "refused", NATIVE, {**native, "max_tokens": -1}).status_code == 400
     assert post(stack, "unsampled", NATIVE, native, flags="00").ok
     assert requests.post(stack.url + NATIVE, json=native).ok
@@ -109,6 +113,7 @@ def stages_below(top: str) -> list[str]:
         ("native stream", "/client/v4/accounts/{account_id}/ai/run/{model}", RUN_STREAM),
         ("chat", CHAT, RUN),
         ("chat stream", CHAT, RUN_STREAM),
+        ("responses", RESPONSES, RUN_STREAM),
     ],
 )
 def test_a_trace_leads_from_the_client_through_bridge_and_service_to_the_engine(spans, name, route, method):

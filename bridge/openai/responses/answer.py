@@ -12,6 +12,7 @@ from bridge.errors import AiError
 from bridge.http import sse
 from bridge.openai.failures import failure
 from bridge.openai.logprobs import chat_logprobs
+from bridge.openai.responses.delta_events import DeltaEvents
 from bridge.openai.responses.output_items import (
     COMPLETED,
     IN_PROGRESS,
@@ -49,10 +50,14 @@ class ResponseAnswer:
         self._open_call = -1
         self._logprobs: list[Json] = []
         self._has_thought = False
+        self._deltas: DeltaEvents | None = None
         self.has_ended = False
 
     def events(self, part: pb.RunStreamResponse) -> bytes:
         """The events of one part, before those of the first the beginning, behind those of the last the end."""
+        if isinstance(self._open, Message) and self._deltas and _is_plain_text(part) and not self._logprobs:
+            self._open.grow(part.text)
+            return self._deltas.event(part.text, self._next_number())
         return b"".join(map(self._written, self._told(part)))
 
     def whole(self, answer: pb.RunResponse) -> Json:
@@ -84,9 +89,12 @@ class ResponseAnswer:
         return b"".join(map(self._written, events))
 
     def _written(self, event: Event) -> bytes:
-        number = self._num_events
+        value = {"type": event.type, "sequence_number": self._next_number(), **event.fields}
+        return sse.named_event(event.type, value)
+
+    def _next_number(self) -> int:
         self._num_events += 1
-        return sse.named_event(event.type, {"type": event.type, "sequence_number": number, **event.fields})
+        return self._num_events - 1
 
     def _told(self, part: pb.RunStreamResponse) -> Iterator[Event]:
         if not self._num_events:
@@ -122,6 +130,7 @@ class ResponseAnswer:
         if not isinstance(message, Message):
             message = Message(self._response.item_id("msg", self._next_index), self._next_index)
             yield from self._begin(message)
+            self._deltas = DeltaEvents(*message.delta("", logprobs=[]))
         yield message.add(text, [] if self._has_thought else self._logprobs)
         if not self._has_thought:
             self._logprobs = []
@@ -178,3 +187,8 @@ class ResponseAnswer:
     def _output(self, status: str) -> list[Json]:
         """All items, of which one that is open gets a status."""
         return [*self._done, *([self._open.value(status)] if self._open is not None else [])]
+
+
+def _is_plain_text(part: pb.RunStreamResponse) -> bool:
+    """Whether a part adds to the text and nothing else."""
+    return bool(part.text) and not (part.finish_reason or part.reasoning_content or part.tool_calls or part.logprobs)

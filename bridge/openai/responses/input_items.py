@@ -34,22 +34,22 @@ def read_input(fields: Mapping[str, Any]) -> tuple[list[pb.Message], dict[str, s
     else:
         for index, item in enumerate(fields["input"]):
             reader.add_item(item, f"/input/{index}")
-        reader.end_thought()
-    return reader.messages, reader.spelling
+    return reader.end(), reader.spelling
 
 
 class _Reader:
     """Makes messages of items, one after the other.
 
     Attributes:
-        messages: What was made.
-        spelling: Where it stands in the body.
+        spelling: Where the messages stand in the body.
     """
 
     def __init__(self) -> None:
-        self.messages: list[pb.Message] = []
         self.spelling: dict[str, str] = {}
-        self._thought, self._thought_at = "", ""
+        self._messages: list[pb.Message] = []
+        self._thoughts: dict[int, list[str]] = {}
+        self._thought: list[str] = []
+        self._thought_at = ""
 
     def add_text(self, role: str, text: str, place: str) -> None:
         """Adds a message that is one text."""
@@ -70,8 +70,7 @@ class _Reader:
             case "function_call_output":
                 self._add_output(item, place)
             case "reasoning":
-                parts = _content(item.get("content"), f"{place}/content")
-                self._thought += "".join(part["text"] for part in parts)
+                self._thought += [part["text"] for part in _content(item.get("content"), f"{place}/content")]
                 self._thought_at = place
             case "item_reference":
                 raise AiError("INVALID_REQUEST", f"'{place}' is a reference, send the item: responses are not kept")
@@ -79,7 +78,14 @@ class _Reader:
                 advice = "only messages, function calls, their outputs and reasoning are read here"
                 raise AiError("INVALID_REQUEST", f"'{place}/type' is '{clipped(kind)}', but {advice}")
 
-    def end_thought(self) -> None:
+    def end(self) -> list[pb.Message]:
+        """All messages, with what was thought before each."""
+        self._end_thought()
+        for number, thoughts in self._thoughts.items():
+            self._messages[number].reasoning_content = "".join(thoughts)
+        return self._messages
+
+    def _end_thought(self) -> None:
         """Lets thinking that nothing of its assistant follows be a message of its own."""
         if self._thought:
             self._add({"role": "assistant"}, self._thought_at)
@@ -89,7 +95,7 @@ class _Reader:
         role = "system" if item["role"] == "developer" else item["role"]
         content = _content(item["content"], f"{place}/content")
         if role != "assistant":
-            self.end_thought()
+            self._end_thought()
         self._add({"role": role, "content": content}, place)
         if role == "assistant":
             self._tell_thought()
@@ -97,28 +103,28 @@ class _Reader:
     def _tell_thought(self) -> None:
         """Lets the last message be what was said behind the thinking before it."""
         if self._thought:
-            self.messages[-1].reasoning_content += self._thought
-            made = f"/messages/{len(self.messages) - 1}/reasoning_content"
-            self.spelling[made] = f"{self._thought_at}/content"
-            self._thought = ""
+            number = len(self._messages) - 1
+            self._thoughts.setdefault(number, []).extend(self._thought)
+            self.spelling[f"/messages/{number}/reasoning_content"] = f"{self._thought_at}/content"
+            self._thought.clear()
 
     def _add(self, message: dict[str, Any], place: str, **places: str) -> None:
-        made = f"/messages/{len(self.messages)}"
-        self.messages.append(to_message(message))
+        made = f"/messages/{len(self._messages)}"
+        self._messages.append(to_message(message))
         self.spelling |= {made: place, **{f"{made}/{name}": spelled for name, spelled in places.items()}}
 
     def _add_output(self, item: Mapping[str, Any], place: str) -> None:
-        self.end_thought()
+        self._end_thought()
         content = _content(item["output"], f"{place}/output")
         message = {"role": "tool", "content": content, "name": item.get("name"), "tool_call_id": item.get("call_id")}
         self._add(message, place, content=f"{place}/output", tool_call_id=f"{place}/call_id")
 
     def _add_call(self, item: Mapping[str, Any], place: str) -> None:
-        if not self.messages or self.messages[-1].role != "assistant":
+        if not self._messages or self._messages[-1].role != "assistant":
             self._add({"role": "assistant"}, place)
         self._tell_thought()
-        calls = self.messages[-1].tool_calls
-        made = f"/messages/{len(self.messages) - 1}/tool_calls/{len(calls)}"
+        calls = self._messages[-1].tool_calls
+        made = f"/messages/{len(self._messages) - 1}/tool_calls/{len(calls)}"
         calls.append(pb.ToolCall(id=item["call_id"] or "", name=item["name"], arguments_json=item["arguments"]))
         self.spelling |= {made: place, f"{made}/id": f"{place}/call_id"}
 

@@ -81,14 +81,18 @@ class TextItem(OutputItem):
         yield Event(f"{self.event_type}.done", {**self.place, "content_index": 0, **text})
         yield Event("response.content_part.done", {**self.place, "content_index": 0, "part": self._part()})
 
+    def grow(self, text: str) -> None:
+        """Adds what follows in the text."""
+        self._pieces.append(text)
+
+    def delta(self, text: str, **beside: Any) -> Event:
+        """Tells what follows in the text."""
+        return Event(f"{self.event_type}.delta", {**self.place, "content_index": 0, "delta": text, **beside})
+
     @property
     def content(self) -> list[Json]:
         """Its part, once there is one."""
         return [self._part()] if self._has_part else []
-
-    def _delta(self, text: str, **beside: Any) -> Event:
-        self._pieces.append(text)
-        return Event(f"{self.event_type}.delta", {**self.place, "content_index": 0, "delta": text, **beside})
 
     def _part(self) -> Json:
         return {"type": self.part_type, "text": "".join(self._pieces)}
@@ -110,7 +114,8 @@ class Message(TextItem):
     def add(self, text: str, logprobs: list[Json]) -> Event:
         """What follows in the text, and the tokens that it is made of if they are to be told."""
         self._logprobs += logprobs
-        return self._delta(text, logprobs=logprobs)
+        self.grow(text)
+        return self.delta(text, logprobs=logprobs)
 
     def leave_out(self, num_tokens: int) -> None:
         """Tells nothing any more of its first tokens, which were none of its text."""
@@ -135,7 +140,8 @@ class Thought(TextItem):
 
     def add(self, text: str) -> Event:
         """What follows in it."""
-        return self._delta(text)
+        self.grow(text)
+        return self.delta(text)
 
     def value(self, status: str) -> Json:
         """The item as it is now; it has no summary, since its text is there."""

@@ -16,6 +16,7 @@ from bridge.workers_ai.translation import to_request, to_response_format
 
 # What the other routes, and so the service's words, call other than this one.
 SPELLING: Final[Spelling] = {
+    "/messages": "/input",
     "/max_tokens": "/max_output_tokens",
     "/reasoning_effort": "/reasoning/effort",
     "/response_format": "/text/format",
