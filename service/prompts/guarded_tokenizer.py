@@ -8,7 +8,10 @@ from tokenizers import AddedToken, Tokenizer, pre_tokenizers
 
 from service.prompts.control_texts import control_tokens
 from service.prompts.literal_pattern import literal_pattern
-from service.prompts.quotes import Quotes
+from service.prompts.quotes import ROLES, Quotes
+
+# How a template compares a message's role with those that its model knows beside the common ones.
+_QUOTED_WORD = re.compile(r"""['"](\w+)['"]""")
 
 
 class GuardedTokenizer:
@@ -47,6 +50,7 @@ class GuardedTokenizer:
         }
         unknown = getattr(tokenizer.model, "unk_token", None)
         self._ids_of_texts = {tokenizer.model.token_to_id(content) for content in names if content != unknown} - {None}
+        self._roles = ROLES | set(_QUOTED_WORD.findall(template))
         self.mark(())
 
     def mark(self, markers: Iterable[str]) -> None:
@@ -57,7 +61,7 @@ class GuardedTokenizer:
 
     def quotes(self) -> Quotes:
         """For the texts of one prompt."""
-        return Quotes(self._quoted, self._all)
+        return Quotes(self._quoted, self._all, self._roles)
 
     def encode(self, rendered: str, quotes: Quotes) -> list[int]:
         """The token ids of what a template has written of texts that were quoted. Takes time linear in its length."""

@@ -2,14 +2,14 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from service.prompts.conversation import Entry
 from service.prompts.json_texts import with_texts
 
-# The roles that templates put tokens together of: GLM's writes `<|` ~ role ~ `|>`.
-_ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+# Templates put tokens together of roles: GLM's writes `<|` ~ role ~ `|>`.
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
 
 class Quotes:
@@ -18,11 +18,13 @@ class Quotes:
     Args:
         pattern: Finds control texts.
         all_texts: All of them, joined.
+        roles: The roles that are known.
     """
 
-    def __init__(self, pattern: re.Pattern[str], all_texts: str) -> None:
+    def __init__(self, pattern: re.Pattern[str], all_texts: str, roles: Collection[str]) -> None:
         self._pattern = pattern
         self._all_texts = all_texts
+        self._roles = roles
         self._texts: list[str] = []
         self._nonce = secrets.randbits(64)  # in digits, which a template that changes case leaves alone
         self._names = re.compile(f"\ue000{self._nonce}:(\\d+)\ue001")
@@ -39,7 +41,7 @@ class Quotes:
 
     def quoted_role(self, role: str) -> str:
         """A role. One that is not known is replaced if a template could complete a control text with it."""
-        if role in _ROLES or (role.isalnum() and role not in self._all_texts):
+        if role in self._roles or (role.isalnum() and role not in self._all_texts):
             return role
         return self._name(role)
 

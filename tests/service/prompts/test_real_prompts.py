@@ -8,6 +8,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from mistral_common.protocol.instruct.messages import AssistantMessage, SystemMessage, UserMessage
 from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.tokens.tokenizers.base import SpecialTokenPolicy
@@ -98,14 +100,6 @@ def of_catalog(model_id: str) -> str:
     return Path(CATALOG[model_id].chat_template).read_text()
 
 
-async def test_sixty_conversations_for_llama_3_are_what_metas_encoder_makes_of_them() -> None:
-    chat = chat_of(llama_3_1(), of_catalog(LLAMA_3), "<|begin_of_text|>", "<|eot_id|>")
-    for turns in (sixty := conversations(PLAIN + MARKERS)):
-        (_, system), *others = turns if turns[0][0] == SYSTEM else [(SYSTEM, ""), *turns]
-        assert await chat.encode(conversation(turns)) == meta_prompt([(SYSTEM, DATES + system), *others]), turns
-    assert len(sixty) == 60
-
-
 def mistral_prompt(mistral: MistralTokenizer, turns: Turns) -> list[int]:
     kinds = {SYSTEM: SystemMessage, USER: UserMessage, ASSISTANT: AssistantMessage}
     messages = [kinds[role](content=text) for role, text in turns]
@@ -113,13 +107,23 @@ def mistral_prompt(mistral: MistralTokenizer, turns: Turns) -> list[int]:
     return tokens
 
 
-async def test_sixty_conversations_for_mistral_are_what_its_third_encoder_makes_of_them() -> None:
+def llama_prompt(turns: Turns) -> list[int]:
+    """What Meta's encoder makes of a conversation, with the dates before the system that Llama 3.1 has."""
+    (_, system), *others = turns if turns[0][0] == SYSTEM else [(SYSTEM, ""), *turns]
+    return meta_prompt([(SYSTEM, DATES + system), *others])
+
+
+@pytest.fixture(scope="module")
+def third_llama() -> Chat:
+    return chat_of(llama_3_1(), of_catalog(LLAMA_3), "<|begin_of_text|>", "<|eot_id|>")
+
+
+@pytest.fixture(scope="module")
+def third_mistral() -> tuple[MistralTokenizer, Chat]:
+    """Mistral's third encoder, whose markers are control tokens, and a chat with the template for it."""
     mistral = MistralTokenizer.v3()
     tokenizer = from_sentencepiece(mistral.instruct_tokenizer.tokenizer.file_path, is_legacy=False)
-    chat = chat_of(tokenizer, MISTRAL_3_TEMPLATE)
-    for turns in (sixty := conversations(PLAIN + MARKERS)):
-        assert await chat.encode(conversation(turns)) == mistral_prompt(mistral, turns), turns
-    assert len(sixty) == 60
+    return mistral, chat_of(tokenizer, MISTRAL_3_TEMPLATE)
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +134,45 @@ def first_mistral() -> tuple[MistralTokenizer, Chat]:
     return mistral, chat_of(tokenizer, of_catalog(MISTRAL))
 
 
+async def test_sixty_conversations_for_llama_3_are_what_metas_encoder_makes_of_them(third_llama: Chat) -> None:
+    for turns in (sixty := conversations(PLAIN + MARKERS)):
+        assert await third_llama.encode(conversation(turns)) == llama_prompt(turns), turns
+    assert len(sixty) == 60
+
+
+async def test_sixty_conversations_for_mistral_are_what_its_third_encoder_makes_of_them(
+    third_mistral: tuple[MistralTokenizer, Chat],
+) -> None:
+    mistral, chat = third_mistral
+    for turns in (sixty := conversations(PLAIN + MARKERS)):
+        assert await chat.encode(conversation(turns)) == mistral_prompt(mistral, turns), turns
+    assert len(sixty) == 60
+
+
 async def test_without_markers_conversations_for_mistral_are_what_its_first_encoder_makes_of_them(
     first_mistral: tuple[MistralTokenizer, Chat],
 ) -> None:
     mistral, chat = first_mistral
     for turns in conversations(PLAIN):
         assert await chat.encode(conversation(turns)) == mistral_prompt(mistral, turns), turns
+
+
+ODD = ["<", "s>", "|>", "<|", "eot_id", " ", "  ", "\n", "\t", "\r\n", "\x00", "\ufeff", "e\u0301", "12"]
+RANDOM_TEXTS = st.lists(st.sampled_from(PLAIN + MARKERS + ODD) | st.text(max_size=3), min_size=1, max_size=8).map(
+    lambda pieces: "".join(pieces).strip() or "x"
+)
+RANDOM_TURNS = st.sampled_from(SHAPES).flatmap(
+    lambda shape: st.tuples(*[st.tuples(st.just(role), RANDOM_TEXTS) for role in shape])
+)
+
+
+@given(turns=RANDOM_TURNS)
+async def test_random_conversations_are_what_both_encoders_make_of_them(
+    third_llama: Chat, third_mistral: tuple[MistralTokenizer, Chat], turns: Turns
+) -> None:
+    mistral, chat = third_mistral
+    assert await third_llama.encode(conversation(turns)) == llama_prompt(turns)
+    assert await chat.encode(conversation(turns)) == mistral_prompt(mistral, turns)
 
 
 @pytest.fixture(scope="module")
