@@ -28,7 +28,7 @@ _HTML = re.compile(
 _BRACKETS = re.compile(r"<\S*\w\S*>|\[/?[A-Za-z]\S*\]")
 
 # As templates write them where they are no tokens: `[INST]`, `<<SYS>>`, `<|user|>`, `<start_of_turn>`.
-_MARKER = re.compile(r"\[/?[A-Z][A-Z_]*\]|<</?[A-Z]+>>|<([|｜])[^|｜<>\s]{1,40}\1>|</?[A-Za-z][\w-]{0,40}>")
+_MARKER = re.compile(r"\[/?[A-Z][A-Z_]*\]|<</?[A-Z]+>>|<([|｜])[\w/:.-]{1,40}\1>|</?[A-Za-z][\w-]{0,40}>")
 
 
 def control_tokens(added: Iterable[AddedToken], named: Collection[str], template: str) -> dict[str, AddedToken]:

@@ -11,6 +11,9 @@ from service.prompts.json_texts import with_texts
 # Templates put tokens together of roles: GLM's writes `<|` ~ role ~ `|>`.
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 
+# Those that JSON escapes are left to the template, which may write JSON.
+_WRITTEN_AS_THEY_ARE = re.compile(r'[^"\\\x00-\x1f]+')
+
 
 class Quotes:
     """The control texts that one prompt's messages and tools have, each replaced by a name that nobody can guess.
@@ -43,7 +46,7 @@ class Quotes:
         """A role. One that is not known is replaced if a template could complete a control text with it."""
         if role in self._roles or (role.isalnum() and role not in self._all_texts):
             return role
-        return self._name(role)
+        return self._hidden(role)
 
     def restored(self, text: str, change: Callable[[str], str] = str) -> str:
         """A text with what was replaced in its place again.
@@ -57,8 +60,11 @@ class Quotes:
         return self._names.sub(lambda match: change(self._texts[int(match[1])]), text)
 
     def _quote(self, text: str) -> str:
-        return self._pattern.sub(lambda match: self._name(match.group()), text)
+        return self._pattern.sub(lambda match: self._hidden(match.group()), text)
 
-    def _name(self, text: str) -> str:
-        self._texts.append(text)
+    def _hidden(self, text: str) -> str:
+        return _WRITTEN_AS_THEY_ARE.sub(self._name, text)
+
+    def _name(self, match: re.Match[str]) -> str:
+        self._texts.append(match.group())
         return f"\ue000{self._nonce}:{len(self._texts) - 1}\ue001"
