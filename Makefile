@@ -8,8 +8,10 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1 \2/p' $(MAKEFILE_LIST) | while read -r name text; do \
 		printf '  make %-11s %s\n' "$$name" "$$text"; done
 
-run: setup ## start service and bridge with the demo model; PORT=8081 and ARGS="--help" reach the launcher
-	@exec $(PYTHON_IN_VENV) -m scripts.up --end-with-parent $(if $(PORT),--port $(PORT)) $(ARGS)
+run: setup ## start service and bridge with the demo model, or MODEL=smollm2; PORT=8081 and ARGS="--help" reach the launcher
+	@$(if $(MODEL),$(PYTHON_IN_VENV) -m service pull $(MODEL) --if-missing)
+	@exec $(PYTHON_IN_VENV) -m scripts.up --end-with-parent $(if $(MODEL),--models $(MODEL) --stand-in $(MODEL)) \
+		$(if $(PORT),--port $(PORT)) $(ARGS)
 
 test: setup-dev ## run the tests, in two processes; ARGS="-n 0 tests/bridge -k stream" reaches pytest
 	@$(PYTHON_IN_VENV) -m pytest -n 2 --dist loadfile $(ARGS)

@@ -117,7 +117,8 @@ async def greet_when_ready(settings: Settings, progress: ProgressLine) -> None:
     await show_while(loading, service_is_serving(settings.service_address, files, tell), progress)
     await show_while("waiting for the bridge", bridge_is_ready(settings.bridge_url, settings.bridge_socket), progress)
     print(f"Ready in {time.monotonic() - started_at:.1f} s.")
-    print(greeting(settings.bridge_url, settings.service_address, settings.bridge_socket), flush=True)
+    model = "" if DEMO_MODEL in settings.models else settings.models[0]
+    print(greeting(settings.bridge_url, settings.service_address, settings.bridge_socket, model), flush=True)
     await asyncio.Event().wait()
 
 

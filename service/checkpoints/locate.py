@@ -8,6 +8,7 @@ from huggingface_hub import try_to_load_from_cache
 from service.catalog import CatalogModel
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.files import find_gguf, missing_files
+from service.checkpoints.package import find_package
 from service.errors import WeightsMissingError
 
 
@@ -30,6 +31,8 @@ def locate(model: CatalogModel) -> Path:
         raise _missing(model, f"of {model.id} can't be used: {error}") from error
     if folder is not None and not missing:
         return folder
+    if file := find_package(model):
+        return file
     if model.is_local:
         raise _missing(model, f"of {model.id} are not on this machine: {model.checkpoint} has no {missing[0]}")
     command = _pull_command(model)

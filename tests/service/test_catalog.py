@@ -48,7 +48,7 @@ def test_the_built_in_catalogs_name_each_model_of_workers_ai_once():
     named = Counter(name for path in BUILT_IN for name in tomllib.loads(path.read_text())["models"])
     assert set(named.values()) == {1}
     assert named.keys() == load_catalog().keys()
-    assert len(named) == 74
+    assert len(named) == 78
 
 
 def test_a_model_that_can_not_be_served_here_says_why_and_the_others_have_a_checkpoint():

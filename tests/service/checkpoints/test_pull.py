@@ -14,8 +14,9 @@ from aiohttp.test_utils import TestServer
 from huggingface_hub import constants
 
 from service.catalog import CatalogModel, load_catalog
+from service.checkpoints.errors import PullError
 from service.checkpoints.locate import locate
-from service.checkpoints.pull import Puller, PullError
+from service.checkpoints.pull import Puller
 from tests.support.checkpoints import save_tiny_model
 from tests.support.fake_hub import COMMIT, FakeHub
 from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
