@@ -27,3 +27,10 @@ def test_the_third_command_gets_a_stream(running_stack):
     stream = subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout
     assert stream.startswith(b"data: {")
     assert stream.endswith(b"data: [DONE]\n\n")
+
+
+def test_the_demos_greeting_tells_how_to_get_a_real_model_which_greets_in_its_own_name():
+    demo, real = (greeting("http://a", "b:1", model=model) for model in ("", "smollm2"))
+    assert "make run MODEL=smollm2" in demo
+    assert "make run" not in real
+    assert all("/ai/run/smollm2 -d" in command for command in commands(real))

@@ -3,12 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
-from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+from gguf import GGMLQuantizationType
+from gguf.quants import quantize
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from service.engine.linears.quantized import GroupedLinear
+from service.checkpoints.errors import CheckpointError
+from service.checkpoints.gguf import KINDS as KINDS_BY_NUMBER
+from service.engine.linears.quantized import GroupedLinear, Int8Linear
+from service.engine.weights.gguf_layers import GgufLayer
 from service.engine.weights.load import load_model
 from tests.support.gguf_checkpoints import ARCHITECTURES, KINDS, save_tiny_gguf
 
@@ -34,10 +39,11 @@ def test_each_family_has_the_config_and_the_weights_that_were_written(tmp_path: 
     assert difference(logits(model), logits(expected)) < 1e-6
 
 
+@pytest.mark.parametrize("family", ["llama", "qwen2", "phi3", "gemma2"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_of_weights_means_what_the_package_reads(tmp_path: Path, kind: str) -> None:
+def test_each_kind_of_weights_means_what_the_package_reads(tmp_path: Path, family: str, kind: str) -> None:
     path = tmp_path / "model.gguf"
-    expected = save_tiny_gguf(path, "llama", kind)
+    expected = save_tiny_gguf(path, family, kind)
     model = load_model(path, "cpu", "float32")
     assert difference(logits(model), logits(expected)) < 1e-5
 
@@ -63,10 +69,11 @@ def test_without_a_dtype_plain_weights_keep_theirs_and_codes_are_computed_with_i
     assert difference(logits(model), logits(expected)) < 0.05
 
 
-@pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_0", "Q4_1", "Q6_K"])
-def test_tokens_are_those_of_transformers_own_loader(tmp_path: Path, kind: str) -> None:
-    save_tiny_gguf(tmp_path / "model.gguf", "llama", kind)
-    theirs = loaded_by_transformers(tmp_path)
+@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"])
+def test_tokens_are_those_of_transformers_own_loader(tmp_path: Path, family: str, kind: str) -> None:
+    save_tiny_gguf(tmp_path / "model.gguf", family, kind)
+    theirs: Any = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="model.gguf", dtype=torch.float32)
     ours = load_model(tmp_path / "model.gguf", "cpu", "float32")
     assert difference(logits(ours), logits(theirs)) < 1e-5
     tokens = [as_any(model).generate(TOKEN_IDS, max_new_tokens=24, do_sample=False) for model in (ours, theirs)]
@@ -78,11 +85,22 @@ def as_any(model: PreTrainedModel) -> Any:
     return model
 
 
-def loaded_by_transformers(folder: Path) -> Any:
-    """The steps of `from_pretrained(gguf_file=...)`, which itself asks for accelerate."""
-    config = AutoConfig.from_pretrained(folder, gguf_file="model.gguf")
-    model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    found = load_gguf_checkpoint(str(folder / "model.gguf"), return_tensors=True, model_to_load=model)
-    model.load_state_dict(found["tensors"], strict=not config.tie_word_embeddings)
-    model.tie_weights()
-    return model.eval()
+def test_plain_weights_of_a_file_can_become_int8_and_packed_ones_can_not(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    expected = save_tiny_gguf(path, "llama", "F16")
+    model = load_model(path, "cpu", "float32", "int8")
+    assert sum(isinstance(module, Int8Linear) for module in model.modules()) == 14
+    assert difference(logits(model), logits(expected)) < 0.1
+    save_tiny_gguf(path, "llama", "Q8_0")
+    with pytest.raises(CheckpointError, match="are quantized already: leave quantization out"):
+        load_model(path, "cpu", "float32", "int8")
+
+
+def test_a_block_of_equal_weights_keeps_them(tmp_path: Path) -> None:
+    """Its scale is 0 in Q4_1, and all of it is in the offset."""
+    blocks = quantize(np.full((16, 64), 0.3, np.float32), GGMLQuantizationType.Q4_1)
+    layer = GgufLayer(torch.nn.Linear(64, 16, bias=False), KINDS_BY_NUMBER[GGMLQuantizationType.Q4_1])
+    layer.weight = torch.from_numpy(blocks)
+    plain = layer.to_linear(torch.float32, lambda bits: GroupedLinear)
+    assert isinstance(plain, GroupedLinear)
+    assert torch.equal(plain.dequantized(torch.float32), torch.full((16, 64), float(np.float16(0.3))))
