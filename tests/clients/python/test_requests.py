@@ -74,16 +74,6 @@ def test_every_other_plain_keyword_sets_its_field():
     assert make_request("m", prompt="p", **OTHERS) == pb.RunRequest(model="m", prompt=pb.Prompt(text="p"), **OTHERS)
 
 
-def test_variables_of_the_template_and_past_thinking_are_sent():
-    kwargs = {"enable_thinking": False, "ton": "höflich"}
-    said = [Message("assistant", "Hello", reasoning_content="I greet."), Message("user", "Hi")]
-    request = make_request("m", messages=said, chat_template_kwargs=kwargs)
-    assert request.chat_template_kwargs_json == '{"enable_thinking": false, "ton": "höflich"}'
-    assert [message.reasoning_content for message in request.conversation.messages] == ["I greet.", ""]
-    with pytest.raises(TypeError, match="chat_template_kwargs is 'no': give a dict"):
-        make_request("m", prompt="p", chat_template_kwargs="no")  # type: ignore[arg-type]
-
-
 def test_none_is_as_good_as_nothing():
     nothing: dict[str, Any] = dict.fromkeys(RunOptions.__annotations__)
     assert make_request("m", **{**nothing, "prompt": "p"}) == make_request("m", prompt="p")

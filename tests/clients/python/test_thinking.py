@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from runstream import AsyncClient
+from runstream import AsyncClient, Message, make_request
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.config import Config
@@ -78,3 +78,13 @@ async def test_a_chat_folds_thinking_away_until_it_is_asked_for(thinking, tmp_pa
         assert await screen.end() == 0
     (question,) = thinking.requests
     assert [message.reasoning_content for message in question.conversation.messages] == [""]
+
+
+def test_variables_of_the_template_and_past_thinking_are_sent():
+    kwargs = {"enable_thinking": False, "ton": "höflich"}
+    said = [Message("assistant", "Hello", reasoning_content="I greet."), Message("user", "Hi")]
+    request = make_request("m", messages=said, chat_template_kwargs=kwargs)
+    assert request.chat_template_kwargs_json == '{"enable_thinking": false, "ton": "höflich"}'
+    assert [message.reasoning_content for message in request.conversation.messages] == ["I greet.", ""]
+    with pytest.raises(TypeError, match="chat_template_kwargs is 'no': give a dict"):
+        make_request("m", prompt="p", chat_template_kwargs="no")  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ export async function fill(answer, pieces, signal, isStreamed, show) {
   const meter = new Meter();
   try {
     for await (const piece of pieces) {
-      if (piece.text || piece.toolCalls) meter.count();
+      if (piece.text || piece.thinking || piece.toolCalls) meter.count();
       take(answer, piece);
       Object.assign(answer.ending, meter.figures(piece.usage, isStreamed));
       show();
@@ -35,8 +35,9 @@ export async function fill(answer, pieces, signal, isStreamed, show) {
  * @param {Answer} answer
  * @param {import("../server/answers.js").Piece} piece
  */
-function take(answer, { text = "", tokens = [], toolCalls, servedModel, requestId, finishReason }) {
+function take(answer, { text = "", thinking, tokens = [], toolCalls, servedModel, requestId, finishReason }) {
   answer.content += text;
+  if (thinking) answer.thinking = (answer.thinking ?? "") + thinking;
   answer.tokens?.push(...tokens);
   if (toolCalls) answer.toolCalls = toolCalls;
   if (servedModel) answer.servedModel = servedModel;

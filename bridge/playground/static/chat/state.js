@@ -26,6 +26,7 @@
  * @typedef {object} Turn
  * @property {"user" | "assistant" | "tool"} role
  * @property {string} content
+ * @property {string} [thinking] Of an answer: what the model thought before it.
  * @property {string} [model] Who was asked.
  * @property {string} [servedModel] Who answered.
  * @property {boolean} [isRaw] Whether it is of a raw prompt, which goes through no chat template.

@@ -73,6 +73,7 @@ export class TurnView extends EventTarget {
     this.#timer = this.#frame = 0;
     const begunAt = performance.now();
     this.#body?.update(this.turn);
+    this.#showThinking();
     this.#showCalls();
     const parts = endingOf(this.turn);
     this.#ending.replaceChildren(...parts);
@@ -87,6 +88,12 @@ export class TurnView extends EventTarget {
     this.#body = bodyFor(this.turn, this.#content);
     this.#content.className = ["content", ...this.#body.classes].join(" ");
     this.showNow();
+  }
+
+  #showThinking() {
+    const { thinking = "" } = this.turn;
+    this.#part(".thinking").hidden = !thinking;
+    this.#part(".thought").textContent = thinking;
   }
 
   #showCalls() {

@@ -9,6 +9,7 @@ import { brokenOff, errorOf, idOf, isAbort, jsonOf } from "./bridge.js";
  *
  * @typedef {object} Piece
  * @property {string} [text] More of it.
+ * @property {string} [thinking] More of what the model thinks before it.
  * @property {import("../chat/state.js").ToolCall[]} [toolCalls] All calls.
  * @property {import("../chat/state.js").Token[]} [tokens] More of them, if log probabilities were asked for.
  * @property {Usage} [usage]
@@ -99,7 +100,7 @@ export async function* eventsOf(response) {
 }
 
 /** @param {any} result An event, or the result of a whole answer. @returns {Piece} */
-function pieceOf({ response, tool_calls: toolCalls, usage, finish_reason: finishReason }) {
+function pieceOf({ response, reasoning_content: thinking, tool_calls: toolCalls, usage, finish_reason: finishReason }) {
   const text = typeof response === "string" ? response : JSON.stringify(response ?? undefined, null, 2);
-  return { text: text ?? "", toolCalls: toolCalls?.length ? toolCalls : undefined, usage, finishReason };
+  return { text: text ?? "", thinking, toolCalls: toolCalls?.length ? toolCalls : undefined, usage, finishReason };
 }

@@ -43,6 +43,7 @@ class Reader {
     for (const call of delta?.tool_calls ?? []) this.#add(call);
     return {
       text: delta?.content ?? text ?? "",
+      thinking: delta?.reasoning_content,
       tokens: logprobs ? tokensOf(logprobs) : [],
       toolCalls: finishReason && this.#calls.length ? this.#calls.map(callOf) : undefined,
       usage: usage ?? undefined,

@@ -6,7 +6,7 @@ import { isObject } from "../editors/json_text.js";
 const ROLES = ["user", "assistant", "tool"];
 const MODES = ["chat", "raw"];
 
-const NAMES = ["model", "servedModel", "name"];
+const NAMES = ["model", "servedModel", "name", "thinking"];
 const FIGURES = ["firstTokenMs", "tokensPerSecond", "completionTokens", "promptTokens", "cachedTokens"];
 const WORDS = ["reason", "error", "requestId"];
 
