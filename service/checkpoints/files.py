@@ -6,7 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.foreign_files import refuse_foreign
 from service.checkpoints.gguf import SUFFIX, is_gguf
 
 WEIGHTS = "model.safetensors"
@@ -21,6 +20,36 @@ _SPLIT = re.compile(r".*-(\d+)-of-(\d+)\.gguf")
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _TOKENIZER = re.compile(r"tokenizer\.model|chat_template\.jinja|merges\.txt")
 _OTHER_FORMS = re.compile(r"(params|tekken)\.json|.*\.index\.json")
+
+_TAKE = "take a repository that has them as model.safetensors beside a config.json"
+_CONVERTERS = "transformers.models.mistral.convert_mistral_weights_to_hf or transformers.models.llama's"
+
+_FOREIGN: tuple[tuple[str, str], ...] = (
+    (
+        r"consolidated.*|params\.json",
+        "its weights are laid out for Mistral's or Meta's own code ({}), not for transformers: take the repository's "
+        f"files for transformers (model*.safetensors and config.json), or convert them with python -m {_CONVERTERS}",
+    ),
+    (r"[^/]+\.(ggml|ggmlv\d|llamafile)(\.[^/]+)?", f"its weights are of a form before GGUF ({{}}): {_TAKE}"),
+    (
+        r"[^/]+\.(bin|pt|pth|ckpt)",
+        "its weights are only there as pickles ({}), which can run code when they are read; "
+        "only safetensors are: choose a revision that has them, or convert them where you trust the source",
+    ),
+    (
+        r"adapter_(config\.json|model\.safetensors)",
+        "it is a LoRA adapter ({}), which only changes another model: name its base model as the checkpoint, and load "
+        "the adapter beside that",
+    ),
+    (r"tf_model.*\.h5|[^/]+\.keras", f"its weights are TensorFlow's ({{}}): {_TAKE}"),
+    (r"flax_model.*\.msgpack", f"its weights are Flax's ({{}}): {_TAKE}"),
+    (r"[^/]+\.onnx(_data)?", f"its weights are an ONNX graph ({{}}): {_TAKE}"),
+    (r"openvino_.*\.xml", f"its weights are OpenVINO's ({{}}): {_TAKE}"),
+    (r"[^/]+\.engine", f"it is an engine of TensorRT-LLM ({{}}), made for one kind of GPU: {_TAKE}"),
+    (r"[^/]+\.npz", f"its weights are arrays of MLX or NumPy ({{}}): {_TAKE}"),
+    (r"model_index\.json", f"it is a pipeline of diffusers ({{}}), and no model of text: {_TAKE}"),
+)
+"""Files that others' programs have weights in, as patterns, and what is to be done with each."""
 
 
 def needed_files(names: Collection[str], gguf_file: str = "") -> list[str]:
@@ -42,10 +71,12 @@ def needed_files(names: Collection[str], gguf_file: str = "") -> list[str]:
         shown = ", ".join(ggufs[:_MAX_SHOWN])
         raise CheckpointError(f"its weights are only there as GGUF: set gguf_file in the catalog to one of {shown}")
     if "config.json" not in names:
-        refuse_foreign(names)
+        _refuse_foreign(names)
         raise CheckpointError("it has no config.json, so it is no checkpoint of transformers")
-    if "tokenizer.json" not in names:
-        raise CheckpointError("it has no tokenizer.json, the one form of a tokenizer that is read")
+    if not {"tokenizer.json", "tokenizer.model"} & set(names):
+        raise CheckpointError(
+            "it has neither tokenizer.json nor tokenizer.model, the forms of a tokenizer that are read"
+        )
     configs = [name for name in names if name.endswith(".json") and "/" not in name and not _OTHER_FORMS.match(name)]
     return sorted([*_weights(names), *configs, *filter(_TOKENIZER.fullmatch, names)])
 
@@ -58,11 +89,11 @@ def missing_files(folder: Path) -> list[str]:
     """
     names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
     if "config.json" not in names:
-        refuse_foreign(names)
+        _refuse_foreign(names)
         return ["config.json"]
     if files := weight_files(folder):
         return [path.name for path in files if path.name not in names]
-    refuse_foreign(names)
+    _refuse_foreign(names)
     return [WEIGHTS]
 
 
@@ -107,7 +138,7 @@ def _weights(names: Collection[str]) -> list[str]:
     shards = [name for name in names if _SHARD.fullmatch(name)]
     if shards and WEIGHTS_INDEX in names:
         return [WEIGHTS_INDEX, *shards]
-    refuse_foreign(names)
+    _refuse_foreign(names)
     raise CheckpointError(f"it has neither {WEIGHTS} nor {WEIGHTS_INDEX} with its shards")
 
 
@@ -123,3 +154,17 @@ def _shards(index: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{index} is not text") from error
     return names
+
+
+def _refuse_foreign(names: Collection[str]) -> None:
+    """Refuses what is known to be something else, once no weights were found that are read.
+
+    Args:
+        names: The files of a folder or repository.
+
+    Raises:
+        CheckpointError: It has files of another form; the message names one and says what to do.
+    """
+    for pattern, message in _FOREIGN:
+        if found := sorted(name for name in names if re.fullmatch(pattern, name)):
+            raise CheckpointError(message.format(found[0]))

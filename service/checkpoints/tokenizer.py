@@ -7,6 +7,7 @@ from typing import Any
 
 from service.checkpoints.gguf import is_gguf, read_gguf
 from service.checkpoints.gguf_tokenizer import end_token_ids, gguf_tokenizer, special_tokens
+from service.checkpoints.tokenizer_model import with_tokenizer_json
 
 # Of two threads that import transformers for the first time, one finds a package without classes.
 _importing = threading.Lock()
@@ -15,14 +16,15 @@ _importing = threading.Lock()
 def load_tokenizer(checkpoint: Path) -> Any:
     """transformers' tokenizer of a checkpoint, with its chat template. Takes seconds.
 
-    Takes tokenizer.json as it is. `AutoTokenizer` would import torch, and for some classes build its own tokenizer.
+    Takes tokenizer.json as it is, or makes one of tokenizer.model. `AutoTokenizer` would import torch, and for some
+    classes build its own tokenizer.
 
     Args:
         checkpoint: Its folder, or its GGUF file.
 
     Raises:
-        CheckpointError: A GGUF file has no tokenizer that can be read.
-        OSError, ValueError: A folder has none.
+        CheckpointError: It has no tokenizer that can be read.
+        OSError, ValueError: The same of a folder.
     """
     with _importing:
         from transformers import PreTrainedTokenizerFast  # slow to import, and the engine should be started first
@@ -32,9 +34,7 @@ def load_tokenizer(checkpoint: Path) -> Any:
         backend, named = gguf_tokenizer(file), special_tokens(file)
         template = file.metadata.get("tokenizer.chat_template")
         return PreTrainedTokenizerFast(tokenizer_object=backend, chat_template=template, **named)  # type: ignore[no-untyped-call]
-    if not (checkpoint / "tokenizer.json").is_file():
-        raise FileNotFoundError(f"{checkpoint} has no tokenizer.json, the one form of a tokenizer that is read")
-    return PreTrainedTokenizerFast.from_pretrained(checkpoint, local_files_only=True)
+    return PreTrainedTokenizerFast.from_pretrained(with_tokenizer_json(checkpoint), local_files_only=True)
 
 
 def read_end_token_ids(checkpoint: Path) -> set[int]:

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from service.checkpoints.gguf import is_gguf
 from service.checkpoints.tokenizer import load_tokenizer
+from service.checkpoints.tokenizer_model import has_tokenizer
 from service.engine.grammars import trial as grammar_trial
 from service.engine.grammars.matcher import GrammarError, GrammarMatcher, GrammarTemplate, GrammarVocabulary, refusal
 from service.engine.grammars.thinking import AnswerMatcher, Matcher
@@ -125,8 +126,8 @@ class GrammarCompiler:
 
 
 def _load_vocabulary(checkpoint: Path) -> GrammarVocabulary:
-    if not (is_gguf(checkpoint) or (checkpoint / "tokenizer.json").is_file()):
-        raise OSError("its checkpoint has no tokenizer.json")
+    if not (is_gguf(checkpoint) or has_tokenizer(checkpoint)):
+        raise OSError("its checkpoint has no tokenizer that is read")
     backend: Tokenizer = load_tokenizer(checkpoint).backend_tokenizer
     backend.no_truncation()
     backend.no_padding()

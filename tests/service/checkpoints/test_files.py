@@ -22,6 +22,11 @@ def test_one_form_of_the_weights_is_fetched_with_configs_and_tokenizer() -> None
     assert set(needed_files(MISTRAL)) == {INDEX, *SHARDS, *others}
 
 
+def test_a_tokenizer_model_alone_is_fetched_too() -> None:
+    needed = ["config.json", "model.safetensors", "tokenizer.model", "tokenizer_config.json"]
+    assert needed_files(needed) == needed
+
+
 def test_one_file_with_all_weights_goes_before_shards() -> None:
     needed = ["config.json", "model.safetensors", "tokenizer.json"]
     assert needed_files([*needed, INDEX, *SHARDS]) == needed
@@ -31,7 +36,7 @@ def test_one_file_with_all_weights_goes_before_shards() -> None:
     ("names", "reason"),
     [
         (["model.safetensors"], "no config.json"),
-        (["config.json", "model.safetensors", "tokenizer.model"], "no tokenizer.json, the one form"),
+        (["config.json", "model.safetensors", "tekken.json"], r"neither tokenizer\.json nor tokenizer\.model, the"),
         (["config.json", "tokenizer.json", "pytorch_model.bin"], "only there as pickles"),
         (
             ["config.json", "tokenizer.json", "consolidated.safetensors"],

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
+from service.checkpoints.errors import CheckpointError
 from service.errors import InvalidRequestError
 from service.prompts.tokenizer import Chat
 from tests.support.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer, save_tokenizer
@@ -92,7 +93,7 @@ async def test_a_checkpoint_without_a_template_takes_raw_prompts_only(tmp_path):
 
 
 def test_a_checkpoint_without_a_tokenizer_is_told(tmp_path):
-    with pytest.raises(FileNotFoundError, match=f"{tmp_path} has no tokenizer.json, the one form of a tokenizer"):
+    with pytest.raises(CheckpointError, match=f"{tmp_path} has neither tokenizer.json nor tokenizer.model, the forms"):
         Chat.load(tmp_path)
 
 

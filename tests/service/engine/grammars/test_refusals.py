@@ -95,7 +95,7 @@ def test_a_checkpoint_without_a_tokenizer_refuses_every_grammar(tmp_path: Path) 
     with closing(GrammarCompiler(tmp_path)) as compiler:
         error = compiler.compile(choice("a")).exception()
     assert isinstance(error, GrammarError)
-    assert str(error) == "can't be used with this model: its checkpoint has no tokenizer.json"
+    assert str(error) == "can't be used with this model: its checkpoint has no tokenizer that is read"
 
 
 def test_a_tokenizer_that_llguidance_can_not_follow_refuses_every_grammar(tmp_path: Path) -> None:
