@@ -94,6 +94,12 @@ class Model:
         is_being_loaded = self._load_state in (LoadState.WAITING, LoadState.LOADING)
         return self.is_serving or (self._loads_on_use and is_being_loaded)
 
+    @property
+    def can_call_tools(self) -> bool:
+        """Whether it was trained to, as the catalog says or, once it is loaded, its chat template."""
+        is_found = self._parts is not None and self._parts.chat.tool_template.is_trained
+        return bool(self.entry.tool_call_format) or is_found
+
     def on_change(self, callback: Callable[[], None]) -> None:
         """Calls back, in the event loop, whenever `state` or `is_serving` may have changed."""
         self._callbacks.append(callback)

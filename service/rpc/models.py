@@ -133,7 +133,10 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
             return to_model(entry, models_pb2.MODEL_STATE_UNLOADED, error.message, "", adapters)
         model = answering.model
         served_model = "" if model.is_withdrawn else answering.served_model
-        return to_model(entry, MODEL_STATES[model.state], model.state_detail, served_model, adapters)
+        described = to_model(entry, MODEL_STATES[model.state], model.state_detail, served_model, adapters)
+        if not answering.stands_in:
+            described.can_call_tools = model.can_call_tools
+        return described
 
 
 def _page(ids: list[str], request: models_pb2.ListModelsRequest) -> tuple[list[str], str]:

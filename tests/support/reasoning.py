@@ -91,7 +91,7 @@ def save_model(folder: Path, name: str) -> Path:
     beginning = ("\n", "<think>") if name == "qwen3" else ("\n",)
     ids = [_token_id(tokenizer, token) for token in (*beginning, *_SCRIPT)]
     model = tiny_model(vocab_size=tokenizer.get_vocab_size(), eos_token_id=ids[-1])
-    _write(model, ids)
+    write_script(model, ids)
     model.save_pretrained(folder)
     return folder
 
@@ -103,7 +103,7 @@ def _token_id(tokenizer: Tokenizer, text: str) -> int:
 
 
 @torch.no_grad()
-def _write(model: PreTrainedModel, ids: Sequence[int]) -> None:
+def write_script(model: PreTrainedModel, ids: Sequence[int]) -> None:
     """Lets each token be followed by the next one, whatever stands before it."""
     for name, parameter in model.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight")):

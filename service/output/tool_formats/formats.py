@@ -1,5 +1,6 @@
 """What a search for calls looks for, by the format in which the model writes them."""
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,8 +36,7 @@ class ToolFormat:
 
     def find(self, text: str) -> re.Match[str] | None:
         """The first marker in a text."""
-        alternatives = (re.escape(written) for marker in self.markers for written in (marker, SHOWN[marker]))
-        return re.search("|".join(alternatives), text)
+        return _pattern(self.markers).search(text)
 
     def num_held(self, text: str) -> int:
         """How many characters at the end of a text may be the beginning of a marker."""
@@ -45,6 +45,12 @@ class ToolFormat:
             if any(marker.startswith(text[-number:]) for marker in self.markers):
                 return number
         return 0
+
+
+@functools.cache
+def _pattern(markers: tuple[str, ...]) -> re.Pattern[str]:
+    """The markers, as special tokens or written out."""
+    return re.compile("|".join(re.escape(written) for marker in markers for written in (marker, SHOWN[marker])))
 
 
 _PYTHON = (special_tokens.PYTHON_TAG, special_tokens.PYTHON_START)
