@@ -23,6 +23,7 @@ from service.checkpoints.stored_layers import stored_layers
 from service.engine.linears.kernel_trials import use_kernels
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import make_grouped_linear
+from service.engine.progress import tell_progress
 from service.engine.weights.gguf_layers import GgufLayer
 from service.engine.weights.int8 import STORED_NAMES, STORED_ONES, QuantizeAtLoad, layers_to_quantize
 from service.engine.weights.packed_layers import AwqWeights, GptqWeights, MakeLinear
@@ -116,10 +117,18 @@ def unpack_layers(model: PreTrainedModel, accelerations: Set[Acceleration] = fro
     """
     has_kernels = Acceleration.LINEARS in accelerations
     # By name, so that nothing holds a layer's tensors once it is exchanged.
-    for name in [name for name, module in model.named_modules() if isinstance(module, _PLACES)]:
+    sizes = {name: _size_bytes(module) for name, module in model.named_modules() if isinstance(module, _PLACES)}
+    num_done, total = 0, sum(sizes.values())
+    for name, size in sizes.items():
         _exchange(model, name, has_kernels)
+        num_done += size
+        tell_progress("unpacking", num_done, total)
     if has_kernels:
         use_kernels(model)
+
+
+def _size_bytes(module: nn.Module) -> int:
+    return sum(buffer.nbytes for buffer in module.buffers())
 
 
 def _exchange(model: PreTrainedModel, name: str, has_kernels: bool) -> None:

@@ -46,8 +46,11 @@ def float8_matrix(weight: torch.Tensor, scale: torch.Tensor | None, blocks: froz
     if scale.numel() == rows:
         return weight.to(_plain(scale)) * scale.reshape(rows, 1).to(_plain(scale))
     high, wide = next(it for it in blocks if scale.shape == (-(-rows // it[0]), -(-columns // it[1])))
-    by_row = scale.float().repeat_interleave(high, dim=0)[:rows]
-    return weight.float() * by_row.repeat_interleave(wide, dim=1)[:, :columns]
+    by_row, matrix = scale.float().repeat_interleave(high, dim=0)[:rows], weight.float()
+    if columns % wide:
+        return matrix.mul_(by_row.repeat_interleave(wide, dim=1)[:, :columns])
+    matrix.view(rows, -1, wide).mul_(by_row[:, :, None])
+    return matrix
 
 
 def levels_of(
@@ -107,9 +110,14 @@ def bnb_4bit_matrix(
         raise CheckpointError(f"quant_state is that of a matrix of {known.dtype}; expected one of {', '.join(_DTYPES)}")
     if weight.dtype is not torch.uint8:
         raise CheckpointError("4-bit weights of bitsandbytes are read from bytes only: bnb_4bit_quant_storage is uint8")
-    codes = weight.flatten()
-    numbers = quant_map.float()[torch.stack((codes >> 4, codes & 15), dim=1).flatten()[:num_weights].int()]
-    return (numbers * levels.repeat_interleave(known.blocksize)[:num_weights]).to(_DTYPES[known.dtype]).view(shape)
+    places = torch.arange(256, device=weight.device)
+    pairs = quant_map.float()[torch.stack((places >> 4, places & 15), dim=1)]  # of each byte, so that it is read once
+    numbers = pairs.index_select(0, weight.flatten().int()).flatten()[:num_weights]
+    if num_weights % known.blocksize:
+        numbers.mul_(levels.repeat_interleave(known.blocksize)[:num_weights])
+    else:
+        numbers.view(-1, known.blocksize).mul_(levels[:, None])
+    return numbers.to(_DTYPES[known.dtype]).view(shape)
 
 
 def _read_state(state: torch.Tensor) -> _QuantState:
