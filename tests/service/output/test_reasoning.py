@@ -132,3 +132,16 @@ def test_behind_the_thinking_a_marker_is_text(kind):
     hm = TOKENIZERS[kind].encode("hm", add_special_tokens=False).ids
     ids = [thinking.begin_token_id, *hm, thinking.end_token_id, *hm, thinking.begin_token_id, thinking.end_token_id]
     assert complete(vocabulary, thinking, ids).text == vocabulary.decode(ids[2 + len(hm) :])
+
+
+def test_a_call_of_a_tool_is_looked_for_behind_the_thinking():
+    vocabulary, thinking = MARKED["level"]
+    call = TOKENIZERS["level"].encode('{"name": "f", "parameters": {}}', add_special_tokens=False).ids
+    ids = [thinking.begin_token_id, *call, thinking.end_token_id, *call]
+    request = RequestInfo("id", "model", num_prompt_tokens=7, max_tokens=1000, started_at=0.0)
+    completion = Completion(request, vocabulary, Stops(), ["f"], METRICS, thinking)
+    parts = [completion.add(EngineOutput([token_id], None)) for token_id in ids[:-1]]
+    answer = join(filter(None, [*parts, completion.add(EngineOutput(ids[-1:], FinishReason.STOP))]))
+    assert answer.reasoning_content == '{"name": "f", "parameters": {}}'
+    assert ([found.name for found in answer.tool_calls], answer.text) == (["f"], "")
+    assert answer.finish_reason == pb.FINISH_REASON_TOOL_CALLS

@@ -9,9 +9,11 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.engine_protocol.thinking import Thinking
 from service.prompts.thinking import find_thinking, thinking_behind
 from service.prompts.tokenizer import Chat
+from tests.support.real_tokenizers import QWEN_3, published
 from tests.support.reasoning import TEMPLATES, save_model, tokenizer_that_thinks
 from tests.support.tokenizers import CHAT_TEMPLATE, byte_level_tokenizer, save_tokenizer
 
+CLOCK = pb.ToolCall(id="1", name="clock", arguments_json="{}")
 NOT_NOW = '{"enable_thinking": false}'
 
 
@@ -88,3 +90,16 @@ async def test_a_template_without_tools_is_told_past_thinking_too(tmp_path: Path
     chat = Chat.load(save_tokenizer(tmp_path, byte_level_tokenizer(512), template))
     request = asked(said("user", "a"), said("assistant", "c", reasoning_content="b"), said("user", "d"))
     assert "assistant: bc" in chat.vocabulary.decode(await chat.encode(request))
+
+
+async def test_qwen3_s_own_template_and_tokenizer_do_as_the_tiny_one():
+    chat = Chat.load(published(QWEN_3))
+    assert chat.thinking == Thinking("<think>", "</think>", 151_667, 151_668)
+    assert await behind(chat, asked(USER)) == "either"
+    assert await behind(chat, asked(USER, chat_template_kwargs_json=NOT_NOW)) == "answer"
+    assert await behind(chat, asked(USER, reasoning_effort="none")) == "answer"
+    thought = said("assistant", "Let me look.", reasoning_content="I need the clock.", tool_calls=[CLOCK])
+    told = asked(USER, thought, said("tool", "noon", tool_call_id="1"), tools=[pb.Tool(name="clock")])
+    assert "<think>\nI need the clock.\n</think>" in chat.vocabulary.decode(await chat.encode(told))
+    later = asked(*told.conversation.messages, said("assistant", "Noon."), USER, tools=told.tools)
+    assert "I need the clock." not in chat.vocabulary.decode(await chat.encode(later))

@@ -10,8 +10,11 @@ import pytest_asyncio
 from google.rpc import error_details_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
+from bridge.config import Config
 from service.output.completion import join
+from tests.support.batch_requests import batch_of, created, done, results_of
 from tests.support.reasoning import ANSWER, NUM_THINKING_TOKENS, TEMPLATES, THOUGHT, save_models
+from tests.support.running_bridge import running_bridge
 from tests.support.running_service import RunningService, ask, config, details, error_info, run_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,7 +28,8 @@ NOW = {"enable_thinking": False}
 async def thinking(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningService]:
     catalog = save_models(tmp_path_factory.mktemp("thinking"))
     models = tuple(f"@test/{name}" for name in TEMPLATES)
-    async with run_service(config(catalog, models=models)) as service:
+    batch_db = str(tmp_path_factory.mktemp("batches") / "batches.sqlite")
+    async with run_service(config(catalog, models=models, batch_db=batch_db)) as service:
         yield service
 
 
@@ -141,3 +145,32 @@ async def test_a_prompt_is_counted_with_its_variables(thinking: RunningService) 
         request = pb.CountTokensRequest(request=asked("qwen3", chat_template_kwargs_json=kwargs))
         counts.append((await thinking.text_generation.CountTokens(request)).prompt_tokens)
     assert counts[1] == counts[0] + 4
+
+
+async def test_items_of_batches_think_as_calls_do(thinking: RunningService) -> None:
+    asked_for = [asked("qwen3"), asked("qwen3", reasoning_effort="none"), asked("qwen3", response_format=BOOLEAN)]
+    batch = await created(thinking, batch_of(asked_for, model="@test/qwen3"))
+    await done(thinking, batch.id)
+    results = await results_of(thinking, batch.id)
+    for request, result in zip(asked_for, results, strict=True):
+        answer = await both(thinking, request)
+        told = result.response.reasoning_content, result.response.text, result.response.usage.reasoning_tokens
+        assert told == (answer.reasoning_content, answer.text, answer.usage.reasoning_tokens)
+
+
+async def test_over_http_the_same_is_answered_on_every_route(thinking: RunningService) -> None:
+    account = "/client/v4/accounts/acc/ai"
+    said = {"messages": [{"role": "user", "content": "Where is New York?"}], "temperature": 0}
+    async with running_bridge(Config(service=f"127.0.0.1:{thinking.service.port}", shutdown_grace_s=0.0)) as bridge:
+        for off in ({}, {"chat_template_kwargs": NOW}):
+            answer = await both(thinking, asked("qwen3", chat_template_kwargs_json=json.dumps(NOW) if off else ""))
+            expected = answer.reasoning_content or None, answer.text
+            native = await bridge.ask("POST", f"{account}/run/@test/qwen3", json={**said, **off})
+            result = json.loads(native.body)["result"]
+            assert (result.get("reasoning_content"), result["response"]) == expected
+            chat = await bridge.ask("POST", "/v1/chat/completions", json={"model": "@test/qwen3", **said, **off})
+            message = json.loads(chat.body)["choices"][0]["message"]
+            assert (message.get("reasoning_content"), message["content"]) == expected
+        refused = await bridge.ask("POST", f"{account}/run/@test/qwen3", json={**said, "reasoning_effort": "high"})
+    assert refused.status == 400
+    assert b"'/reasoning_effort' is 'high'" in refused.body
