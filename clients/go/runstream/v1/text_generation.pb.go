@@ -216,10 +216,12 @@ type RunRequest struct {
 	// its fields.
 	SamplingParams *SamplingParams `protobuf:"bytes,4,opt,name=sampling_params,json=samplingParams,proto3" json:"sampling_params,omitempty"`
 	// Optional. Texts that end the completion where they first appear in it; the
-	// text that matched is not part of the answer. At most 8, each of 1 to 256
+	// text that matched is not part of the answer. They are not looked for in
+	// what the model thinks before its answer. At most 8, each of 1 to 256
 	// characters. Default: none.
 	StopSequences []string `protobuf:"bytes,5,rep,name=stop_sequences,json=stopSequences,proto3" json:"stop_sequences,omitempty"`
-	// Optional. The form that the completion must have. INVALID_ARGUMENT with
+	// Optional. The form that the completion must have, or if the model thinks
+	// first what follows; it can't end while it thinks. INVALID_ARGUMENT with
 	// reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
 	// value breaks a keyword that can only be checked then; a stream has sent all
 	// parts but the last before that. Default: free text.
@@ -1953,7 +1955,8 @@ type RunResponse struct {
 	// FINISH_REASON_TOOL_CALLS. Otherwise the last one may have broken or been
 	// cut: then its arguments are the beginning of an object.
 	ToolCalls []*ToolCall `protobuf:"bytes,4,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
-	// The tokens' log probabilities, if they were asked for.
+	// The tokens' log probabilities, if they were asked for. The first
+	// `usage.reasoning_tokens` are those of the thinking.
 	Logprobs []*TokenLogprob `protobuf:"bytes,5,rep,name=logprobs,proto3" json:"logprobs,omitempty"`
 	// Why the completion ended.
 	FinishReason FinishReason `protobuf:"varint,6,opt,name=finish_reason,json=finishReason,proto3,enum=runstream.v1.FinishReason" json:"finish_reason,omitempty"`

@@ -204,13 +204,15 @@ class RunRequest(_message.Message):
     @_builtins.property
     def stop_sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. Texts that end the completion where they first appear in it; the
-        text that matched is not part of the answer. At most 8, each of 1 to 256
+        text that matched is not part of the answer. They are not looked for in
+        what the model thinks before its answer. At most 8, each of 1 to 256
         characters. Default: none.
         """
 
     @_builtins.property
     def response_format(self) -> Global___ResponseFormat:
-        """Optional. The form that the completion must have. INVALID_ARGUMENT with
+        """Optional. The form that the completion must have, or if the model thinks
+        first what follows; it can't end while it thinks. INVALID_ARGUMENT with
         reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
         value breaks a keyword that can only be checked then; a stream has sent all
         parts but the last before that. Default: free text.
@@ -1131,7 +1133,9 @@ class RunResponse(_message.Message):
 
     @_builtins.property
     def logprobs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
-        """The tokens' log probabilities, if they were asked for."""
+        """The tokens' log probabilities, if they were asked for. The first
+        `usage.reasoning_tokens` are those of the thinking.
+        """
 
     @_builtins.property
     def usage(self) -> Global___Usage:

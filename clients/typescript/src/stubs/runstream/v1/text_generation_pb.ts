@@ -74,7 +74,8 @@ export type RunRequest = Message$1<"runstream.v1.RunRequest"> & {
 
   /**
    * Optional. Texts that end the completion where they first appear in it; the
-   * text that matched is not part of the answer. At most 8, each of 1 to 256
+   * text that matched is not part of the answer. They are not looked for in
+   * what the model thinks before its answer. At most 8, each of 1 to 256
    * characters. Default: none.
    *
    * @generated from field: repeated string stop_sequences = 5;
@@ -82,7 +83,8 @@ export type RunRequest = Message$1<"runstream.v1.RunRequest"> & {
   stopSequences: string[];
 
   /**
-   * Optional. The form that the completion must have. INVALID_ARGUMENT with
+   * Optional. The form that the completion must have, or if the model thinks
+   * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
    * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
    * value breaks a keyword that can only be checked then; a stream has sent all
    * parts but the last before that. Default: free text.
@@ -1057,7 +1059,8 @@ export type RunResponse = Message$1<"runstream.v1.RunResponse"> & {
   toolCalls: ToolCall[];
 
   /**
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    *
    * @generated from field: repeated runstream.v1.TokenLogprob logprobs = 5;
    */

@@ -332,7 +332,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Optional. Texts that end the completion where they first appear in it; the
-   * text that matched is not part of the answer. At most 8, each of 1 to 256
+   * text that matched is not part of the answer. They are not looked for in
+   * what the model thinks before its answer. At most 8, each of 1 to 256
    * characters. Default: none.
    * </pre>
    *
@@ -346,7 +347,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Optional. Texts that end the completion where they first appear in it; the
-   * text that matched is not part of the answer. At most 8, each of 1 to 256
+   * text that matched is not part of the answer. They are not looked for in
+   * what the model thinks before its answer. At most 8, each of 1 to 256
    * characters. Default: none.
    * </pre>
    *
@@ -359,7 +361,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Optional. Texts that end the completion where they first appear in it; the
-   * text that matched is not part of the answer. At most 8, each of 1 to 256
+   * text that matched is not part of the answer. They are not looked for in
+   * what the model thinks before its answer. At most 8, each of 1 to 256
    * characters. Default: none.
    * </pre>
    *
@@ -373,7 +376,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * Optional. Texts that end the completion where they first appear in it; the
-   * text that matched is not part of the answer. At most 8, each of 1 to 256
+   * text that matched is not part of the answer. They are not looked for in
+   * what the model thinks before its answer. At most 8, each of 1 to 256
    * characters. Default: none.
    * </pre>
    *
@@ -390,7 +394,8 @@ private static final long serialVersionUID = 0L;
   private dev.runstream.v1.ResponseFormat responseFormat_;
   /**
    * <pre>
-   * Optional. The form that the completion must have. INVALID_ARGUMENT with
+   * Optional. The form that the completion must have, or if the model thinks
+   * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
    * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
    * value breaks a keyword that can only be checked then; a stream has sent all
    * parts but the last before that. Default: free text.
@@ -405,7 +410,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. The form that the completion must have. INVALID_ARGUMENT with
+   * Optional. The form that the completion must have, or if the model thinks
+   * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
    * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
    * value breaks a keyword that can only be checked then; a stream has sent all
    * parts but the last before that. Default: free text.
@@ -420,7 +426,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Optional. The form that the completion must have. INVALID_ARGUMENT with
+   * Optional. The form that the completion must have, or if the model thinks
+   * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
    * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
    * value breaks a keyword that can only be checked then; a stream has sent all
    * parts but the last before that. Default: free text.
@@ -2672,7 +2679,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. Texts that end the completion where they first appear in it; the
-     * text that matched is not part of the answer. At most 8, each of 1 to 256
+     * text that matched is not part of the answer. They are not looked for in
+     * what the model thinks before its answer. At most 8, each of 1 to 256
      * characters. Default: none.
      * </pre>
      *
@@ -2686,7 +2694,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. Texts that end the completion where they first appear in it; the
-     * text that matched is not part of the answer. At most 8, each of 1 to 256
+     * text that matched is not part of the answer. They are not looked for in
+     * what the model thinks before its answer. At most 8, each of 1 to 256
      * characters. Default: none.
      * </pre>
      *
@@ -2699,7 +2708,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. Texts that end the completion where they first appear in it; the
-     * text that matched is not part of the answer. At most 8, each of 1 to 256
+     * text that matched is not part of the answer. They are not looked for in
+     * what the model thinks before its answer. At most 8, each of 1 to 256
      * characters. Default: none.
      * </pre>
      *
@@ -2713,7 +2723,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. Texts that end the completion where they first appear in it; the
-     * text that matched is not part of the answer. At most 8, each of 1 to 256
+     * text that matched is not part of the answer. They are not looked for in
+     * what the model thinks before its answer. At most 8, each of 1 to 256
      * characters. Default: none.
      * </pre>
      *
@@ -2728,7 +2739,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. Texts that end the completion where they first appear in it; the
-     * text that matched is not part of the answer. At most 8, each of 1 to 256
+     * text that matched is not part of the answer. They are not looked for in
+     * what the model thinks before its answer. At most 8, each of 1 to 256
      * characters. Default: none.
      * </pre>
      *
@@ -2748,7 +2760,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. Texts that end the completion where they first appear in it; the
-     * text that matched is not part of the answer. At most 8, each of 1 to 256
+     * text that matched is not part of the answer. They are not looked for in
+     * what the model thinks before its answer. At most 8, each of 1 to 256
      * characters. Default: none.
      * </pre>
      *
@@ -2767,7 +2780,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. Texts that end the completion where they first appear in it; the
-     * text that matched is not part of the answer. At most 8, each of 1 to 256
+     * text that matched is not part of the answer. They are not looked for in
+     * what the model thinks before its answer. At most 8, each of 1 to 256
      * characters. Default: none.
      * </pre>
      *
@@ -2786,7 +2800,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. Texts that end the completion where they first appear in it; the
-     * text that matched is not part of the answer. At most 8, each of 1 to 256
+     * text that matched is not part of the answer. They are not looked for in
+     * what the model thinks before its answer. At most 8, each of 1 to 256
      * characters. Default: none.
      * </pre>
      *
@@ -2802,7 +2817,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * Optional. Texts that end the completion where they first appear in it; the
-     * text that matched is not part of the answer. At most 8, each of 1 to 256
+     * text that matched is not part of the answer. They are not looked for in
+     * what the model thinks before its answer. At most 8, each of 1 to 256
      * characters. Default: none.
      * </pre>
      *
@@ -2825,7 +2841,8 @@ private static final long serialVersionUID = 0L;
         dev.runstream.v1.ResponseFormat, dev.runstream.v1.ResponseFormat.Builder, dev.runstream.v1.ResponseFormatOrBuilder> responseFormatBuilder_;
     /**
      * <pre>
-     * Optional. The form that the completion must have. INVALID_ARGUMENT with
+     * Optional. The form that the completion must have, or if the model thinks
+     * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
      * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
      * value breaks a keyword that can only be checked then; a stream has sent all
      * parts but the last before that. Default: free text.
@@ -2839,7 +2856,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. The form that the completion must have. INVALID_ARGUMENT with
+     * Optional. The form that the completion must have, or if the model thinks
+     * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
      * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
      * value breaks a keyword that can only be checked then; a stream has sent all
      * parts but the last before that. Default: free text.
@@ -2857,7 +2875,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. The form that the completion must have. INVALID_ARGUMENT with
+     * Optional. The form that the completion must have, or if the model thinks
+     * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
      * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
      * value breaks a keyword that can only be checked then; a stream has sent all
      * parts but the last before that. Default: free text.
@@ -2880,7 +2899,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. The form that the completion must have. INVALID_ARGUMENT with
+     * Optional. The form that the completion must have, or if the model thinks
+     * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
      * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
      * value breaks a keyword that can only be checked then; a stream has sent all
      * parts but the last before that. Default: free text.
@@ -2901,7 +2921,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. The form that the completion must have. INVALID_ARGUMENT with
+     * Optional. The form that the completion must have, or if the model thinks
+     * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
      * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
      * value breaks a keyword that can only be checked then; a stream has sent all
      * parts but the last before that. Default: free text.
@@ -2927,7 +2948,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. The form that the completion must have. INVALID_ARGUMENT with
+     * Optional. The form that the completion must have, or if the model thinks
+     * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
      * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
      * value breaks a keyword that can only be checked then; a stream has sent all
      * parts but the last before that. Default: free text.
@@ -2947,7 +2969,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. The form that the completion must have. INVALID_ARGUMENT with
+     * Optional. The form that the completion must have, or if the model thinks
+     * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
      * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
      * value breaks a keyword that can only be checked then; a stream has sent all
      * parts but the last before that. Default: free text.
@@ -2962,7 +2985,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. The form that the completion must have. INVALID_ARGUMENT with
+     * Optional. The form that the completion must have, or if the model thinks
+     * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
      * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
      * value breaks a keyword that can only be checked then; a stream has sent all
      * parts but the last before that. Default: free text.
@@ -2980,7 +3004,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Optional. The form that the completion must have. INVALID_ARGUMENT with
+     * Optional. The form that the completion must have, or if the model thinks
+     * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
      * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
      * value breaks a keyword that can only be checked then; a stream has sent all
      * parts but the last before that. Default: free text.

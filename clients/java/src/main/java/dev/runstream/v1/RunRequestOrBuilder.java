@@ -150,7 +150,8 @@ public interface RunRequestOrBuilder extends
   /**
    * <pre>
    * Optional. Texts that end the completion where they first appear in it; the
-   * text that matched is not part of the answer. At most 8, each of 1 to 256
+   * text that matched is not part of the answer. They are not looked for in
+   * what the model thinks before its answer. At most 8, each of 1 to 256
    * characters. Default: none.
    * </pre>
    *
@@ -162,7 +163,8 @@ public interface RunRequestOrBuilder extends
   /**
    * <pre>
    * Optional. Texts that end the completion where they first appear in it; the
-   * text that matched is not part of the answer. At most 8, each of 1 to 256
+   * text that matched is not part of the answer. They are not looked for in
+   * what the model thinks before its answer. At most 8, each of 1 to 256
    * characters. Default: none.
    * </pre>
    *
@@ -173,7 +175,8 @@ public interface RunRequestOrBuilder extends
   /**
    * <pre>
    * Optional. Texts that end the completion where they first appear in it; the
-   * text that matched is not part of the answer. At most 8, each of 1 to 256
+   * text that matched is not part of the answer. They are not looked for in
+   * what the model thinks before its answer. At most 8, each of 1 to 256
    * characters. Default: none.
    * </pre>
    *
@@ -185,7 +188,8 @@ public interface RunRequestOrBuilder extends
   /**
    * <pre>
    * Optional. Texts that end the completion where they first appear in it; the
-   * text that matched is not part of the answer. At most 8, each of 1 to 256
+   * text that matched is not part of the answer. They are not looked for in
+   * what the model thinks before its answer. At most 8, each of 1 to 256
    * characters. Default: none.
    * </pre>
    *
@@ -198,7 +202,8 @@ public interface RunRequestOrBuilder extends
 
   /**
    * <pre>
-   * Optional. The form that the completion must have. INVALID_ARGUMENT with
+   * Optional. The form that the completion must have, or if the model thinks
+   * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
    * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
    * value breaks a keyword that can only be checked then; a stream has sent all
    * parts but the last before that. Default: free text.
@@ -210,7 +215,8 @@ public interface RunRequestOrBuilder extends
   boolean hasResponseFormat();
   /**
    * <pre>
-   * Optional. The form that the completion must have. INVALID_ARGUMENT with
+   * Optional. The form that the completion must have, or if the model thinks
+   * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
    * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
    * value breaks a keyword that can only be checked then; a stream has sent all
    * parts but the last before that. Default: free text.
@@ -222,7 +228,8 @@ public interface RunRequestOrBuilder extends
   dev.runstream.v1.ResponseFormat getResponseFormat();
   /**
    * <pre>
-   * Optional. The form that the completion must have. INVALID_ARGUMENT with
+   * Optional. The form that the completion must have, or if the model thinks
+   * first what follows; it can't end while it thinks. INVALID_ARGUMENT with
    * reason FORMAT_UNSATISFIABLE if nothing can have it, or if a finished JSON
    * value breaks a keyword that can only be checked then; a stream has sent all
    * parts but the last before that. Default: free text.

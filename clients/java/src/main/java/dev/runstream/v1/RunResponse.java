@@ -278,7 +278,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.runstream.v1.TokenLogprob> logprobs_;
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -289,7 +290,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -301,7 +303,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -312,7 +315,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -323,7 +327,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -1978,7 +1983,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -1992,7 +1998,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2006,7 +2013,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2020,7 +2028,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2041,7 +2050,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2059,7 +2069,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2079,7 +2090,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2100,7 +2112,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2118,7 +2131,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2136,7 +2150,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2155,7 +2170,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2172,7 +2188,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2189,7 +2206,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2200,7 +2218,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2214,7 +2233,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2229,7 +2249,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2240,7 +2261,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -2252,7 +2274,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The tokens' log probabilities, if they were asked for.
+     * The tokens' log probabilities, if they were asked for. The first
+     * `usage.reasoning_tokens` are those of the thinking.
      * </pre>
      *
      * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>

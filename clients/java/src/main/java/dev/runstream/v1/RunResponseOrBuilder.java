@@ -127,7 +127,8 @@ public interface RunResponseOrBuilder extends
 
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -136,7 +137,8 @@ public interface RunResponseOrBuilder extends
       getLogprobsList();
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -144,7 +146,8 @@ public interface RunResponseOrBuilder extends
   dev.runstream.v1.TokenLogprob getLogprobs(int index);
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -152,7 +155,8 @@ public interface RunResponseOrBuilder extends
   int getLogprobsCount();
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
@@ -161,7 +165,8 @@ public interface RunResponseOrBuilder extends
       getLogprobsOrBuilderList();
   /**
    * <pre>
-   * The tokens' log probabilities, if they were asked for.
+   * The tokens' log probabilities, if they were asked for. The first
+   * `usage.reasoning_tokens` are those of the thinking.
    * </pre>
    *
    * <code>repeated .runstream.v1.TokenLogprob logprobs = 5;</code>
