@@ -12,8 +12,8 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.gguf import GgufFile
 
-_UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4
-"""ggml's types of tokens that are found whole in a text, with the unknown one."""
+_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED = 1, 2, 3, 4
+"""ggml's types of tokens; the last three are found whole in a text."""
 
 _ENDS = frozenset(
     ("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>")
@@ -71,11 +71,13 @@ def gguf_tokenizer(file: GgufFile) -> Tokenizer:
 
 
 def special_tokens(file: GgufFile) -> dict[str, str]:
-    """The tokens that transformers has names for."""
+    """The tokens that transformers has names for, and takes for special whatever they are."""
     names = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
-    tokens = _tokens(file)
+    tokens, types = _tokens(file), _types(file)
     ids = {name: file.metadata.get(f"tokenizer.ggml.{key}_token_id") for name, key in names.items()}
-    return {name: tokens[it] for name, it in ids.items() if isinstance(it, int) and it < len(tokens)}
+    found = {name: it for name, it in ids.items() if isinstance(it, int) and it < len(tokens)}
+    # converters name some token where a vocabulary has none: an ordinary one would be found in all texts
+    return {name: tokens[it] for name, it in found.items() if types[it] != _NORMAL or name == "eos_token"}
 
 
 def end_token_ids(file: GgufFile) -> set[int]:

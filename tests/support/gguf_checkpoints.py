@@ -189,18 +189,28 @@ def write_sentencepiece(writer: GGUFWriter, tokenizer: Tokenizer) -> None:
 
 
 def _write_tokens(writer: GGUFWriter, tokenizer: Tokenizer) -> None:
-    special = {token.content for token in tokenizer.get_added_tokens_decoder().values()}
-    tokens = _tokens(tokenizer)
-    writer.add_token_list(tokens)
-    writer.add_token_types([_token_type(token, special) for token in tokens])
-    writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
-    writer.add_unk_token_id(0)
+    added = {token.content: token.special for token in tokenizer.get_added_tokens_decoder().values()}
+    types = [_token_type(token, added) for token in _tokens(tokenizer)]
+    is_over_bytes = "ByteLevel" in str(tokenizer.decoder)
+    pairs = zip(_tokens(tokenizer), types, strict=True)
+    # the converter writes what somebody has defined in a SentencePiece vocabulary as it stands in a text
+    writer.add_token_list(
+        [
+            token.replace("▁", " ") if kind is TokenType.USER_DEFINED and not is_over_bytes else token
+            for token, kind in pairs
+        ]
+    )
+    writer.add_token_types(types)
+    for index, name in enumerate(("unknown", "bos", "eos")):
+        if types[index] is not TokenType.NORMAL:
+            writer.add_uint32(f"tokenizer.ggml.{name}_token_id", index)
     writer.add_chat_template(CHAT_TEMPLATE)
 
 
-def _token_type(token: str, special: set[str]) -> TokenType:
-    if token in special:
+def _token_type(token: str, added: dict[str, bool]) -> TokenType:
+    if token in added:
+        if not added[token]:
+            return TokenType.USER_DEFINED
         return TokenType.UNKNOWN if token == "<unk>" else TokenType.CONTROL
     return TokenType.BYTE if token.startswith("<0x") else TokenType.NORMAL
 
