@@ -38,8 +38,8 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
     ),
     (
         r"adapter_(config\.json|model\.safetensors)",
-        "it is a LoRA adapter ({}), which only changes another model: name its base model as the checkpoint, and load "
-        "the adapter beside that",
+        "it is a LoRA adapter ({}), which only changes another model: name its base model as the checkpoint, and the "
+        "adapter with --lora-modules NAME=FOLDER",
     ),
     (r"tf_model.*\.h5|[^/]+\.keras", f"its weights are TensorFlow's ({{}}): {_TAKE}"),
     (r"flax_model.*\.msgpack", f"its weights are Flax's ({{}}): {_TAKE}"),

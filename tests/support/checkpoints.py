@@ -26,6 +26,17 @@ LLAMA_3_ROPE: dict[str, Any] = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 128,
 }
+LONG_ROPE_LENGTH = 40
+"""The most tokens of a sequence that a model of `long_rope_model` computes by its short factors."""
+
+LONG_ROPE: dict[str, Any] = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "partial_rotary_factor": 0.75,
+    "short_factor": [1.0 + 0.1 * place for place in range(6)],
+    "long_factor": [1.5 + 0.9 * place for place in range(6)],
+    "original_max_position_embeddings": LONG_ROPE_LENGTH,
+}
 _FAMILIES: dict[str, dict[str, Any]] = {
     "llama": {},
     "llama-3.1": {"model_type": "llama", "rope_parameters": LLAMA_3_ROPE},
@@ -62,6 +73,13 @@ def save_tiny_model(folder: Path, family: str = "llama", seed: int = 0, **change
     model = tiny_model(family, seed, **changes)
     model.save_pretrained(folder)
     return folder
+
+
+def long_rope_model(original: int = LONG_ROPE_LENGTH) -> PreTrainedModel:
+    """A random Phi-3 with LongRoPE, as those of 128k are."""
+    # A config changes what it is given.
+    settings: dict[str, Any] = {"rope_parameters": dict(LONG_ROPE), "sliding_window": None}
+    return tiny_model("phi3", original_max_position_embeddings=original, **settings).train(mode=False)
 
 
 def tiny_model(family: str = "llama", seed: int = 0, **changes: Any) -> PreTrainedModel:

@@ -14,33 +14,19 @@ from service.engine.forward.model_runner import ModelRunner
 from service.engine.startup.self_check import SelfCheck
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.support.checkpoints import tiny_model
+from tests.support.checkpoints import LONG_ROPE, LONG_ROPE_LENGTH, long_rope_model, tiny_model
 from tests.support.engines import engine_on_a_copy, finish, is_whole, tokens_of
 
-ORIGINAL = 40
-ROPE = {
-    "rope_type": "longrope",
-    "rope_theta": 10000.0,
-    "partial_rotary_factor": 0.75,
-    "short_factor": [1.0 + 0.1 * place for place in range(6)],
-    "long_factor": [1.5 + 0.9 * place for place in range(6)],
-    "original_max_position_embeddings": ORIGINAL,
-}
+ORIGINAL = LONG_ROPE_LENGTH
 SHORT, CROSSING, AT_THE_EDGE, LONG = (
     [(step * 37 + row * 11 + 5) % 320 for step in range(size)] for row, size in enumerate((5, 30, ORIGINAL, 70))
 )
 MAX_TOKENS = 24
 
 
-def phi3(original: int = ORIGINAL) -> PreTrainedModel:
-    # A config changes what it is given.
-    settings: dict[str, Any] = {"rope_parameters": dict(ROPE), "sliding_window": None}
-    return tiny_model("phi3", original_max_position_embeddings=original, **settings).train(mode=False)
-
-
 @pytest.fixture(scope="module")
 def model() -> PreTrainedModel:
-    return phi3()
+    return long_rope_model()
 
 
 def generate(model: Any, prompt: list[int], max_tokens: int = MAX_TOKENS) -> list[int]:
@@ -63,7 +49,7 @@ def completions(engine: Engine, *prompts: list[int], max_tokens: int = MAX_TOKEN
 
 def test_the_two_lengths_have_different_tokens(model: PreTrainedModel) -> None:
     """Or the tests below would see nothing."""
-    assert generate(phi3(1000), LONG) != generate(model, LONG)
+    assert generate(long_rope_model(1000), LONG) != generate(model, LONG)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +94,7 @@ def test_the_check_at_load_passes_in_half_precision(model: PreTrainedModel, dtyp
 
 
 def test_a_llama_with_longrope_is_computed_by_its_own_length_too() -> None:
-    rope = ROPE | {"partial_rotary_factor": 1.0, "short_factor": [1.0] * 8, "long_factor": [3.0] * 8}
+    rope = LONG_ROPE | {"partial_rotary_factor": 1.0, "short_factor": [1.0] * 8, "long_factor": [3.0] * 8}
     llama: Any = tiny_model("llama", rope_parameters=rope).train(mode=False)
     whole = engine_on_a_copy(llama)
     with torch.inference_mode():

@@ -17,7 +17,7 @@ from service.engine.startup.build import make_engine, start_runner
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import pack, unpack
 from service.engine_protocol.sampling_params import SamplingParams
-from tests.support.checkpoints import tiny_model
+from tests.support.checkpoints import long_rope_model, tiny_model
 from tests.support.engines import outputs_of
 
 NUM_BLOCKS = 8
@@ -29,11 +29,11 @@ REQUESTS = st.lists(
 """Ids, prompt lengths, max_tokens, how many steps later the next one comes, and log probabilities of the prompt."""
 
 
-@pytest.fixture(scope="module")
-def pair() -> tuple[Engine, ModelRunner, ModelRunner]:
+@pytest.fixture(scope="module", params=[tiny_model, long_rope_model], ids=["llama", "long rope"])
+def pair(request: pytest.FixtureRequest) -> tuple[Engine, ModelRunner, ModelRunner]:
     """An engine, its runner, and one with the same weights that computes along."""
     config = EngineConfig(Path("unused"), max_num_seqs=4, max_num_batched_tokens=24)
-    started, following = (start_runner(tiny_model(), config, NUM_BLOCKS) for _ in range(2))
+    started, following = (start_runner(request.param(), config, NUM_BLOCKS) for _ in range(2))
     writer, reader = StepWriter(), StepReader()
 
     @contextlib.contextmanager
