@@ -227,8 +227,29 @@ def test_what_a_shape_does_not_take_is_refused_in_words(run, model, changes, cod
     assert words in error["message"]
 
 
-def test_the_input_of_openais_responses_is_refused_where_it_is_not_read(run):
-    assert run(GPT_OSS, {"input": "hi"}).json()["errors"][0]["code"] == 5006
+def test_the_input_of_openais_responses_is_answered_with_a_response_where_it_is_read(run):
+    body = {"input": "Where is New York?", "reasoning": {"effort": "low"}, "temperature": 0, "max_output_tokens": 200}
+    result = result_of(run(GPT_OSS, body))
+    assert fits(published.RESPONSE, result)
+    streamed = run(GPT_OSS, {**body, "stream": True}).text
+    *_, last = [json.loads(line.removeprefix("data: ")) for line in streamed.splitlines() if line.startswith("data: ")]
+    assert last["response"]["output"][-1]["content"] == result["output"][-1]["content"]
+    assert run(GLM, {"input": "hi"}).json()["errors"][0]["code"] == 5006
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "words"),
+    [
+        (GPT_OSS, {"messages": None, "max_tokens": None, "input": "hi"}, "'/requests/0/input' is not read in a batch"),
+        (GLM, {"n": 2}, "'/requests/0/n' must be 1"),
+        (GLM, {"logprobs": True}, "leave '/requests/0/logprobs' out"),
+        (GLM, {"stream": True}, "'/requests/0/stream' must be false"),
+        (GUARD, {"response_format": {"type": "json_object"}}, "'/requests/0/response_format' is not read"),
+    ],
+)
+def test_a_batch_refuses_what_its_results_do_not_tell(run, model, changes, words):
+    answer = run(model, {"requests": [{**ASK, **changes}]}, queueRequest="true")
+    assert words in answer.json()["errors"][0]["message"]
 
 
 def test_several_choices_and_log_probabilities_are_there_in_openais_shape_alone(run):

@@ -6,6 +6,7 @@ Where Cloudflare's documentation and captures differ, these say what the bridge 
 from typing import Final
 
 from bridge.openai.answer_schemas import CHAT, CHAT_CHUNK, TEXT, TEXT_CHUNK
+from bridge.openai.responses.answer_schemas import RESPONSE
 from bridge.workers_ai.answer_schemas import (
     COUNT,
     FINISH_REASON,
@@ -41,7 +42,7 @@ MESSAGE: Final = closed(code={"type": "integer"}, message=STRING)
 ERRORS: Final = {**array_of(MESSAGE), "minItems": 1}
 
 # By the shape of the model's answers.
-WHOLE: Final = (NATIVE_RESULT, CHAT, TEXT)
+WHOLE: Final = (NATIVE_RESULT, CHAT, TEXT, RESPONSE)
 
 _WHICH: Final = closed(id=COUNT, external_reference=OPTIONAL_STRING)["properties"]
 BATCH_UNFINISHED: Final = closed(status={"enum": ["queued", "running"]}, request_id=STRING, model=STRING)

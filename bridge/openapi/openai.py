@@ -5,12 +5,13 @@ from typing import Final
 
 from bridge.openai.answer_schemas import CHAT, CHAT_CHUNK, TEXT, TEXT_CHUNK
 from bridge.openai.failures import GATEWAY_KINDS, KINDS
+from bridge.openai.responses.answer_schemas import RESPONSE
 from bridge.openai.responses.schema import RESPONSES_SCHEMA
 from bridge.openai.schema import CHAT_SCHEMA, COMPLETION_SCHEMA
 from bridge.openapi import answers
 from bridge.openapi.answers import EVENTS, JSON, OPENAI_ERROR
 from bridge.openapi.operation import ACCOUNT, EVERYWHERE, GENERATING, MODEL, Operation, as_sent
-from bridge.openapi.responses import RESPONSE, RESPONSE_EVENTS
+from bridge.openapi.responses import RESPONSE_EVENTS
 from bridge.workers_ai.answer_schemas import COUNT, array_of, closed
 from bridge.workers_ai.schema import STRING, Schema
 

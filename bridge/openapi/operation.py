@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from bridge.errors import RULES
 from bridge.openai.run_shapes import schema as run_chat
+from bridge.openai.run_shapes.responses import INPUT_SCHEMA
 from bridge.openapi.answers import V4_ERROR
 from bridge.workers_ai.answer_schemas import NULL
 from bridge.workers_ai.batch_requests import MAX_REFERENCE_CHARACTERS, MAX_REQUESTS
@@ -86,7 +87,8 @@ _MESSAGES: Final = (MESSAGES_SCHEMA, run_chat.MESSAGES_SCHEMA)
 def _input(**more: Schema) -> Schema:
     """The input of an answer, in Workers AI's words or in OpenAI's, by the model's shape."""
     prompts = [as_sent(schema, messages=NULL, **more) for schema in _PROMPTS]
-    return {"anyOf": [*prompts, *(as_sent(schema, prompt=NULL, **more) for schema in _MESSAGES)]}
+    messages = [as_sent(schema, prompt=NULL, **more) for schema in _MESSAGES]
+    return {"anyOf": [*prompts, *messages, as_sent(INPUT_SCHEMA, prompt=NULL, messages=NULL, **more)]}
 
 
 INPUT: Final = _input()

@@ -5,12 +5,16 @@ from typing import Final
 from bridge.openapi import answers
 from bridge.openapi.answers import EVENTS, JSON
 from bridge.openapi.operation import ACCOUNT, ASKED, BOUND, GENERATING, MODEL, Operation, header, query
+from bridge.openapi.responses import RESPONSE_EVENTS
 from bridge.workers_ai.answer_schemas import COUNT, NULL, OBJECT, array_of, closed
 from bridge.workers_ai.binding import HOST, MODELS_PATH, RUN_PATHS
 from bridge.workers_ai.model_rows import CREATED_AT, TASK
 from bridge.workers_ai.model_search import MAX_PER_PAGE
 from bridge.workers_ai.schema import FIELDS, STRING, Schema
 from bridge.workers_ai.token_check import MESSAGE as TOKEN_IS_GOOD
+
+# Those of responses have names, and no `[DONE]`.
+RUN_EVENTS: Final[Schema] = {"anyOf": [answers.NATIVE_EVENTS, RESPONSE_EVENTS]}
 
 REST: Final = "Workers AI"
 BINDING: Final = "Worker binding"
@@ -94,7 +98,7 @@ RUNS: Final = tuple(
         summary="Generates text for `env.AI.run()`; answers have no envelope.",
         parameters=(*parameters, MODEL_HEADER),
         body=BOUND,
-        answers={JSON: answers.RESULT, EVENTS: answers.NATIVE_EVENTS},
+        answers={JSON: answers.RESULT, EVENTS: RUN_EVENTS},
         errors=GENERATING,
         error=BINDING_ERROR,
     )
@@ -133,7 +137,7 @@ OPERATIONS: Final = (
         summary="Generates text, whole or, with `stream`, as server-sent events; takes batches and tells results.",
         parameters=(query("queueRequest", "Whether the body is a batch.", enum=["true", "false"]),),
         body=ASKED,
-        answers={JSON: answers.envelope(answers.RESULT), EVENTS: answers.NATIVE_EVENTS},
+        answers={JSON: answers.envelope(answers.RESULT), EVENTS: RUN_EVENTS},
         errors=GENERATING,
     ),
     Operation(

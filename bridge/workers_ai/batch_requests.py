@@ -93,10 +93,8 @@ def _to_item(model_id: str, value: object, shape: Shape) -> tuple[batches_pb2.Ba
         message = f"'/external_reference' must be a string of at most {MAX_REFERENCE_CHARACTERS} characters"
         raise AiError("INVALID_REQUEST", message)
     item = shape.read(model_id, value)
-    if item.is_streamed:
-        raise AiError("INVALID_REQUEST", "'/stream' must be false, a batch has no streams")
-    if item.num_choices > 1:
-        raise AiError("INVALID_REQUEST", "'/n' must be 1, an item of a batch has one answer")
+    if fault := item.batch_fault:
+        raise AiError("INVALID_REQUEST", fault)
     return batches_pb2.BatchItem(request=item.request, external_reference=reference), item.spelling
 
 

@@ -77,6 +77,18 @@ GUARD = _object(
     usage=USAGE,
 )
 
+RESPONSE = _object(
+    "id object created_at model output usage error",
+    object={"const": "response"},
+    created_at=COUNT,
+    output=_array(
+        _object("type content", type={"const": "message"}, content=_array(_object("type text", text=STRING))),
+        minItems=1,
+    ),
+    usage=_object("input_tokens output_tokens total_tokens", input_tokens=COUNT, output_tokens=COUNT),
+    error={"type": ["object", "null"]},
+)
+
 CHUNK = _object(
     "id object created model choices",
     object={"enum": ["chat.completion.chunk", "text_completion"]},

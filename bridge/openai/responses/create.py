@@ -26,7 +26,7 @@ async def create_response(http_request: web.Request) -> web.StreamResponse:
     responses_input = await _read(http_request)
     access, request = http_request[ACCESS], responses_input.request
     access.spelling = responses_input.spelling
-    await _fit(http_request, responses_input)
+    await fit(http_request, responses_input)
     answer = ResponseAnswer(responses_input, access.request_id)
     if responses_input.is_streamed:
         http_request[STREAM_FAILURE] = answer.failure
@@ -42,10 +42,13 @@ async def _read(http_request: web.Request) -> ResponsesInput:
     return await in_thread_if_long(len(body), parse_responses, body, http_request[ACCESS])
 
 
-async def _fit(http_request: web.Request, responses_input: ResponsesInput) -> None:
+async def fit(http_request: web.Request, responses_input: ResponsesInput) -> None:
     """Says how long the answer may be where the client does not, and how much of the prompt is kept.
 
     The model's default for streams holds for whole responses as well: to their clients, one that is cut has failed.
+
+    Raises:
+        AiError: The service can't say what the model takes.
     """
     request, params = responses_input.request, responses_input.request.sampling_params
     is_limited = params.HasField("max_tokens")

@@ -61,6 +61,15 @@ def parse_responses(body: bytes, access: Access) -> ResponsesInput:
     """
     value = parse_json(body)
     access.model_id = model_id_of(value)
+    return to_responses_input(value)
+
+
+def to_responses_input(value: object) -> ResponsesInput:
+    """Reads a body as JSON has it.
+
+    Raises:
+        AiError: It is not what the schema allows, or asks for what this surface does not have.
+    """
     fields = check_responses(value)
     messages, spelling = read_input(fields)
     try:

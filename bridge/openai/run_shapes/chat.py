@@ -19,6 +19,7 @@ from bridge.openai.run_shapes.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, chec
 from bridge.spelling import Spelling
 from bridge.upstream.generation import answer_streamed
 from bridge.workers_ai.schema import Schema
+from bridge.workers_ai.shapes.native import NO_STREAMS
 from bridge.workers_ai.shapes.shape import Shape, Whole
 
 
@@ -26,6 +27,17 @@ class ChatInput(OpenAiInput):
     """An input that is answered by chat completions."""
 
     __slots__ = ()
+
+    @property
+    def batch_fault(self) -> str:
+        """A batch has no streams, and one answer to each item, without what nobody remembers to write."""
+        if self.is_streamed:
+            return NO_STREAMS
+        if self.num_choices > 1:
+            return "'/n' must be 1, an item of a batch has one answer"
+        params = self.request.sampling_params
+        has_logprobs = params.HasField("top_logprobs") or self.has_prompt_logprobs
+        return "log probabilities are not told in a batch, leave '/logprobs' out" if has_logprobs else ""
 
     async def whole(self, http_request: web.Request) -> Whole:
         """Answers with a `chat.completion`."""

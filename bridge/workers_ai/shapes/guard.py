@@ -46,11 +46,21 @@ class GuardInput(NativeInput):
 
     __slots__ = ()
 
+    @property
+    def batch_fault(self) -> str:
+        """A batch does not remember who wanted a verdict."""
+        wants = "'/response_format' is not read in a batch of this model, whose answers are texts there"
+        return wants if self._wants_verdict else super().batch_fault
+
+    @property
+    def _wants_verdict(self) -> bool:
+        return self.request.response_format.WhichOneof("format") == "regex"
+
     async def whole(self, http_request: web.Request) -> Whole:
         """Answers with the text, or the verdict that it tells."""
         answer = await generate(http_request, self.request)
         result = native_result(answer, is_json_mode=False)
-        if self.request.response_format.WhichOneof("format") == "regex":
+        if self._wants_verdict:
             result["response"] = verdict(answer)
         return Whole(result, answer.served_model)
 
@@ -88,7 +98,7 @@ class GuardShape(Shape):
         return read
 
     def result(self, result: batches_pb2.BatchResult) -> dict[str, Any]:
-        """The native result; a batch does not remember who wanted a verdict, so that it tells the text."""
+        """The native result with the text."""
         return native_result(result.response, is_json_mode=False)
 
 

@@ -1,7 +1,7 @@
 """The native shape: a prompt or messages in, `response`, `tool_calls` and `usage` out."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 from runstream.v1 import batches_pb2
@@ -15,6 +15,8 @@ from bridge.workers_ai.schema import MESSAGES_SCHEMA, PROMPT_SCHEMA, Schema, che
 from bridge.workers_ai.shapes.shape import Shape, Whole
 from bridge.workers_ai.translation import RunInput, is_json, to_run_input
 
+NO_STREAMS: Final = "'/stream' must be false, a batch has no streams"
+
 
 class NativeInput(RunInput):
     """An input that is answered natively."""
@@ -22,9 +24,9 @@ class NativeInput(RunInput):
     __slots__ = ()
 
     @property
-    def num_choices(self) -> int:
-        """Always one."""
-        return 1
+    def batch_fault(self) -> str:
+        """A batch has no streams."""
+        return NO_STREAMS if self.is_streamed else ""
 
     async def whole(self, http_request: web.Request) -> Whole:
         """Answers with the result's value."""

@@ -37,8 +37,8 @@ class ShapedInput(Protocol):
         """The same in the contract's words."""
 
     @property
-    def num_choices(self) -> int:
-        """How many answers it is to have."""
+    def batch_fault(self) -> str:
+        """Why it can't be an item of a batch; empty if it can."""
 
     @property
     def is_streamed(self) -> bool:

@@ -164,7 +164,8 @@ export class Pane extends EventTarget {
   /** @param {import("./state.js").PaneState} state @returns {import("../server/answers.js").Request} */
   #requestOf(state) {
     const topLogprobs = topLogprobsOf(state);
-    const request = { account: this.#models.account, model: state.model, body: bodyOf(state) };
+    const answerShape = this.#models.get(state.model)?.answer_shape;
+    const request = { account: this.#models.account, model: state.model, body: bodyOf(state), answerShape };
     return topLogprobs === undefined ? request : { ...request, topLogprobs };
   }
 

@@ -4,11 +4,23 @@
 import { Field, isSimple } from "./fields.js";
 
 /** What has its own place: in the form, in the conversation, or in an editor of its own. */
-const ELSEWHERE = ["prompt", "messages", "raw", "stream", "response_format", "tools", "tool_choice"];
+const ELSEWHERE = [
+  ...["prompt", "messages", "raw", "stream", "response_format", "tools", "tool_choice", "logprobs", "top_logprobs"],
+  // A page shows one answer, and no more of it than its own.
+  ...["n", "stream_options", "prompt_logprobs", "return_tokens_as_token_ids"],
+];
 /** Change nothing here. */
 const WITHOUT_EFFECT = ["options"];
 
 let numFields = 0;
+
+/**
+ * @param {import("../server/models.js").Schema} schema
+ * @returns {boolean} Whether it says what a value may be; a field that may be anything is one that changes nothing.
+ */
+function isSomething(schema) {
+  return Object.keys(schema).some((keyword) => keyword !== "description");
+}
 
 /** Reads and writes a pane's state. Dispatches "change" when the user has changed it. */
 export class Settings extends EventTarget {
@@ -39,7 +51,7 @@ export class Settings extends EventTarget {
   /** @param {import("../server/models.js").Schema} schema The schema of the model's input. */
   set schema(schema) {
     const known = Object.entries(schema.properties).filter(
-      ([name]) => !ELSEWHERE.includes(name) && !WITHOUT_EFFECT.includes(name),
+      ([name, described]) => !ELSEWHERE.includes(name) && !WITHOUT_EFFECT.includes(name) && isSomething(described),
     );
     this.#fields = known.map(([name, described]) => this.#field(name, described));
     const places = [this.#form.querySelector(".fields"), this.#form.querySelector(".json-fields > div")];

@@ -3,6 +3,7 @@
 
 import { runPath } from "../server/answers.js";
 import { openAiRequest } from "./openai_body.js";
+import { runBody, writesCompletions } from "./run_body.js";
 
 /**
  * A request, as the page sends it.
@@ -12,6 +13,7 @@ import { openAiRequest } from "./openai_body.js";
  * @property {string} account
  * @property {string} model
  * @property {Record<string, any>} body For Workers AI's own route.
+ * @property {string} [answerShape] The model's `answer_shape`.
  * @property {number} [topLogprobs] Asks OpenAI's route, for log probabilities and so many likely tokens at each place.
  * @property {boolean} needsToken Whether the bridge wants one.
  * @property {{address: string, is_tls: boolean, needs_token: boolean}} grpc Where the service answers.
@@ -20,7 +22,7 @@ import { openAiRequest } from "./openai_body.js";
 
 /** @param {Request} request @returns {{url: string, body: Record<string, any>}} Where it goes, and what goes there. */
 export function endpointOf(request) {
-  if (request.topLogprobs === undefined) return { url: request.origin + runPath(request), body: request.body };
+  if (request.topLogprobs === undefined) return { url: request.origin + runPath(request), body: runBody(request) };
   const { path, body } = openAiRequest(request);
   return { url: `${openAiBase(request)}/${path}`, body };
 }
@@ -31,9 +33,9 @@ export function endpointOf(request) {
  * @param {Request} request
  * @returns {Record<string, any>}
  */
-export function nativeBody({ body, topLogprobs }) {
-  const { stream, ...whole } = body;
-  return topLogprobs !== undefined && body.response_format ? whole : body;
+export function nativeBody(request) {
+  const { stream, ...whole } = request.body;
+  return runBody({ ...request, body: request.topLogprobs !== undefined && whole.response_format ? whole : request.body });
 }
 
 /** @param {Request} request @returns {string} The base address of OpenAI's routes. */
@@ -45,6 +47,11 @@ export function openAiBase({ origin, account }) {
 export function isText({ body, topLogprobs }) {
   const forms = ["tools", "response_format", "structured_outputs", "guided_json", "guided_json_object"];
   return topLogprobs === undefined && !forms.some((name) => body[name]);
+}
+
+/** @param {Request} request @returns {boolean} Whether Workers AI's own route answers with a text and nothing else. */
+export function isNativeText(request) {
+  return isText(request) && !writesCompletions(request);
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 /** The request as a script of TypeScript, and as a Worker. */
 
-import { endpointOf, isText, nativeBody, noteOfLogprobs } from "./endpoint.js";
+import { endpointOf, isNativeText, nativeBody, noteOfLogprobs } from "./endpoint.js";
 import { JAVASCRIPT, literal, quoted } from "./literals.js";
 
 /** @typedef {import("./endpoint.js").Request} Request */
@@ -34,13 +34,13 @@ export function worker(request) {
 
 /** @param {Request} request */
 function answerOf(request) {
-  if (!isText(request)) return "console.log(await response.text());\n";
+  if (!isNativeText(request)) return "console.log(await response.text());\n";
   return "const { result } = (await response.json()) as { result: { response: string } };\nconsole.log(result.response);\n";
 }
 
 /** @param {Request} request */
 function eventsOf(request) {
-  const print = isText(request) ? "process.stdout.write(JSON.parse(data).response)" : "console.log(data)";
+  const print = isNativeText(request) ? "process.stdout.write(JSON.parse(data).response)" : "console.log(data)";
   return `const events = response.body!.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
 for await (const { data } of events) {
   if (data !== "[DONE]") ${print};

@@ -1,7 +1,7 @@
 // @ts-check
 /** The request as a script of Python. */
 
-import { endpointOf, isText, nativeBody, noteOf, noteOfLogprobs, openAiBase } from "./endpoint.js";
+import { endpointOf, isNativeText, isText, nativeBody, noteOf, noteOfLogprobs, openAiBase } from "./endpoint.js";
 import { Code, pythonCall } from "./literals.js";
 import { openAiRequest } from "./openai_body.js";
 
@@ -26,10 +26,10 @@ export function pythonRequests(request) {
   const { stream } = body;
   const named = { ...(request.needsToken && { headers: BEARER }), json: body, ...(stream && { stream: true }) };
   const post = pythonCall("requests.post", [url], named);
-  const imports = importsOf({ json: stream && isText(request), os: request.needsToken });
+  const imports = importsOf({ json: stream && isNativeText(request), os: request.needsToken });
   if (!stream) {
     const result = request.topLogprobs === undefined ? '["result"]' : '["choices"][0]';
-    const answer = `response.json()${result}${isText(request) ? '["response"]' : ""}`;
+    const answer = `response.json()${result}${isNativeText(request) ? '["response"]' : ""}`;
     return `${imports}import requests\n\nresponse = ${post}\nresponse.raise_for_status()\nprint(${answer})\n`;
   }
   return `${imports}import requests
@@ -46,9 +46,9 @@ export function pythonCloudflare(request) {
   const client = pythonCall("client = Cloudflare", [], { base_url: `${origin}/client/v4`, api_token: tokenOf(needsToken) });
   const head = body.stream ? "client.ai.with_streaming_response.run" : "client.ai.run";
   const run = pythonCall(head, [model], { account_id: account, ...argumentsOf(body, CLOUDFLARE_ARGUMENTS) });
-  const begin = `${noteOfLogprobs("#", request)}${importsOf({ json: body.stream && isText(request), os: needsToken })}`;
+  const begin = `${noteOfLogprobs("#", request)}${importsOf({ json: body.stream && isNativeText(request), os: needsToken })}`;
   const setUp = `${begin}from cloudflare import Cloudflare\n\n${client}\n`;
-  if (!body.stream) return sendable(`${setUp}result = ${run}\nprint(result${isText(request) ? '["response"]' : ""})\n`);
+  if (!body.stream) return sendable(`${setUp}result = ${run}\nprint(result${isNativeText(request) ? '["response"]' : ""})\n`);
   return sendable(`${setUp}with ${run} as response:\n${lines(request, '"data: {"', '"data: "', "")}`);
 }
 
@@ -114,6 +114,6 @@ function argumentsOf(body, known) {
  */
 function lines(request, begin, prefix, decode) {
   const event = `line.removeprefix(${prefix})`;
-  const print = isText(request) ? `json.loads(${event})["response"], end="", flush=True` : `${event}${decode}`;
+  const print = isNativeText(request) ? `json.loads(${event})["response"], end="", flush=True` : `${event}${decode}`;
   return `    for line in response.iter_lines():\n        if line.startswith(${begin}):\n            print(${print})\n`;
 }

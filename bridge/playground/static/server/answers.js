@@ -2,7 +2,9 @@
 /** Answers of Workers AI's route, piece by piece, whether they are streamed or come whole. */
 
 import { EventSourceParserStream } from "../vendor/eventsource-parser/stream.js";
+import { runBody } from "../code/run_body.js";
 import { brokenOff, errorOf, idOf, isAbort, jsonOf } from "./bridge.js";
+import { CompletionReader } from "./completion_reader.js";
 
 /**
  * What is known of an answer since the piece before.
@@ -26,6 +28,7 @@ import { brokenOff, errorOf, idOf, isAbort, jsonOf } from "./bridge.js";
  * @property {string} account
  * @property {string} model
  * @property {Record<string, any>} body
+ * @property {string} [answerShape] The model's `answer_shape`: in whose words its answers are.
  * @property {number} [topLogprobs] Asks OpenAI's route, for log probabilities and so many likely tokens at each place.
  */
 
@@ -49,16 +52,18 @@ function segmentOf(part) {
  * @throws {import("./bridge.js").BridgeError} It fails, at once or on the way.
  */
 export async function* answers(bridge, request, signal) {
-  const response = await post(bridge, runPath(request), request.body, signal);
+  const response = await post(bridge, runPath(request), runBody(request), signal);
   const requestId = idOf(response);
   yield { servedModel: response.headers.get("x-runstream-model") ?? request.model, requestId };
+  const reader = new CompletionReader();
+  const read = (/** @type {any} */ told) => (told.choices ? reader.piece(told) : pieceOf(told));
   if (!request.body.stream) {
-    yield pieceOf((await jsonOf(response)).result);
+    yield read((await jsonOf(response)).result);
     return;
   }
   for await (const event of eventsOf(response)) {
     if (event.errors) throw errorOf(event.errors[0], { requestId });
-    yield pieceOf(event);
+    yield read(event);
   }
 }
 

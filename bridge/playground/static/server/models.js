@@ -18,6 +18,7 @@ const IDLE_MS = 15_000;
  * @property {number} default_max_tokens_streamed
  * @property {string} license
  * @property {boolean} can_call_tools
+ * @property {string} answer_shape In whose words Workers AI's own route takes requests and answers.
  *
  * @typedef {Record<string, any>} Schema A JSON Schema.
  */
