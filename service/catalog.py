@@ -276,6 +276,8 @@ def _check_choices(where: str, model: CatalogModel) -> None:
         raise CatalogError(f"{where}.package: is {model.package!r}; expected 'name==version --hash=sha256:...'")
     for name in model.properties:
         _check_choice(f"{where}.properties", name, PROPERTIES)
+    if not model.generates_text and not model.not_servable:
+        raise CatalogError(f"{where}.not_servable: is missing; expected why, as nothing here is of shape 'decision'")
     if model.retired:
         try:
             date.fromisoformat(model.retired)

@@ -117,6 +117,7 @@ def test_a_path_is_relative_to_the_catalog_that_has_it(tmp_path):
         ({"checkpoint": '"a/b/c"'}, "checkpoint: is 'a/b/c'; expected a hub id (owner/name), or a folder or GGUF"),
         ({"default_temperature": "6"}, "default_temperature: is 6; expected a number from 0 to 5"),
         ({"answer_shape": '"other"'}, "answer_shape: is 'other'; expected one of 'native', 'completion', 'chat'"),
+        ({"answer_shape": '"decision"'}, "not_servable: is missing; expected why"),
         ({"properties": '"beta"'}, "properties: is 'beta'; expected an array of strings"),
         ({"properties": '["fast"]'}, "properties: is 'fast'; expected one of 'function_calling', 'reasoning'"),
         ({"retired": '"May"'}, "retired: is 'May'; expected a day as YYYY-MM-DD"),

@@ -115,6 +115,7 @@ function limitsOf(model) {
     `${count(model.context_window)} tokens`,
     `answers up to ${count(model.max_completion_tokens)}`,
     ...(model.can_call_tools ? ["tools"] : []),
+    ...(model.retired ? [`retired by Cloudflare on ${model.retired}`] : []),
   ];
   return limits.join(" · ");
 }

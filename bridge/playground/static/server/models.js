@@ -18,6 +18,7 @@ const IDLE_MS = 15_000;
  * @property {number} default_max_tokens_streamed
  * @property {string} license
  * @property {boolean} can_call_tools
+ * @property {string} retired The day on which Cloudflare has retired it; empty if it has not.
  * @property {string} answer_shape In whose words Workers AI's own route takes requests and answers.
  *
  * @typedef {Record<string, any>} Schema A JSON Schema.
