@@ -24,8 +24,8 @@ PADDING: Final = "p"
 EXTENSION: Final = "finish_reason"
 """A key that Runstream adds to native answers, which are known by their key `response`."""
 
-STAND_IN_CODE: Final = 1000
-"""The code of the message by which Runstream says that another model has answered."""
+NOTE_CODES: Final = (1000, 1001)
+"""The codes of the messages by which Runstream says that another model has answered, or that one is retired."""
 
 
 def observe(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _shape(value: Any, key: str = "") -> Any:
                 if name not in ours
             }
         case list():
-            shapes = [_shape(inner) for inner in value if not _is_stand_in(inner)]
+            shapes = [_shape(inner) for inner in value if not _is_note(inner)]
             return [shape for number, shape in enumerate(shapes) if shape not in shapes[:number]]
         case bool() | None:
             return value
@@ -102,5 +102,5 @@ def _masked(text: str) -> str:
     return UUID.sub("<uuid>", text)
 
 
-def _is_stand_in(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("code") == STAND_IN_CODE
+def _is_note(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("code") in NOTE_CODES
