@@ -23,11 +23,11 @@ from bridge.errors import AiError
 from bridge.validation import refused_fields, vllm_fields
 from bridge.validation.validator import SchemaValidator
 from bridge.validation.violations import describe_all
+from bridge.workers_ai.content_parts import MAX_PARTS, with_parts
 
 Schema = Mapping[str, Any]
 
 MAX_MESSAGES: Final = 4096
-MAX_PARTS: Final = 1024
 MAX_CALLS: Final = 128
 MAX_ROLE_CHARACTERS: Final = 64
 MAX_ID_CHARACTERS: Final = 4096
@@ -269,29 +269,9 @@ def check_input(body: object) -> dict[str, Any]:
         raise AiError("INVALID_REQUEST", f"oneOf at '/' not met, {len(branches)} matches")
     refused_fields.check(fields, refused_fields.NATIVE_PROMPT if "prompt" in fields else refused_fields.NATIVE)
     if isinstance(messages := fields.get("messages"), list) and len(messages) <= MAX_MESSAGES:
-        fields["messages"] = _with_parts(messages)
+        fields["messages"] = with_parts(messages)
     # The other branch requires what is not there, so this one alone decides whether exactly one matches.
     if not branches or not branches[0].is_valid(fields):
         violations = chain.from_iterable(branch.iter_errors(fields) for branch in _BRANCHES.values())
         raise AiError("INVALID_REQUEST", f"oneOf at '/' not met, 0 matches: {describe_all(violations)}")
     return fields
-
-
-def _with_parts(messages: list[Any]) -> list[Any]:
-    """Messages with a part that stands alone, as models with vision take it, in a list.
-
-    Raises:
-        AiError: There is a picture, a sound or a file: the schema would only miss its text.
-    """
-    read = []
-    for index, message in enumerate(messages):
-        content = message.get("content") if isinstance(message, dict) else None
-        is_alone = isinstance(content, dict) and "type" in content
-        parts = [content] if is_alone else content
-        for number, part in enumerate(parts[:MAX_PARTS] if isinstance(parts, list) else ()):
-            kind = part.get("type") if isinstance(part, dict) else None
-            if isinstance(kind, str) and kind in refused_fields.MEDIA:
-                place = f"/messages/{index}/content" + ("" if is_alone else f"/{number}")
-                raise AiError("INVALID_REQUEST", f"'{place}/type' is '{kind}', but the models here read only text")
-        read.append({**message, "content": parts} if is_alone else message)
-    return read

@@ -13,13 +13,13 @@ from bridge.openai.schema import SHARED
 from bridge.validation import refused_fields, vllm_fields
 from bridge.validation.validator import SchemaValidator
 from bridge.validation.violations import describe_all
+from bridge.workers_ai.content_parts import MAX_PARTS
 from bridge.workers_ai.schema import (
     CALL_ID,
     FLAT,
     FUNCTION,
     MAX_MESSAGES,
     MAX_NAME_CHARACTERS,
-    MAX_PARTS,
     MAX_TOOLS,
     OPTIONAL_STRING,
     STRING,
