@@ -11,8 +11,7 @@ from service.checkpoints.errors import CheckpointError
 from service.checkpoints.gguf import is_gguf, read_gguf
 from service.checkpoints.gguf_config import gguf_config
 from service.checkpoints.gguf_weights import GROUP_SIZE, PACKED_BITS
-from service.checkpoints.headers import BITS, GGUF_BYTES, Weight
-from service.checkpoints.stored_layers import StoredLayer, stored_layers
+from service.checkpoints.headers import BITS, GGUF_BYTES, StoredLayer, Weight, stored_layers
 
 DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 """The names of torch's types in safetensors."""

@@ -9,8 +9,7 @@ from typing import Any
 
 from service.checkpoints.compressed_tensors import block_size, read_blocks
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.headers import read_weights
-from service.checkpoints.stored_layers import stored_layers
+from service.checkpoints.headers import read_weights, stored_layers
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +21,7 @@ _AWQ_LAYOUTS = ("gemm", "exllama")
 """What AutoAWQ calls this one layout; "gemv", "gemv_fast" and "marlin" are others."""
 
 _BY_LAYER = ("bitsandbytes", "compressed-tensors", "fbgemm_fp8", "fp8")
-"""Methods whose layers each tell by their tensors how they are stored (`service.checkpoints.stored_layers`)."""
+"""Methods whose layers each tell by their tensors how they are stored (`service.checkpoints.headers`)."""
 
 READ = "plain, or awq, gptq, compressed-tensors, fp8, bitsandbytes or optimum-quanto's of 8 bits"
 """The forms of weights that are read, for a refusal to name."""

@@ -17,9 +17,8 @@ from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.headers import Weight, read_headers
+from service.checkpoints.headers import Weight, read_headers, stored_layers
 from service.checkpoints.quantization import Quantization
-from service.checkpoints.stored_layers import stored_layers
 from service.engine.linears.kernel_trials import use_kernels
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import make_grouped_linear

@@ -1,6 +1,6 @@
 """Places for weights of compressed-tensors, of 8-bit floats and of bitsandbytes: their tensors as they are on the disk.
 
-Each layer's tensors tell how it is stored (`service.checkpoints.stored_layers`). What has a packed form of ours stays
+Each layer's tensors tell how it is stored (`service.checkpoints.headers`). What has a packed form of ours stays
 packed; the rest becomes a plain matrix. Activations are never quantized, whatever a checkpoint's config says of them.
 """
 
@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from service.checkpoints.errors import CheckpointError
-from service.checkpoints.headers import Weight
-from service.checkpoints.stored_layers import Form, StoredLayer
+from service.checkpoints.headers import Form, StoredLayer, Weight
 from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.quantized import Int8Linear
 from service.engine.weights.packed_layers import MakeLinear, PackedLinear, group_order, unpacked_columns
