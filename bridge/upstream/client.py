@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from typing import Final
 
 import grpc
@@ -12,6 +12,7 @@ from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_g
 from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.upstream.channel import ServiceChannel
+from bridge.upstream.reading import answer_of, parts_of
 from bridge.upstream.rpc_errors import UNREACHABLE, from_rpc
 from logs.clipping import clipped
 from tracing.spans import current_span
@@ -64,12 +65,9 @@ class ServiceClient:
         with _rpc_errors(request.model, told), current_span().call(f"{_GENERATION}/Run") as span:
             metadata = self._credentials + caller + span.headers
             call = self._service.text_generation.Run(request, timeout=self._deadline_s, metadata=metadata)
-            try:
-                answer = await call
-                _note(told, await call.initial_metadata())
-                return answer
-            finally:
-                call.cancel()
+            answer = await answer_of(call)
+            _note(told, await call.initial_metadata())
+            return answer
 
     async def run_stream(
         self, request: pb.RunRequest, caller: Metadata, told: Told | None = None
@@ -78,25 +76,20 @@ class ServiceClient:
         with _rpc_errors(request.model, told), current_span().call(f"{_GENERATION}/RunStream") as span:
             metadata = self._credentials + caller + span.headers
             call = self._service.text_generation.RunStream(request, timeout=self._deadline_s, metadata=metadata)
-            try:
-                is_first = True
-                async for part in call:
+            is_first = True
+            async with aclosing(parts_of(call)) as parts:
+                async for part in parts:
                     if is_first:
                         _note(told, await call.initial_metadata())
                         is_first = False
                     yield part
-            finally:
-                call.cancel()
 
     async def get_model(self, model_id: str) -> models_pb2.Model:
         """Asks what the service knows about a model."""
         request = models_pb2.GetModelRequest(model=model_id)
         call = self._service.models.GetModel(request, timeout=self._deadline_s, metadata=self._credentials)
         with _rpc_errors(model_id):
-            try:
-                return (await call).model
-            finally:
-                call.cancel()
+            return (await answer_of(call)).model
 
     async def list_models(self) -> list[models_pb2.Model]:
         """Asks which models the service knows, in its catalog's order."""
@@ -112,10 +105,7 @@ class ServiceClient:
     async def _list_models(self, request: models_pb2.ListModelsRequest) -> models_pb2.ListModelsResponse:
         call = self._service.models.ListModels(request, timeout=self._deadline_s, metadata=self._credentials)
         with _rpc_errors(""):
-            try:
-                return await call
-            finally:
-                call.cancel()
+            return await answer_of(call)
 
     async def create_batch(
         self, request: batches_pb2.CreateBatchRequest, caller: Metadata, told: Told | None = None
@@ -124,21 +114,15 @@ class ServiceClient:
         with _rpc_errors(request.model, told), current_span().call(f"{_BATCHES}/CreateBatch") as span:
             metadata = self._credentials + caller + span.headers
             call = self._service.batches.CreateBatch(request, timeout=self._deadline_s, metadata=metadata)
-            try:
-                batch = (await call).batch
-                _note(told, await call.initial_metadata())
-                return batch
-            finally:
-                call.cancel()
+            batch = (await answer_of(call)).batch
+            _note(told, await call.initial_metadata())
+            return batch
 
     async def get_batch(self, request: batches_pb2.GetBatchRequest, caller: Metadata) -> batches_pb2.Batch:
         """Asks how far a batch is."""
         call = self._service.batches.GetBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
         with _rpc_errors(""):
-            try:
-                return (await call).batch
-            finally:
-                call.cancel()
+            return (await answer_of(call)).batch
 
     async def batch_results(
         self, request: batches_pb2.StreamBatchResultsRequest, model_id: str, caller: Metadata
@@ -148,22 +132,18 @@ class ServiceClient:
             request, timeout=self._deadline_s, metadata=self._credentials + caller
         )
         with _rpc_errors(model_id):
-            try:
-                async for page in call:
+            async with aclosing(parts_of(call)) as pages:
+                async for page in pages:
                     yield page
-            finally:
-                call.cancel()
 
     async def unreadiness(self) -> str:
         """Why the service can't answer now; empty if it can."""
         call = self._service.health.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)
         try:
-            status = (await call).status
+            status = (await answer_of(call)).status
         except grpc.aio.AioRpcError as error:
             logger.warning("health check: %s%s", error.code().name, _shown(error))
             return UNREACHABLE
-        finally:
-            call.cancel()
         if status == health_pb2.HealthCheckResponse.SERVING:
             return ""
         return f"The model service says {health_pb2.HealthCheckResponse.ServingStatus.Name(status)}."
