@@ -17,6 +17,7 @@ from runstream.errors import REQUEST_ID_KEY, CallCancelledError, MessageTooLarge
 from runstream.lifetime import Lifetime
 from runstream.loops import Loop
 from runstream.seconds import check_seconds
+from runstream.waiting import apart
 
 RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT")
@@ -131,7 +132,7 @@ async def call_async(
         wait_for_ready=settings.wait_for_ready,
     )
     try:
-        return await made
+        return await apart(made)
     except grpc.RpcError as error:
         raise from_rpc(error) from None
     except asyncio.CancelledError:
@@ -254,7 +255,7 @@ class AsyncResponses(Generic[ResponseT]):
             raise StopAsyncIteration
         num_cancels = await count_cancels()
         try:
-            return await anext(self._responses)
+            return await apart(anext(self._responses))
         except grpc.RpcError as error:
             raise from_rpc(error) from None
         except asyncio.CancelledError:
