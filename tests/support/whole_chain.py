@@ -6,6 +6,7 @@ A plugin of pytest's, so that all tests share one chain.
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
 from collections import deque
@@ -27,7 +28,7 @@ from tests.support.running_bridge import Answer, Bridge, running_bridge
 from tests.support.running_service import MODEL, RunningService, config, run_service, write_catalog
 
 POISON = "<poison>"
-"""A token that the tokenizer has and the model does not: the engine can't run a request with it."""
+"""A token whose embedding is no number: the engine can't run a request with it."""
 
 LONG = {"prompt": "Where is New York?", "temperature": 0, "max_tokens": 20_000}
 """A request whose completion the model does not end by itself."""
@@ -194,7 +195,8 @@ async def run_whole_chain(catalog: Path) -> AsyncIterator[WholeChain]:
 @pytest.fixture(scope="session")
 def chain_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog with a tiny model whose greedy completions go on to their max_tokens."""
-    # These import torch, which tests of the bridge need not wait for.
+    # Tests of the bridge need not wait for torch.
+    import torch
     from safetensors.torch import load_file, save_file
 
     from tests.support.checkpoints import save_tiny_model
@@ -205,8 +207,12 @@ def chain_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_tiny_model(folder / "tiny", vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=32_768)
     weights = load_file(folder / "tiny" / "model.safetensors")
     weights["lm_head.weight"][tokenizer.token_to_id("</s>")] = 0  # so that no greedy completion ends by itself
-    save_file(weights, folder / "tiny" / "model.safetensors", {"format": "pt"})
     tokenizer.add_special_tokens([POISON])
+    for name, value in {"lm_head.weight": 0.0, "model.embed_tokens.weight": math.nan}.items():
+        weights[name] = torch.cat([weights[name], torch.full_like(weights[name][:1], value)])
+    config_file = folder / "tiny" / "config.json"
+    config_file.write_text(json.dumps(json.loads(config_file.read_text()) | {"vocab_size": tokenizer.get_vocab_size()}))
+    save_file(weights, folder / "tiny" / "model.safetensors", {"format": "pt"})
     save_tokenizer(folder / "tiny", tokenizer)
     return write_catalog(folder)
 

@@ -243,7 +243,8 @@ async def test_parts_of_calls_are_told_and_joined(fake):
 def test_joining_keeps_every_field_of_the_contract():
     logprob = pb.TokenLogprob(token_id=3, token=b"a", logprob=-1.0)
     parts = [
-        part("a", logprobs=[logprob], prompt_logprobs=[logprob]),
+        part("", reasoning_content="Well", prompt_logprobs=[logprob]),
+        part("a", reasoning_content=".", logprobs=[logprob]),
         last_part("b", logprobs=[logprob], matched_stop="END", matched_stop_token_id=0),
     ]
     joined = Joined()
@@ -253,12 +254,13 @@ def test_joining_keeps_every_field_of_the_contract():
         id="fake",
         served_model=DEMO,
         text="ab",
+        reasoning_content="Well.",
         logprobs=[logprob] * 2,
         prompt_logprobs=[logprob],
         finish_reason=pb.FINISH_REASON_STOP,
         matched_stop="END",
         matched_stop_token_id=0,
-        usage=parts[1].usage,
+        usage=parts[-1].usage,
     )
     assert joined.response() == whole
     names = {field.name for field in pb.RunResponse.DESCRIPTOR.fields} - {"tool_calls"}
