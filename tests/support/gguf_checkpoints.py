@@ -24,6 +24,7 @@ ARCHITECTURES = {
     "gemma2": gguf.MODEL_ARCH.GEMMA2,
     "gemma3": gguf.MODEL_ARCH.GEMMA3,
     "phi3": gguf.MODEL_ARCH.PHI3,
+    "phi3-long": gguf.MODEL_ARCH.PHI3,
 }
 """The architectures of the families of `tests.support.checkpoints`."""
 
@@ -36,8 +37,18 @@ CHAT_TEMPLATE = (
 
 HEAD_DIM = 64
 _SIZES = {"hidden_size": 256, "intermediate_size": 256, "head_dim": HEAD_DIM}  # K-quants have blocks of 256
+_LONG_ROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "partial_rotary_factor": 0.75,
+    "short_factor": [1 + place / 40 for place in range(24)],
+    "long_factor": [1 + place / 4 for place in range(24)],
+    "original_max_position_embeddings": 32,
+    "attention_factor": 1.25,
+}
 _AS_REAL: dict[str, dict[str, Any]] = {
     "llama-3.1": {"rope_parameters": LLAMA_3_ROPE | {"original_max_position_embeddings": 8192}},
+    "phi3-long": {"model_type": "phi3", "rope_parameters": _LONG_ROPE},
     "gemma2": {"query_pre_attn_scalar": HEAD_DIM},
     "gemma3": {
         "query_pre_attn_scalar": HEAD_DIM,
@@ -146,7 +157,12 @@ def _write_config(writer: GGUFWriter, config: Any) -> None:
     writer.add_rope_dimension_count(int(HEAD_DIM * rope.get("partial_rotary_factor", 1)))
     if rope["rope_type"] == "llama3":
         writer.add_tensor("rope_freqs.weight", _llama_3_divisors(rope))
-    if config.model_type in ("gemma2", "gemma3_text", "phi3"):
+    if rope["rope_type"] == "longrope":
+        for name in ("long", "short"):
+            writer.add_tensor(f"rope_factors_{name}.weight", np.array(rope[f"{name}_factor"], np.float32))
+        writer.add_rope_scaling_attn_factors(rope["attention_factor"])
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    if getattr(config, "sliding_window", None):
         writer.add_sliding_window(config.sliding_window)
     if config.model_type == "gemma2":
         writer.add_attn_logit_softcapping(config.attn_logit_softcapping)

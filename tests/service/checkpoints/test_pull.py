@@ -92,6 +92,16 @@ async def test_all_that_is_needed_comes_and_nothing_else(hub, tmp_path):
     assert lines == [f"someone/model at commit {COMMIT}: 3 files, 25.17 MB"]
 
 
+async def test_of_a_repository_of_gguf_files_the_named_one_comes_alone(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    hub.files = {"README.md": b"", "a-q4_0.gguf": b"GGUF of 4 bits", "a-q8_0.gguf": b"GGUF of 8 bits"}
+    model = dataclasses.replace(MODEL, gguf_file="a-q8_0.gguf")
+    snapshot, _ = await pull(hub, tmp_path, model)
+    assert list(snapshot.iterdir()) == [locate(model)] == [snapshot / "a-q8_0.gguf"]
+    assert locate(model).read_bytes() == b"GGUF of 8 bits"
+    assert "set gguf_file in the catalog to one of a-q4_0.gguf, a-q8_0.gguf" in await refusal(hub, tmp_path)
+
+
 async def test_the_hubs_own_cache_has_it_under_its_commit(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     snapshot, _ = await pull(hub, tmp_path)
@@ -218,7 +228,7 @@ async def test_a_disk_that_is_full_on_the_way_is_told_and_what_came_is_kept(hub,
 
 
 async def test_weights_that_are_only_pickles_are_refused(hub, tmp_path):
-    del hub.files["model.safetensors"]
+    del hub.files["model.safetensors"], hub.files["consolidated.safetensors"]
     assert "only there as pickles (pytorch_model.bin), which can run code" in await refusal(hub, tmp_path)
 
 
