@@ -123,13 +123,17 @@ class Samples:
     times_s: list[float] = field(default_factory=list)
     footprints: list[Footprint] = field(default_factory=list)
 
-    def slope(self) -> tuple[float, float]:
-        """KiB an hour, and half the width of the interval around it."""
+    def means(self) -> tuple[list[float], list[float]]:
+        """The mean time of each span in hours, and its mean memory in KiB."""
         kib = [each.memory_kib for each in self.footprints]
         edges = [round(place * len(kib) / NUM_SPANS) for place in range(NUM_SPANS + 1)]
         spans = list(itertools.pairwise(edges))
         hours = [statistics.mean(self.times_s[start:end]) / 3600 for start, end in spans]
-        means = [statistics.mean(kib[start:end]) for start, end in spans]
+        return hours, [statistics.mean(kib[start:end]) for start, end in spans]
+
+    def slope(self) -> tuple[float, float]:
+        """KiB an hour, and half the width of the interval around it."""
+        hours, means = self.means()
         slope, intercept = statistics.linear_regression(hours, means)
         squares = sum((y - slope * x - intercept) ** 2 for x, y in zip(hours, means, strict=True))
         spread = sum((x - statistics.mean(hours)) ** 2 for x in hours)
@@ -163,6 +167,9 @@ def print_table(samples: dict[str, Samples]) -> None:
             *(f"{min(num_files)} to {max(num_files)}", f"{min(num_threads)} to {max(num_threads)}"),
         )
         print(f"| {' | '.join(cells)} |")
+    print()
+    for name, found in samples.items():
+        print(f"- {name}, MiB in each span: {' '.join(f'{mean / 1024:.2f}' for mean in found.means()[1])}")
 
 
 async def soak(server: Server, minutes: float) -> None:
