@@ -67,6 +67,11 @@ class Model:
         assert token_id is not None
         return token_id
 
+    def token_ids(self, text: str) -> list[int]:
+        """The tokens of a text as a model writes them at its beginning."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
     def text(self, token_ids: Iterable[int], shown: Mapping[str, str] | None = None) -> str:
         detokenizer = self._vocabulary.detokenizer(shown)
         return detokenizer.push(token_ids) + detokenizer.flush()

@@ -195,7 +195,7 @@ def _beginning(thinking: Thinking | None) -> str:
     begin, end = json.dumps(thinking.begin), json.dumps(thinking.end)
     if thinking.is_open:
         return f"thinking @text\nthinking[suffix={end}]: /(?s:.*)/"
-    return f"@text | begun @text\nbegun: {begin} thinking\nthinking[suffix={end}]: /(?s:.*)/"
+    return f"(@text | begun @text)\nbegun: {begin} thinking\nthinking[suffix={end}]: /(?s:.*)/"
 
 
 def _grammar(spec: GrammarSpec) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine_client.request import EngineOutput
 from service.engine_protocol.sampling_params import FinishReason, TokenLogprobs
+from service.engine_protocol.thinking import Thinking
 from service.metrics import Metrics
 from service.output.completion import Completion, RequestInfo, Stops, join
 from service.output.detokenizer import Vocabulary
+from service.requests.call_format import CallFormat
 from tests.support.first_match import first_match
 from tests.support.tokenizers import byte_fallback_tokenizer, byte_level_tokenizer
 
@@ -258,3 +260,19 @@ def test_text_without_a_call_is_the_same_with_tools(ids, min_tokens, data):
     batches = data.draw(st.lists(st.integers(1, 8), min_size=len(ids), max_size=len(ids)))
     free, asked = [complete("level", ids, ["e"], min_tokens, batches, tools=tools) for tools in ([], ["clock"])]
     assert free == asked
+
+
+def test_special_tokens_that_mark_calls_are_seen_behind_thinking_and_are_no_text_anywhere():
+    tokenizer = byte_level_tokenizer(VOCAB_SIZE)
+    tokenizer.add_special_tokens(["[TOOL_CALLS]", "[ARGS]"])
+    text = "<think>a[ARGS]b</think>I look.[TOOL_CALLS]clock[ARGS]{}"
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    request = RequestInfo("id", "model", num_prompt_tokens=7, max_tokens=100, started_at=0.0)
+    how = (Stops(), ["clock"], METRICS, Thinking("<think>", "</think>"), CallFormat.MISTRAL_NAMED)
+    completion = Completion(request, Vocabulary(tokenizer), *how)
+    parts = [completion.add(EngineOutput([token_id], None)) for token_id in ids[:-1]]
+    parts.append(completion.add(EngineOutput(ids[-1:], FinishReason.STOP)))
+    answer = join(part for part in parts if part is not None)
+    assert (answer.reasoning_content, answer.text) == ("ab", "I look.")
+    assert [(call.name, call.arguments_json) for call in answer.tool_calls] == [("clock", "{}")]
+    assert answer.finish_reason == pb.FINISH_REASON_TOOL_CALLS

@@ -4,6 +4,8 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from tokenizers import AddedToken
 
 from service.engine_protocol.messages import GrammarSpec
+from service.engine_protocol.thinking import Thinking
 from service.output.tool_formats.formats import shown_tokens
 from service.output.tool_formats.special_tokens import SHOWN
 from service.requests.call_format import CallFormat
@@ -39,9 +42,15 @@ def walked(model: Model, request: pb.RunRequest, call_format: CallFormat, seed: 
 
 
 def walk(model: Model, grammar: GrammarSpec, seed: int, call_format: CallFormat) -> str:
+    return walk_behind(model, model.compiler.compile(grammar).result(), "", call_format, seed)
+
+
+def walk_behind(model: Model, matcher: Any, written: str, call_format: CallFormat, seed: int = 1) -> str:
+    """What a grammar has a model write, behind what it has written."""
     chance = random.Random(seed)
-    matcher = model.compiler.compile(grammar).result()
-    ids: list[int] = []
+    ids = model.token_ids(written) if written else []
+    for token_id in ids:
+        matcher.accept(token_id)
     while not matcher.is_complete:
         bits = matcher.allowed(frozenset()).numpy().view("uint8")
         allowed = [int(index) for index in np.flatnonzero(np.unpackbits(bits, bitorder="little"))]
@@ -99,6 +108,47 @@ def test_a_forced_call_is_in_the_models_own_format_and_fits(trained, call_format
         ((called, arguments_json),) = walked(trained, request, call_format, seed)
         assert called == "it"
         Draft202012Validator({**schema, "type": "object"}).validate(json.loads(arguments_json))
+
+
+def nested_lists(depth: int) -> dict:
+    return {"type": "array", "items": nested_lists(depth - 1)} if depth else {"type": "boolean"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": nested_lists(50)}},
+        {"properties": {f"p{index}": {"type": "boolean"} for index in range(2000)}},
+        {"properties": {"a": {"anyOf": [{"type": "boolean"}, *({"$ref": f"#/$defs/{i}"} for i in range(900))]}}},
+        {"properties": {"a": {"enum": [None, *("x" * 50 for _ in range(900))]}}},
+    ],
+)
+@pytest.mark.parametrize("call_format", CallFormat)
+def test_a_grammar_is_not_much_longer_than_its_schema(call_format, schema):
+    schema = {**schema, "$defs": {str(index): {"const": index} for index in range(900)}}
+    tool = pb.Tool(name="f", parameters_json=json.dumps(schema))
+    asked_form = forced_call(pb.RunRequest(tools=[tool], tool_choice=REQUIRED))
+    assert asked_form is not None
+    texts = asked_form.grammar(call_format).texts
+    assert sum(map(len, texts)) < 3 * len(tool.parameters_json) + 65_536
+
+
+THINKING = Thinking("<think>", "</think>")
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("call_format", CallFormat)
+def test_a_call_behind_thinking_is_in_the_models_own_format(trained, call_format, is_open):
+    request = pb.RunRequest(tools=[pb.Tool(name="f", parameters_json=TRUE)], tool_choice=REQUIRED)
+    asked_form = forced_call(request)
+    assert asked_form is not None
+    grammar = replace(asked_form.grammar(call_format), thinking=replace(THINKING, is_open=is_open))
+    matcher = trained.compiler.compile(grammar).result()
+    thought = "hm.</think>" if is_open else "<think>hm.</think>"
+    text = walk_behind(trained, matcher, thought, call_format)
+    for token, character in SHOWN.items():
+        text = text.replace(character, token)
+    assert text.removeprefix(thought) in OWN_FORMS[call_format]
 
 
 OWN_FORMS = {
