@@ -58,7 +58,7 @@ def test_kinds_with_a_packed_form_stay_packed(tmp_path: Path, kind: str, bits: i
     assert len(packed) == 14
 
 
-@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_K"])
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K"])
 def test_without_a_dtype_plain_weights_keep_theirs_and_codes_are_computed_with_in_bfloat16(
     tmp_path: Path, kind: str
 ) -> None:
