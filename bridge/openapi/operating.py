@@ -28,6 +28,8 @@ MODEL: Final = closed(
     properties=array_of(STRING),
     retired=STRING,
     replaced_by=STRING,
+    parent=STRING,
+    lora_adapters=array_of(STRING),
 )
 MODELS: Final = closed(
     account=STRING,
