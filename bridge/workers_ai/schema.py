@@ -27,6 +27,7 @@ from bridge.workers_ai.content_parts import MAX_PARTS, with_parts
 
 Schema = Mapping[str, Any]
 
+MAX_LORA_CHARACTERS: Final = 128
 MAX_MESSAGES: Final = 4096
 MAX_CALLS: Final = 128
 MAX_ROLE_CHARACTERS: Final = 64
@@ -212,7 +213,9 @@ FIELDS: Final[Mapping[str, Schema]] = {
     },
     "logit_bias": LOGIT_BIAS,
     "response_format": RESPONSE_FORMAT,
-    "lora": described(STRING, "The model's LoRA adapter to answer with, by its name.", minLength=1, maxLength=128),
+    "lora": described(
+        STRING, "The model's LoRA adapter to answer with, by its name.", minLength=1, maxLength=MAX_LORA_CHARACTERS
+    ),
     "options": {"type": "object", "description": "Options of the request; only `queueRequest` changes anything."},
     "stop": STOP,
     "tools": {"type": "array", "maxItems": MAX_TOOLS, "items": TOOL, "description": "The tools that may be called."},

@@ -23,13 +23,14 @@ PLACES = (
 
 ON_BOTH_SIDES = [
     ("workers_ai.schema.MAX_MESSAGES", "requests.request_sizes.MAX_MESSAGES"),
-    ("workers_ai.schema.MAX_PARTS", "requests.request_sizes.MAX_PARTS"),
+    ("workers_ai.content_parts.MAX_PARTS", "requests.request_sizes.MAX_PARTS"),
     ("workers_ai.schema.MAX_CALLS", "requests.request_sizes.MAX_CALLS"),
     ("workers_ai.schema.MAX_ROLE_CHARACTERS", "requests.request_sizes.MAX_ROLE_CHARACTERS"),
     ("workers_ai.schema.MAX_ID_CHARACTERS", "requests.request_sizes.MAX_ID_CHARACTERS"),
     ("workers_ai.schema.MAX_NAME_CHARACTERS", "requests.request_sizes.MAX_NAME_CHARACTERS"),
     ("workers_ai.schema.MAX_TOOLS", "requests.request_sizes.MAX_TOOLS"),
     ("workers_ai.schema.MAX_DESCRIPTION_CHARACTERS", "requests.request_sizes.MAX_DESCRIPTION_CHARACTERS"),
+    ("workers_ai.schema.MAX_LORA_CHARACTERS", "requests.adapters.MAX_NAME_CHARACTERS"),
     ("workers_ai.schema.MAX_STOPS", "requests.checks.MAX_STOP_SEQUENCES"),
     ("workers_ai.schema.MAX_STOP_CHARACTERS", "requests.checks.MAX_STOP_CHARACTERS"),
     ("workers_ai.schema.MAX_LOGIT_BIASES", "requests.checks.MAX_LOGIT_BIASES"),
@@ -70,6 +71,8 @@ ON_ONE_SIDE = {
     *("requests.tools.MAX_TOOLS_CHARACTERS", "batches.request.MAX_ACCOUNT_CHARACTERS"),
     *("batches.batches._MAX_INLINE_BYTES", "batches.lane._MAX_RECENT_DEATHS", "batches.store.MAX_WAITING_ITEMS"),
     *("upstream.rate_limits.MAX_REMEMBERED", "upstream.room.MAX_REMEMBERED", "batches.turns._MAX_REMEMBERED"),
+    *("requests.python_arguments._MAX_OPTIONS", "requests.python_arguments._MAX_COPIED"),
+    "upstream.reading.MAX_READ_AHEAD",
     *("rpc.http2.MAX_METADATA_BYTES", "rpc.http2.MAX_IDLE_MS", "rpc.http2.MAX_UNTAKEN_S"),
     *("batches.store._MAX_SHOWN_CHARACTERS", "rpc.request_message.MAX_OTHER_FIELDS", "rpc.request_message.MAX_FIELDS"),
 }
