@@ -36,6 +36,7 @@ class ToolCallSearch:
         self._format = TOOL_FORMATS[call_format]
         self._sink = CallSink(names)
         self._held = ""
+        self._marker = ""  # with the white space before it; empty once what stands behind it has had an end
         self._read: list[str] = []
         self._is_over = not names
         self._reader: Reading[None] | None = None
@@ -62,11 +63,12 @@ class ToolCallSearch:
         if self._is_over:
             return ""
         self._is_over = True
-        held = self._held + "".join(self._read)
+        held = self._held + self._marker + "".join(self._read)
         if self._sink.is_sent:
             self.is_broken = True
         elif self.has_calls:
-            self.has_rest = self.has_rest or self._sink.is_candidate or bool(self._held.strip(SEPARATORS))
+            has_begun = self._sink.is_candidate or bool(self._marker)
+            self.has_rest = self.has_rest or has_begun or bool(self._held.strip(SEPARATORS))
             return ""
         return without_shown(held)
 
@@ -85,7 +87,7 @@ class ToolCallSearch:
         end = found.start() if found else len(seen) - self._format.num_held(seen)
         spoken = seen[:end].rstrip(SPACE)
         if found:
-            self._read = [seen[len(spoken) : found.end()]]
+            self._marker = seen[len(spoken) : found.end()]
             self._sink.is_marked = True
             self._begin()
         else:
@@ -103,27 +105,29 @@ class ToolCallSearch:
             try:
                 reader.send(character)
             except StopIteration:
-                self._read, self._reader = [], None
+                self._marker, self._read, self._reader = "", [], None
                 return "", text[place + 1 :]
             except NotACallError:
                 self._read.pop()
                 return self._break(text[place:])
             if self._sink.num_ends != num_ends:
                 num_ends = self._sink.num_ends
+                self._marker = ""
                 self._read.clear()
         return "", ""
 
     def _break(self, rest: str) -> tuple[str, str]:
         """What becomes of what a reader has read when it meets what is no call; as `_follow`."""
         read, self._read, self._reader = "".join(self._read), [], None
+        marker, self._marker = self._marker, ""
         if self._sink.is_sent:
             self.is_broken = self._is_over = True
-            return read, rest
+            return marker + read, rest
         is_candidate = self._sink.is_candidate
         self._sink.discard()
         if not self.has_calls:
-            return read, rest
+            return marker + read, rest
+        self.has_rest = self.has_rest or is_candidate or bool(marker)
         if not is_candidate:
-            return "", read + rest
-        self.has_rest = True
+            return "", read + rest  # without the marker, which would be found again
         return "", rest
