@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
 
 from service.engine.lora.kernel_trial import add_tiles, try_kernel
-from service.engine.lora.low_rank import LowRank
-from service.engine.lora.rows import adapter_rows
+from service.engine.lora.low_rank import AdaptedLinear, LowRank, with_adapters
+from service.engine.lora.rows import ActiveRows, adapter_rows
 from service.engine.tolerances import relative_error, tolerance_of
 
 CPU = torch.device("cpu")
@@ -62,3 +63,31 @@ def test_a_kernel_that_is_wrong_is_not_used(caplog: pytest.LogCaptureFixture) ->
     low_rank = stacks(64, 32, torch.float32)
     assert try_kernel([(low_rank.first, low_rank.second, RANKS)], lambda *arguments: None) is None
     assert caplog.messages == ["adapters of 32 x 64 go without their kernel: the product is wrong"]
+
+
+def test_a_step_without_adapters_gives_what_the_layers_give_and_computes_nothing_more() -> None:
+    low_rank, given = stacks(64, 64, torch.float32), torch.ones(3, 64)
+    base = Given(given)
+    merged = with_adapters(base, [AdaptedLinear(base, low_rank, ActiveRows())], [64])
+    assert merged is not base
+    assert merged(given) is merged.added_to(given, given) is given
+    assert AdaptedLinear(base, low_rank, ActiveRows())(given) is given
+
+
+def test_layers_without_adapters_are_left_as_they_are() -> None:
+    base = Given(torch.ones(3, 64))
+    assert with_adapters(base, [base, base], [32, 32]) is base
+
+
+class Given(nn.Module):
+    """Layers that give what they are told to."""
+
+    def __init__(self, output: torch.Tensor) -> None:
+        super().__init__()
+        self._output = output
+
+    def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        return self._output
+
+    def added_to(self, residual: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return self._output
