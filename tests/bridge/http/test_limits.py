@@ -23,6 +23,7 @@ SCHEMAS = {
 # Texts whose limit is the model's, in tokens, or the service's, in characters; or that are refused whatever they say.
 LIMITED_ELSEWHERE = {
     *("/prompt", "/prompt/*", "/messages/*/content", "/messages/*/content/*/text", "/messages/*/content/*/refusal"),
+    *("/messages/*/reasoning", "/messages/*/reasoning_content"),
     *("/messages/*/refusal", "/messages/*/tool_calls/*/arguments", "/messages/*/tool_calls/*/function/arguments"),
     *("/messages/*/content/*/type", "/tool_choice/function/name", "/tool_choice/name", "/lora", "/model"),
 }
