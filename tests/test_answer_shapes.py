@@ -240,6 +240,7 @@ def test_the_input_of_openais_responses_is_answered_with_a_response_where_it_is_
     [
         (GPT_OSS, {"messages": None, "max_tokens": None, "input": "hi"}, "'/requests/0/input' is not read in a batch"),
         (GLM, {"n": 2}, "'/requests/0/n' must be 1"),
+        (GLM, {"tools": [TOOL], "parallel_tool_calls": False}, "'/requests/0/parallel_tool_calls' must be true"),
         (GLM, {"logprobs": True}, "leave '/requests/0/logprobs' out"),
         (GLM, {"stream": True}, "'/requests/0/stream' must be false"),
         (GUARD, {"response_format": {"type": "json_object"}}, "'/requests/0/response_format' is not read"),

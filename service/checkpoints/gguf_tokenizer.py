@@ -47,6 +47,10 @@ _BEGINS = ("llama-bpe", "llama3", "llama-v3")
 """Vocabularies of bytes that begin a text with their first token if the metadata does not say."""
 
 
+_MAX_TOKEN_LENGTH = 1024
+"""The longest token that is read; the longest known have some 128 spaces. Each of its parts is looked at."""
+
+
 def gguf_tokenizer(file: GgufFile) -> Tokenizer:
     """The tokenizer of a file's model.
 
@@ -58,6 +62,10 @@ def gguf_tokenizer(file: GgufFile) -> Tokenizer:
         raise CheckpointError(
             f"the GGUF file {file.path} has a vocabulary of kind {kind!r}; only gpt2 and llama are read: use the "
             "model's own checkpoint with its tokenizer.json"
+        )
+    if (length := max(map(len, _tokens(file)), default=0)) > _MAX_TOKEN_LENGTH:
+        raise CheckpointError(
+            f"the GGUF file {file.path} has a token of {length} characters, more than {_MAX_TOKEN_LENGTH}"
         )
     try:
         tokenizer = _byte_level(file) if kind == "gpt2" else _sentencepiece(file)

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from service.checkpoints.errors import CheckpointError
 from service.checkpoints.gguf import is_gguf, read_gguf
 from service.checkpoints.gguf_tokenizer import end_token_ids, gguf_tokenizer, special_tokens
 from service.checkpoints.tokenizer_model import with_tokenizer_json
@@ -33,6 +34,8 @@ def load_tokenizer(checkpoint: Path) -> Any:
         file = read_gguf(checkpoint)
         backend, named = gguf_tokenizer(file), special_tokens(file)
         template = file.metadata.get("tokenizer.chat_template")
+        if not isinstance(template, str | None):
+            raise CheckpointError(f"the GGUF file {checkpoint} has a tokenizer.chat_template that is no text")
         return PreTrainedTokenizerFast(tokenizer_object=backend, chat_template=template, **named)  # type: ignore[no-untyped-call]
     return PreTrainedTokenizerFast.from_pretrained(with_tokenizer_json(checkpoint), local_files_only=True)
 

@@ -124,7 +124,7 @@ class Models:
         """The ids of the models that one answers for, its own among them."""
         own = model.entry.id
         is_stand_in = own == self._stand_in
-        bases = ((name, entry.parent or name) for name, entry in self.catalog.items())
+        bases = ((name, entry.parent or entry.replaced_by or name) for name, entry in self.catalog.items())
         return [name for name, base in bases if base == own or (is_stand_in and base not in self._models)]
 
     def adapters_of(self, model_id: str) -> list[str]:

@@ -35,6 +35,8 @@ class ChatInput(OpenAiInput):
             return NO_STREAMS
         if self.num_choices > 1:
             return "'/n' must be 1, an item of a batch has one answer"
+        if self.request.tools and not self.has_parallel_calls:
+            return "'/parallel_tool_calls' must be true, an item of a batch tells all its calls"
         params = self.request.sampling_params
         has_logprobs = params.HasField("top_logprobs") or self.has_prompt_logprobs
         return "log probabilities are not told in a batch, leave '/logprobs' out" if has_logprobs else ""

@@ -142,3 +142,23 @@ def test_merges_of_tokens_that_are_not_there_are_refused(path: Path) -> None:
     finish(writer)
     with pytest.raises(CheckpointError, match="can't be used"):
         load_tokenizer(path)
+
+
+def test_a_token_that_would_take_hours_to_be_taken_apart_is_refused(path: Path) -> None:
+    writer = GGUFWriter(path, "llama")
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(["<unk>", "a" * 1025])
+    writer.add_token_types([2, 1])
+    writer.add_token_scores([0.0, 0.0])
+    finish(writer)
+    with pytest.raises(CheckpointError, match="a token of 1025 characters, more than 1024"):
+        load_tokenizer(path)
+
+
+def test_a_template_that_is_no_text_is_refused(path: Path) -> None:
+    writer = GGUFWriter(path, "llama")
+    write_byte_level(writer, byte_level_tokenizer(), "gpt-2")
+    writer.add_uint32("tokenizer.chat_template", 5)
+    finish(writer)
+    with pytest.raises(CheckpointError, match="chat_template that is no text"):
+        load_tokenizer(path)
