@@ -84,7 +84,8 @@ def _object(name: str, choice: Schema) -> Schema:
 
 def _with_prompt_logprobs(schema: Schema) -> Schema:
     """Whole answers have them where they are asked for."""
-    return optional(closed(**schema["properties"], prompt_logprobs=PROMPT_LOGPROBS), "prompt_logprobs")
+    left_out = schema["properties"].keys() - set(schema["required"])
+    return optional(closed(**schema["properties"], prompt_logprobs=PROMPT_LOGPROBS), "prompt_logprobs", *left_out)
 
 
 CHAT: Final = _with_prompt_logprobs(_object("chat.completion", CHOICE))

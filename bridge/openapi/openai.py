@@ -13,13 +13,15 @@ from bridge.openapi.answers import EVENTS, JSON, OPENAI_ERROR
 from bridge.openapi.operation import ACCOUNT, EVERYWHERE, GENERATING, MODEL, Operation, as_sent
 from bridge.openapi.responses import RESPONSE_EVENTS
 from bridge.workers_ai.answer_schemas import COUNT, array_of, closed
-from bridge.workers_ai.schema import STRING, Schema
+from bridge.workers_ai.schema import OPTIONAL_STRING, STRING, Schema
 
 STATUSES: Final = frozenset(
     kind.status for kinds in (KINDS, GATEWAY_KINDS) for kind in kinds.values() if kind.status is not None
 )
 
-MODEL_ENTRY: Final = closed(id=STRING, object={"const": "model"}, created=COUNT, owned_by=STRING, max_model_len=COUNT)
+MODEL_ENTRY: Final = closed(
+    id=STRING, object={"const": "model"}, created=COUNT, owned_by=STRING, max_model_len=COUNT, parent=OPTIONAL_STRING
+)
 CHAT_EVENTS: Final = answers.events(CHAT_CHUNK, OPENAI_ERROR)
 TEXT_EVENTS: Final = answers.events(TEXT_CHUNK, OPENAI_ERROR)
 
