@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from tokenizers import AddedToken, Tokenizer, pre_tokenizers
 
 from service.prompts.control_texts import control_tokens
-from service.prompts.literal_pattern import literal_pattern
+from service.prompts.literal_pattern import Beginnings, literal_pattern
 from service.prompts.quotes import ROLES, Quotes
 
 # How a template compares a message's role with those that its model knows beside the common ones.
@@ -56,12 +56,13 @@ class GuardedTokenizer:
     def mark(self, markers: Iterable[str]) -> None:
         """Learns the markers that the template writes as plain text."""
         self._markers = frozenset(markers)
-        self._quoted = literal_pattern(self.control | self._markers)
-        self._all = "\n".join(self.control | self._markers)
+        texts = self.control | self._markers
+        self._quoted, self._begun = literal_pattern(texts), Beginnings(texts)
+        self._all = "\n".join(texts)
 
     def quotes(self) -> Quotes:
         """For the texts of one prompt."""
-        return Quotes(self._quoted, self._all, self._roles)
+        return Quotes(self._quoted, self._begun.at_end_of, self._all, self._roles)
 
     def encode(self, rendered: str, quotes: Quotes) -> list[int]:
         """The token ids of what a template has written of texts that were quoted. Takes time linear in its length."""

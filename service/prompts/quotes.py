@@ -18,14 +18,20 @@ _WRITTEN_AS_THEY_ARE = re.compile(r'[^"\\\x00-\x1f]+')
 class Quotes:
     """The control texts that one prompt's messages and tools have, each replaced by a name that nobody can guess.
 
+    So is the beginning of one with which a text ends: the next text could complete it.
+
     Args:
         pattern: Finds control texts.
+        begun: Tells how many characters at a text's end are the beginning of one.
         all_texts: All of them, joined.
         roles: The roles that are known.
     """
 
-    def __init__(self, pattern: re.Pattern[str], all_texts: str, roles: Collection[str]) -> None:
+    def __init__(
+        self, pattern: re.Pattern[str], begun: Callable[[str], int], all_texts: str, roles: Collection[str]
+    ) -> None:
         self._pattern = pattern
+        self._begun = begun
         self._all_texts = all_texts
         self._roles = roles
         self._texts: list[str] = []
@@ -60,7 +66,9 @@ class Quotes:
         return self._names.sub(lambda match: change(self._texts[int(match[1])]), text)
 
     def _quote(self, text: str) -> str:
-        return self._pattern.sub(lambda match: self._hidden(match.group()), text)
+        quoted = self._pattern.sub(lambda match: self._hidden(match.group()), text)
+        end = len(quoted) - self._begun(quoted)
+        return quoted[:end] + self._hidden(quoted[end:])
 
     def _hidden(self, text: str) -> str:
         return _WRITTEN_AS_THEY_ARE.sub(self._name, text)
