@@ -1,6 +1,7 @@
 """From the parts of a completion to a response: its events one after the other, or the whole at once.
 
-A whole answer goes the way of a stream with one part, so the two can't differ.
+A whole answer goes the way of a stream with one part, so the two differ in one thing only. What the model says behind a
+call that broke is a message of its own in a stream, and a part of the message before that call in a whole answer.
 """
 
 from collections.abc import Iterator
