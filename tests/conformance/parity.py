@@ -81,7 +81,7 @@ def report(exchange: Exchange, found: list[str]) -> str:
 @click.option("--base", envvar="BASE", required=True, help="Where the server is, such as https://api.cloudflare.com.")
 @click.option("--account", envvar="ACCOUNT", required=True, help="The id of the account to act for.")
 @click.option("--token", envvar="TOKEN", required=True, help="A token that may run models; best given as TOKEN.")
-@click.option("--model", envvar="MODEL", default="@cf/meta/llama-3.1-8b-instruct", help="The model to ask.")
+@click.option("--model", envvar="MODEL", default="@cf/meta/llama-3.1-8b-instruct-fast", help="The model to ask.")
 def main(base: str, account: str, token: str, model: str) -> None:
     """Compares a server with Runstream; the exit status is 1 if they differ."""
     there = Target(base.rstrip("/").removesuffix("/client/v4"), account, token, model)
