@@ -218,7 +218,11 @@ class _Stripper:
         self._held = ""
 
     def __call__(self, text: str) -> str:
-        seen = self._held + self._strip_left(text)
+        text = self._strip_left(text)
+        if text.isspace():  # or much of it would be looked at again with each piece
+            self._held += text
+            return ""
+        seen = self._held + text
         stripped = seen.rstrip()
         self._held = seen[len(stripped) :]
         return stripped

@@ -36,6 +36,7 @@ class ToolCallSearch:
         self._format = TOOL_FORMATS[call_format]
         self._sink = CallSink(names)
         self._held = ""
+        self._holds_space = True  # and nothing else
         self._marker = ""  # with the white space before it; empty once what stands behind it has had an end
         self._read: list[str] = []
         self._is_over = not names
@@ -82,6 +83,9 @@ class ToolCallSearch:
 
     def _look(self, text: str) -> tuple[str, str]:
         """Looks for a marker; the text to let go, and what is still to be read."""
+        if self._holds_space and not text.strip(SPACE):  # or much of it would be looked at again with each piece
+            self._held += text
+            return "", ""
         seen, self._held = self._held + text, ""
         found = self._format.find(seen)
         end = found.start() if found else len(seen) - self._format.num_held(seen)
@@ -92,6 +96,7 @@ class ToolCallSearch:
             self._begin()
         else:
             self._held = seen[len(spoken) :]
+        self._holds_space = not self._held.strip(SPACE)
         if self.has_calls:
             self.has_rest = self.has_rest or bool(spoken.strip(SEPARATORS))
             spoken = ""
