@@ -33,6 +33,10 @@ def called(**fields: Any) -> pb.RunRequest:
     return messages(pb.Message(role="assistant", tool_calls=[pb.ToolCall(**{"name": "a", **fields})]))
 
 
+def thought(text: str) -> pb.RunRequest:
+    return messages(pb.Message(role="assistant", reasoning_content=text))
+
+
 def result(**fields: Any) -> pb.RunRequest:
     return messages(pb.Message(role="tool", **fields))
 
@@ -98,6 +102,7 @@ LIMITED: dict[str, tuple[Callable[[Any], bool], Callable[[int], Any], int]] = {
     "Message.tool_calls": (is_let_pass, lambda n: messages(pb.Message(role="assistant", tool_calls=[CALL] * n)), 128),
     "Message.tool_call_id": (is_let_pass, lambda n: result(tool_call_id="i" * n), 4096),
     "Message.name": (is_let_pass, lambda n: result(name="n" * n), 1024),
+    "Message.reasoning_content": (is_let_pass, lambda n: thought("t" * n), CHARACTERS),
     "ContentPart.text": (is_let_pass, lambda n: messages(user(content=[pb.ContentPart(text="t" * n)])), CHARACTERS),
     "Prompt.text": (is_let_pass, lambda n: pb.RunRequest(prompt=pb.Prompt(text="t" * n)), CHARACTERS),
     "ToolCall.id": (is_let_pass, lambda n: called(id="i" * n), 4096),
@@ -115,6 +120,13 @@ LIMITED: dict[str, tuple[Callable[[Any], bool], Callable[[int], Any], int]] = {
     "RunRequest.stop_sequences, each": (is_let_pass, lambda n: asked(stop_sequences=["a" * n]), 256),
     "RunRequest.stop_token_ids": (is_let_pass, lambda n: asked(stop_token_ids=range(n)), 64),
     "RunRequest.cache_salt": (is_let_pass, lambda n: asked(cache_salt="s" * n), 256),
+    "RunRequest.lora": (is_let_pass, lambda n: asked(lora="l" * n), 128),
+    "RunRequest.chat_template_kwargs_json": (
+        is_let_pass,
+        lambda n: asked(chat_template_kwargs_json='{"title": "' + "a" * (n - 13) + '"}'),
+        16_384,
+    ),
+    "RunRequest.reasoning_effort": (is_let_pass, lambda n: asked(reasoning_effort="e" * n), 64),
     "SamplingParams.logit_bias": (is_let_pass, lambda n: sampled(logit_bias=dict.fromkeys(range(n), 1.0)), 1024),
     "SamplingParams.bad_words": (is_let_pass, lambda n: sampled(bad_words=["a"] * n), 64),
     "SamplingParams.bad_words, each": (is_let_pass, lambda n: sampled(bad_words=["a" * n]), 256),
