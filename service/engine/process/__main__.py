@@ -8,6 +8,9 @@ import contextlib
 import signal
 import sys
 
+import torch
+
+from service.engine.device import is_cpu
 from service.engine.process.pipes import claim_pipes
 from service.engine.process.quick_imports import compilers_left_out
 from service.engine_protocol.engine_config import EngineConfig
@@ -21,7 +24,7 @@ def main() -> None:
     config = receive(source)
     if not isinstance(config, EngineConfig):
         sys.exit("the engine is started by the service, which sends its configuration first")
-    runs_on_one_cpu = config.device == "cpu" and not config.other_devices
+    runs_on_one_cpu = is_cpu(torch.device(config.device)) and not config.other_devices
     with compilers_left_out() if runs_on_one_cpu else contextlib.nullcontext():
         from service.engine.process.worker import load
 

@@ -13,6 +13,7 @@ from service.engine.linears.operator_trial import works
 SERVICE = Path(service.__file__).parent
 UNDOCUMENTED = re.compile(r"torch\.ops\.|torch\._[a-z]")
 ON_TRIAL = {"onednn.py", "quantized.py", "tinygemm.py"}
+NAMED_ONLY = {Path("engine/process/quick_imports.py")}  # it keeps a module out and uses nothing of it
 EXPECTED = torch.arange(1.0, 7.0).view(2, 3)
 
 
@@ -63,4 +64,4 @@ def test_one_wrong_product_among_many_is_found() -> None:
 
 def test_all_undocumented_operators_are_on_trial() -> None:
     found = {path.relative_to(SERVICE) for path in SERVICE.rglob("*.py") if UNDOCUMENTED.search(path.read_text())}
-    assert found == {Path("engine/linears", name) for name in ON_TRIAL}
+    assert found - NAMED_ONLY == {Path("engine/linears", name) for name in ON_TRIAL}
