@@ -60,7 +60,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "bad input": {"check": "run", "inputs": {"prompt": "hi", "top_k": 51}},
     "bad input streamed": {"check": "stream", "inputs": {"prompt": "hi", "top_k": 51}},
     "batch": {"check": "batch", "inputs": [GREEDY, {**GREEDY, "external_reference": "second"}]},
-    "models": {"check": "models", "inputs": {"search": "llama-3.1", "per_page": 10}},
+    "models": {"check": "models", "inputs": {"search": "llama-3.1", "per_page": 2}},
     "generateText": {"check": "generateText", "inputs": GREEDY},
     "streamText": {"check": "streamText", "inputs": GREEDY},
     "generateText cut": {"check": "generateText", "inputs": {**GREEDY, "maxOutputTokens": 2}},
@@ -191,7 +191,9 @@ def test_a_batch_is_queued_and_polled_until_it_has_its_responses(answers):
 
 
 def test_models_are_listed(answers):
-    assert [model["name"] for model in answers["models"]] == [MODEL]
+    names = [model["name"] for model in answers["models"]]
+    assert len(names) == 2
+    assert all("llama-3.1" in name for name in names)
 
 
 def test_the_ai_sdk_generates_text(answers):

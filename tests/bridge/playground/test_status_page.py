@@ -12,6 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from accounts.tokens import Token, hash_token
+from service.catalog import load_catalog
 from tests.support.accessibility import serious_violations
 from tests.support.processes import needs_pidfd
 from tests.support.separate_stack import separate_stack
@@ -96,10 +97,14 @@ def test_a_refusal_counts(running_stack, browser):
 
 def test_models_that_another_stands_in_for_are_listed(running_stack, browser):
     opened(browser, running_stack.url)
-    assert "a stand-in answers for all of them" in text_of(browser, "#other-models summary")
+    others = [model for model in load_catalog().values() if model.id != DEMO]
+    decide = {model.id for model in others if not model.generates_text}
+    told = f"{len(others)} other models of the catalog; a stand-in answers for {len(others) - len(decide)}"
+    assert text_of(browser, "#other-models summary") == told
     browser.find_element(By.CSS_SELECTOR, "#other-models summary").send_keys(Keys.ENTER)
     rows = {row[0]: row[1] for row in cells(browser, "#other-models")}
     assert rows["@cf/meta/llama-3.1-8b-instruct"] == f"{DEMO} stands in"
+    assert {name for name, state in rows.items() if state != f"{DEMO} stands in"} == decide
     assert DEMO not in rows
 
 
