@@ -183,6 +183,8 @@ class Replicas:
         moments = moments or Moments()
         was_accepted = False
         while True:
+            if was_accepted:
+                await self._wait_while_all_start()
             place = self._choose(submit, full)
             engine, has_begun = self.engines[place], False
             try:
@@ -200,6 +202,20 @@ class Replicas:
                 if has_begun or engine.state is EngineState.STOPPED:
                     raise
                 was_accepted = True
+
+    async def _wait_while_all_start(self) -> None:
+        """Waits for an engine if all have died: a request that was let in is not refused any more."""
+        while not any(engine.state is EngineState.READY for engine in self.engines):
+            starting = [engine for engine in self.engines if engine.state is EngineState.LOADING]
+            if not starting:
+                return
+            waits = [asyncio.ensure_future(engine.wait_until_ready()) for engine in starting]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+                await asyncio.gather(*waits, return_exceptions=True)
 
     def _choose(self, submit: Submit, full: set[int]) -> int:
         loads = self._loads(full)
