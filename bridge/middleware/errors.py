@@ -112,6 +112,9 @@ def _refuse(http_request: web.Request, face: Face, error: GatewayError) -> web.S
 
 
 async def _fail(http_request: web.Request, face: Face, error: AiError) -> web.StreamResponse:
+    if http_request[ACCESS].is_answered:
+        # What fails behind the last event, as the wait for the end of the service's call, fails for nobody.
+        return http_request[STREAM]
     request_id = http_request[ACCESS].request_id
     error = error.respelled(http_request[ACCESS].spelling)
     http_request[ACCESS].reason, http_request[ACCESS].error = error.reason, error.for_log

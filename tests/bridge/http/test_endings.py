@@ -65,6 +65,25 @@ async def test_a_bridge_that_stops_lets_streams_end_within_the_grace(start_bridg
     await asyncio.wait_for(stopping, 5)
 
 
+@pytest.mark.parametrize("is_stopped", [True, False], ids=["bridge", "service"])
+async def test_what_ends_behind_the_last_event_adds_no_error(bridge, service, caplog, is_stopped):
+    caplog.set_level("INFO")
+    service.parts = [last_part("New York"), part("")]
+    service.status = failure(grpc.StatusCode.INTERNAL, "ENGINE_FAILED", "it crashed")
+    service.gate.clear()
+    stream = await bridge.http.post(bridge.run_url, json=STREAM)
+    await stream.content.readuntil(b"data: [DONE]\n\n")
+    if is_stopped:
+        await bridge.runner.cleanup()
+    else:
+        service.gate.set()
+    assert await stream.read() == b""
+    await bridge.runner.cleanup()
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "bridge.http.access_log"]
+    assert "status=200" in line
+    assert "error=''" in line
+
+
 async def test_a_bridge_that_stops_takes_no_new_connections(start_bridge, service):
     bridge = await start_bridge(shutdown_grace_s=60.0)
     stream = await begin_stream(bridge, service)
