@@ -131,6 +131,26 @@ def text_of(kind: str, printed: str) -> str:
     return "".join(json.loads(event)["response"] for event in events)
 
 
+def call_arguments_of(kind: str, printed: str) -> str:
+    """The arguments of the one call in what code of a kind prints, put together of their pieces.
+
+    For a kind that prints a call whole, it is all that was printed.
+    """
+    key = {"python-openai": "arguments", "buf curl": "argumentsJson", "grpcurl": "argumentsJson"}.get(kind)
+    if key is None:
+        return printed
+    return "".join(_values_of(key, list(_messages(printed.strip()))))
+
+
+def _values_of(key: str, value: Any) -> Iterator[str]:
+    """The texts under a key, at any depth, in their order."""
+    if isinstance(value, dict) and isinstance(value.get(key), str):
+        yield value[key]
+    elif isinstance(value, dict | list):
+        for entry in value.values() if isinstance(value, dict) else value:
+            yield from _values_of(key, entry)
+
+
 def _messages(text: str) -> Iterator[dict[str, Any]]:
     decoder = json.JSONDecoder()
     while text:
