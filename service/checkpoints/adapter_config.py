@@ -3,7 +3,6 @@
 Whatever is set and would change the result in another way is refused, also settings that nobody here has heard of.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.files import read_json
 
 _T = TypeVar("_T")
 
@@ -109,7 +109,7 @@ def read_adapter_config(folder: Path) -> AdapterConfig:
     Raises:
         CheckpointError: It is not there or no LoRA's, or asks for what is not done here.
     """
-    settings = _read_json(folder / CONFIG)
+    settings = _read_settings(folder / CONFIG)
     if settings.get("peft_type") != "LORA":
         raise CheckpointError(f"{CONFIG} has peft_type {settings.get('peft_type')!r}; only LORA is known here")
     _refuse_others(settings)
@@ -121,18 +121,13 @@ def read_adapter_config(folder: Path) -> AdapterConfig:
     return config
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_settings(path: Path) -> dict[str, Any]:
     try:
-        if (size := path.stat().st_size) > MAX_CONFIG_BYTES:
-            raise CheckpointError(f"{path} has {size} bytes; at most {MAX_CONFIG_BYTES} are read")
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, MAX_CONFIG_BYTES)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is not there: an adapter is a folder as PEFT saves it") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         raise CheckpointError(f"{path} can't be read: {error}") from error
-    if not isinstance(settings, dict):
-        raise CheckpointError(f"{path} is no JSON object")
-    return settings
 
 
 def _refuse_others(settings: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.gguf import SUFFIX, is_gguf
@@ -17,6 +18,9 @@ _MAX_INDEX_BYTES = 64 << 20
 _MAX_SHOWN = 8
 
 _SPLIT = re.compile(r".*-(\d+)-of-(\d+)\.gguf")
+MAX_JSON_BYTES = 16 << 20
+"""The largest JSON that is read; configs with settings for each layer have some 100 KB."""
+
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 _TOKENIZER = re.compile(r"tokenizer\.model|chat_template\.jinja|merges\.txt")
 _OTHER_FORMS = re.compile(r"(params|tekken)\.json|.*\.index\.json")
@@ -168,3 +172,21 @@ def _refuse_foreign(names: Collection[str]) -> None:
     for pattern, message in _FOREIGN:
         if found := sorted(name for name in names if re.fullmatch(pattern, name)):
             raise CheckpointError(message.format(found[0]))
+
+
+def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """A JSON object of a checkpoint's.
+
+    Raises:
+        CheckpointError: It is none, or too large.
+        OSError: It can't be read.
+    """
+    if (size := path.stat().st_size) > max_bytes:
+        raise CheckpointError(f"{path} has {size} bytes; at most {max_bytes} are read")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} can't be read: it is not JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} is no JSON object")
+    return content

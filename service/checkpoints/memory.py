@@ -1,6 +1,5 @@
 """What a checkpoint takes, computed from its config and the headers of its weights; nothing is loaded for it."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.files import read_json
 from service.checkpoints.gguf import is_gguf, read_gguf
 from service.checkpoints.gguf_config import gguf_config
 from service.checkpoints.gguf_weights import GROUP_SIZE, PACKED_BITS
@@ -15,10 +15,6 @@ from service.checkpoints.headers import BITS, GGUF_BYTES, StoredLayer, Weight, s
 
 DTYPES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 """The names of torch's types in safetensors."""
-
-
-_MAX_CONFIG_BYTES = 16 << 20
-"""The largest config.json that is read; those of models with settings for each layer have some 100 KB."""
 
 
 def weights_bytes(
@@ -123,16 +119,7 @@ def read_config(checkpoint: Path) -> dict[str, Any]:
     """
     if is_gguf(checkpoint):
         return gguf_config(read_gguf(checkpoint))
-    path = checkpoint / "config.json"
-    if (size := path.stat().st_size) > _MAX_CONFIG_BYTES:
-        raise CheckpointError(f"{path} has {in_gb(size)}, which no config has")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path} is no JSON object")
-    return config
+    return read_json(checkpoint / "config.json")
 
 
 def in_gb(num_bytes: int) -> str:

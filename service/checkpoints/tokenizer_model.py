@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.files import read_json
 
 TOKENIZER_MODEL = "tokenizer.model"
 
@@ -113,7 +114,7 @@ def _converted(folder: Path) -> tuple[Any, list[tuple[str, str]] | None]:
     if not content:
         raise CheckpointError(f"{path} is empty; {_ADVICE}")
     _log.info("making a tokenizer.json of %s", path)
-    settings = _read_json(folder / "tokenizer_config.json")
+    settings = _settings(folder / "tokenizer_config.json")
     try:
         if _RANK.match(content):
             return _from_ranks(folder, content, settings), None
@@ -130,7 +131,7 @@ def _from_sentencepiece(folder: Path, settings: dict[str, Any]) -> tuple[Any, li
     protobuf: Any = importlib.import_module("sentencepiece.sentencepiece_model_pb2")
     named = str(settings.get("tokenizer_class") or "").removesuffix("Fast")
     if not named:
-        kind = str(_read_json(folder / "config.json").get("model_type"))
+        kind = str(_settings(folder / "config.json").get("model_type"))
         named = next((name for beginning, name in _CLASS_OF_TYPE.items() if kind.startswith(beginning)), kind)
     if named not in _CLASSES:
         raise CheckpointError(
@@ -243,13 +244,5 @@ def _cache() -> Path:
     return Path(cache) / "runstream" / "tokenizers"
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} is no JSON object")
-    return content
+def _settings(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
