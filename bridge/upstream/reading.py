@@ -8,7 +8,9 @@ call, and that ends the wait.
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
+
+from runstream.waiting import apart, note_error
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -31,12 +33,10 @@ class UnaryCall(Awaitable[_T_co], Protocol[_T_co]):
 
 async def answer_of(call: UnaryCall[_T]) -> _T:
     """Waits for a call's answer; who is cancelled meanwhile cancels the call."""
-    waiting = asyncio.ensure_future(_awaited(call))
     try:
-        return await asyncio.shield(waiting)
+        return await apart(call)
     finally:
         call.cancel()
-        waiting.add_done_callback(_note_error)
 
 
 async def parts_of(call: StreamingCall[_T]) -> AsyncGenerator[_T]:
@@ -83,15 +83,5 @@ class _Reader(Generic[_T]):
                 await self._room.wait()
 
     def _end(self, reading: "asyncio.Task[None]") -> None:
-        _note_error(reading)
+        note_error(reading)
         self._news.set()
-
-
-async def _awaited(call: Awaitable[_T]) -> _T:
-    return await call
-
-
-def _note_error(task: "asyncio.Future[Any]") -> None:
-    """Takes note of an error that nobody may be there to hear."""
-    if not task.cancelled():
-        task.exception()

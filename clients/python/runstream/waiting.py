@@ -17,13 +17,14 @@ async def apart(awaitable: Awaitable[T]) -> T:
     try:
         return await asyncio.shield(waiting)
     finally:
-        waiting.add_done_callback(_note_error)
+        waiting.add_done_callback(note_error)
 
 
 async def _awaited(awaitable: Awaitable[T]) -> T:
     return await awaitable
 
 
-def _note_error(waiting: "asyncio.Future[Any]") -> None:
+def note_error(waiting: "asyncio.Future[Any]") -> None:
+    """Takes note of how a wait ended, of which nobody else may hear."""
     if not waiting.cancelled():
-        waiting.exception()  # nobody may be there to hear it
+        waiting.exception()
