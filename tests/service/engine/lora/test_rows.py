@@ -105,7 +105,9 @@ def test_prefixes_are_shared_with_the_same_adapter_only(
 
 
 @pytest.mark.parametrize(
-    "accelerations", [set(), {Acceleration.OVERLAP}, {Acceleration.ATTENTION, Acceleration.OVERLAP}], ids=str
+    "accelerations",
+    [set(), {Acceleration.OVERLAP}, {Acceleration.ATTENTION, Acceleration.OVERLAP}],
+    ids=["plain", "overlap", "attention and overlap"],  # xdist needs the same names in each process
 )
 def test_a_preempted_request_goes_on_with_its_adapter(
     checkpoint: Callable[[str], Path], saved: Callable[[str, str], Path], accelerations: set[Acceleration]
