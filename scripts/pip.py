@@ -29,7 +29,7 @@ FAILURES = (
     (
         r"No matching distribution found for (?P<requirement>\S+)",
         f"the package index has no {{requirement}} for Python {platform.python_version()} on "
-        f"{platform.system()} {platform.machine()}: see README.md for what is supported",
+        f"{platform.system()} {platform.machine()}: see docs/quickstart.md for what is supported",
     ),
 )
 """What pip's output tells about a failure, most telling first: a pattern and what to say."""

@@ -132,8 +132,8 @@ def size(megabytes):
     return f"{megabytes} MB" if megabytes < 500 else f"{megabytes / 1000:.1f} GB"
 
 
-def test_the_readme_tells_the_sizes_that_setting_up_tells():
+def test_the_quickstart_tells_the_sizes_that_setting_up_tells():
     pattern = r"^\| ([\w ]+) \| about ([\d.]+ .B) \| (?:about )?([\d.]+ .B) \|$"
-    rows = re.findall(pattern, (ROOT / "README.md").read_text(), flags=re.MULTILINE)
+    rows = re.findall(pattern, (ROOT / "docs/quickstart.md").read_text(), flags=re.MULTILINE)
     builds = {"no NVIDIA driver": CPU_FROM_PYTORCH, "with CUDA": CUDA, "macOS": MACOS}
     assert rows == [(name, size(build.download_mb), size(build.disk_mb)) for name, build in builds.items()]
