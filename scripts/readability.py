@@ -17,7 +17,8 @@ _LEFT_OUT = (
     re.compile(r"^(?:\||#|!\[).*$", re.MULTILINE),  # tables, headings, pictures
 )
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-_BREAK = re.compile(r"\n\s*\n|(?:^|\n)\s*(?:[-*]|\d+\.)\s")  # between paragraphs and items
+_ITEM = r"\s*(?:[-*]|\d+\.)\s"
+_BREAK = re.compile(rf"\n\s*\n(?:{_ITEM})?|\n{_ITEM}")  # between paragraphs and items
 _END = re.compile(r"(?<=[.!?:])[*_)\"']*\s+(?=[\"'(*`\[]*[A-Z0-9`])")
 
 
