@@ -1,0 +1,172 @@
+#include "float_products.h"
+
+#include <algorithm>
+
+#include "float_kernel.h"
+#include "vectors.h"
+#include "weights.h"
+
+namespace runstream {
+
+namespace {
+
+constexpr int kBlockRows = 240;  // whose sums a thread keeps between blocks of inputs
+constexpr std::int64_t kLine = 64;
+
+// The weights that are read for all rows of a block before the next ones: they stay in the second cache. Few rows read
+// them only once.
+constexpr std::int64_t kBlockBytes = 256 << 10;
+constexpr std::int64_t kStreamBytes = 64 << 10;
+
+alignas(64) thread_local float block_sums[kBlockRows * kBlockOutputs];
+
+inline std::int64_t padded_inputs(const Matrix& matrix) { return (matrix.inputs + 1) / 2 * 2; }
+
+// A thread's rows and panels of a product.
+struct Part {
+  Range rows;
+  Range panels;
+};
+
+// Panels are shared first; rows too if there are many and only few panels for each thread.
+Part part_of(const Product& product, int thread, int num_threads) {
+  const std::int64_t panels = num_panels(*product.matrix);
+  int row_parts = 1;
+  while (num_threads % (2 * row_parts) == 0 && panels * row_parts < 2 * kBlockPanels * num_threads &&
+         product.num_rows >= 4 * kMaxKernelRows * row_parts) {
+    row_parts *= 2;
+  }
+  return {share(product.num_rows, thread % row_parts, row_parts),
+          share(panels, thread / row_parts, num_threads / row_parts)};
+}
+
+template <class Weights>
+class Multiplication {
+ public:
+  Multiplication(const Product& product, const typename Weights::Row* rows, std::int64_t row_stride, Part part)
+      : product_(product), rows_(rows), row_stride_(row_stride), part_(part) {
+    steps_ = (product.matrix->inputs + Weights::kInputsPerStep - 1) / Weights::kInputsPerStep;
+    panel_size_ = steps_ * kStepWeights;
+    const bool is_stream = part.rows.last - part.rows.first <= kMaxKernelRows;
+    block_steps_ = (is_stream ? kStreamBytes : kBlockBytes) / (kBlockPanels * kStepBytes);
+  }
+
+  void run() {
+    for (std::int64_t first = part_.rows.first; first < part_.rows.last; first += kBlockRows) {
+      const Range rows{first, std::min(first + kBlockRows, part_.rows.last)};
+      for (std::int64_t panel = part_.panels.first; panel < part_.panels.last; panel += kBlockPanels) {
+        const Range panels{panel, std::min(panel + kBlockPanels, part_.panels.last)};
+        for (std::int64_t step = 0; step < steps_; step += block_steps_) add_block(rows, panels, step);
+        finish(rows, panels);
+      }
+    }
+  }
+
+ private:
+  using Weight = typename Weights::Weight;
+  static constexpr std::int64_t kStepWeights = kLanes * Weights::kInputsPerStep;
+  static constexpr std::int64_t kStepBytes = kStepWeights * static_cast<std::int64_t>(sizeof(Weight));
+
+  const Weight* weights_at(std::int64_t panel, std::int64_t step) const {
+    return static_cast<const Weight*>(product_.matrix->panels) + panel * panel_size_ + step * kStepWeights;
+  }
+
+  // The weights that the next call of `add_block` reads, or those of this one where there is none.
+  const char* next_weights(Range panels, std::int64_t step) const {
+    if (step + block_steps_ < steps_) return reinterpret_cast<const char*>(weights_at(panels.first, step + block_steps_));
+    const bool is_last = panels.last == part_.panels.last;
+    return reinterpret_cast<const char*>(is_last ? weights_at(panels.first, step) : weights_at(panels.last, 0));
+  }
+
+  void add_block(Range rows, Range panels, std::int64_t step) {
+    const std::int64_t steps = std::min(block_steps_, steps_ - step), num_rows = rows.last - rows.first;
+    const std::int64_t groups = (num_rows + kMaxKernelRows - 1) / kMaxKernelRows;
+    const char* const next = next_weights(panels, step);
+    const std::int64_t period = std::max<std::int64_t>(1, groups * kLine / kStepBytes);
+    for (std::int64_t group = 0; group < groups; ++group) {
+      const Range own = {rows.first + num_rows * group / groups, rows.first + num_rows * (group + 1) / groups};
+      const int count = static_cast<int>(own.last - own.first);
+      KernelTask<Weights> task;
+      task.panel_size = panel_size_;
+      task.rows = rows_ + own.first * row_stride_ + step * Weights::kInputsPerStep;
+      task.row_stride = row_stride_;
+      task.steps = steps;
+      task.continues = step > 0;
+      for (std::int64_t panel = panels.first; panel < panels.last;) {
+        const bool is_wide = panels.last - panel >= panels_at_once(count);
+        const std::int64_t behind = panel - panels.first;
+        task.panels = weights_at(panel, step);
+        task.sums = block_sums + (own.first - rows.first) * kBlockOutputs + behind * kLanes;
+        const std::int64_t line = group * (steps / period) * kLine;
+        task.ahead = {next + behind * panel_size_ * static_cast<std::int64_t>(sizeof(Weight)) + line, period};
+        (is_wide ? kKernels<Weights, true> : kKernels<Weights, false>)[count - 1](task);
+        panel += is_wide ? panels_at_once(count) : 1;
+      }
+    }
+  }
+
+  // Adds bias and residual to a block's sums, and writes the outputs.
+  void finish(Range rows, Range panels) const {
+    const std::int64_t first = panels.first * kLanes;
+    const std::int64_t last = std::min(panels.last * kLanes, product_.matrix->outputs);
+    const float* const bias = product_.matrix->bias;
+    for (std::int64_t row = rows.first; row < rows.last; ++row) {
+      float* const sums = block_sums + (row - rows.first) * kBlockOutputs - first;
+      const std::int64_t place = row * product_.out_stride;
+      if (bias != nullptr) {
+        for (std::int64_t output = first; output < last; ++output) sums[output] += bias[output];
+      }
+      if (product_.residual != nullptr) {
+        const float* const residual = product_.residual + place;
+        for (std::int64_t output = first; output < last; ++output) sums[output] += residual[output];
+      }
+      std::copy(sums + first, sums + last, product_.out + place + first);
+    }
+  }
+
+  const Product& product_;
+  const typename Weights::Row* rows_;
+  std::int64_t row_stride_;
+  Part part_;
+  std::int64_t steps_, panel_size_, block_steps_;
+};
+
+template <class Weights>
+void multiply_by(const Product& product, Part part) {
+  Multiplication<Weights>(product, product.rows, product.row_stride, part).run();
+}
+
+}  // namespace
+
+std::int64_t prepared_float_bytes(const Matrix& matrix, std::int64_t num_rows) {
+  if (matrix.format != Format::bfloat16_dot) return 0;
+  return num_rows * padded_inputs(matrix) * static_cast<std::int64_t>(sizeof(std::uint16_t));
+}
+
+void prepare_floats(const Matrix& matrix, const float* rows, std::int64_t row_stride, Range range, void* prepared) {
+  if (matrix.format != Format::bfloat16_dot) return;
+  const std::int64_t width = padded_inputs(matrix);
+  for (std::int64_t row = range.first; row < range.last; ++row) {
+    auto* const to = static_cast<std::uint16_t*>(prepared) + row * width;
+    round_to_bfloat16(rows + row * row_stride, matrix.inputs, to);
+    if (width > matrix.inputs) to[matrix.inputs] = 0;
+  }
+}
+
+void multiply_floats(const Product& product, int thread, int num_threads) {
+  const Part part = part_of(product, thread, num_threads);
+  switch (product.matrix->format) {
+    case Format::float32: return multiply_by<Float32Weights>(product, part);
+    case Format::float16: return multiply_by<Float16Weights>(product, part);
+    case Format::bfloat16: return multiply_by<BFloat16Weights>(product, part);
+    case Format::bfloat16_dot:
+#if defined(RUNSTREAM_BFLOAT16_DOT)
+      return Multiplication<BFloat16Pairs>(product, static_cast<const std::uint16_t*>(product.prepared),
+                                           padded_inputs(*product.matrix), part)
+          .run();
+#endif
+      return;
+  }
+}
+
+}  // namespace runstream

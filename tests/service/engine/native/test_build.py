@@ -1,0 +1,97 @@
+"""The library is built once, atomically, and its absence is told."""
+
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.engine.native.build import SOURCES, BuildError, build, native_flags
+from service.engine.native.library import Library, native_library
+from tests.support.native import VECTOR_FLAGS
+
+
+def fake_compiler(folder: Path, script: str) -> Path:
+    path = folder / "c++-of-the-test"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_library_is_built_once(tmp_path: Path) -> None:
+    path = build((), tmp_path)
+    first = path.stat()
+    assert build((), tmp_path) == path
+    assert path.stat().st_mtime_ns == first.st_mtime_ns
+    assert [it.name for it in tmp_path.iterdir()] == [path.name]
+    Library(path)
+
+
+def test_other_vector_flags_are_another_library(library: Library) -> None:
+    names = {build(flags, Path(library.path).parent).name for flags in (None, ())}
+    assert len(names) == 2
+
+
+def test_starts_at_the_same_time_do_not_disturb_each_other(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from service.engine.native.build import build\n"
+        "from service.engine.native.library import Library\n"
+        "Library(build((), Path(sys.argv[1])))"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
+    assert [process.wait() for process in started] == [0, 0, 0]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("echo 'x.cpp:1: error: no such instruction' >&2; exit 1", "error: no such instruction"),
+        ("exit 3", "fails: without a word"),
+    ],
+)
+def test_a_compiler_that_fails_is_told(script: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", str(fake_compiler(tmp_path, script)))
+    with pytest.raises(BuildError, match=told):
+        build(folder=tmp_path / "kept")
+
+
+def test_without_a_compiler_one_line_tells_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    native_library.cache_clear()
+    try:
+        assert native_library() is None
+        assert native_library() is None
+    finally:
+        native_library.cache_clear()
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert "install g++ or set CXX" in record.getMessage()
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BuildError, match="can't be written"):
+        build((), tmp_path / "file" / "below")
+
+
+def test_the_cache_folder_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert build(()).parent == tmp_path / "runstream" / "native"
+
+
+@pytest.mark.parametrize("flags", VECTOR_FLAGS.values(), ids=VECTOR_FLAGS)
+def test_the_sources_compile_without_warnings(flags: tuple[str, ...] | None, tmp_path: Path) -> None:
+    compiler = shutil.which("g++")
+    if compiler is None:
+        pytest.skip("there is no g++")
+    # GCC 12 takes what its own headers leave undefined for a mistake of ours.
+    strict = ("-Wall", "-Wextra", "-Werror", "-Wno-maybe-uninitialized", "-Wno-uninitialized")
+    vectors = native_flags() if flags is None else flags
+    sources = map(str, sorted(SOURCES.glob("*.cpp")))
+    subprocess.run([compiler, "-std=c++17", "-fopenmp", "-fsyntax-only", *strict, *vectors, *sources], check=True)

@@ -1,0 +1,27 @@
+"""The compiled library as other processors would have it, built once for all tests."""
+
+from pathlib import Path
+
+import pytest
+
+from service.engine.native.build import build
+from service.engine.native.library import Library
+
+VECTOR_FLAGS = {"native": None, "avx2": ("-mavx2", "-mfma", "-mf16c"), "plain": ()}
+"""What each of the libraries may use of the processor; None for everything."""
+
+
+def has_cpu_flag(name: str) -> bool:
+    """Tells if the processor has an extension, as Linux names it."""
+    information = Path("/proc/cpuinfo")
+    return information.exists() and f" {name} " in information.read_text()
+
+
+@pytest.fixture(scope="session", params=VECTOR_FLAGS)
+def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The library for this processor, for one with AVX2, and for one of which nothing is known."""
+    if request.param == "avx2" and not has_cpu_flag("avx2"):
+        pytest.skip("this processor has no AVX2")
+    # The folder that all processes of a run share.
+    folder = tmp_path_factory.getbasetemp().parent / "native"
+    return Library(build(VECTOR_FLAGS[request.param], folder))
