@@ -137,3 +137,22 @@ def test_the_quickstart_tells_the_sizes_that_setting_up_tells():
     rows = re.findall(pattern, (ROOT / "docs/quickstart.md").read_text(), flags=re.MULTILINE)
     builds = {"no NVIDIA driver": CPU_FROM_PYTORCH, "with CUDA": CUDA, "macOS": MACOS}
     assert rows == [(name, size(build.download_mb), size(build.disk_mb)) for name, build in builds.items()]
+
+
+def stops():
+    """The file and the name at each stop of the tour."""
+    return re.findall(r"^### \d+\. `([\w./]+)`, `([\w.]+)`$", (ROOT / "docs/tour.md").read_text(), flags=re.MULTILINE)
+
+
+def test_the_tour_has_its_stops_in_order():
+    numbers = re.findall(r"^### (\d+)\. ", (ROOT / "docs/tour.md").read_text(), flags=re.MULTILINE)
+    assert [int(number) for number in numbers] == list(range(1, len(stops()) + 1))
+
+
+@pytest.mark.parametrize(("path", "name"), stops())
+def test_each_stop_of_the_tour_names_what_is_there(path, name):
+    source = (ROOT / path).read_text()
+    for part in name.split("."):
+        found = re.search(rf"^ *(?:class|def|async def) {part}\b", source, flags=re.MULTILINE)
+        assert found, f"{path} has no {part}"
+        source = source[found.end() :]
