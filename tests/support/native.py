@@ -10,6 +10,8 @@ from service.engine.native.library import Library
 VECTOR_FLAGS = {"native": None, "avx2": ("-mavx2", "-mfma", "-mf16c"), "plain": ()}
 """What each of the libraries may use of the processor; None for everything."""
 
+_BUSY_MACHINE_S = 900.0
+
 
 def has_cpu_flag(name: str) -> bool:
     """Tells if the processor has an extension, as Linux names it."""
@@ -24,4 +26,4 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.skip("this processor has no AVX2")
     # The folder that all processes of a run share.
     folder = tmp_path_factory.getbasetemp().parent / "native"
-    return Library(build(VECTOR_FLAGS[request.param], folder))
+    return Library(build(VECTOR_FLAGS[request.param], folder, _BUSY_MACHINE_S))

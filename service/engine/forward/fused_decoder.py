@@ -11,6 +11,7 @@ added to a product's sum before that is rounded. Each is the more exact way. Com
 added to the rounded product, as the classes do.
 """
 
+import functools
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,9 @@ from service.engine.families import family_of
 from service.engine.forward.layer_functions import PLAIN, HeadLayout, LayerCalls, LayerFunctions, Norm
 from service.engine.kernels.attention_params import AttentionParams
 from service.engine.linears.merged import QUANTIZED, merged
+from service.engine.linears.onednn import products_for
 from service.engine.linears.plain import MergedLinear, SeparateLinears, is_plain_linear
+from service.engine.linears.tied_embedding import is_tied, read_from
 from service.engine.lora.low_rank import Linears, with_adapters, without_adapters
 from service.engine.sharding.layers import PARALLEL_LINEARS
 
@@ -57,15 +60,19 @@ class FusedDecoder:
 
     Args:
         model: The model, whose class can't be run any more: its layers lose their weights to this.
+        has_native: Whether compiled code of our own may multiply, which a graph of PyTorch's operators leaves out.
     """
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, has_native: bool = True) -> None:
         module: Any = model
         self._embedding, self._rotary = module.model.embed_tokens, module.model.rotary_emb
-        self._head = _linears(module.lm_head)
+        has_tied_head = is_tied(self._embedding, module.lm_head)
+        self._head = _linears(module.lm_head, has_native=has_native)
+        if has_tied_head and isinstance(self._head, MergedLinear) and self._head.matrix is not None:
+            read_from(self._embedding, self._head.matrix)
         attention = module.model.layers[0].self_attn
         self._layout = HeadLayout(*_head_counts(attention), attention.head_dim)
-        self._layers = [_layer(layer) for layer in module.model.layers]
+        self._layers = [_layer(layer, has_native) for layer in module.model.layers]
         first, *others = [layer.input_norm for layer in self._layers]
         self._first_norm, self._next_norms = first, [*others, _norm(module.model.norm)]
         self._functions, self._adds_in_products = PLAIN, True
@@ -167,26 +174,29 @@ def _gate_up(layer: Any) -> tuple[nn.Linear, ...]:
     return (mlp.gate_up_proj,) if hasattr(mlp, "gate_up_proj") else (mlp.gate_proj, mlp.up_proj)
 
 
-def _layer(layer: Any) -> _Layer:
-    attention = layer.self_attn
+def _layer(layer: Any, has_native: bool) -> _Layer:
+    attention, linears = layer.self_attn, functools.partial(_linears, has_native=has_native)
     return _Layer(
         attention=attention,
         window_holder=attention.config if family_of(attention.config.model_type).has_window_in_config else attention,
         input_norm=_norm(layer.input_layernorm),
-        qkv=_linears(*_qkv(layer)),
+        qkv=linears(*_qkv(layer)),
         query_norm=_norm(attention.q_norm) if hasattr(attention, "q_norm") else None,
         key_norm=_norm(attention.k_norm) if hasattr(attention, "k_norm") else None,
-        output=_linears(attention.o_proj),
+        output=linears(attention.o_proj),
         mlp_norm=_norm(layer.post_attention_layernorm),
-        gate_up=_linears(*_gate_up(layer)),
-        down=_linears(layer.mlp.down_proj),
+        gate_up=linears(*_gate_up(layer)),
+        down=linears(layer.mlp.down_proj),
     )
 
 
-def _linears(*parts: nn.Linear) -> Linears:
+def _linears(*parts: nn.Linear, has_native: bool) -> Linears:
     sizes = [part.out_features for part in parts] if len(parts) > 1 else [0]
     plain = list(map(without_adapters, parts))
-    made = MergedLinear(*plain) if all(map(is_plain_linear, plain)) else SeparateLinears(*merged(*plain))
+    if all(map(is_plain_linear, plain)):
+        made: Linears = MergedLinear(*plain, products=None if has_native else products_for(plain[0].weight))
+    else:
+        made = SeparateLinears(*merged(*plain))
     return with_adapters(made, parts, sizes)
 
 

@@ -19,7 +19,7 @@ def fused_forward(model: PreTrainedModel, accelerations: Set[Acceleration]) -> F
         AccelerationError: Something is asked for that only a fused decoder can do.
     """
     if can_fuse(model):
-        decoder = FusedDecoder(model)
+        decoder = FusedDecoder(model, has_native=Acceleration.GRAPHS not in accelerations)
         return compile_layers(decoder) if Acceleration.LAYERS in accelerations else decoder
     if asked_for := [name for name in _NEED_FUSED if name in accelerations]:
         raise AccelerationError(

@@ -1,4 +1,4 @@
 """Linear layers: plain, packed, merged, and the trials that choose their kernels.
 
-Imports kernels and device; imported by forward, weights and sharding.
+Imports kernels, native and device; imported by forward, weights and sharding.
 """

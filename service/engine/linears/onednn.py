@@ -5,6 +5,8 @@ oneDNN is called by private operators, those of PyTorch's own compiler. All call
 
 import functools
 import itertools
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch.nn.functional import linear
@@ -19,9 +21,24 @@ class Products:
     Rows are [N, inputs], a weight is [outputs, inputs], and a bias is [outputs] or None.
     """
 
-    def pack(self, weight: torch.Tensor) -> torch.Tensor:
+    def takes(self, weight: torch.Tensor) -> bool:
+        """Tells if a weight can be packed without a loss."""
+        return True
+
+    def pack(self, weight: torch.Tensor) -> Any:
         """The weight as products with it are quickest."""
         return weight
+
+    def pack_parts(self, parts: Iterable[torch.Tensor], outputs: int, bias: torch.Tensor | None) -> Any:
+        """Weights of the same inputs as one, which products then take with a bias.
+
+        Args:
+            parts: [some outputs, inputs] each, consumed one by one.
+            outputs: Those of all together.
+            bias: [outputs] or None.
+        """
+        weights = [*parts]
+        return self.pack(weights[0] if len(weights) == 1 else torch.cat(weights))
 
     def multiply(self, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         """The product, [N, outputs], with a weight as it is or packed."""

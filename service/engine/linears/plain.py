@@ -1,30 +1,37 @@
 """Unquantized linear layers as the fused decoder multiplies with them."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
 from service.engine.linears.merged import merged_bias
-from service.engine.linears.onednn import ONEDNN, Products, products_for
+from service.engine.linears.native_products import packed_products_for
+from service.engine.linears.onednn import Products
+from service.engine.native.matrix import Matrix
 
 
 class MergedLinear:
     """Linear layers of the same input as one product.
 
-    In float32 on a CPU the matrix is packed for oneDNN: 16 rows take half of the time that MKL takes for them (measured
-    on an AMD EPYC with AVX-512). A head that shares its matrix with the embedding then has it once more.
+    On a CPU the matrix is packed: for compiled code of our own, or else in float32 for oneDNN. A head that shares its
+    matrix with the embedding then has it once more.
 
     Args:
-        parts: The layers, whose weights are taken from them.
-        onednn: oneDNN's way to multiply.
+        parts: The layers, whose weights are taken from them, one after another.
+        products: The way to multiply; None for the quickest that works.
     """
 
-    def __init__(self, *parts: nn.Linear, onednn: Products = ONEDNN) -> None:
-        weight = torch.cat([part.weight.detach() for part in parts]) if len(parts) > 1 else parts[0].weight.detach()
+    def __init__(self, *parts: nn.Linear, products: Products | None = None) -> None:
         self._bias = merged_bias(parts)
-        self._products = products_for(weight, onednn)
-        self._weight = self._products.pack(weight)
-        for part in parts:
-            part.weight = nn.Parameter(weight.new_empty(0), requires_grad=False)
+        self._products = packed_products_for(parts[0].weight) if products is None else products
+        outputs = sum(part.weight.shape[0] for part in parts)
+        self._weight = self._products.pack_parts(_taken(parts), outputs, self._bias)
+
+    @property
+    def matrix(self) -> Matrix | None:
+        """The matrix with its bias as compiled code takes it, if that multiplies."""
+        return self._weight if isinstance(self._weight, Matrix) else None
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """[rows, inputs] to [rows, outputs]."""
@@ -52,6 +59,15 @@ class SeparateLinears:
     def added_to(self, residual: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The same, added to [rows, outputs]."""
         return residual + self(rows)
+
+
+def _taken(parts: tuple[nn.Linear, ...]) -> Iterator[torch.Tensor]:
+    """The layers' weights, which the layers lose."""
+    for part in parts:
+        weight = part.weight.detach()
+        part.weight = nn.Parameter(weight.new_empty(0), requires_grad=False)
+        yield weight
+        del weight
 
 
 def is_plain_linear(module: nn.Module) -> bool:

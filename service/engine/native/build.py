@@ -11,7 +11,9 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent / "src"
 _COMPILERS = ("g++", "clang++", "c++")
-_COMPILE_TIMEOUT_S, _ASK_TIMEOUT_S = 120.0, 20.0
+_ASK_TIMEOUT_S = 20.0
+COMPILE_TIMEOUT_S = 120.0
+"""The time by which compiling may prolong a start. Usual are a few seconds."""
 
 FLAGS = (
     "-std=c++17",
@@ -34,12 +36,15 @@ def native_flags() -> tuple[str, ...]:
     return ("-march=native",) if is_x86 else ("-mcpu=native",)
 
 
-def build(vector_flags: Sequence[str] | None = None, folder: Path | None = None) -> Path:
+def build(
+    vector_flags: Sequence[str] | None = None, folder: Path | None = None, timeout_s: float = COMPILE_TIMEOUT_S
+) -> Path:
     """Compiles the library unless it is there.
 
     Args:
         vector_flags: What it may use of the processor; None for everything.
         folder: Where it is kept; None for the user's cache folder.
+        timeout_s: How long the compiler may take.
 
     Returns:
         Its file, whose name changes with sources, flags, compiler and processor.
@@ -53,7 +58,7 @@ def build(vector_flags: Sequence[str] | None = None, folder: Path | None = None)
     if not library.exists():
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _compile(command, library)
+            _compile(command, library, timeout_s)
         except OSError as error:
             raise BuildError(f"{library} can't be written: {error}") from error
     return library
@@ -82,11 +87,11 @@ def _key(command: Sequence[str]) -> str:
     return digest.hexdigest()[:24]
 
 
-def _compile(command: Sequence[str], library: Path) -> None:
+def _compile(command: Sequence[str], library: Path, timeout_s: float) -> None:
     """Compiles in a folder of its own, so that others that start at once see the whole file or none."""
     with tempfile.TemporaryDirectory(dir=library.parent, prefix="building-") as folder:
         built = Path(folder) / library.name
-        _run([*command, "-o", str(built), *map(str, sorted(SOURCES.glob("*.cpp")))], _COMPILE_TIMEOUT_S)
+        _run([*command, "-o", str(built), *map(str, sorted(SOURCES.glob("*.cpp")))], timeout_s)
         built.replace(library)
 
 

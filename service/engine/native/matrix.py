@@ -41,7 +41,7 @@ class Matrix:
     def __init__(self, library: Library, fields: Fields, kept: Sequence[torch.Tensor]) -> None:
         self.library, self.fields, self._kept = library, fields, kept
         self.address = ctypes.addressof(fields)
-        self.outputs, self.inputs = int(fields.outputs), int(fields.inputs)
+        self.outputs, self.inputs, self.has_bias = int(fields.outputs), int(fields.inputs), bool(fields.bias)
 
     def multiply(self, rows: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
         """Rows times the matrix, plus its bias and a residual.
@@ -72,11 +72,16 @@ class Matrix:
         """Some of the matrix's rows in plain numbers, as an embedding gives them.
 
         Args:
-            outputs: Which, int64 [N], each below `outputs`.
+            outputs: Which, int64 [N].
 
         Returns:
             float32 [N, inputs].
+
+        Raises:
+            IndexError: There is no such row.
         """
+        if outputs.numel() and not 0 <= int(outputs.min()) <= int(outputs.max()) < self.outputs:
+            raise IndexError(f"rows {int(outputs.min())} to {int(outputs.max())} of a matrix with {self.outputs}")
         taken = torch.empty((outputs.numel(), self.inputs), dtype=torch.float32, device=outputs.device)
         ids = outputs.contiguous()
         self.library.take_outputs(self.address, ids.data_ptr(), ids.numel(), taken.data_ptr(), torch.get_num_threads())
@@ -123,7 +128,8 @@ class Packing:
 
 def packed(library: Library, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Matrix:
     """A matrix of plain numbers, [outputs, inputs] in one of `DTYPES`, in the format that is best for it."""
-    packing = Packing(library, format_of(library, weight.dtype), *weight.shape, bias)
+    outputs, inputs = weight.shape
+    packing = Packing(library, format_of(library, weight.dtype), outputs, inputs, bias)
     packing.add(weight)
     return packing.matrix
 

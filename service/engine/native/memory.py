@@ -16,21 +16,22 @@ class Chunks:
     """
 
     def __init__(self) -> None:
-        self._chunk, self._used = torch.empty(0, dtype=torch.uint8), 0
+        self._chunk: mmap.mmap | None = None
+        self._next = self._end = 0
 
     def zeros(self, num_bytes: int) -> torch.Tensor:
         """Zeros, uint8 [num_bytes], whose address is a multiple of 64."""
-        if num_bytes > self._chunk.numel() - self._used:
-            self._chunk, self._used = _chunk(max(num_bytes, _CHUNK_BYTES)), 0
-        start = self._used
-        self._used = -(-(start + num_bytes) // _ALIGNMENT) * _ALIGNMENT
-        return self._chunk[start : start + num_bytes]
+        if self._chunk is None or self._next + num_bytes > self._end:
+            self._chunk, self._next = _chunk(max(num_bytes, _CHUNK_BYTES))
+            self._end = len(self._chunk)
+        start, self._next = self._next, self._next + -(-num_bytes // _ALIGNMENT) * _ALIGNMENT
+        return torch.frombuffer(self._chunk, dtype=torch.uint8, offset=start, count=num_bytes)
 
 
-def _chunk(num_bytes: int) -> torch.Tensor:
-    mapped = mmap.mmap(-1, num_bytes + _HUGE_PAGE_BYTES)
+def _chunk(num_bytes: int) -> tuple[mmap.mmap, int]:
+    """New memory, and where its first huge page begins."""
+    chunk = mmap.mmap(-1, num_bytes + _HUGE_PAGE_BYTES)
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        mapped.madvise(mmap.MADV_HUGEPAGE)
-    tensor = torch.frombuffer(mapped, dtype=torch.uint8)
-    start = -tensor.data_ptr() % _HUGE_PAGE_BYTES
-    return tensor[start : start + num_bytes]
+        chunk.madvise(mmap.MADV_HUGEPAGE)
+    address = torch.frombuffer(chunk, dtype=torch.uint8).data_ptr()
+    return chunk, -address % _HUGE_PAGE_BYTES

@@ -76,7 +76,7 @@ def test_linear_multiplies_where_the_operators_do_not_work(
 def test_a_layer_gives_its_products_all_the_same(kind: type[Products]) -> None:
     layer, rows = nn.Linear(8, 6), torch.randn(4, 8)
     expected = layer(rows)
-    assert torch.equal(MergedLinear(layer, onednn=kind())(rows), expected)
+    assert torch.equal(MergedLinear(layer, products=products_for(layer.weight, kind()))(rows), expected)
 
 
 @needs_onednn
@@ -100,7 +100,7 @@ def test_a_layer_is_packed_and_multiplies_as_before(has_bias: bool) -> None:
     layer, rows, residual = nn.Linear(64, 48, has_bias), torch.randn(5, 64), torch.randn(5, 48)
     expected = layer(rows)
     assert ONEDNN.pack(layer.weight).is_mkldnn
-    merged = MergedLinear(layer)
+    merged = MergedLinear(layer, products=ONEDNN)
     torch.testing.assert_close(merged(rows), expected)
     torch.testing.assert_close(merged.added_to(residual, rows), residual + expected)
     assert not layer.weight.numel()

@@ -124,3 +124,10 @@ def test_every_number_of_16_bits_is_widened_exactly(library: Library, dtype: tor
 def test_bfloat16_is_multiplied_natively_where_that_exists(library: Library) -> None:
     expected = Format.BFLOAT16_DOT if library.has_bfloat16_dot else Format.BFLOAT16
     assert format_of(library, torch.bfloat16) is expected
+
+
+@pytest.mark.parametrize("row", [-1, 40])
+def test_a_row_that_is_not_there_is_an_error(library: Library, row: int) -> None:
+    matrix = packed(library, torch.ones(40, 3))
+    with pytest.raises(IndexError, match="of a matrix with 40"):
+        matrix.take(torch.tensor([0, row]))

@@ -1,0 +1,5 @@
+"""The compiled libraries that these tests share."""
+
+from tests.support.native import library
+
+__all__ = ["library"]
