@@ -153,7 +153,8 @@ def main(tokens_per_s: float, steps_per_message: int) -> None:
     commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
     threading.Thread(target=_read_commands, args=(source, commands), daemon=True).start()
     context_window = config.context_window or VOCAB_SIZE
-    info = EngineInfo(VOCAB_SIZE, context_window, NUM_KV_TOKENS, 0, config.device, config.dtype)
+    kv_cache_bytes = config.kv_cache_memory_mib << 20  # as told, for who counts what engines take together
+    info = EngineInfo(VOCAB_SIZE, context_window, NUM_KV_TOKENS, kv_cache_bytes, config.device, config.dtype)
     send(results, Ready(info))
     ScriptedEngine(commands, results, Pace(tokens_per_s), steps_per_message, config.max_num_seqs).serve_forever()
 

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import grpc
 import pytest
@@ -19,15 +21,18 @@ from service.metrics import Metrics
 from service.server import Service
 from tests.support.batch_requests import ACCOUNT, batch_now, batch_of, created, done, results_of
 from tests.support.running_service import MODEL, Stubs, ask, config, run_service
+from tests.support.scripted_engine import scripted_engine, scripted_engine_option
 from tests.support.whole_chain import POISON
+
+ENGINE = scripted_engine(2000)
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 @pytest.fixture
 def settings(catalog_file, tmp_path):
-    """Those of a service that keeps batches."""
-    return config(catalog_file, batch_db=str(tmp_path / "batches.sqlite"))
+    """Those of a service that keeps batches; its engine takes a second for 2000 tokens."""
+    return config(catalog_file, batch_db=str(tmp_path / "batches.sqlite"), engine_command=ENGINE)
 
 
 async def test_a_restart_keeps_results_and_goes_on_with_the_rest(settings):
@@ -49,7 +54,8 @@ async def test_a_restart_keeps_results_and_goes_on_with_the_rest(settings):
 
 async def test_a_service_that_is_killed_finds_its_batches_again(settings, catalog_file):
     options = ("--port", 0, "--metrics-port", 0, "--catalog", catalog_file, "--models", MODEL)
-    command = [sys.executable, "-m", "service", *map(str, options), "--batch-db", settings.batch_db]
+    kept = ("--batch-db", settings.batch_db, *scripted_engine_option(2000))
+    command = [sys.executable, "-m", "service", *map(str, options), *kept]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     await process.stdout.readline()
@@ -78,8 +84,8 @@ async def test_a_killed_engine_fails_no_item(settings):
         assert (ended.num_succeeded, ended.num_failed) == (3, 0)
 
 
-async def test_items_that_find_no_room_are_tried_until_they_do(catalog_file, tmp_path):
-    full = config(catalog_file, batch_db=str(tmp_path / "batches.sqlite"), max_waiting=1, max_num_seqs=2)
+async def test_items_that_find_no_room_are_tried_until_they_do(settings):
+    full = replace(settings, max_waiting=1, max_num_seqs=2)
     async with run_service(full) as running:
         online = [running.text_generation.RunStream(ask(max_tokens=20_000)) for _ in range(3)]
         await running.engine.wait_for(lambda: running.engine.num_running == 2)
@@ -101,16 +107,15 @@ async def test_an_item_with_which_the_engine_fails_again_alone_has_failed_and_no
     assert failed.failure.reason == "ENGINE_FAILED"
 
 
-async def test_a_drain_lets_running_items_end_while_calls_do_and_starts_no_others(catalog_file, tmp_path):
-    path = tmp_path / "batches.sqlite"
-    async with run_service(config(catalog_file, batch_db=str(path), max_num_seqs=3)) as running:
+async def test_a_drain_lets_running_items_end_while_calls_do_and_starts_no_others(settings):
+    async with run_service(replace(settings, max_num_seqs=3)) as running:
         online = asyncio.ensure_future(running.text_generation.Run(ask(max_tokens=1200)))
         await running.engine.wait_for(lambda: running.engine.num_running == 1)
         await created(running, batch_of([ask(max_tokens=50)] * 7))
         await running.engine.wait_for(lambda: running.engine.num_running + running.engine.num_waiting == 4)
         await running.service.stop(drain_timeout_s=60.0)
         assert (await online).usage.completion_tokens == 1200
-    store = BatchStore(path, ttl_s=60.0)
+    store = BatchStore(Path(settings.batch_db), ttl_s=60.0)
     assert store.num_waiting == 4
     store.close()
 

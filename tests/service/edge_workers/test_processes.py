@@ -11,6 +11,7 @@ from service.config import ConfigError
 from tests.support.certificates import write_certificates
 from tests.support.processes import handles_of_descendants, needs_pidfd, wait_for_the_end_of
 from tests.support.running_service import MODEL, ask, config
+from tests.support.scripted_engine import scripted_engine_option
 from tests.support.service_process import ROOT, command
 
 pytestmark = needs_pidfd
@@ -21,8 +22,9 @@ def started(catalog_file, tmp_path):
     """A ready process with TLS, and a stub that asks it."""
     files = write_certificates(tmp_path)
     options = ("--catalog", catalog_file, "--models", MODEL, "--edge-workers", 2, "--batch-db", "none")
+    engine = scripted_engine_option(200)
     tls = ("--tls-cert", files.cert, "--tls-key", files.key)
-    with subprocess.Popen(command(*options, *tls), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command(*options, *engine, *tls), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
         line = process.stdout.readline().strip()

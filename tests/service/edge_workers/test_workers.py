@@ -17,6 +17,7 @@ from runstream.v1 import batches_pb2, models_pb2
 from tests.support.begun_streams import ENDLESS
 from tests.support.http2 import framed, unread
 from tests.support.running_service import MODEL, RunningService, Stubs, ask, config, error_info, run_service
+from tests.support.scripted_engine import scripted_engine
 
 NUM_WORKERS = 2
 RUN_STREAM = "/runstream.v1.TextGenerationService/RunStream"
@@ -137,7 +138,8 @@ async def test_many_calls_at_once_over_many_connections_get_each_their_own_answe
 
 
 async def test_one_that_is_killed_takes_its_own_calls_and_comes_back(catalog_file):
-    async with run_service(config(catalog_file, edge_workers=NUM_WORKERS)) as service, channels(service, 12) as stubs:
+    scripted = config(catalog_file, edge_workers=NUM_WORKERS, engine_command=scripted_engine(1000))
+    async with run_service(scripted) as service, channels(service, 12) as stubs:
         calls = [each.text_generation.RunStream(ask(max_tokens=400)) for each in stubs]
         await asyncio.gather(*(call.read() for call in calls))
         killed = pids_of(service)[0]
@@ -170,7 +172,10 @@ async def code_of(call):
 
 
 async def test_a_client_that_takes_nothing_frees_its_blocks_once_the_time_is_over(catalog_file):
-    async with run_service(config(catalog_file, edge_workers=NUM_WORKERS, write_timeout_s=0.2)) as service:
+    settings = config(
+        catalog_file, edge_workers=NUM_WORKERS, write_timeout_s=0.2, engine_command=scripted_engine(10_000)
+    )
+    async with run_service(settings) as service:
         request = framed(ask(max_tokens=ENDLESS).SerializeToString())
         with contextlib.ExitStack() as stack:
             await asyncio.to_thread(stack.enter_context, unread(service.service.port, RUN_STREAM, request))

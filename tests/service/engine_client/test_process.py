@@ -5,13 +5,14 @@ import contextlib
 import itertools
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from service.engine_client.child import ENGINE_COMMAND
 from service.engine_client.process import EngineProcess
 from service.engine_client.request import EngineState
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig
@@ -19,11 +20,14 @@ from service.engine_protocol.messages import GrammarKind, GrammarSpec, Submit
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, UnsatisfiableFormatError
 from tests.support.cancelling import each_cancel
+from tests.support.scripted_engine import scripted_engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Checkpoint = Callable[[str], Path]
 LONG = SamplingParams(900)
+SCRIPTED = scripted_engine(1000)
+"""Where the process is what counts, and not its tokens."""
 
 
 def make_process(
@@ -31,10 +35,11 @@ def make_process(
     max_waiting: int = 64,
     stall_timeout_s: float = 30,
     stall_kill_s: float = 0,
+    command: Sequence[str] = ENGINE_COMMAND,
     **bounds: Any,
 ) -> EngineProcess:
     config = EngineConfig(checkpoint, kv_cache_memory_mib=8, num_threads=1, **bounds)
-    return EngineProcess(config, max_waiting, 1000, stall_timeout_s, stall_kill_s)
+    return EngineProcess(config, max_waiting, 1000, stall_timeout_s, stall_kill_s, command)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -183,8 +188,8 @@ async def test_an_engine_without_a_sign_of_life_does_not_count_as_serving(proces
     assert len((await task)[0]) == 900
 
 
-async def test_a_wedged_engine_is_killed_what_ran_fails_and_what_waited_is_answered(checkpoint: Checkpoint) -> None:
-    process = make_process(checkpoint("llama"), stall_timeout_s=0.5, stall_kill_s=0.5, max_num_seqs=10)
+async def test_a_wedged_engine_is_killed_what_ran_fails_and_what_waited_is_answered(tmp_path: Path) -> None:
+    process = make_process(tmp_path, stall_timeout_s=0.5, stall_kill_s=0.5, command=SCRIPTED, max_num_seqs=10)
     await process.start()
     await process.wait_until_ready()
     ran = await fill(process)
@@ -217,8 +222,8 @@ async def test_stopping_ends_what_runs_and_leaves_no_process(checkpoint: Checkpo
         os.kill(pid, 0)
 
 
-async def test_an_engine_that_keeps_dying_stays_down(checkpoint: Checkpoint) -> None:
-    process = make_process(checkpoint("llama"))
+async def test_an_engine_that_keeps_dying_stays_down(tmp_path: Path) -> None:
+    process = make_process(tmp_path, command=SCRIPTED)
     seen: set[int | None] = {None}
     await process.start()
     while process.state is not EngineState.FAILED:
@@ -255,9 +260,9 @@ async def test_a_request_that_is_cancelled_anywhere_is_forgotten(process: Engine
 
 
 async def test_an_end_that_is_cancelled_anywhere_ends_requests_and_process_and_lets_it_start_again(
-    checkpoint: Checkpoint,
+    tmp_path: Path,
 ) -> None:
-    process = make_process(checkpoint("llama"))
+    process = make_process(tmp_path, command=SCRIPTED)
     async for where in each_cancel(process.stop):
         assert (process.pid, process.state) == (None, EngineState.STOPPED), where
     await process.start()

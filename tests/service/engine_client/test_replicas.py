@@ -20,6 +20,7 @@ from service.engine_protocol.messages import Submit
 from service.engine_protocol.sampling_params import FinishReason, SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError
 from tests.support.cancelling import each_cancel
+from tests.support.scripted_engine import scripted_engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -28,6 +29,7 @@ LONG = SamplingParams(900)
 PROMPT = [5, 6, 7] * 20
 MAX_NUM_SEQS, MAX_WAITING = 3, 2
 PATIENCE_S = 120.0
+SCRIPTED = scripted_engine(1000)
 
 
 def make_replicas(*checkpoints: Path, **settings: Any) -> Replicas:
@@ -49,14 +51,36 @@ async def shared(checkpoint: Callable[[str], Path]) -> AsyncIterator[Replicas]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def replicas(shared: Replicas) -> AsyncIterator[Replicas]:
     """Two engines, idle before and after, with all blocks free."""
-    await shared.wait_until_ready()
-    yield shared
-    await shared.wait_until_ready()
-    for engine in shared.engines:
+    async with idle_around(shared):
+        yield shared
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_scripted(checkpoint: Callable[[str], Path]) -> AsyncIterator[Replicas]:
+    replicas = make_replicas(checkpoint("llama"), checkpoint("llama"), command=SCRIPTED)
+    await replicas.start()
+    yield replicas
+    await replicas.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scripted(shared_scripted: Replicas) -> AsyncIterator[Replicas]:
+    """Two that compute nothing, idle before and after: for where requests go."""
+    async with idle_around(shared_scripted):
+        yield shared_scripted
+
+
+@contextlib.asynccontextmanager
+async def idle_around(replicas: Replicas) -> AsyncIterator[None]:
+    """Looks before and after whether all are ready, with nothing to run."""
+    await replicas.wait_until_ready()
+    yield
+    await replicas.wait_until_ready()
+    for engine in replicas.engines:
         await complete(engine, f"last {id(engine)}", SamplingParams(1))
         assert engine.info is not None
         assert engine.stats.num_free_blocks * BLOCK_SIZE == engine.info.num_kv_tokens, "blocks are left"
-    assert (shared.num_running, shared.num_waiting) == (0, 0)
+    assert (replicas.num_running, replicas.num_waiting) == (0, 0)
 
 
 async def complete(
@@ -134,13 +158,13 @@ async def test_prompts_that_begin_alike_share_one_engines_prefix_cache(replicas:
     assert set(cached) == {len(prompt) // BLOCK_SIZE * BLOCK_SIZE}, "the other engine had no more to do"
 
 
-async def test_a_full_engine_is_passed_over_until_all_are_full(replicas: Replicas) -> None:
-    prompts, tasks = await run_on_both(replicas, MAX_NUM_SEQS + MAX_WAITING)
+async def test_a_full_engine_is_passed_over_until_all_are_full(scripted: Replicas) -> None:
+    prompts, tasks = await run_on_both(scripted, MAX_NUM_SEQS + MAX_WAITING)
     with pytest.raises(QueueFullError):
-        await complete(replicas, "one too many")
+        await complete(scripted, "one too many")
     await cancel(tasks[::2])
     known_to_the_full_one = prompts[1]
-    assert len(await complete(replicas, "it", SamplingParams(1), known_to_the_full_one)) == 1
+    assert len(await complete(scripted, "it", SamplingParams(1), known_to_the_full_one)) == 1
     await cancel(tasks)
 
 
@@ -158,11 +182,11 @@ async def test_a_killed_engine_fails_what_it_ran_and_touches_nothing_of_the_othe
     assert await on_second == reference("llama", prompts[1], 900)
 
 
-async def test_what_waits_for_an_engine_that_dies_goes_to_the_other(replicas: Replicas) -> None:
-    prompts, running = await run_on_both(replicas, MAX_NUM_SEQS)
-    first, second = replicas.engines
+async def test_what_waits_for_an_engine_that_dies_goes_to_the_other(scripted: Replicas) -> None:
+    prompts, running = await run_on_both(scripted, MAX_NUM_SEQS)
+    first, second = scripted.engines
     short = SamplingParams(5)
-    waiting = [asyncio.create_task(complete(replicas, f"waits {i}", short, prompts[i])) for i in range(4)]
+    waiting = [asyncio.create_task(complete(scripted, f"waits {i}", short, prompts[i])) for i in range(4)]
     for engine in (first, second):
         await until(engine, MAX_NUM_SEQS, MAX_WAITING)
     kill(first)
@@ -176,7 +200,7 @@ async def test_what_waits_for_an_engine_that_dies_goes_to_the_other(replicas: Re
 async def test_what_waits_for_a_stalled_engine_goes_to_the_other_and_what_ran_goes_on(
     checkpoint: Callable[[str], Path],
 ) -> None:
-    replicas = make_replicas(checkpoint("llama"), checkpoint("llama"), stall_timeout_s=0.5)
+    replicas = make_replicas(checkpoint("llama"), checkpoint("llama"), stall_timeout_s=0.5, command=SCRIPTED)
     await replicas.start()
     await replicas.wait_until_ready()
     prompts, running = await run_on_both(replicas, MAX_NUM_SEQS)
@@ -193,11 +217,11 @@ async def test_what_waits_for_a_stalled_engine_goes_to_the_other_and_what_ran_go
     await replicas.stop()
 
 
-async def test_what_waits_is_answered_by_the_next_process_if_both_die(replicas: Replicas) -> None:
-    prompts, running = await run_on_both(replicas, MAX_NUM_SEQS)
-    waiting = asyncio.create_task(complete(replicas, "waiting", SamplingParams(5), prompts[0]))
-    await until(replicas.engines[0], MAX_NUM_SEQS, 1)
-    for engine in replicas.engines:
+async def test_what_waits_is_answered_by_the_next_process_if_both_die(scripted: Replicas) -> None:
+    prompts, running = await run_on_both(scripted, MAX_NUM_SEQS)
+    waiting = asyncio.create_task(complete(scripted, "waiting", SamplingParams(5), prompts[0]))
+    await until(scripted.engines[0], MAX_NUM_SEQS, 1)
+    for engine in scripted.engines:
         kill(engine)
     ends = await asyncio.gather(*running, return_exceptions=True)
     assert {type(end) for end in ends} == {EngineFailedError}
@@ -229,10 +253,10 @@ async def test_a_request_that_is_cancelled_anywhere_is_left_in_no_engine(replica
         assert (replicas.num_running, replicas.num_waiting) == (0, 0), where
 
 
-async def test_stopping_ends_what_runs_and_what_waits_and_leaves_no_process(shared: Replicas) -> None:
-    _, tasks = await run_on_both(shared, MAX_NUM_SEQS + 1)
-    pids = [engine.pid for engine in shared.engines]
-    await shared.stop()
+async def test_stopping_ends_what_runs_and_what_waits_and_leaves_no_process(shared_scripted: Replicas) -> None:
+    _, tasks = await run_on_both(shared_scripted, MAX_NUM_SEQS + 1)
+    pids = [engine.pid for engine in shared_scripted.engines]
+    await shared_scripted.stop()
     ends = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(end) for end in ends} == {ModelNotReadyError}
     for pid in pids:

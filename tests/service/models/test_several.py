@@ -21,6 +21,7 @@ from service.errors import ModelNotReadyError, WeightsMissingError
 from tests.support.batch_requests import batch_of, created, done
 from tests.support.checkpoints import save_tiny_model
 from tests.support.running_service import RunningService, ask, config, details, error_info, run_service
+from tests.support.scripted_engine import scripted_engine
 from tests.support.service_process import is_running
 from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
 
@@ -61,18 +62,25 @@ def several_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def serving(several_catalog: Path) -> Callable[..., ServiceConfig]:
-    """Settings for some of these models."""
+    """Settings for some of these models, whose engines compute nothing unless it is told otherwise."""
 
-    def make(*models: str, **changes: Any) -> ServiceConfig:
-        return config(several_catalog, models=models, kv_cache_memory_mib=16, **changes)
+    def make(*models: str, engine: tuple[str, ...] = scripted_engine(1000), **changes: Any) -> ServiceConfig:
+        return config(several_catalog, models=models, kv_cache_memory_mib=16, engine_command=engine, **changes)
 
     return make
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def both(serving):
-    """Two models, which no test but the last leaves as they were."""
+    """Two models, which every test leaves loaded."""
     async with run_service(serving(FIRST, SECOND)) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def computing(serving):
+    """Two models that are computed."""
+    async with run_service(serving(FIRST, SECOND, engine=())) as service:
         yield service
 
 
@@ -115,11 +123,11 @@ def pid_of(running: RunningService, model: str) -> int:
     return engine.pid
 
 
-async def test_two_models_answer_interleaved_requests_each_as_it_does_alone(both):
-    alone = {model: (await answer(both, model, 40)).text for model in (FIRST, SECOND)}
+async def test_two_models_answer_interleaved_requests_each_as_it_does_alone(computing):
+    alone = {model: (await answer(computing, model, 40)).text for model in (FIRST, SECOND)}
     assert alone[FIRST] != alone[SECOND]
     models = [FIRST, SECOND] * 4
-    answers = await asyncio.gather(*(answer(both, model, 40) for model in models))
+    answers = await asyncio.gather(*(answer(computing, model, 40) for model in models))
     assert [one.served_model for one in answers] == models
     assert [one.text for one in answers] == [alone[model] for model in models]
 

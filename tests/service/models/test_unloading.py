@@ -11,17 +11,18 @@ import pytest
 from runstream.v1 import models_pb2, models_pb2_grpc, text_generation_pb2_grpc
 
 from tests.support.running_service import MODEL, ask
+from tests.support.scripted_engine import scripted_engine_option
 from tests.support.service_process import ROOT, children, command
 
 MIB = 1 << 20
 KV_CACHE_MIB = 64
 
 
-@pytest.fixture
-def started(catalog_file) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process that has loaded nothing yet, and its address."""
+@pytest.fixture(params=[()])
+def started(catalog_file, request) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that has loaded nothing yet, and its address; the test may give it more options."""
     options = ("--catalog", catalog_file, "--models", MODEL, "--load", "on-use", "--kv-cache-memory-mib", KV_CACHE_MIB)
-    with subprocess.Popen(command(*options), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command(*options, *request.param), cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process, process.stdout.readline().strip().rpartition(" ")[2]
         process.kill()
@@ -69,6 +70,7 @@ def test_unloading_gives_the_memory_back(started, capsys):
     assert grown_bytes < 10 * MIB
 
 
+@pytest.mark.parametrize("started", [scripted_engine_option()], indirect=True)
 def test_a_model_is_loaded_and_unloaded_from_the_command_line(started):
     process, address = started
     loaded = tell("load", MODEL, address)

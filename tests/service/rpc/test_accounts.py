@@ -9,6 +9,7 @@ from runstream.v1 import models_pb2, text_generation_pb2
 from accounts.tokens import Token, hash_token
 from tests.support.batch_requests import batch_of
 from tests.support.running_service import MODEL, ask, config, error_info, run_service
+from tests.support.scripted_engine import scripted_engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -138,7 +139,7 @@ async def test_only_a_peer_sees_to_the_models(guarded):
 async def test_a_revoked_token_is_refused_on_its_connection_and_its_stream_goes_on(catalog_file, tmp_path):
     path = tmp_path / "tokens"
     path.write_text("\n".join(map(str, TOKENS)))
-    async with run_service(config(catalog_file, token_file=path)) as running:
+    async with run_service(config(catalog_file, token_file=path, engine_command=scripted_engine(1000))) as running:
         stream = running.text_generation.RunStream(ask(max_tokens=2000), metadata=by("acc"))
         parts = aiter(stream)
         await anext(parts)

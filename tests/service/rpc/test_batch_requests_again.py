@@ -12,6 +12,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from tests.support.batch_requests import ACCOUNT, batch_now, batch_of, cancelled, created, done
 from tests.support.running_service import MODEL, ask, config, details, run_service
+from tests.support.scripted_engine import scripted_engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 @pytest.fixture(scope="session")
 def settings(catalog_file, tmp_path_factory):
     """Those of a service that keeps batches."""
-    return config(catalog_file, batch_db=str(tmp_path_factory.mktemp("again") / "batches.sqlite"))
+    path = tmp_path_factory.mktemp("again") / "batches.sqlite"
+    return config(catalog_file, batch_db=str(path), engine_command=scripted_engine())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -116,7 +118,7 @@ async def test_an_id_that_is_no_uuid_is_refused(keeping, request_id):
 
 
 async def test_an_id_is_remembered_over_a_restart(catalog_file, tmp_path):
-    settings = config(catalog_file, batch_db=str(tmp_path / "batches.sqlite"))
+    settings = config(catalog_file, batch_db=str(tmp_path / "batches.sqlite"), engine_command=scripted_engine())
     request = with_id()
     async with run_service(settings) as running:
         first = await created(running, request)

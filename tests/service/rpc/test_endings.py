@@ -15,6 +15,7 @@ from service.rpc.calls import Calls
 from tests.support.begun_streams import ENDLESS, Stream, begun_stream, error_of
 from tests.support.http2 import framed, unread
 from tests.support.running_service import ask, config, error_info, run_edge, run_service
+from tests.support.scripted_engine import scripted_engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -109,9 +110,9 @@ async def test_a_client_that_takes_nothing_frees_its_blocks_once_the_time_is_ove
 
 
 async def test_a_client_that_reads_slower_than_the_engine_is_waited_for(running):
-    async with run_edge(running, Calls(default_timeout_s=60), write_timeout_s=0.2) as edge:
-        call = await begun_stream(edge, max_tokens=400)
-        assert (await last_part(call)).usage.completion_tokens == 400
+    async with run_edge(running, Calls(default_timeout_s=60), write_timeout_s=0.5) as edge:
+        call = await begun_stream(edge, max_tokens=1000)
+        assert (await last_part(call)).usage.completion_tokens == 1000
 
 
 async def test_draining_refuses_new_calls_and_lets_running_ones_end(running):
@@ -127,7 +128,7 @@ async def test_draining_refuses_new_calls_and_lets_running_ones_end(running):
 
 
 async def test_calls_that_outlive_the_drain_end_with_the_reason(catalog_file):
-    async with run_service(config(catalog_file)) as running:
+    async with run_service(config(catalog_file, engine_command=scripted_engine(1000))) as running:
         call = await begun_stream(running)
         engine_pid = running.engine_pid
         stopping = asyncio.create_task(running.service.stop(drain_timeout_s=0.1))
@@ -141,7 +142,7 @@ async def test_calls_that_outlive_the_drain_end_with_the_reason(catalog_file):
 
 
 async def test_an_engine_that_is_killed_ends_its_streams_and_comes_back(catalog_file):
-    async with run_service(config(catalog_file)) as running:
+    async with run_service(config(catalog_file, engine_command=scripted_engine(1000))) as running:
         watch = running.health.Watch(health_pb2.HealthCheckRequest(service=""))
         assert (await watch.read()).status == SERVING
         calls = [await begun_stream(running) for _ in range(3)]

@@ -11,6 +11,7 @@ from service.config import ConfigError
 from service.rpc.ports import address, listen_on_socket
 from service.server import Service
 from tests.support.running_service import ask, config, run_service
+from tests.support.scripted_engine import scripted_engine
 
 
 @pytest.fixture
@@ -29,7 +30,8 @@ async def test_a_service_answers_on_a_socket_that_only_its_user_reaches(catalog_
     if is_stale:
         with socket.socket(socket.AF_UNIX) as dead:
             dead.bind(str(path))
-    async with run_service(config(catalog_file, host=f"unix:{path}", default_timeout_s=5.0)) as running:
+    settings = config(catalog_file, host=f"unix:{path}", default_timeout_s=5.0, engine_command=scripted_engine())
+    async with run_service(settings) as running:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert (await running.text_generation.Run(ask(max_tokens=2))).usage.completion_tokens == 2
         assert running.service.port == 0
