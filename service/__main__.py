@@ -177,7 +177,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     "--num-threads",
     type=_ZERO_OR_MORE,
     default=0,
-    help="The CPU threads of each model; 0 for one fewer than there are cores.",
+    help="The CPU threads of each model; 0 for what --trials finds, else one fewer than there are cores.",
 )
 @_optional(
     "--accelerate",
@@ -187,6 +187,13 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     callback=option_values.accelerations,
     help=f"Ways to be faster on a GPU, with commas between: {', '.join(Acceleration)}. None has run on a GPU yet, so "
     "none is on unless it is named here.",
+)
+@_option(
+    "--trials",
+    type=click.Choice(("at-load", "never")),
+    default="at-load",
+    help="Tries which ways to compute are the quickest on this machine when a model is loaded for the first time, and "
+    "keeps what is found for later starts. It takes some seconds.",
 )
 @_option(
     "--stall-timeout-s",

@@ -43,6 +43,7 @@ class ServiceConfig:
         gpu_memory_utilization: See `MemoryShare`.
         num_threads: See `EngineConfig`.
         accelerations: The ways to be faster that are used.
+        trials: When it is tried which ways to compute are the quickest here: "at-load" of a model, or "never".
         stall_timeout_s: How long an engine may be silent while it has work.
         stall_kill_s: How much longer it may be, until its process is killed and started again; 0 for no end.
         default_timeout_s: The deadline of calls that set none.
@@ -106,6 +107,7 @@ class ServiceConfig:
     tls_peers: tuple[str, ...] = ()
     token: str
     token_file: Path | None
+    trials: str = "never"
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     concurrent_streams: int = 0

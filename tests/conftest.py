@@ -13,6 +13,9 @@ if not torch.cuda.is_available():
     # Triton asks when a kernel is defined, also in the engines' processes.
     os.environ["TRITON_INTERPRET"] = "1"
 
+# Else the first service that a test starts would try which ways are quick here, and others would use what it finds.
+os.environ["RUNSTREAM_SERVICE_TRIALS"] = "never"
+
 pytest_plugins = [
     "tests.support.browser",
     "tests.support.page",

@@ -30,6 +30,15 @@ MODEL: Final = closed(
     replaced_by=STRING,
     parent=STRING,
     lora_adapters=array_of(STRING),
+    trials=array_of(
+        closed(
+            what=STRING,
+            way=STRING,
+            outcome={"enum": ["used", "slower", "wrong", "failed", "too_long", "untried", "unspecified"]},
+            detail=STRING,
+            times=array_of(closed(num_rows=COUNT, time_us={"type": "number"})),
+        )
+    ),
 )
 MODELS: Final = closed(
     account=STRING,

@@ -18,7 +18,9 @@ from service.checkpoints.locate import locate
 from service.commands import remote
 from service.config import ConfigError, ServiceConfig
 from service.devices import parse_devices
+from service.engine_protocol.choices import table
 from service.errors import RunstreamError, WeightsMissingError
+from service.models.opening import engine_configs
 
 _FOLDER_TOKENS = 1024  # a folder has no limits of its own, and a question and its answer are short
 _UNUSED_SETTINGS = ("token", "token_file", "allow_anonymous", "allow_plaintext_token")
@@ -33,11 +35,29 @@ _catalog = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A catalog that adds models or replaces them. May be given again.",
 )
+_dtype = click.option(
+    "--dtype",
+    envvar="RUNSTREAM_SERVICE_DTYPE",
+    show_envvar=True,
+    type=click.Choice(DTYPES),
+    help="Computes in it instead of the catalog's dtype.",
+)
+
+
+def _device_of(explanation: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--device",
+        envvar="RUNSTREAM_SERVICE_DEVICE",
+        show_envvar=True,
+        default="cpu",
+        show_default=True,
+        help=explanation,
+    )
 
 
 def add_to(group: click.Group) -> None:
     """Gives a group these commands."""
-    for command in (models, pull, quantize, verify, remote.load, remote.unload, remote.health):
+    for command in (models, pull, quantize, tune, verify, remote.load, remote.unload, remote.health):
         group.add_command(command)
 
 
@@ -72,14 +92,7 @@ def _in_one_line(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command(short_help="Shows the models of the catalog: what is here, what is missing, what they take.")
 @_catalog
-@click.option(
-    "--device",
-    envvar="RUNSTREAM_SERVICE_DEVICE",
-    show_envvar=True,
-    default="cpu",
-    show_default=True,
-    help="For whose free memory FITS is told: cpu, cuda, cuda:1, ...",
-)
+@_device_of("For whose free memory FITS is told: cpu, cuda, cuda:1, ...")
 @_in_one_line
 def models(catalog_files: tuple[Path, ...], device: str) -> None:
     """Shows the models of the catalog: whose weights are here, how large they are and what they take.
@@ -164,24 +177,43 @@ def quantize(model_id: str, to: str, catalog_files: tuple[Path, ...]) -> None:
     click.echo(str(target))
 
 
+@click.command(short_help="Tries anew which ways to compute a model are quickest on this machine.")
+@_model
+@_catalog
+@_device_of("Where it runs: cpu, cuda, cuda:1, ...")
+@_dtype
+@click.pass_context
+@_in_one_line
+def tune(
+    context: click.Context, model_id: str, catalog_files: tuple[Path, ...], device: str, dtype: str | None
+) -> None:
+    """Tries which ways to compute MODEL, one of the catalog, a folder or a GGUF file, are right and quickest here.
+
+    A service does so by itself when it loads a model for the first time, and keeps what it has found in
+    ~/.cache/runstream/choices ($XDG_CACHE_HOME). This makes it anew, for services that start from now on. Nothing else
+    should have much to do on the machine meanwhile.
+    """
+    from service.commands.tune import tune_engine
+
+    catalog, model = _with_entry(load_catalog_with_adapters(*catalog_files), model_id)
+    changes = {"models": (model_id,), "tensor_parallel": 1, "trials": "at-load"}
+    config = _config(context, devices=parse_devices(device)[:1], dtype=dtype, **changes)
+    with click.progressbar(length=1, label="trying ways to compute", show_pos=True, file=sys.stderr) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        choices = tune_engine(engine_configs(config, model, catalog)[0], report)
+    for line in table(choices.tried):
+        click.echo(line)
+
+
 @click.command(short_help="Checks the weights of a model and lets it answer a question.")
 @_model
 @_catalog
-@click.option(
-    "--device",
-    envvar="RUNSTREAM_SERVICE_DEVICE",
-    show_envvar=True,
-    default="cpu",
-    show_default=True,
-    help="Where it runs for the question: cpu, cuda, cuda:1, ...",
-)
-@click.option(
-    "--dtype",
-    envvar="RUNSTREAM_SERVICE_DTYPE",
-    show_envvar=True,
-    type=click.Choice(DTYPES),
-    help="Computes in it instead of the catalog's dtype.",
-)
+@_device_of("Where it runs for the question: cpu, cuda, cuda:1, ...")
+@_dtype
 @click.pass_context
 @_in_one_line
 def verify(

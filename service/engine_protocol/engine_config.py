@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.choices import Tried
 
 BLOCK_SIZE = 16
 """The number of tokens whose keys and values a block holds."""
@@ -69,6 +70,7 @@ class EngineConfig:
             the largest step takes depends on it.
         log_format: The form of its log's lines, "text" or "json".
         adapters: The LoRA adapters that are loaded beside the model; `Submit.adapter` names them.
+        has_trials: Whether it tries which ways to compute are the quickest on its machine, and uses them.
     """
 
     checkpoint: Path
@@ -85,6 +87,7 @@ class EngineConfig:
     context_window: int = 0
     log_format: str = "text"
     adapters: tuple[AdapterSource, ...] = ()
+    has_trials: bool = False
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -102,6 +105,7 @@ class EngineInfo:
         num_kv_tokens: How many tokens the KV cache holds.
         kv_cache_bytes: What it takes.
         device, dtype: Where and in which precision it computes.
+        tried: The ways to compute that were tried on its machine; empty if none was.
     """
 
     vocab_size: int
@@ -110,3 +114,4 @@ class EngineInfo:
     kv_cache_bytes: int
     device: str
     dtype: str
+    tried: tuple[Tried, ...] = ()

@@ -93,17 +93,19 @@ class Loading:
         what: What it does, in a word or two.
         done, total: How much of it is done, and how much there is.
         is_bytes: Whether these are bytes of the weights; otherwise they are pieces.
+        is_before: Whether it is done before the weights are loaded.
     """
 
     what: str
     done: int
     total: int
     is_bytes: bool = True
+    is_before: bool = False
 
     @property
     def share_loaded(self) -> float:
         """The share of the weights that are loaded, from 0 to 1; other things are done once all are."""
-        return self.done / self.total if self.is_bytes and self.total else float(not self.is_bytes)
+        return self.done / self.total if self.is_bytes and self.total else float(not (self.is_bytes or self.is_before))
 
     def __str__(self) -> str:
         if self.is_bytes:

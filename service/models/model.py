@@ -7,6 +7,7 @@ from typing import Final
 from service.catalog import CatalogModel
 from service.engine_client.handle import EngineHandle
 from service.engine_client.request import EngineState
+from service.engine_protocol.choices import Tried
 from service.errors import ModelNotReadyError
 from service.models.load_state import LoadState
 from service.prompts.tokenizer import Chat
@@ -29,10 +30,12 @@ class LoadedParts:
     Attributes:
         chat: Turns requests into token ids and these into text.
         limits: The bounds of its requests.
+        tried: See `EngineInfo`.
     """
 
     chat: Chat
     limits: Limits
+    tried: tuple[Tried, ...] = ()
 
 
 class Model:
@@ -99,6 +102,11 @@ class Model:
         """Whether it was trained to, as the catalog says or, once it is loaded, its chat template."""
         is_found = self._parts is not None and self._parts.chat.tool_template.is_trained
         return bool(self.entry.tool_call_format) or is_found
+
+    @property
+    def tried(self) -> tuple[Tried, ...]:
+        """The ways to compute that were tried for it on this machine; none while it is not loaded."""
+        return self._parts.tried if self._parts is not None else ()
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Calls back, in the event loop, whenever `state` or `is_serving` may have changed."""

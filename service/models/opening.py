@@ -118,6 +118,7 @@ def engine_configs(config: ServiceConfig, entry: CatalogModel, catalog: Catalog)
         ),
         context_window=entry.context_window,
         log_format=config.log_format,
+        has_trials=config.trials == "at-load",
         adapters=tuple(AdapterSource(it.id, Path(it.adapter)) for it in catalog.values() if it.parent == entry.id),
     )
     starts = range(0, len(config.devices), config.tensor_parallel)

@@ -7,6 +7,7 @@ from runstream.v1 import models_pb2, models_pb2_grpc
 
 from service.catalog import CatalogModel
 from service.engine_client.request import EngineState
+from service.engine_protocol.choices import TrialOutcome, Tried
 from service.errors import InvalidRequestError, ModelNotReadyError, WeightsMissingError
 from service.metrics import Metrics
 from service.models.models import Models
@@ -29,6 +30,15 @@ ANSWER_SHAPES = {
     "responses": models_pb2.ANSWER_SHAPE_RESPONSES,
     "guard": models_pb2.ANSWER_SHAPE_GUARD,
     "decision": models_pb2.ANSWER_SHAPE_DECISION,
+}
+
+TRIAL_OUTCOMES = {
+    TrialOutcome.USED: models_pb2.TRIAL_OUTCOME_USED,
+    TrialOutcome.SLOWER: models_pb2.TRIAL_OUTCOME_SLOWER,
+    TrialOutcome.WRONG: models_pb2.TRIAL_OUTCOME_WRONG,
+    TrialOutcome.FAILED: models_pb2.TRIAL_OUTCOME_FAILED,
+    TrialOutcome.TOO_LONG: models_pb2.TRIAL_OUTCOME_TOO_LONG,
+    TrialOutcome.UNTRIED: models_pb2.TRIAL_OUTCOME_UNTRIED,
 }
 
 _DRAIN_S = 30.0
@@ -65,6 +75,13 @@ def to_model(
         parent=entry.parent,
         lora_adapters=adapters,
     )
+
+
+def to_trial(tried: Tried) -> models_pb2.Trial:
+    """Describes a way to compute that was tried."""
+    times = [models_pb2.TimedRows(num_rows=rows, time_us=time_us) for rows, time_us in tried.times_us]
+    outcome = TRIAL_OUTCOMES[tried.outcome]
+    return models_pb2.Trial(what=tried.what, way=tried.way, outcome=outcome, detail=tried.detail, times=times)
 
 
 class ModelServicer(models_pb2_grpc.ModelServiceServicer):
@@ -136,6 +153,7 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         described = to_model(entry, MODEL_STATES[model.state], model.state_detail, served_model, adapters)
         if not answering.stands_in:
             described.can_call_tools = model.can_call_tools
+            described.trials.extend(map(to_trial, model.tried))
         return described
 
 

@@ -1,7 +1,7 @@
 """The models of a service: which there are, what they take, loading and unloading them."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
 from runstream.calls import CallSettings, call, call_async
@@ -36,6 +36,38 @@ _ANSWER_SHAPES: Final[Mapping[int, AnswerShape]] = {
 }
 
 
+TrialOutcome = Literal["used", "slower", "wrong", "failed", "too_long", "untried", "unknown"]
+"""What came of trying a way to compute."""
+
+_OUTCOMES: Final[Mapping[int, TrialOutcome]] = {
+    pb.TRIAL_OUTCOME_USED: "used",
+    pb.TRIAL_OUTCOME_SLOWER: "slower",
+    pb.TRIAL_OUTCOME_WRONG: "wrong",
+    pb.TRIAL_OUTCOME_FAILED: "failed",
+    pb.TRIAL_OUTCOME_TOO_LONG: "too_long",
+    pb.TRIAL_OUTCOME_UNTRIED: "untried",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A way to compute that the service has tried on its machine.
+
+    Attributes:
+        what: What it does: "products", "threads" or "accelerations".
+        way: Its name.
+        outcome: What came of it.
+        detail: Why, if there is more to say.
+        times_us: How long a step takes in microseconds, by its number of rows; empty if it was not timed.
+    """
+
+    what: str
+    way: str
+    outcome: TrialOutcome
+    detail: str = ""
+    times_us: Mapping[int, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """A model of the service's catalog.
@@ -60,6 +92,7 @@ class Model:
         replaced_by: The model that answers in its place; empty if none does.
         parent: The model that it is a LoRA adapter of; empty if it is none.
         lora_adapters: The names of its adapters, for `lora`.
+        trials: The ways to compute that were tried for it; empty while it is not loaded.
     """
 
     id: str
@@ -81,17 +114,24 @@ class Model:
     replaced_by: str = ""
     parent: str = ""
     lora_adapters: tuple[str, ...] = ()
+    trials: tuple[Trial, ...] = ()
 
 
 def _to_model(model: pb.Model) -> Model:
-    plain = {field.name: getattr(model, field.name) for field in fields(Model)}
+    plain = {each.name: getattr(model, each.name) for each in fields(Model)}
     told = {
         "state": _STATES.get(model.state, "unknown"),
         "answer_shape": _ANSWER_SHAPES.get(model.answer_shape, "unknown"),
         "properties": tuple(model.properties),
         "lora_adapters": tuple(model.lora_adapters),
+        "trials": tuple(map(_to_trial, model.trials)),
     }
     return Model(**{**plain, **told})
+
+
+def _to_trial(trial: pb.Trial) -> Trial:
+    times_us = {timed.num_rows: timed.time_us for timed in trial.times}
+    return Trial(trial.what, trial.way, _OUTCOMES.get(trial.outcome, "unknown"), trial.detail, times_us)
 
 
 class Models:

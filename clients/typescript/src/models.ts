@@ -8,6 +8,8 @@ import {
   type ModelService,
   ModelState as State,
   AnswerShape as Shape,
+  type Trial as ContractTrial,
+  TrialOutcome as Outcome,
 } from "./stubs/runstream/v1/models_pb.js";
 import { checked, integer, text } from "./values.js";
 
@@ -36,6 +38,31 @@ const ANSWER_SHAPES = new Map<Shape, AnswerShape>([
   [Shape.GUARD, "guard"],
   [Shape.DECISION, "decision"],
 ]);
+
+/** What came of trying a way to compute. */
+export type TrialOutcome = "used" | "slower" | "wrong" | "failed" | "too_long" | "untried" | "unknown";
+
+const OUTCOMES = new Map<Outcome, TrialOutcome>([
+  [Outcome.USED, "used"],
+  [Outcome.SLOWER, "slower"],
+  [Outcome.WRONG, "wrong"],
+  [Outcome.FAILED, "failed"],
+  [Outcome.TOO_LONG, "too_long"],
+  [Outcome.UNTRIED, "untried"],
+]);
+
+/** A way to compute that the service has tried on its machine. */
+export interface Trial {
+  /** What it does: "products", "threads" or "accelerations". */
+  what: string;
+  /** Its name. */
+  way: string;
+  outcome: TrialOutcome;
+  /** Why, if there is more to say. */
+  detail: string;
+  /** How long a step of so many rows takes, in microseconds; empty if it was not timed. */
+  times: { numRows: number; timeUs: number }[];
+}
 
 /** A model of the service's catalog. */
 export interface Model {
@@ -74,12 +101,19 @@ export interface Model {
   parent: string;
   /** The names of its adapters, for `lora`. */
   loraAdapters: string[];
+  /** The ways to compute that were tried for it; empty while it is not loaded. */
+  trials: Trial[];
+}
+
+function toTrial({ what, way, outcome, detail, times }: ContractTrial): Trial {
+  const told = times.map(({ numRows, timeUs }) => ({ numRows, timeUs }));
+  return { what, way, outcome: OUTCOMES.get(outcome) ?? "unknown", detail, times: told };
 }
 
 function toModel(model: ContractModel | undefined): Model {
-  const { $typeName: _type, $unknown: _unknown, state, answerShape, ...fields } = model!;
+  const { $typeName: _type, $unknown: _unknown, state, answerShape, trials, ...fields } = model!;
   const shape = ANSWER_SHAPES.get(answerShape) ?? "unknown";
-  return { ...fields, state: STATES.get(state) ?? "unknown", answerShape: shape };
+  return { ...fields, state: STATES.get(state) ?? "unknown", answerShape: shape, trials: trials.map(toTrial) };
 }
 
 /** `client.models`. All calls reject with `RunstreamError`s. */

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from service.engine.linears.merged import merged_bias
-from service.engine.linears.native_products import packed_products_for
 from service.engine.linears.onednn import Products
+from service.engine.linears.ways import chosen_products
 from service.engine.native.matrix import Matrix
 
 
@@ -19,12 +19,12 @@ class MergedLinear:
 
     Args:
         parts: The layers, whose weights are taken from them, one after another.
-        products: The way to multiply; None for the quickest that works.
+        products: The way to multiply; None for the chosen one, see `ways`.
     """
 
     def __init__(self, *parts: nn.Linear, products: Products | None = None) -> None:
         self._bias = merged_bias(parts)
-        self._products = packed_products_for(parts[0].weight) if products is None else products
+        self._products = chosen_products([part.weight for part in parts]) if products is None else products
         outputs = sum(part.weight.shape[0] for part in parts)
         self._weight = self._products.pack_parts(_taken(parts), outputs, self._bias)
 

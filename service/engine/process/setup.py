@@ -1,13 +1,13 @@
 """The start of an engine's process, before its first message."""
 
 import logging
-import os
 
 from safetensors import SafetensorError
 
 from service.checkpoints.errors import CheckpointError
 from service.engine.device import NoDeviceError
 from service.engine.process.loading import NoRoomError
+from service.engine.trials.machine import num_cores
 from service.engine_protocol.acceleration import AccelerationError
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.messages import LoadFailed
@@ -28,9 +28,7 @@ def num_threads(config: EngineConfig) -> int:
 
     Ranks that share a model share these.
     """
-    has_affinity = hasattr(os, "sched_getaffinity")  # macOS does not tell which cores a process may use
-    num_cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
-    return config.num_threads or max(1, (num_cores - 1) // len(config.devices))
+    return config.num_threads or max(1, (num_cores() - 1) // len(config.devices))
 
 
 def load_failure(error: Exception, config: EngineConfig) -> LoadFailed:

@@ -19,6 +19,46 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _TrialOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TrialOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrialOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRIAL_OUTCOME_UNSPECIFIED: _TrialOutcome.ValueType  # 0
+    """Not an outcome; never sent."""
+    TRIAL_OUTCOME_USED: _TrialOutcome.ValueType  # 1
+    """It is used."""
+    TRIAL_OUTCOME_SLOWER: _TrialOutcome.ValueType  # 2
+    """It is right, and another is quicker."""
+    TRIAL_OUTCOME_WRONG: _TrialOutcome.ValueType  # 3
+    """It does not compute what the plain way does."""
+    TRIAL_OUTCOME_FAILED: _TrialOutcome.ValueType  # 4
+    """It raised an error, or its process ended."""
+    TRIAL_OUTCOME_TOO_LONG: _TrialOutcome.ValueType  # 5
+    """It took longer than it may."""
+    TRIAL_OUTCOME_UNTRIED: _TrialOutcome.ValueType  # 6
+    """It was not tried: the others had taken all the time."""
+
+class TrialOutcome(_TrialOutcome, metaclass=_TrialOutcomeEnumTypeWrapper):
+    """Says what came of a trial."""
+
+TRIAL_OUTCOME_UNSPECIFIED: TrialOutcome.ValueType  # 0
+"""Not an outcome; never sent."""
+TRIAL_OUTCOME_USED: TrialOutcome.ValueType  # 1
+"""It is used."""
+TRIAL_OUTCOME_SLOWER: TrialOutcome.ValueType  # 2
+"""It is right, and another is quicker."""
+TRIAL_OUTCOME_WRONG: TrialOutcome.ValueType  # 3
+"""It does not compute what the plain way does."""
+TRIAL_OUTCOME_FAILED: TrialOutcome.ValueType  # 4
+"""It raised an error, or its process ended."""
+TRIAL_OUTCOME_TOO_LONG: TrialOutcome.ValueType  # 5
+"""It took longer than it may."""
+TRIAL_OUTCOME_UNTRIED: TrialOutcome.ValueType  # 6
+"""It was not tried: the others had taken all the time."""
+Global___TrialOutcome: _TypeAlias = TrialOutcome  # noqa: Y015
+
 class _AnswerShape:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -341,6 +381,7 @@ class Model(_message.Message):
     REPLACED_BY_FIELD_NUMBER: _builtins.int
     PARENT_FIELD_NUMBER: _builtins.int
     LORA_ADAPTERS_FIELD_NUMBER: _builtins.int
+    TRIALS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The model's id, which requests name."""
     description: _builtins.str
@@ -410,6 +451,13 @@ class Model(_message.Message):
         of its own too; RunRequest.lora takes them. None for an adapter.
         """
 
+    @_builtins.property
+    def trials(self) -> _containers.RepeatedCompositeFieldContainer[Global___Trial]:
+        """The ways to compute that the server has tried for the model on its machine,
+        and which of them it uses. Empty while the model is not loaded, and where
+        nothing was tried.
+        """
+
     def __init__(
         self,
         *,
@@ -432,11 +480,84 @@ class Model(_message.Message):
         replaced_by: _builtins.str = ...,
         parent: _builtins.str = ...,
         lora_adapters: _abc.Iterable[_builtins.str] | None = ...,
+        trials: _abc.Iterable[Global___Trial] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_shape", b"answer_shape", "can_call_tools", b"can_call_tools", "context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "default_temperature", b"default_temperature", "description", b"description", "id", b"id", "license", b"license", "lora_adapters", b"lora_adapters", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "parent", b"parent", "properties", b"properties", "replaced_by", b"replaced_by", "retired", b"retired", "served_model", b"served_model", "state", b"state", "state_detail", b"state_detail"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_shape", b"answer_shape", "can_call_tools", b"can_call_tools", "context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "default_temperature", b"default_temperature", "description", b"description", "id", b"id", "license", b"license", "lora_adapters", b"lora_adapters", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "parent", b"parent", "properties", b"properties", "replaced_by", b"replaced_by", "retired", b"retired", "served_model", b"served_model", "state", b"state", "state_detail", b"state_detail", "trials", b"trials"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class Trial(_message.Message):
+    """Tells of a way to compute that was tried."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHAT_FIELD_NUMBER: _builtins.int
+    WAY_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    TIMES_FIELD_NUMBER: _builtins.int
+    what: _builtins.str
+    """What it does: "products" of matrices, "threads" of the CPU that share them,
+    "accelerations" of a GPU. There may be more in later versions.
+    """
+    way: _builtins.str
+    """The way's name, for example "onednn", or the number of threads."""
+    outcome: Global___TrialOutcome.ValueType
+    """What came of it."""
+    detail: _builtins.str
+    """Why, if there is more to say."""
+    @_builtins.property
+    def times(self) -> _containers.RepeatedCompositeFieldContainer[Global___TimedRows]:
+        """How long it took; empty if it was not timed."""
+
+    def __init__(
+        self,
+        *,
+        what: _builtins.str = ...,
+        way: _builtins.str = ...,
+        outcome: Global___TrialOutcome.ValueType = ...,
+        detail: _builtins.str = ...,
+        times: _abc.Iterable[Global___TimedRows] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "outcome", b"outcome", "times", b"times", "way", b"way", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Trial: _TypeAlias = Trial  # noqa: Y015
+
+@_typing.final
+class TimedRows(_message.Message):
+    """Tells how long a step of so many rows takes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUM_ROWS_FIELD_NUMBER: _builtins.int
+    TIME_US_FIELD_NUMBER: _builtins.int
+    num_rows: _builtins.int
+    """The number of rows, each of which is one token of a sequence. Range: 1 and
+    more.
+    """
+    time_us: _builtins.float
+    """The time in microseconds, above 0. Of "products" and "threads" it is that
+    of the step's products alone.
+    """
+    def __init__(
+        self,
+        *,
+        num_rows: _builtins.int = ...,
+        time_us: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["num_rows", b"num_rows", "time_us", b"time_us"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TimedRows: _TypeAlias = TimedRows  # noqa: Y015

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runstream/v1/models.proto.
  */
 export const file_runstream_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChlydW5zdHJlYW0vdjEvbW9kZWxzLnByb3RvEgxydW5zdHJlYW0udjEiOgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiUgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiMKBm1vZGVscxgBIAMoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0TW9kZWxSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJIjYKEEdldE1vZGVsUmVzcG9uc2USIgoFbW9kZWwYASABKAsyEy5ydW5zdHJlYW0udjEuTW9kZWwiIQoQTG9hZE1vZGVsUmVxdWVzdBINCgVtb2RlbBgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCIjChJVbmxvYWRNb2RlbFJlcXVlc3QSDQoFbW9kZWwYASABKAkiOQoTVW5sb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCLoAwoFTW9kZWwSCgoCaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJwoFc3RhdGUYAyABKA4yGC5ydW5zdHJlYW0udjEuTW9kZWxTdGF0ZRIUCgxzdGF0ZV9kZXRhaWwYBCABKAkSFAoMc2VydmVkX21vZGVsGAUgASgJEhkKEW1heF9wcm9tcHRfdG9rZW5zGAYgASgFEh0KFW1heF9jb21wbGV0aW9uX3Rva2VucxgHIAEoBRIWCg5jb250ZXh0X3dpbmRvdxgIIAEoBRIaChJkZWZhdWx0X21heF90b2tlbnMYCSABKAUSIwobZGVmYXVsdF9tYXhfdG9rZW5zX3N0cmVhbWVkGAogASgFEg8KB2xpY2Vuc2UYCyABKAkSFgoOY2FuX2NhbGxfdG9vbHMYDCABKAgSLwoMYW5zd2VyX3NoYXBlGA0gASgOMhkucnVuc3RyZWFtLnYxLkFuc3dlclNoYXBlEhsKE2RlZmF1bHRfdGVtcGVyYXR1cmUYDiABKAESEgoKcHJvcGVydGllcxgPIAMoCRIPCgdyZXRpcmVkGBAgASgJEhMKC3JlcGxhY2VkX2J5GBEgASgJEg4KBnBhcmVudBgSIAEoCRIVCg1sb3JhX2FkYXB0ZXJzGBMgAygJKscBCgtBbnN3ZXJTaGFwZRIcChhBTlNXRVJfU0hBUEVfVU5TUEVDSUZJRUQQABIXChNBTlNXRVJfU0hBUEVfTkFUSVZFEAESGwoXQU5TV0VSX1NIQVBFX0NPTVBMRVRJT04QAhIVChFBTlNXRVJfU0hBUEVfQ0hBVBADEhoKFkFOU1dFUl9TSEFQRV9SRVNQT05TRVMQBBIWChJBTlNXRVJfU0hBUEVfR1VBUkQQBRIZChVBTlNXRVJfU0hBUEVfREVDSVNJT04QBiqsAQoKTW9kZWxTdGF0ZRIbChdNT0RFTF9TVEFURV9VTlNQRUNJRklFRBAAEhcKE01PREVMX1NUQVRFX0xPQURJTkcQARIVChFNT0RFTF9TVEFURV9SRUFEWRACEh8KG01PREVMX1NUQVRFX1dFSUdIVFNfTUlTU0lORxADEhYKEk1PREVMX1NUQVRFX0ZBSUxFRBAEEhgKFE1PREVMX1NUQVRFX1VOTE9BREVEEAUyzAIKDE1vZGVsU2VydmljZRJPCgpMaXN0TW9kZWxzEh8ucnVuc3RyZWFtLnYxLkxpc3RNb2RlbHNSZXF1ZXN0GiAucnVuc3RyZWFtLnYxLkxpc3RNb2RlbHNSZXNwb25zZRJJCghHZXRNb2RlbBIdLnJ1bnN0cmVhbS52MS5HZXRNb2RlbFJlcXVlc3QaHi5ydW5zdHJlYW0udjEuR2V0TW9kZWxSZXNwb25zZRJMCglMb2FkTW9kZWwSHi5ydW5zdHJlYW0udjEuTG9hZE1vZGVsUmVxdWVzdBofLnJ1bnN0cmVhbS52MS5Mb2FkTW9kZWxSZXNwb25zZRJSCgtVbmxvYWRNb2RlbBIgLnJ1bnN0cmVhbS52MS5VbmxvYWRNb2RlbFJlcXVlc3QaIS5ydW5zdHJlYW0udjEuVW5sb2FkTW9kZWxSZXNwb25zZUJ0ChBkZXYucnVuc3RyZWFtLnYxQgtNb2RlbHNQcm90b1ABWkJnaXRodWIuY29tL3J1bnN0cmVhbS9ydW5zdHJlYW0vY2xpZW50cy9nby9ydW5zdHJlYW0vdjE7cnVuc3RyZWFtdjGqAgxSdW5zdHJlYW0uVjFiBnByb3RvMw");
+  fileDesc("ChlydW5zdHJlYW0vdjEvbW9kZWxzLnByb3RvEgxydW5zdHJlYW0udjEiOgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiUgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiMKBm1vZGVscxgBIAMoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0TW9kZWxSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJIjYKEEdldE1vZGVsUmVzcG9uc2USIgoFbW9kZWwYASABKAsyEy5ydW5zdHJlYW0udjEuTW9kZWwiIQoQTG9hZE1vZGVsUmVxdWVzdBINCgVtb2RlbBgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCIjChJVbmxvYWRNb2RlbFJlcXVlc3QSDQoFbW9kZWwYASABKAkiOQoTVW5sb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCKNBAoFTW9kZWwSCgoCaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJwoFc3RhdGUYAyABKA4yGC5ydW5zdHJlYW0udjEuTW9kZWxTdGF0ZRIUCgxzdGF0ZV9kZXRhaWwYBCABKAkSFAoMc2VydmVkX21vZGVsGAUgASgJEhkKEW1heF9wcm9tcHRfdG9rZW5zGAYgASgFEh0KFW1heF9jb21wbGV0aW9uX3Rva2VucxgHIAEoBRIWCg5jb250ZXh0X3dpbmRvdxgIIAEoBRIaChJkZWZhdWx0X21heF90b2tlbnMYCSABKAUSIwobZGVmYXVsdF9tYXhfdG9rZW5zX3N0cmVhbWVkGAogASgFEg8KB2xpY2Vuc2UYCyABKAkSFgoOY2FuX2NhbGxfdG9vbHMYDCABKAgSLwoMYW5zd2VyX3NoYXBlGA0gASgOMhkucnVuc3RyZWFtLnYxLkFuc3dlclNoYXBlEhsKE2RlZmF1bHRfdGVtcGVyYXR1cmUYDiABKAESEgoKcHJvcGVydGllcxgPIAMoCRIPCgdyZXRpcmVkGBAgASgJEhMKC3JlcGxhY2VkX2J5GBEgASgJEg4KBnBhcmVudBgSIAEoCRIVCg1sb3JhX2FkYXB0ZXJzGBMgAygJEiMKBnRyaWFscxgUIAMoCzITLnJ1bnN0cmVhbS52MS5UcmlhbCKHAQoFVHJpYWwSDAoEd2hhdBgBIAEoCRILCgN3YXkYAiABKAkSKwoHb3V0Y29tZRgDIAEoDjIaLnJ1bnN0cmVhbS52MS5UcmlhbE91dGNvbWUSDgoGZGV0YWlsGAQgASgJEiYKBXRpbWVzGAUgAygLMhcucnVuc3RyZWFtLnYxLlRpbWVkUm93cyIuCglUaW1lZFJvd3MSEAoIbnVtX3Jvd3MYASABKAUSDwoHdGltZV91cxgCIAEoASrJAQoMVHJpYWxPdXRjb21lEh0KGVRSSUFMX09VVENPTUVfVU5TUEVDSUZJRUQQABIWChJUUklBTF9PVVRDT01FX1VTRUQQARIYChRUUklBTF9PVVRDT01FX1NMT1dFUhACEhcKE1RSSUFMX09VVENPTUVfV1JPTkcQAxIYChRUUklBTF9PVVRDT01FX0ZBSUxFRBAEEhoKFlRSSUFMX09VVENPTUVfVE9PX0xPTkcQBRIZChVUUklBTF9PVVRDT01FX1VOVFJJRUQQBirHAQoLQW5zd2VyU2hhcGUSHAoYQU5TV0VSX1NIQVBFX1VOU1BFQ0lGSUVEEAASFwoTQU5TV0VSX1NIQVBFX05BVElWRRABEhsKF0FOU1dFUl9TSEFQRV9DT01QTEVUSU9OEAISFQoRQU5TV0VSX1NIQVBFX0NIQVQQAxIaChZBTlNXRVJfU0hBUEVfUkVTUE9OU0VTEAQSFgoSQU5TV0VSX1NIQVBFX0dVQVJEEAUSGQoVQU5TV0VSX1NIQVBFX0RFQ0lTSU9OEAYqrAEKCk1vZGVsU3RhdGUSGwoXTU9ERUxfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNNT0RFTF9TVEFURV9MT0FESU5HEAESFQoRTU9ERUxfU1RBVEVfUkVBRFkQAhIfChtNT0RFTF9TVEFURV9XRUlHSFRTX01JU1NJTkcQAxIWChJNT0RFTF9TVEFURV9GQUlMRUQQBBIYChRNT0RFTF9TVEFURV9VTkxPQURFRBAFMswCCgxNb2RlbFNlcnZpY2USTwoKTGlzdE1vZGVscxIfLnJ1bnN0cmVhbS52MS5MaXN0TW9kZWxzUmVxdWVzdBogLnJ1bnN0cmVhbS52MS5MaXN0TW9kZWxzUmVzcG9uc2USSQoIR2V0TW9kZWwSHS5ydW5zdHJlYW0udjEuR2V0TW9kZWxSZXF1ZXN0Gh4ucnVuc3RyZWFtLnYxLkdldE1vZGVsUmVzcG9uc2USTAoJTG9hZE1vZGVsEh4ucnVuc3RyZWFtLnYxLkxvYWRNb2RlbFJlcXVlc3QaHy5ydW5zdHJlYW0udjEuTG9hZE1vZGVsUmVzcG9uc2USUgoLVW5sb2FkTW9kZWwSIC5ydW5zdHJlYW0udjEuVW5sb2FkTW9kZWxSZXF1ZXN0GiEucnVuc3RyZWFtLnYxLlVubG9hZE1vZGVsUmVzcG9uc2VCdAoQZGV2LnJ1bnN0cmVhbS52MUILTW9kZWxzUHJvdG9QAVpCZ2l0aHViLmNvbS9ydW5zdHJlYW0vcnVuc3RyZWFtL2NsaWVudHMvZ28vcnVuc3RyZWFtL3YxO3J1bnN0cmVhbXYxqgIMUnVuc3RyZWFtLlYxYgZwcm90bzM");
 
 /**
  * Asks for the models of the catalog.
@@ -350,6 +350,15 @@ export type Model = Message<"runstream.v1.Model"> & {
    * @generated from field: repeated string lora_adapters = 19;
    */
   loraAdapters: string[];
+
+  /**
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   *
+   * @generated from field: repeated runstream.v1.Trial trials = 20;
+   */
+  trials: Trial[];
 };
 
 /**
@@ -358,6 +367,148 @@ export type Model = Message<"runstream.v1.Model"> & {
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
   messageDesc(file_runstream_v1_models, 8);
+
+/**
+ * Tells of a way to compute that was tried.
+ *
+ * @generated from message runstream.v1.Trial
+ */
+export type Trial = Message<"runstream.v1.Trial"> & {
+  /**
+   * What it does: "products" of matrices, "threads" of the CPU that share them,
+   * "accelerations" of a GPU. There may be more in later versions.
+   *
+   * @generated from field: string what = 1;
+   */
+  what: string;
+
+  /**
+   * The way's name, for example "onednn", or the number of threads.
+   *
+   * @generated from field: string way = 2;
+   */
+  way: string;
+
+  /**
+   * What came of it.
+   *
+   * @generated from field: runstream.v1.TrialOutcome outcome = 3;
+   */
+  outcome: TrialOutcome;
+
+  /**
+   * Why, if there is more to say.
+   *
+   * @generated from field: string detail = 4;
+   */
+  detail: string;
+
+  /**
+   * How long it took; empty if it was not timed.
+   *
+   * @generated from field: repeated runstream.v1.TimedRows times = 5;
+   */
+  times: TimedRows[];
+};
+
+/**
+ * Describes the message runstream.v1.Trial.
+ * Use `create(TrialSchema)` to create a new message.
+ */
+export const TrialSchema: GenMessage<Trial> = /*@__PURE__*/
+  messageDesc(file_runstream_v1_models, 9);
+
+/**
+ * Tells how long a step of so many rows takes.
+ *
+ * @generated from message runstream.v1.TimedRows
+ */
+export type TimedRows = Message<"runstream.v1.TimedRows"> & {
+  /**
+   * The number of rows, each of which is one token of a sequence. Range: 1 and
+   * more.
+   *
+   * @generated from field: int32 num_rows = 1;
+   */
+  numRows: number;
+
+  /**
+   * The time in microseconds, above 0. Of "products" and "threads" it is that
+   * of the step's products alone.
+   *
+   * @generated from field: double time_us = 2;
+   */
+  timeUs: number;
+};
+
+/**
+ * Describes the message runstream.v1.TimedRows.
+ * Use `create(TimedRowsSchema)` to create a new message.
+ */
+export const TimedRowsSchema: GenMessage<TimedRows> = /*@__PURE__*/
+  messageDesc(file_runstream_v1_models, 10);
+
+/**
+ * Says what came of a trial.
+ *
+ * @generated from enum runstream.v1.TrialOutcome
+ */
+export enum TrialOutcome {
+  /**
+   * Not an outcome; never sent.
+   *
+   * @generated from enum value: TRIAL_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is used.
+   *
+   * @generated from enum value: TRIAL_OUTCOME_USED = 1;
+   */
+  USED = 1,
+
+  /**
+   * It is right, and another is quicker.
+   *
+   * @generated from enum value: TRIAL_OUTCOME_SLOWER = 2;
+   */
+  SLOWER = 2,
+
+  /**
+   * It does not compute what the plain way does.
+   *
+   * @generated from enum value: TRIAL_OUTCOME_WRONG = 3;
+   */
+  WRONG = 3,
+
+  /**
+   * It raised an error, or its process ended.
+   *
+   * @generated from enum value: TRIAL_OUTCOME_FAILED = 4;
+   */
+  FAILED = 4,
+
+  /**
+   * It took longer than it may.
+   *
+   * @generated from enum value: TRIAL_OUTCOME_TOO_LONG = 5;
+   */
+  TOO_LONG = 5,
+
+  /**
+   * It was not tried: the others had taken all the time.
+   *
+   * @generated from enum value: TRIAL_OUTCOME_UNTRIED = 6;
+   */
+  UNTRIED = 6,
+}
+
+/**
+ * Describes the enum runstream.v1.TrialOutcome.
+ */
+export const TrialOutcomeSchema: GenEnum<TrialOutcome> = /*@__PURE__*/
+  enumDesc(file_runstream_v1_models, 0);
 
 /**
  * Says how Workers AI's own route takes and answers requests for a model.
@@ -422,7 +573,7 @@ export enum AnswerShape {
  * Describes the enum runstream.v1.AnswerShape.
  */
 export const AnswerShapeSchema: GenEnum<AnswerShape> = /*@__PURE__*/
-  enumDesc(file_runstream_v1_models, 0);
+  enumDesc(file_runstream_v1_models, 1);
 
 /**
  * Says whether a model can answer now.
@@ -480,7 +631,7 @@ export enum ModelState {
  * Describes the enum runstream.v1.ModelState.
  */
 export const ModelStateSchema: GenEnum<ModelState> = /*@__PURE__*/
-  enumDesc(file_runstream_v1_models, 1);
+  enumDesc(file_runstream_v1_models, 2);
 
 /**
  * Tells which models a server knows and what they take, loads and unloads them.

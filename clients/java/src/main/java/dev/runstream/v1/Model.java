@@ -32,6 +32,7 @@ private static final long serialVersionUID = 0L;
     replacedBy_ = "";
     parent_ = "";
     loraAdapters_ = com.google.protobuf.LazyStringArrayList.EMPTY;
+    trials_ = java.util.Collections.emptyList();
   }
 
   @java.lang.Override
@@ -730,6 +731,77 @@ private static final long serialVersionUID = 0L;
     return loraAdapters_.getByteString(index);
   }
 
+  public static final int TRIALS_FIELD_NUMBER = 20;
+  @SuppressWarnings("serial")
+  private java.util.List<dev.runstream.v1.Trial> trials_;
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  @java.lang.Override
+  public java.util.List<dev.runstream.v1.Trial> getTrialsList() {
+    return trials_;
+  }
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends dev.runstream.v1.TrialOrBuilder> 
+      getTrialsOrBuilderList() {
+    return trials_;
+  }
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  @java.lang.Override
+  public int getTrialsCount() {
+    return trials_.size();
+  }
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  @java.lang.Override
+  public dev.runstream.v1.Trial getTrials(int index) {
+    return trials_.get(index);
+  }
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  @java.lang.Override
+  public dev.runstream.v1.TrialOrBuilder getTrialsOrBuilder(
+      int index) {
+    return trials_.get(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -800,6 +872,9 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < loraAdapters_.size(); i++) {
       com.google.protobuf.GeneratedMessageV3.writeString(output, 19, loraAdapters_.getRaw(i));
+    }
+    for (int i = 0; i < trials_.size(); i++) {
+      output.writeMessage(20, trials_.get(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -886,6 +961,10 @@ private static final long serialVersionUID = 0L;
       size += dataSize;
       size += 2 * getLoraAdaptersList().size();
     }
+    for (int i = 0; i < trials_.size(); i++) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(20, trials_.get(i));
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -938,6 +1017,8 @@ private static final long serialVersionUID = 0L;
         .equals(other.getParent())) return false;
     if (!getLoraAdaptersList()
         .equals(other.getLoraAdaptersList())) return false;
+    if (!getTrialsList()
+        .equals(other.getTrialsList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -992,6 +1073,10 @@ private static final long serialVersionUID = 0L;
     if (getLoraAdaptersCount() > 0) {
       hash = (37 * hash) + LORA_ADAPTERS_FIELD_NUMBER;
       hash = (53 * hash) + getLoraAdaptersList().hashCode();
+    }
+    if (getTrialsCount() > 0) {
+      hash = (37 * hash) + TRIALS_FIELD_NUMBER;
+      hash = (53 * hash) + getTrialsList().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -1147,6 +1232,13 @@ private static final long serialVersionUID = 0L;
       parent_ = "";
       loraAdapters_ = com.google.protobuf.LazyStringArrayList.EMPTY;
       bitField0_ = (bitField0_ & ~0x00040000);
+      if (trialsBuilder_ == null) {
+        trials_ = java.util.Collections.emptyList();
+      } else {
+        trials_ = null;
+        trialsBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00080000);
       return this;
     }
 
@@ -1190,6 +1282,15 @@ private static final long serialVersionUID = 0L;
         bitField0_ = (bitField0_ & ~0x00040000);
       }
       result.loraAdapters_ = loraAdapters_;
+      if (trialsBuilder_ == null) {
+        if (((bitField0_ & 0x00080000) != 0)) {
+          trials_ = java.util.Collections.unmodifiableList(trials_);
+          bitField0_ = (bitField0_ & ~0x00080000);
+        }
+        result.trials_ = trials_;
+      } else {
+        result.trials_ = trialsBuilder_.build();
+      }
     }
 
     private void buildPartial0(dev.runstream.v1.Model result) {
@@ -1378,6 +1479,32 @@ private static final long serialVersionUID = 0L;
         }
         onChanged();
       }
+      if (trialsBuilder_ == null) {
+        if (!other.trials_.isEmpty()) {
+          if (trials_.isEmpty()) {
+            trials_ = other.trials_;
+            bitField0_ = (bitField0_ & ~0x00080000);
+          } else {
+            ensureTrialsIsMutable();
+            trials_.addAll(other.trials_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.trials_.isEmpty()) {
+          if (trialsBuilder_.isEmpty()) {
+            trialsBuilder_.dispose();
+            trialsBuilder_ = null;
+            trials_ = other.trials_;
+            bitField0_ = (bitField0_ & ~0x00080000);
+            trialsBuilder_ = 
+              com.google.protobuf.GeneratedMessageV3.alwaysUseFieldBuilders ?
+                 getTrialsFieldBuilder() : null;
+          } else {
+            trialsBuilder_.addAllMessages(other.trials_);
+          }
+        }
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -1501,6 +1628,19 @@ private static final long serialVersionUID = 0L;
               loraAdapters_.add(s);
               break;
             } // case 154
+            case 162: {
+              dev.runstream.v1.Trial m =
+                  input.readMessage(
+                      dev.runstream.v1.Trial.parser(),
+                      extensionRegistry);
+              if (trialsBuilder_ == null) {
+                ensureTrialsIsMutable();
+                trials_.add(m);
+              } else {
+                trialsBuilder_.addMessage(m);
+              }
+              break;
+            } // case 162
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3069,6 +3209,354 @@ private static final long serialVersionUID = 0L;
       loraAdapters_.add(value);
       onChanged();
       return this;
+    }
+
+    private java.util.List<dev.runstream.v1.Trial> trials_ =
+      java.util.Collections.emptyList();
+    private void ensureTrialsIsMutable() {
+      if (!((bitField0_ & 0x00080000) != 0)) {
+        trials_ = new java.util.ArrayList<dev.runstream.v1.Trial>(trials_);
+        bitField0_ |= 0x00080000;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilderV3<
+        dev.runstream.v1.Trial, dev.runstream.v1.Trial.Builder, dev.runstream.v1.TrialOrBuilder> trialsBuilder_;
+
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public java.util.List<dev.runstream.v1.Trial> getTrialsList() {
+      if (trialsBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(trials_);
+      } else {
+        return trialsBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public int getTrialsCount() {
+      if (trialsBuilder_ == null) {
+        return trials_.size();
+      } else {
+        return trialsBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public dev.runstream.v1.Trial getTrials(int index) {
+      if (trialsBuilder_ == null) {
+        return trials_.get(index);
+      } else {
+        return trialsBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public Builder setTrials(
+        int index, dev.runstream.v1.Trial value) {
+      if (trialsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureTrialsIsMutable();
+        trials_.set(index, value);
+        onChanged();
+      } else {
+        trialsBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public Builder setTrials(
+        int index, dev.runstream.v1.Trial.Builder builderForValue) {
+      if (trialsBuilder_ == null) {
+        ensureTrialsIsMutable();
+        trials_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        trialsBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public Builder addTrials(dev.runstream.v1.Trial value) {
+      if (trialsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureTrialsIsMutable();
+        trials_.add(value);
+        onChanged();
+      } else {
+        trialsBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public Builder addTrials(
+        int index, dev.runstream.v1.Trial value) {
+      if (trialsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureTrialsIsMutable();
+        trials_.add(index, value);
+        onChanged();
+      } else {
+        trialsBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public Builder addTrials(
+        dev.runstream.v1.Trial.Builder builderForValue) {
+      if (trialsBuilder_ == null) {
+        ensureTrialsIsMutable();
+        trials_.add(builderForValue.build());
+        onChanged();
+      } else {
+        trialsBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public Builder addTrials(
+        int index, dev.runstream.v1.Trial.Builder builderForValue) {
+      if (trialsBuilder_ == null) {
+        ensureTrialsIsMutable();
+        trials_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        trialsBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public Builder addAllTrials(
+        java.lang.Iterable<? extends dev.runstream.v1.Trial> values) {
+      if (trialsBuilder_ == null) {
+        ensureTrialsIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, trials_);
+        onChanged();
+      } else {
+        trialsBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public Builder clearTrials() {
+      if (trialsBuilder_ == null) {
+        trials_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00080000);
+        onChanged();
+      } else {
+        trialsBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public Builder removeTrials(int index) {
+      if (trialsBuilder_ == null) {
+        ensureTrialsIsMutable();
+        trials_.remove(index);
+        onChanged();
+      } else {
+        trialsBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public dev.runstream.v1.Trial.Builder getTrialsBuilder(
+        int index) {
+      return getTrialsFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public dev.runstream.v1.TrialOrBuilder getTrialsOrBuilder(
+        int index) {
+      if (trialsBuilder_ == null) {
+        return trials_.get(index);  } else {
+        return trialsBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public java.util.List<? extends dev.runstream.v1.TrialOrBuilder> 
+         getTrialsOrBuilderList() {
+      if (trialsBuilder_ != null) {
+        return trialsBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(trials_);
+      }
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public dev.runstream.v1.Trial.Builder addTrialsBuilder() {
+      return getTrialsFieldBuilder().addBuilder(
+          dev.runstream.v1.Trial.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public dev.runstream.v1.Trial.Builder addTrialsBuilder(
+        int index) {
+      return getTrialsFieldBuilder().addBuilder(
+          index, dev.runstream.v1.Trial.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * The ways to compute that the server has tried for the model on its machine,
+     * and which of them it uses. Empty while the model is not loaded, and where
+     * nothing was tried.
+     * </pre>
+     *
+     * <code>repeated .runstream.v1.Trial trials = 20;</code>
+     */
+    public java.util.List<dev.runstream.v1.Trial.Builder> 
+         getTrialsBuilderList() {
+      return getTrialsFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilderV3<
+        dev.runstream.v1.Trial, dev.runstream.v1.Trial.Builder, dev.runstream.v1.TrialOrBuilder> 
+        getTrialsFieldBuilder() {
+      if (trialsBuilder_ == null) {
+        trialsBuilder_ = new com.google.protobuf.RepeatedFieldBuilderV3<
+            dev.runstream.v1.Trial, dev.runstream.v1.Trial.Builder, dev.runstream.v1.TrialOrBuilder>(
+                trials_,
+                ((bitField0_ & 0x00080000) != 0),
+                getParentForChildren(),
+                isClean());
+        trials_ = null;
+      }
+      return trialsBuilder_;
     }
     @java.lang.Override
     public final Builder setUnknownFields(

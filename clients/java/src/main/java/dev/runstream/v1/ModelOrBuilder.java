@@ -390,4 +390,58 @@ public interface ModelOrBuilder extends
    */
   com.google.protobuf.ByteString
       getLoraAdaptersBytes(int index);
+
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  java.util.List<dev.runstream.v1.Trial> 
+      getTrialsList();
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  dev.runstream.v1.Trial getTrials(int index);
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  int getTrialsCount();
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  java.util.List<? extends dev.runstream.v1.TrialOrBuilder> 
+      getTrialsOrBuilderList();
+  /**
+   * <pre>
+   * The ways to compute that the server has tried for the model on its machine,
+   * and which of them it uses. Empty while the model is not loaded, and where
+   * nothing was tried.
+   * </pre>
+   *
+   * <code>repeated .runstream.v1.Trial trials = 20;</code>
+   */
+  dev.runstream.v1.TrialOrBuilder getTrialsOrBuilder(
+      int index);
 }

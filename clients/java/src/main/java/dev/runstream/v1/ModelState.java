@@ -179,7 +179,7 @@ public enum ModelState
   }
   public static final com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return dev.runstream.v1.ModelsProto.getDescriptor().getEnumTypes().get(1);
+    return dev.runstream.v1.ModelsProto.getDescriptor().getEnumTypes().get(2);
   }
 
   private static final ModelState[] VALUES = values();

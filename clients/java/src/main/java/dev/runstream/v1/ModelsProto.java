@@ -59,6 +59,16 @@ public final class ModelsProto {
   static final 
     com.google.protobuf.GeneratedMessageV3.FieldAccessorTable
       internal_static_runstream_v1_Model_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_runstream_v1_Trial_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessageV3.FieldAccessorTable
+      internal_static_runstream_v1_Trial_fieldAccessorTable;
+  static final com.google.protobuf.Descriptors.Descriptor
+    internal_static_runstream_v1_TimedRows_descriptor;
+  static final 
+    com.google.protobuf.GeneratedMessageV3.FieldAccessorTable
+      internal_static_runstream_v1_TimedRows_fieldAccessorTable;
 
   public static com.google.protobuf.Descriptors.FileDescriptor
       getDescriptor() {
@@ -79,7 +89,7 @@ public final class ModelsProto {
       "delResponse\022\"\n\005model\030\001 \001(\0132\023.runstream.v" +
       "1.Model\"#\n\022UnloadModelRequest\022\r\n\005model\030\001" +
       " \001(\t\"9\n\023UnloadModelResponse\022\"\n\005model\030\001 \001" +
-      "(\0132\023.runstream.v1.Model\"\350\003\n\005Model\022\n\n\002id\030" +
+      "(\0132\023.runstream.v1.Model\"\215\004\n\005Model\022\n\n\002id\030" +
       "\001 \001(\t\022\023\n\013description\030\002 \001(\t\022\'\n\005state\030\003 \001(" +
       "\0162\030.runstream.v1.ModelState\022\024\n\014state_det" +
       "ail\030\004 \001(\t\022\024\n\014served_model\030\005 \001(\t\022\031\n\021max_p" +
@@ -91,28 +101,39 @@ public final class ModelsProto {
       "\0162\031.runstream.v1.AnswerShape\022\033\n\023default_" +
       "temperature\030\016 \001(\001\022\022\n\nproperties\030\017 \003(\t\022\017\n" +
       "\007retired\030\020 \001(\t\022\023\n\013replaced_by\030\021 \001(\t\022\016\n\006p" +
-      "arent\030\022 \001(\t\022\025\n\rlora_adapters\030\023 \003(\t*\307\001\n\013A" +
-      "nswerShape\022\034\n\030ANSWER_SHAPE_UNSPECIFIED\020\000" +
-      "\022\027\n\023ANSWER_SHAPE_NATIVE\020\001\022\033\n\027ANSWER_SHAP" +
-      "E_COMPLETION\020\002\022\025\n\021ANSWER_SHAPE_CHAT\020\003\022\032\n" +
-      "\026ANSWER_SHAPE_RESPONSES\020\004\022\026\n\022ANSWER_SHAP" +
-      "E_GUARD\020\005\022\031\n\025ANSWER_SHAPE_DECISION\020\006*\254\001\n" +
-      "\nModelState\022\033\n\027MODEL_STATE_UNSPECIFIED\020\000" +
-      "\022\027\n\023MODEL_STATE_LOADING\020\001\022\025\n\021MODEL_STATE" +
-      "_READY\020\002\022\037\n\033MODEL_STATE_WEIGHTS_MISSING\020" +
-      "\003\022\026\n\022MODEL_STATE_FAILED\020\004\022\030\n\024MODEL_STATE" +
-      "_UNLOADED\020\0052\314\002\n\014ModelService\022O\n\nListMode" +
-      "ls\022\037.runstream.v1.ListModelsRequest\032 .ru" +
-      "nstream.v1.ListModelsResponse\022I\n\010GetMode" +
-      "l\022\035.runstream.v1.GetModelRequest\032\036.runst" +
-      "ream.v1.GetModelResponse\022L\n\tLoadModel\022\036." +
-      "runstream.v1.LoadModelRequest\032\037.runstrea" +
-      "m.v1.LoadModelResponse\022R\n\013UnloadModel\022 ." +
-      "runstream.v1.UnloadModelRequest\032!.runstr" +
-      "eam.v1.UnloadModelResponseBt\n\020dev.runstr" +
-      "eam.v1B\013ModelsProtoP\001ZBgithub.com/runstr" +
-      "eam/runstream/clients/go/runstream/v1;ru" +
-      "nstreamv1\252\002\014Runstream.V1b\006proto3"
+      "arent\030\022 \001(\t\022\025\n\rlora_adapters\030\023 \003(\t\022#\n\006tr" +
+      "ials\030\024 \003(\0132\023.runstream.v1.Trial\"\207\001\n\005Tria" +
+      "l\022\014\n\004what\030\001 \001(\t\022\013\n\003way\030\002 \001(\t\022+\n\007outcome\030" +
+      "\003 \001(\0162\032.runstream.v1.TrialOutcome\022\016\n\006det" +
+      "ail\030\004 \001(\t\022&\n\005times\030\005 \003(\0132\027.runstream.v1." +
+      "TimedRows\".\n\tTimedRows\022\020\n\010num_rows\030\001 \001(\005" +
+      "\022\017\n\007time_us\030\002 \001(\001*\311\001\n\014TrialOutcome\022\035\n\031TR" +
+      "IAL_OUTCOME_UNSPECIFIED\020\000\022\026\n\022TRIAL_OUTCO" +
+      "ME_USED\020\001\022\030\n\024TRIAL_OUTCOME_SLOWER\020\002\022\027\n\023T" +
+      "RIAL_OUTCOME_WRONG\020\003\022\030\n\024TRIAL_OUTCOME_FA" +
+      "ILED\020\004\022\032\n\026TRIAL_OUTCOME_TOO_LONG\020\005\022\031\n\025TR" +
+      "IAL_OUTCOME_UNTRIED\020\006*\307\001\n\013AnswerShape\022\034\n" +
+      "\030ANSWER_SHAPE_UNSPECIFIED\020\000\022\027\n\023ANSWER_SH" +
+      "APE_NATIVE\020\001\022\033\n\027ANSWER_SHAPE_COMPLETION\020" +
+      "\002\022\025\n\021ANSWER_SHAPE_CHAT\020\003\022\032\n\026ANSWER_SHAPE" +
+      "_RESPONSES\020\004\022\026\n\022ANSWER_SHAPE_GUARD\020\005\022\031\n\025" +
+      "ANSWER_SHAPE_DECISION\020\006*\254\001\n\nModelState\022\033" +
+      "\n\027MODEL_STATE_UNSPECIFIED\020\000\022\027\n\023MODEL_STA" +
+      "TE_LOADING\020\001\022\025\n\021MODEL_STATE_READY\020\002\022\037\n\033M" +
+      "ODEL_STATE_WEIGHTS_MISSING\020\003\022\026\n\022MODEL_ST" +
+      "ATE_FAILED\020\004\022\030\n\024MODEL_STATE_UNLOADED\020\0052\314" +
+      "\002\n\014ModelService\022O\n\nListModels\022\037.runstrea" +
+      "m.v1.ListModelsRequest\032 .runstream.v1.Li" +
+      "stModelsResponse\022I\n\010GetModel\022\035.runstream" +
+      ".v1.GetModelRequest\032\036.runstream.v1.GetMo" +
+      "delResponse\022L\n\tLoadModel\022\036.runstream.v1." +
+      "LoadModelRequest\032\037.runstream.v1.LoadMode" +
+      "lResponse\022R\n\013UnloadModel\022 .runstream.v1." +
+      "UnloadModelRequest\032!.runstream.v1.Unload" +
+      "ModelResponseBt\n\020dev.runstream.v1B\013Model" +
+      "sProtoP\001ZBgithub.com/runstream/runstream" +
+      "/clients/go/runstream/v1;runstreamv1\252\002\014R" +
+      "unstream.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -171,7 +192,19 @@ public final class ModelsProto {
     internal_static_runstream_v1_Model_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_Model_descriptor,
-        new java.lang.String[] { "Id", "Description", "State", "StateDetail", "ServedModel", "MaxPromptTokens", "MaxCompletionTokens", "ContextWindow", "DefaultMaxTokens", "DefaultMaxTokensStreamed", "License", "CanCallTools", "AnswerShape", "DefaultTemperature", "Properties", "Retired", "ReplacedBy", "Parent", "LoraAdapters", });
+        new java.lang.String[] { "Id", "Description", "State", "StateDetail", "ServedModel", "MaxPromptTokens", "MaxCompletionTokens", "ContextWindow", "DefaultMaxTokens", "DefaultMaxTokensStreamed", "License", "CanCallTools", "AnswerShape", "DefaultTemperature", "Properties", "Retired", "ReplacedBy", "Parent", "LoraAdapters", "Trials", });
+    internal_static_runstream_v1_Trial_descriptor =
+      getDescriptor().getMessageTypes().get(9);
+    internal_static_runstream_v1_Trial_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
+        internal_static_runstream_v1_Trial_descriptor,
+        new java.lang.String[] { "What", "Way", "Outcome", "Detail", "Times", });
+    internal_static_runstream_v1_TimedRows_descriptor =
+      getDescriptor().getMessageTypes().get(10);
+    internal_static_runstream_v1_TimedRows_fieldAccessorTable = new
+      com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
+        internal_static_runstream_v1_TimedRows_descriptor,
+        new java.lang.String[] { "NumRows", "TimeUs", });
   }
 
   // @@protoc_insertion_point(outer_class_scope)
