@@ -205,6 +205,8 @@ def tune(
             bar.update(done - bar.pos)
 
         choices = tune_engine(engine_configs(config, model, catalog)[0], report)
+    if not choices.tried:
+        sys.exit("error: nothing was tried; the lines before this one tell why")
     for line in table(choices.tried):
         click.echo(line)
 

@@ -3,11 +3,14 @@
 fbgemm keeps weights in float16 and widens them in registers. Its operators are private; all calls of them are here.
 """
 
+import functools
 from typing import Any
 
 import torch
+from torch.nn.functional import linear
 
 from service.engine.linears.onednn import Products
+from service.engine.linears.operator_trial import works
 
 _LARGEST = torch.finfo(torch.float16).max
 
@@ -19,8 +22,8 @@ class Fp16Products(Products):
     """Products whose weight is kept in float16, for rows and results of any dtype."""
 
     def takes(self, weight: torch.Tensor) -> bool:
-        """Tells if no number is too large for float16."""
-        return float(weight.abs().max()) <= _LARGEST
+        """Tells if no number is too large for float16, and products are right."""
+        return float(weight.abs().max()) <= _LARGEST and _is_right(self)
 
     def pack(self, weight: torch.Tensor) -> Any:
         """The weight in a layout that only `multiply` and `multiply_add` can read."""
@@ -45,3 +48,18 @@ class Fp16Products(Products):
         padded[:num_rows] = rows
         product: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(padded, weight)
         return product[:num_rows]
+
+
+@functools.cache
+@torch.inference_mode()
+def _is_right(products: Fp16Products) -> bool:
+    """Tells if fbgemm is there and gives the products of `linear`."""
+    generator = torch.Generator().manual_seed(0)
+    weight, rows = (torch.randn(size, generator=generator).half().float() for size in ((48, 80), (17, 80)))
+    otherwise = "matrices of 16 bits are multiplied without fbgemm"
+
+    def attempt() -> list[torch.Tensor]:
+        packed = products.pack(weight)
+        return [products.multiply(rows[:count], packed, None) for count in (1, 17)]
+
+    return works(attempt, [linear(rows[:count], weight) for count in (1, 17)], otherwise)

@@ -25,6 +25,22 @@ async def test_each_model_is_told_with_its_state_as_a_word(bridge, service):
     assert answer["models"][1]["context_window"] == 8
 
 
+async def test_what_was_tried_is_told_with_its_outcome_as_a_word(bridge, service):
+    times = [models_pb2.TimedRows(num_rows=1, time_us=12.5)]
+    trial = models_pb2.Trial(what="products", way="onednn", outcome=models_pb2.TRIAL_OUTCOME_TOO_LONG, times=times)
+    service.model.trials.append(trial)
+    (model,) = json.loads((await bridge.ask("GET", "/playground/models")).body)["models"]
+    assert model["trials"] == [
+        {
+            "what": "products",
+            "way": "onednn",
+            "outcome": "too_long",
+            "detail": "",
+            "times": [{"num_rows": 1, "time_us": 12.5}],
+        }
+    ]
+
+
 async def test_without_tokens_the_account_is_local(bridge, service):
     answer = json.loads((await bridge.ask("GET", "/playground/models")).body)
     assert (answer["account"], answer["needs_token"]) == ("local", False)

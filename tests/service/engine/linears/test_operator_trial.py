@@ -12,7 +12,7 @@ from service.engine.linears.operator_trial import works
 
 SERVICE = Path(service.__file__).parent
 UNDOCUMENTED = re.compile(r"torch\.ops\.|torch\._[a-z]")
-ON_TRIAL = {"onednn.py", "quantized.py", "tinygemm.py"}
+ON_TRIAL = {"fbgemm.py", "onednn.py", "quantized.py", "tinygemm.py"}
 NAMED_ONLY = {Path("engine/process/quick_imports.py")}  # it keeps a module out and uses nothing of it
 EXPECTED = torch.arange(1.0, 7.0).view(2, 3)
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service.engine.trials.choose import TrialLimits, TrialSetting, choices_for, log_choices
+from service.engine.trials.choose import TrialSetting, choices_for, log_choices
 from service.engine.trials.cpu import thread_counts
+from service.engine.trials.questions import TrialLimits
 from service.engine_protocol.choices import Choices, TrialOutcome
 from service.engine_protocol.engine_config import EngineConfig
 from tests.support.checkpoints import save_tiny_model
