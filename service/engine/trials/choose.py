@@ -12,6 +12,7 @@ import torch
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.memory import read_config
 from service.engine.device import is_cpu
+from service.engine.native.library import native_library
 from service.engine.progress import tell_progress
 from service.engine.trials.cpu import CPU_PROGRAM, CpuModel, choose_on_cpu, thread_counts
 from service.engine.trials.kept import Facts, KeptChoices, default_folder
@@ -82,6 +83,7 @@ def _try(kept: KeptChoices, facts: Facts, model: CpuModel, again: bool, setting:
     with kept.alone():
         if not again and (found := kept.read(facts)):
             return found
+        native_library()  # compiled here, where that may take its time
         started_s = time.monotonic()
         with Trials(setting.cpu_program, setting.cpu_limits, _tell) as trials:
             choices = choose_on_cpu(model, trials)
