@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix proto vendor demo-model bench test-gpu bench-gpu stress parity screenshot clean setup setup-dev
+.PHONY: help run test check fix proto vendor demo-model bench bench-peers test-gpu bench-gpu stress parity screenshot clean setup setup-dev
 
 PYTHON_IN_VENV := .venv/bin/python
 
@@ -45,6 +45,9 @@ demo-model: setup-dev ## train the demo model from nothing (half an hour on 2 co
 bench: setup-dev ## measure the engine, then the running server
 	$(PYTHON_IN_VENV) -m bench.engine
 	$(PYTHON_IN_VENV) -m bench.serving
+
+bench-peers: setup-dev ## measure the CPU engine beside llama.cpp, CTranslate2 and OpenVINO; ARGS="float32 --rounds 7" names a part
+	@$(PYTHON_IN_VENV) -m bench.peers $(ARGS)
 
 test-gpu: setup-dev ## run the tests that mean most on a GPU, on one; ARGS reaches pytest
 	@$(PYTHON_IN_VENV) -m pytest tests/gpu --device cuda $(ARGS)

@@ -14,6 +14,21 @@ import transformers
 _MAX_LOAD_AVERAGE = 0.5
 _MAX_CORES_OF_OTHERS = 0.1
 _CPU_INFO = Path("/proc/cpuinfo")
+_INSTRUCTION_SETS = (
+    *(
+        "avx2",
+        "fma",
+        "f16c",
+        "avx_vnni",
+        "avx512f",
+        "avx512_vnni",
+        "avx512_bf16",
+        "avx512_fp16",
+        "amx_int8",
+        "amx_bf16",
+    ),
+    *("asimd", "asimddp", "i8mm", "bf16", "sve", "sve2"),
+)
 _CPU_TIMES = Path("/proc/stat")
 
 
@@ -66,6 +81,13 @@ def _cpu_name() -> str:
     lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def instruction_sets() -> list[str]:
+    """Those of the processor that products of matrices profit from; empty where the system does not tell."""
+    lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
+    flags = next((line.split() for line in lines if line.startswith(("flags", "Features"))), [])
+    return [name for name in _INSTRUCTION_SETS if name in flags]
 
 
 class Watch:
