@@ -24,7 +24,6 @@ from scripts.greeting import greeting
 from scripts.parent import parent_has_ended
 from scripts.patient_output import PatientOutput
 from scripts.progress import ProgressLine
-from scripts.readiness import bridge_is_ready, service_is_serving, show_while
 from transport.certificates import CertificateError, client_files
 
 DEMO_MODEL = "@runstream/demo"
@@ -106,6 +105,8 @@ def check_port(host: str, port: int, flag: str) -> None:
 
 async def greet_when_ready(settings: Settings, progress: ProgressLine) -> None:
     """Tells what is being waited for, then how to ask; ends only by being cancelled."""
+    # aiohttp and grpc: the parts start while these are imported
+    from scripts.readiness import bridge_is_ready, service_is_serving, show_while
 
     def tell(trouble: str) -> None:
         progress.clear()

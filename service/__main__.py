@@ -22,7 +22,7 @@ import click
 
 from logs.writing import LOG_FORMATS, write_log
 from service.catalog import DTYPES, CatalogError
-from service.commands import local, option_values
+from service.commands import option_values
 from service.commands.caller_options import add_caller_options
 from service.config import (
     DEFAULT_MAX_CONNECTIONS,
@@ -31,9 +31,9 @@ from service.config import (
     check_exposure,
     check_plaintext,
 )
+from service.engine_client.child import ENGINE_COMMAND, Spawner
 from service.engine_protocol.acceleration import Acceleration
 from service.errors import RunstreamError
-from service.server import serve
 from tracing.opening import TracingError
 from transport.descriptors import TooManyConnectionsError, most_connections, raise_limit
 
@@ -45,7 +45,25 @@ _ZERO_OR_MORE = click.IntRange(min=0)
 _SECONDS = click.FloatRange(min=0, min_open=True)
 
 
+class _Group(click.Group):
+    """Imports the commands besides serving, which does not need them, only where one is named or all are shown."""
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        self._import()
+        return super().get_command(context, name)
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        self._import()
+        return super().list_commands(context)
+
+    def _import(self) -> None:
+        from service.commands import local
+
+        local.add_to(self)
+
+
 @click.group(
+    cls=_Group,
     invoke_without_command=True,
     context_settings={"auto_envvar_prefix": "RUNSTREAM_SERVICE", "max_content_width": 120},
 )
@@ -260,6 +278,8 @@ def main(
 ) -> None:
     """Answers text generation over gRPC with models on this machine."""
     if context.invoked_subcommand is not None:
+        from service.commands import local
+
         local.refuse_options_of_serving(context)
         return
     write_log("service", logging.INFO, settings["log_format"])
@@ -274,14 +294,24 @@ def main(
             check_exposure(config.host, has_tokens=has_tokens, allow_anonymous=allow_anonymous)
         if has_tokens:
             check_plaintext(config.host, config.tls_cert is not None, allow_plaintext_token)
-        asyncio.run(serve(config, functools.partial(print, flush=True)))
+        asyncio.run(_serve(config))
     except (CatalogError, ConfigError, TooManyConnectionsError, TracingError) as error:
         sys.exit(f"error: {error}")
     except RunstreamError as error:
         sys.exit(f"error: {error.message}")
 
 
-local.add_to(main)
+async def _serve(config: ServiceConfig) -> None:
+    """Serves; an engine's process starts while the rest of the service is still being imported."""
+    spawner = Spawner(config.engine_command or ENGINE_COMMAND)
+    try:
+        if config.load == "at-start":
+            await spawner.spawn_ahead()
+        from service.server import serve
+
+        await serve(config, functools.partial(print, flush=True), spawner)
+    finally:
+        await spawner.end_unused()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from runstream.v1 import (
 from service.batches.batches import Batches
 from service.config import ServiceConfig
 from service.edge_workers.workers import EdgeWorkers, Options
+from service.engine_client.child import Spawner
 from service.event_loop_lag import EventLoopLag
 from service.generation import TextGenerator
 from service.metrics import Metrics, Watched
@@ -59,6 +60,7 @@ class Service:
     Args:
         config: The settings.
         report: Gets lines about the progress of the start.
+        spawner: See `open_models`.
 
     Raises:
         CatalogError, ConfigError, TracingError, WeightsMissingError: It can't start like that.
@@ -70,10 +72,10 @@ class Service:
         calls: The calls that it is answering.
     """
 
-    def __init__(self, config: ServiceConfig, report: Callable[[str], None]) -> None:
+    def __init__(self, config: ServiceConfig, report: Callable[[str], None], spawner: Spawner | None = None) -> None:
         self.port = 0
         self.metrics_port = 0
-        self.models = open_models(config, catalog_of(config))
+        self.models = open_models(config, catalog_of(config), spawner)
         self.calls = Calls(config.default_timeout_s)
         self._config = config
         self._report = report
@@ -188,7 +190,7 @@ class Service:
         return self._server.add_insecure_port(where)
 
 
-async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
+async def serve(config: ServiceConfig, report: Callable[[str], None], spawner: Spawner | None = None) -> None:
     """Runs a service until SIGTERM or SIGINT, and drains it; a second signal ends it at once.
 
     SIGTERM lets running calls go on for `drain_timeout_s`; SIGINT, which is a person at a terminal, does not.
@@ -196,7 +198,7 @@ async def serve(config: ServiceConfig, report: Callable[[str], None]) -> None:
     Raises:
         CatalogError, ConfigError, TracingError, RunstreamError: It can't start.
     """
-    service = Service(config, report)
+    service = Service(config, report, spawner)
     stopping = _first_signal()
     starting = asyncio.create_task(service.start())
     drain_timeout_s = 0.0

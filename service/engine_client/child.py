@@ -19,18 +19,43 @@ ENGINE_COMMAND: Final = (sys.executable, "-m", "service.engine.process")
 _SMALL_CACHES: Final = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128", "LRU_CACHE_CAPACITY": "128"}
 
 
-async def spawn(command: Sequence[str], config: EngineConfig) -> asyncio.subprocess.Process:
-    """Starts an engine's process and sends its config, which it waits for."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env=_SMALL_CACHES | os.environ,
-        start_new_session=True,  # Ctrl-C in a terminal is for the service, which then drains
-    )
-    assert process.stdin is not None
-    process.stdin.write(pack(config))
-    return process
+class Spawner:
+    """Starts engines' processes. One may be started before its config is made, to import what it needs meanwhile.
+
+    Args:
+        command: The command that starts them.
+    """
+
+    def __init__(self, command: Sequence[str] = ENGINE_COMMAND) -> None:
+        self._command = command
+        self._ahead: asyncio.subprocess.Process | None = None
+
+    async def spawn_ahead(self) -> None:
+        """Starts the process that the next `spawn` gives its config."""
+        self._ahead = await self._start()
+
+    async def spawn(self, config: EngineConfig) -> asyncio.subprocess.Process:
+        """Starts a process, unless one is there, and sends its config, which it waits for."""
+        ahead, self._ahead = self._ahead, None
+        process = ahead or await self._start()
+        assert process.stdin is not None
+        process.stdin.write(pack(config))
+        return process
+
+    async def end_unused(self) -> None:
+        """Ends the process that was started ahead if it got no config."""
+        if self._ahead is not None:
+            await kill(self._ahead)
+            self._ahead = None
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *self._command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=_SMALL_CACHES | os.environ,
+            start_new_session=True,  # Ctrl-C in a terminal is for the service, which then drains
+        )
 
 
 async def messages_of(process: asyncio.subprocess.Process) -> AsyncIterator[Any]:

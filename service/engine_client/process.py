@@ -8,10 +8,10 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 
 from service.engine_client.admission import Admission
-from service.engine_client.child import ENGINE_COMMAND, kill, messages_of, send_kill, spawn
+from service.engine_client.child import Spawner, kill, messages_of, send_kill
 from service.engine_client.moments import Moments
 from service.engine_client.request import EngineOutput, EngineState, QueueBounds, Request
 from service.engine_client.requests import Requests
@@ -46,7 +46,7 @@ class EngineProcess:
         max_wait_s: See `Admission`.
         stall_timeout_s: After how long without a sign of life, with requests to run, it counts as not serving.
         stall_kill_s: How much longer without one it is given, until it is killed; 0 for no end.
-        command: The command that starts it.
+        spawner: Starts its process.
 
     Attributes:
         config: As given.
@@ -67,7 +67,7 @@ class EngineProcess:
         max_waiting_tokens: int = 1 << 20,
         stall_timeout_s: float = 30.0,
         stall_kill_s: float = 0.0,
-        command: Sequence[str] = ENGINE_COMMAND,
+        spawner: Spawner | None = None,
         max_wait_s: float = math.inf,
         stream_interval: int = 1,
     ) -> None:
@@ -79,7 +79,7 @@ class EngineProcess:
         self.stats, self.step_tokens = StepResult(), StepTokens()
         self.free_bytes: int | None = None
         self.num_restarts, self.load_progress = 0, 0.0
-        self._command, self._watchers = command, Watchers()
+        self._spawner, self._watchers = spawner or Spawner(), Watchers()
         self._signs, self._requests = SignsOfLife(stall_timeout_s, stall_kill_s), Requests(stream_interval)
         bounds = QueueBounds(config.max_num_seqs, max_waiting, max_waiting_tokens)
         self._admission = Admission(bounds, max_wait_s, self._requests)
@@ -238,7 +238,7 @@ class EngineProcess:
 
     async def _supervise(self) -> None:
         while True:
-            process = self._process = await spawn(self._command, self.config)
+            process = self._process = await self._spawner.spawn(self.config)
             self._watchers.notify()
             try:
                 async for message in messages_of(process):

@@ -10,7 +10,7 @@ from service.checkpoints.need import Budget
 from service.checkpoints.quantization import best_stored
 from service.config import ConfigError, ServiceConfig
 from service.devices import CPU_BOUNDS
-from service.engine_client.child import ENGINE_COMMAND
+from service.engine_client.child import ENGINE_COMMAND, Spawner
 from service.engine_client.handle import EngineHandle
 from service.engine_client.process import EngineProcess
 from service.engine_client.replicas import Replicas
@@ -38,8 +38,13 @@ def catalog_of(config: ServiceConfig) -> Catalog:
     return load_catalog_with_adapters(*config.catalog_files, others=adapters)
 
 
-def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
+def open_models(config: ServiceConfig, catalog: Catalog, spawner: Spawner | None = None) -> Models:
     """The models that a config asks for, not loaded yet.
+
+    Args:
+        config: The settings.
+        catalog: What there is.
+        spawner: Starts the engines' processes; None for one of the config's own.
 
     Raises:
         ConfigError: The catalog does not name one of them, or this version can't load it.
@@ -52,8 +57,10 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
         max_waiting=config.max_waiting,
     )
 
+    spawner = spawner or Spawner(config.engine_command or ENGINE_COMMAND)
+
     def open_model(entry: CatalogModel) -> LoadableModel:
-        return _open_model(config, entry, catalog)
+        return _open_model(config, entry, catalog, spawner)
 
     loader = Loader(policy, Budget(config.devices, config.memory_budget_mib))
     models = Models(catalog, config.stand_in, loader, open_model)
@@ -68,7 +75,7 @@ def open_models(config: ServiceConfig, catalog: Catalog) -> Models:
     return models
 
 
-def _open_model(config: ServiceConfig, entry: CatalogModel, catalog: Catalog) -> LoadableModel:
+def _open_model(config: ServiceConfig, entry: CatalogModel, catalog: Catalog, spawner: Spawner) -> LoadableModel:
     engines = [
         EngineProcess(
             engine_config,
@@ -76,7 +83,7 @@ def _open_model(config: ServiceConfig, entry: CatalogModel, catalog: Catalog) ->
             config.max_waiting_tokens,
             config.stall_timeout_s,
             config.stall_kill_s,
-            config.engine_command or ENGINE_COMMAND,
+            spawner,
             config.max_wait_s,
             config.stream_interval,
         )

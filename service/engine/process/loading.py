@@ -9,6 +9,7 @@ from service.checkpoints.memory import in_gb
 from service.checkpoints.need import need_of
 from service.engine.device import has_own_memory, use_device
 from service.engine.engine import Engine
+from service.engine.process.quick_imports import loaded
 from service.engine.progress import Progress, progress_told
 from service.engine.sharding.layers import Ranks
 from service.engine.startup.build import Backend, StartedRunner, make_engine, start_runner
@@ -55,9 +56,8 @@ def load_runner(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
     check_room(config)
     progress = throttled(tell)
     with progress_told(progress):
-        model = load_model(
-            config.checkpoint, config.device, config.dtype, config.quantization, ranks, config.accelerations
-        )
+        what = config.checkpoint, config.device, config.dtype, config.quantization, ranks, config.accelerations
+        model = loaded(lambda: load_model(*what))
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
     with progress_told(throttled(tell, is_bytes=False)):

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, AutoModelForCausalLM, PreTrainedModel
+from transformers.initialization import no_init_weights
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.gguf import is_gguf
@@ -48,7 +49,8 @@ def load_model(
         ValueError: The model is no decoder.
     """
     try:
-        with conversion_shown(checkpoint):
+        # Before there are weights torch would fill their places with random numbers, in Python, and load sympy for it.
+        with conversion_shown(checkpoint), no_init_weights():
             model, found = _load(checkpoint, dtype, quantization)
     except KeyError as error:
         # How transformers tells that it misses a parameter of a rope type.
