@@ -3,11 +3,14 @@
 A config does not always tell: heads may be larger than hidden size / heads, and layers may differ from each other.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import torch
 
+from service.engine.device import is_cpu
 from service.engine.errors import UnsupportedModelError
+from service.engine.native.memory import Chunks
 from service.engine_protocol.engine_config import BLOCK_SIZE
 
 
@@ -53,8 +56,12 @@ def bytes_per_block(shapes: list[KVShape], dtype: torch.dtype) -> int:
 def make_kv_cache(
     shapes: list[KVShape], num_blocks: int, dtype: torch.dtype, device: torch.device
 ) -> list[torch.Tensor]:
-    """One tensor for each layer, [num_blocks, BLOCK_SIZE, 2 * KV heads, head size]."""
-    return [
-        torch.zeros((num_blocks, BLOCK_SIZE, 2 * shape.num_kv_heads, shape.head_size), dtype=dtype, device=device)
-        for shape in shapes
-    ]
+    """One tensor for each layer, [num_blocks, BLOCK_SIZE, 2 * KV heads, head size], of zeros.
+
+    On a CPU a block takes memory when it is first written, and it is in huge pages.
+    """
+    sizes = [(num_blocks, BLOCK_SIZE, 2 * shape.num_kv_heads, shape.head_size) for shape in shapes]
+    if not is_cpu(device):
+        return [torch.zeros(size, dtype=dtype, device=device) for size in sizes]
+    chunks = Chunks()
+    return [chunks.zeros(math.prod(size) * dtype.itemsize).view(dtype).view(size) for size in sizes]
