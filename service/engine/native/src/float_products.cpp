@@ -48,7 +48,9 @@ class Multiplication {
     steps_ = (product.matrix->inputs + Weights::kInputsPerStep - 1) / Weights::kInputsPerStep;
     panel_size_ = steps_ * kStepWeights;
     const bool is_stream = part.rows.last - part.rows.first <= kMaxKernelRows;
-    block_steps_ = (is_stream ? kStreamBytes : kBlockBytes) / (kBlockPanels * kStepBytes);
+    const std::int64_t most = (is_stream ? kStreamBytes : kBlockBytes) / (kBlockPanels * kStepBytes);
+    const std::int64_t num_blocks = (steps_ + most - 1) / most;
+    block_steps_ = (steps_ + num_blocks - 1) / num_blocks;  // so that a block brings near what the next one reads
   }
 
   void run() {
@@ -98,7 +100,8 @@ class Multiplication {
         task.panels = weights_at(panel, step);
         task.sums = block_sums + (own.first - rows.first) * kBlockOutputs + behind * kLanes;
         const std::int64_t line = group * (steps / period) * kLine;
-        task.ahead = {next + behind * panel_size_ * static_cast<std::int64_t>(sizeof(Weight)) + line, period};
+        task.ahead = {next + behind * panel_size_ * static_cast<std::int64_t>(sizeof(Weight)) + line, period,
+                      num_rows >= kManyRows};
         (is_wide ? kKernels<Weights, true> : kKernels<Weights, false>)[count - 1](task);
         panel += is_wide ? panels_at_once(count) : 1;
       }
