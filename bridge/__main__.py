@@ -75,7 +75,12 @@ def _each_of(read: Callable[[str], str]) -> Callable[[click.Context, click.Param
     "--service",
     default=Config.service,
     callback=_checked_by(check_target),
-    help="Model service: host:port, or unix:/path for a socket.",
+    help="Model service: host:port, or unix:/path for a socket. Several: their addresses with commas, or dns:///name:port.",
+)
+@option(
+    "--service-name",
+    default=Config.service_name,
+    help="The name that the certificates of services are for, if these are asked by their addresses.",
 )
 @option(
     "--service-ca",

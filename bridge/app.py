@@ -28,7 +28,8 @@ from bridge.openai.run_shapes.responses import RESPONSES_SHAPE
 from bridge.openapi import page as openapi
 from bridge.playground.routes import add_routes as add_playground_routes
 from bridge.playground.service_status import watch_service
-from bridge.upstream.channel import ServiceChannel
+from bridge.upstream.balancing import BY_SESSION, IN_TURN, balanced_options, is_balanced, to_target
+from bridge.upstream.channel import Options, ServiceChannel
 from bridge.upstream.client import SERVICE, ServiceClient
 from bridge.upstream.models import MODELS, Models
 from bridge.upstream.rate_limits import USED_UP, UsedUp
@@ -95,10 +96,20 @@ async def _send_traces(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _connect(app: web.Application) -> AsyncIterator[None]:
-    """Opens the one way to the service, for as long as the application lives."""
+    """Opens the way to the service, or both to several, for as long as the application lives."""
     config = app[CONFIG]
-    channel = ServiceChannel(config.service, config.service_files, grace_s=config.deadline_s)
-    async with contextlib.aclosing(channel):
-        app[SERVICE] = ServiceClient(channel, config.deadline_s, config.service_token)
+    async with contextlib.AsyncExitStack() as channels:
+
+        def opened(options: Options) -> ServiceChannel:
+            named = (("grpc.default_authority", config.service_name),) if config.service_name else ()
+            target, files = to_target(config.service), config.service_files
+            channel = ServiceChannel(target, files, config.deadline_s, (*options, *named))
+            channels.push_async_callback(channel.aclose)
+            return channel
+
+        is_several = is_balanced(config.service)
+        channel = opened(balanced_options(IN_TURN) if is_several else ())
+        by_session = opened(balanced_options(BY_SESSION)) if is_several else None
+        app[SERVICE] = ServiceClient(channel, config.deadline_s, config.service_token, by_session)
         app[MODELS] = Models(app[SERVICE])
         yield

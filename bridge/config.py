@@ -19,7 +19,9 @@ class Config:
     Attributes:
         host: The address to listen on, or "unix:" and the path of a socket.
         port: The port to listen on; 0 takes a free one. A socket has none.
-        service: The model service's gRPC target, such as "127.0.0.1:50051" or "unix:/run/runstream.sock".
+        service: The model service's gRPC target, such as "127.0.0.1:50051" or "unix:/run/runstream.sock"; several
+            addresses with commas, or "dns:///" and a name, for several services.
+        service_name: The name that the certificates of services are for; empty for the one by which they are asked.
         service_ca: A file of certificates that a service with TLS is trusted by; None for a service without TLS.
         service_cert, service_key: The files of the certificate that the bridge shows the service; None for none.
         service_token: What the bridge shows the service as its bearer token; empty for none.
@@ -50,6 +52,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 8080
     service: str = "127.0.0.1:50051"
+    service_name: str = ""
     service_ca: Path | None = None
     service_cert: Path | None = None
     service_key: Path | None = None

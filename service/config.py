@@ -50,6 +50,7 @@ class ServiceConfig:
         write_timeout_s: How long a message of a stream may wait for its client to read.
         max_connections: The most connections of gRPC.
         max_streams_per_connection: The most calls that are open on each.
+        max_connection_age_s: For how long each takes new calls; 0 for no end.
         drain_timeout_s: How long running calls may go on after SIGTERM.
         batch_db: The file that keeps batches; empty for that of `batch_db_of`, "none" for no batches.
         batch_ttl_s: For how many seconds a batch and its results are kept once it is done.
@@ -111,6 +112,7 @@ class ServiceConfig:
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     concurrent_streams: int = 0
+    max_connection_age_s: float = 0.0
     edge_workers: int = 1
     engine_command: tuple[str, ...] = ()
     otlp_endpoint: str = ""

@@ -143,7 +143,8 @@ class Service:
     def _grpc_server(self) -> grpc.aio.Server | EdgeWorkers:
         tokens = open_tokens(self._config.token, self._config.token_file)
         callers = Callers(tokens, self._config.trusted_names, self._limits)
-        options = server_options(self._config.max_connections, self._config.max_streams_per_connection)
+        config = self._config
+        options = server_options(config.max_connections, config.max_streams_per_connection, config.max_connection_age_s)
         slow_readers = SlowReaders(self._config.write_timeout_s, self._metrics.count_slow_reader)
         messages = RequestMessages(self._config.default_timeout_s, self._metrics.count_failure)
         traced = [TracedCalls(self._tracing)] if self._tracing.is_on else []

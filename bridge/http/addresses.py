@@ -1,5 +1,6 @@
 """Where to listen, where to ask and whom to answer, as they are written on the command line."""
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Final
@@ -9,7 +10,7 @@ UNIX: Final = "unix:"
 
 # What gRPC takes besides host and port; others it would look up as names.
 TARGET_SCHEMES: Final = ("unix:", "unix-abstract:", "dns:", "ipv4:", "ipv6:")
-HOST_AND_PORT: Final = re.compile(r"(?:\[[^\[\]\s]+\]|[^\[\]:/\s]+):(?P<port>\d{1,5})")
+HOST_AND_PORT: Final = re.compile(r"(?:\[[^\[\]\s]+\]|[^\[\]:/,\s]+):(?P<port>\d{1,5})")
 
 
 def bare_host(host: str) -> str:
@@ -31,11 +32,35 @@ def check_target(target: str) -> None:
     Raises:
         ValueError: It can't; the text says what is expected.
     """
-    match = HOST_AND_PORT.fullmatch(target)
-    is_address = match is not None and 0 < int(match["port"]) < 65536
     is_target = target.startswith(TARGET_SCHEMES) and target not in TARGET_SCHEMES
-    if not is_address and not is_target:
+    if "," in target and not target.startswith(TARGET_SCHEMES):
+        _check_addresses(target)
+    elif not _is_address(target) and not is_target:
         raise ValueError(f"{target!r} is no address: give host:port, such as 127.0.0.1:50051, or unix:/path")
+
+
+def _is_address(target: str) -> bool:
+    match = HOST_AND_PORT.fullmatch(target)
+    return match is not None and 0 < int(match["port"]) < 65536
+
+
+def _check_addresses(targets: str) -> None:
+    """Checks several: gRPC looks up one name only."""
+    each = targets.split(",")
+    versions = {_ip_version(target) if _is_address(target) else 0 for target in each}
+    if versions not in ({4}, {6}):
+        raise ValueError(
+            f"{targets!r} are no addresses: give several as 10.0.0.1:50051,10.0.0.2:50051, all of IPv4 or all of IPv6, "
+            "or one name that has all of them, as dns:///models.example:50051"
+        )
+
+
+def _ip_version(target: str) -> int:
+    """4 or 6; 0 for a name."""
+    try:
+        return ipaddress.ip_address(bare_host(target.rpartition(":")[0])).version
+    except ValueError:
+        return 0
 
 
 def check_page(url: str) -> None:

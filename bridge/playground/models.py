@@ -33,7 +33,7 @@ async def tell_models(http_request: web.Request) -> web.Response:
             "account": http_request[ACCESS].account,
             "needs_token": http_request.app[GUARD].needs_token,
             "grpc": {
-                "address": config.service,
+                "address": config.service.partition(",")[0],
                 "is_tls": config.service_ca is not None,
                 "needs_token": bool(config.service_token),
             },

@@ -7,9 +7,11 @@ import grpc
 
 from transport.certificates import CertificateFiles, Pem
 
+Options = tuple[tuple[str, str | int], ...]
+
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 
-OPTIONS: Final = (
+OPTIONS: Final[Options] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # A whole answer writes nothing while it is generated: pings tell a slow service from one that is gone.
@@ -33,16 +35,18 @@ class ServiceChannel:
         target: The service's gRPC target.
         files: The files of TLS; None for plain text.
         grace_s: How many seconds calls may go on over a channel that was replaced.
+        options: More options of gRPC's.
 
     Raises:
         CertificateError: The files can't be used.
     """
 
-    def __init__(self, target: str, files: CertificateFiles | None, grace_s: float) -> None:
+    def __init__(self, target: str, files: CertificateFiles | None, grace_s: float, options: Options = ()) -> None:
         self._target = target
+        self._options = options
         self._files = files
         self._grace_s = grace_s
-        self._channel = open_channel(target, files.read() if files else None)
+        self._channel = open_channel(target, files.read() if files else None, options)
         self._replaced: set[asyncio.Task[None]] = set()
 
     def current(self) -> grpc.aio.Channel:
@@ -52,7 +56,7 @@ class ServiceChannel:
             closing = asyncio.get_running_loop().create_task(self._channel.close(self._grace_s))
             self._replaced.add(closing)
             closing.add_done_callback(self._replaced.discard)
-            self._channel = open_channel(self._target, renewed)
+            self._channel = open_channel(self._target, renewed, self._options)
         return self._channel
 
     async def aclose(self) -> None:
@@ -63,14 +67,16 @@ class ServiceChannel:
         await self._channel.close()
 
 
-def open_channel(target: str, pem: Pem | None) -> grpc.aio.Channel:
+def open_channel(target: str, pem: Pem | None, options: Options = ()) -> grpc.aio.Channel:
     """Opens a channel, which the caller closes.
 
     Args:
         target: The service's gRPC target.
         pem: What the service's certificate must come from, and what is shown to it; None for plain text.
+        options: More options of gRPC's.
     """
+    options = (*OPTIONS, *options)
     if pem is None:
-        return grpc.aio.insecure_channel(target, options=OPTIONS)
+        return grpc.aio.insecure_channel(target, options=options)
     credentials = grpc.ssl_channel_credentials(pem.ca, pem.key, pem.chain)
-    return grpc.aio.secure_channel(target, credentials, options=OPTIONS)
+    return grpc.aio.secure_channel(target, credentials, options=options)

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_grpc, text_generation_pb2_grpc
 from runstream.v1 import text_generation_pb2 as pb
 
+from bridge.upstream.balancing import SESSION_HEADER
 from bridge.upstream.channel import ServiceChannel
 from bridge.upstream.reading import answer_of, parts_of
 from bridge.upstream.rpc_errors import UNREACHABLE, from_rpc
@@ -23,6 +24,7 @@ Metadata = tuple[tuple[str, str], ...]
 Told = dict[str, str]
 
 HEALTH_TIMEOUT_S: Final = 2.0
+ACCOUNT_HEADER: Final = "x-runstream-account"
 
 # What a service answers that lets the bridge not act for others.
 STRANGER: Final = frozenset({grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED})
@@ -38,21 +40,33 @@ class ServiceClient:
         channel: The way to the service, which the caller opens and closes.
         deadline_s: The most seconds that a call may take.
         token: What the bridge shows as its bearer token; empty for none.
+        by_session: The way to the one of several services that a session belongs to; None if there is one service.
     """
 
-    def __init__(self, channel: ServiceChannel, deadline_s: float, token: str = "") -> None:
-        self._channel = channel
-        self._stubs = _Stubs(channel.current())
+    def __init__(
+        self, channel: ServiceChannel, deadline_s: float, token: str = "", by_session: ServiceChannel | None = None
+    ) -> None:
+        self._way = _Way(channel)
+        self._by_session = _Way(by_session) if by_session else None
         self._deadline_s = deadline_s
         self._credentials: Metadata = (("authorization", f"Bearer {token}"),) if token else ()
 
     @property
     def _service(self) -> "_Stubs":
-        """Where to call: over the channel of today's certificates."""
-        channel = self._channel.current()
-        if channel is not self._stubs.channel:
-            self._stubs = _Stubs(channel)
-        return self._stubs
+        """Where to call whichever service."""
+        return self._way.stubs
+
+    def _service_of(self, caller: Metadata) -> "_Stubs":
+        """Where to call for a caller: the service of its session, if it has one."""
+        has_session = any(name == SESSION_HEADER for name, _ in caller)
+        return self._by_session.stubs if self._by_session and has_session else self._way.stubs
+
+    def _keeper(self, caller: Metadata) -> tuple["_Stubs", Metadata]:
+        """Where to call for a caller's batches, and what is said there: of several services one keeps an account's."""
+        if self._by_session is None:
+            return self._way.stubs, caller
+        told = tuple(entry for entry in caller if entry[0] != SESSION_HEADER)
+        return self._by_session.stubs, (*told, (SESSION_HEADER, dict(caller).get(ACCOUNT_HEADER, "")))
 
     async def run(self, request: pb.RunRequest, caller: Metadata, told: Told | None = None) -> pb.RunResponse:
         """Asks for a whole answer.
@@ -64,7 +78,7 @@ class ServiceClient:
         """
         with _rpc_errors(request.model, told), current_span().call(f"{_GENERATION}/Run") as span:
             metadata = self._credentials + caller + span.headers
-            call = self._service.text_generation.Run(request, timeout=self._deadline_s, metadata=metadata)
+            call = self._service_of(caller).text_generation.Run(request, timeout=self._deadline_s, metadata=metadata)
             answer = await answer_of(call)
             _note(told, await call.initial_metadata())
             return answer
@@ -75,7 +89,8 @@ class ServiceClient:
         """Asks for an answer in parts. Closing the iterator cancels the call; gRPC does not by itself."""
         with _rpc_errors(request.model, told), current_span().call(f"{_GENERATION}/RunStream") as span:
             metadata = self._credentials + caller + span.headers
-            call = self._service.text_generation.RunStream(request, timeout=self._deadline_s, metadata=metadata)
+            service = self._service_of(caller).text_generation
+            call = service.RunStream(request, timeout=self._deadline_s, metadata=metadata)
             is_first = True
             async with aclosing(parts_of(call)) as parts:
                 async for part in parts:
@@ -112,15 +127,17 @@ class ServiceClient:
     ) -> batches_pb2.Batch:
         """Has a batch taken."""
         with _rpc_errors(request.model, told), current_span().call(f"{_BATCHES}/CreateBatch") as span:
+            keeper, caller = self._keeper(caller)
             metadata = self._credentials + caller + span.headers
-            call = self._service.batches.CreateBatch(request, timeout=self._deadline_s, metadata=metadata)
+            call = keeper.batches.CreateBatch(request, timeout=self._deadline_s, metadata=metadata)
             batch = (await answer_of(call)).batch
             _note(told, await call.initial_metadata())
             return batch
 
     async def get_batch(self, request: batches_pb2.GetBatchRequest, caller: Metadata) -> batches_pb2.Batch:
         """Asks how far a batch is."""
-        call = self._service.batches.GetBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
+        keeper, caller = self._keeper(caller)
+        call = keeper.batches.GetBatch(request, timeout=self._deadline_s, metadata=self._credentials + caller)
         with _rpc_errors(""):
             return (await answer_of(call)).batch
 
@@ -128,9 +145,8 @@ class ServiceClient:
         self, request: batches_pb2.StreamBatchResultsRequest, model_id: str, caller: Metadata
     ) -> AsyncGenerator[batches_pb2.StreamBatchResultsResponse]:
         """Asks for the results of a batch."""
-        call = self._service.batches.StreamBatchResults(
-            request, timeout=self._deadline_s, metadata=self._credentials + caller
-        )
+        keeper, caller = self._keeper(caller)
+        call = keeper.batches.StreamBatchResults(request, timeout=self._deadline_s, metadata=self._credentials + caller)
         with _rpc_errors(model_id):
             async with aclosing(parts_of(call)) as pages:
                 async for page in pages:
@@ -147,6 +163,21 @@ class ServiceClient:
         if status == health_pb2.HealthCheckResponse.SERVING:
             return ""
         return f"The model service says {health_pb2.HealthCheckResponse.ServingStatus.Name(status)}."
+
+
+class _Way:
+    """The service's calls, over the channel of today's certificates."""
+
+    def __init__(self, channel: ServiceChannel) -> None:
+        self._channel = channel
+        self._stubs = _Stubs(channel.current())
+
+    @property
+    def stubs(self) -> "_Stubs":
+        channel = self._channel.current()
+        if channel is not self._stubs.channel:
+            self._stubs = _Stubs(channel)
+        return self._stubs
 
 
 class _Stubs:

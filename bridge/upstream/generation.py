@@ -12,7 +12,8 @@ from bridge.errors import AiError
 from bridge.http.access_log import ACCESS
 from bridge.http.drain import DRAIN
 from bridge.http.event_stream import EventStream
-from bridge.upstream.client import SERVICE, Metadata
+from bridge.upstream.balancing import SESSION_HEADER, session_of
+from bridge.upstream.client import ACCOUNT_HEADER, SERVICE, Metadata
 from bridge.upstream.finish_reasons import FINISH_REASONS
 from bridge.upstream.forced_calls import check_forced_call, is_call_forced
 from bridge.upstream.models import MODELS
@@ -113,9 +114,10 @@ def caller(http_request: web.Request) -> Metadata:
     """The metadata that tells the service for whom it is asked; the request is identified."""
     access = http_request[ACCESS]
     told = {
-        "x-runstream-account": access.account,
+        ACCOUNT_HEADER: access.account,
         "x-runstream-request-id": access.request_id,
         "x-runstream-token": quote(access.token, safe=""),  # a name may have any letters, metadata may not
         "x-runstream-limits": access.limits,
+        SESSION_HEADER: session_of(http_request),
     }
     return tuple((name, value) for name, value in told.items() if value)

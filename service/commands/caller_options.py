@@ -39,6 +39,13 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
         default=2048,
         help="Calls that are open at once on one connection; a bridge has one connection for all of its requests.",
     ),
+    _option(
+        "--max-connection-age-s",
+        type=click.FloatRange(min=0),
+        default=600.0,
+        help="How long a connection takes new calls, in seconds; 0 for no end. Running calls go on. It lets clients of "
+        "several services find those that have come.",
+    ),
     _file(
         "--tls-cert",
         help="A PEM file with a certificate, with which gRPC speaks TLS only. It is read again once it is renewed.",

@@ -18,14 +18,18 @@ MAX_IDLE_MS: Final = 10 * 60 * 1000
 MAX_UNTAKEN_S: Final = 5
 
 
-def server_options(max_connections: int, max_streams: int) -> tuple[tuple[str, int], ...]:
+def server_options(max_connections: int, max_streams: int, max_age_s: float) -> tuple[tuple[str, int], ...]:
     """The options of a server.
 
     Args:
         max_connections: The most connections that are held; of others each ends at once.
         max_streams: The most calls that are open on one connection; its client holds others back.
+        max_age_s: For how many seconds a connection takes new calls, give or take a tenth; 0 for no end. Those that run
+            go on.
     """
+    aging = (("grpc.max_connection_age_ms", round(max_age_s * 1000)),) if max_age_s else ()
     return (
+        *aging,
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_metadata_size", MAX_METADATA_BYTES),

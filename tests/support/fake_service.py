@@ -234,17 +234,19 @@ class _SeesCancel:
 
 @asynccontextmanager
 async def running(
-    service: FakeService, socket: str = "", credentials: grpc.ServerCredentials | None = None
+    service: FakeService,
+    where: str = "127.0.0.1:0",
+    credentials: grpc.ServerCredentials | None = None,
+    options: tuple[tuple[str, int], ...] = (),
 ) -> AsyncIterator[grpc.aio.Server]:
-    """Serves it on a free port of loopback, or on a Unix socket; with credentials, by TLS."""
-    server = grpc.aio.server()
+    """Serves it on a free port of loopback, or at another address or Unix socket; with credentials, by TLS."""
+    server = grpc.aio.server(options=options)
     text_generation_pb2_grpc.add_TextGenerationServiceServicer_to_server(service, server)
     models_pb2_grpc.add_ModelServiceServicer_to_server(service, server)
     batches_pb2_grpc.add_BatchServiceServicer_to_server(service, server)
     health_pb2_grpc.add_HealthServicer_to_server(service.health, server)
-    where = socket or "127.0.0.1:0"
     port = server.add_secure_port(where, credentials) if credentials else server.add_insecure_port(where)
-    service.target = socket or f"127.0.0.1:{port}"
+    service.target = where if where.startswith("unix:") else f"{where.rpartition(':')[0]}:{port}"
     await server.start()
     try:
         yield server
