@@ -104,18 +104,18 @@ def start(contestant: Contestant, setup: Setup) -> WorkerProcess:
     weights = setup.cache.weights(contestant.weights)
     checkout_python = setup.checkout / ".venv" / "bin" / "python"
     python = checkout_python if contestant.is_ours else setup.cache.python_of(contestant.environment)
-    return _start(python, contestant.worker, {"weights": str(weights), **contestant.options}, setup)
+    return _start(python, contestant.worker, {"weights": str(weights), **contestant.options}, setup, contestant.name)
 
 
 def start_reader(setup: Setup) -> WorkerProcess:
     """Starts what measures the memory."""
-    return _start(Path(sys.executable), "memory_reader", {}, setup)
+    return _start(Path(sys.executable), "memory_reader", {}, setup, "memory reader")
 
 
-def _start(python: Path, module: str, options: dict[str, Any], setup: Setup) -> WorkerProcess:
+def _start(python: Path, module: str, options: dict[str, Any], setup: Setup, name: str) -> WorkerProcess:
     logs = setup.cache.folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    return WorkerProcess(python, module, options | {"core": setup.core}, setup.checkout, logs / f"{module}.log")
+    return WorkerProcess(python, module, options | {"core": setup.core}, setup.checkout, logs / f"{name}.log")
 
 
 def read_rate(reader: WorkerProcess) -> float:

@@ -34,7 +34,7 @@ def _rates_row(contestant: Contestant, figures: Figures, num_parameters: Mapping
     if contestant.name not in figures.rates:
         return [contestant.name, f"not measured: {figures.missing[contestant.name]}", *[""] * (len(COLUMNS) + 1)]
     rates = figures.rates[contestant.name]
-    medians = [f"{statistics.median(rates[column]):.3g}" for column in COLUMNS]
+    medians = [rate_cell(rates[column]) for column in COLUMNS]
     step_bytes = (contestant.layer_bits * num_parameters["layers"] + contestant.head_bits * num_parameters["head"]) / 8
     reads = [rate * step_bytes for rate in rates[DECODE_1.name]]
     share = ratio(reads, figures.bytes_per_s).median
@@ -70,6 +70,12 @@ def best_peer(peers: Sequence[str], figures: Figures, column: str) -> str:
     return max(medians, key=medians.__getitem__)
 
 
+def rate_cell(rates: Sequence[float]) -> str:
+    """A median as a table shows it, with three digits or all that stand before the point."""
+    median = statistics.median(rates)
+    return f"{median:.0f}" if median >= 100 else f"{median:.3g}"
+
+
 def spread_cell(spread: Spread) -> str:
     """A ratio as a table shows it."""
     return "{:.2f} ({:.2f} to {:.2f})".format(*spread.values())
@@ -79,7 +85,7 @@ def served_tables(figures: Figures) -> list[str]:
     """Tokens per second over HTTP, and the ratios: of the server to its engine alone, and of it to the peer's."""
     columns = {DECODE_1.name: "1 stream, tokens/s", DECODE_16.name: "16 streams, tokens/s"}
     rows = [
-        [name, *(f"{statistics.median(rates[column]):.3g}" if column in rates else "" for column in columns)]
+        [name, *(rate_cell(rates[column]) if column in rates else "" for column in columns)]
         for name, rates in figures.rates.items()
     ]
     rows += [[name, f"not measured: {reason}", ""] for name, reason in figures.missing.items()]

@@ -21,7 +21,9 @@ class Runstream:
         import torch
         from transformers.utils import logging as transformers_logging
 
+        from service.engine.linears.ways import products_chosen
         from service.engine.process.loading import load_engine
+        from service.engine.trials.choose import choices_for
         from service.engine_protocol.engine_config import EngineConfig
 
         torch.set_num_threads(1)
@@ -33,8 +35,11 @@ class Runstream:
             kv_cache_memory_mib=_KV_CACHE_MIB,
             max_num_seqs=16,
             num_threads=1,
+            has_trials=True,
         )
-        self._engine, self._salts = load_engine(config, lambda loading: None), itertools.count()
+        with products_chosen(choices_for(config, num_threads=1).products):
+            self._engine = load_engine(config, lambda loading: None)
+        self._salts = itertools.count()
 
     def generate(self, prompts: list[list[int]], num_new_tokens: int) -> Times:
         """Answers, with nothing of an earlier request in the prefix cache."""
