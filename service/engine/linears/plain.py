@@ -1,6 +1,7 @@
 """Unquantized linear layers as the fused decoder multiplies with them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -40,6 +41,21 @@ class MergedLinear:
     def added_to(self, residual: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The same, added to [rows, outputs]."""
         return self._products.multiply_add(rows, self._weight, self._bias, residual)
+
+
+def pack_in_place(layer: Any) -> MergedLinear:
+    """Makes a plain linear layer of a class multiply by its packed matrix; its `weight` is empty then.
+
+    Returns:
+        What multiplies.
+    """
+    outputs, product = layer.weight.shape[0], MergedLinear(layer)
+
+    def forward(hidden: torch.Tensor) -> torch.Tensor:
+        return product(hidden.reshape(-1, hidden.shape[-1])).view(*hidden.shape[:-1], outputs)
+
+    layer.forward = forward
+    return product
 
 
 class SeparateLinears:

@@ -24,6 +24,6 @@ def read_from(embedding: Any, head: Matrix) -> None:
     embedding.weight = nn.Parameter(embedding.weight.new_empty(0), requires_grad=False)
 
     def forward(token_ids: torch.Tensor) -> torch.Tensor:
-        return head.take(token_ids).to(dtype)
+        return head.take(token_ids.flatten()).to(dtype).view(*token_ids.shape, head.inputs)
 
     embedding.forward = forward
