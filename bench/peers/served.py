@@ -33,7 +33,6 @@ context_window = 1024
 """
 _NUM_TEXT_TOKENS: Final = 4096
 """The ids below it are tokens that texts become."""
-_NICENESS: Final = -15
 ENGINE_ALONE: Final = "engine alone"
 
 Ask = Callable[[aiohttp.ClientSession, Case, list[int]], Awaitable[int]]
@@ -171,17 +170,12 @@ async def _last_event(http: aiohttp.ClientSession, url: str, body: dict[str, Any
 
 @contextlib.contextmanager
 def _children_on(core: int) -> Iterator[None]:
-    """Processes that are started meanwhile stay on a core, before others there if the system lets them."""
+    """Processes that are started meanwhile stay on a core."""
     cores = os.sched_getaffinity(0)
-    niceness = os.getpriority(os.PRIO_PROCESS, 0)
     os.sched_setaffinity(0, {core})
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
     try:
         yield
     finally:
-        with contextlib.suppress(PermissionError):
-            os.setpriority(os.PRIO_PROCESS, 0, niceness)
         os.sched_setaffinity(0, cores)
 
 
