@@ -1,13 +1,21 @@
 // The innermost loops: a few rows by a few panels, whose sums stay in registers.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <utility>
 
 #include "vectors.h"
 
 namespace runstream {
 
+// The most rows of a kernel: with their sums it needs most of the registers.
+#if defined(RUNSTREAM_AVX512) || defined(RUNSTREAM_AVX2) || defined(__aarch64__)
 constexpr int kMaxKernelRows = 6;
+#else
+constexpr int kMaxKernelRows = 3;
+#endif
+
 constexpr int kBlockPanels = 4;  // whose weights are read side by side
 constexpr int kBlockOutputs = kBlockPanels * kLanes;
 
@@ -103,12 +111,13 @@ void add_products(const KernelTask<Weights>& task) {
 template <class Weights>
 using Kernel = void (*)(const KernelTask<Weights>&);
 
-// The kernels of 1 to 6 rows, with as many panels as fit or with one.
+// The kernels of 1 to kMaxKernelRows rows, with as many panels as fit or with one.
+template <class Weights, bool IS_WIDE, int... BEFORE>
+constexpr std::array<Kernel<Weights>, sizeof...(BEFORE)> kernels_of(std::integer_sequence<int, BEFORE...>) {
+  return {add_products<Weights, BEFORE + 1, IS_WIDE ? panels_at_once(BEFORE + 1) : 1>...};
+}
+
 template <class Weights, bool IS_WIDE>
-constexpr Kernel<Weights> kKernels[kMaxKernelRows] = {
-    add_products<Weights, 1, IS_WIDE ? panels_at_once(1) : 1>, add_products<Weights, 2, IS_WIDE ? panels_at_once(2) : 1>,
-    add_products<Weights, 3, IS_WIDE ? panels_at_once(3) : 1>, add_products<Weights, 4, IS_WIDE ? panels_at_once(4) : 1>,
-    add_products<Weights, 5, IS_WIDE ? panels_at_once(5) : 1>, add_products<Weights, 6, IS_WIDE ? panels_at_once(6) : 1>,
-};
+constexpr auto kKernels = kernels_of<Weights, IS_WIDE>(std::make_integer_sequence<int, kMaxKernelRows>());
 
 }  // namespace runstream

@@ -28,7 +28,7 @@ inline void barrier() {
 
 // Calls work(thread, num_threads) once on each thread. The runtime may give fewer threads than are asked for.
 template <class Work>
-void in_parallel(int num_threads, const Work& work) {
+void in_parallel([[maybe_unused]] int num_threads, const Work& work) {
 #if defined(_OPENMP)
   if (num_threads > 1) {
 #pragma omp parallel num_threads(num_threads)

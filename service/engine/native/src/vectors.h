@@ -45,6 +45,11 @@ inline std::uint16_t bfloat16_of_float(float value) {
 }
 
 inline float float_of_float16(std::uint16_t bits) {
+#if defined(__aarch64__)
+  __fp16 half;
+  std::memcpy(&half, &bits, sizeof half);
+  return half;
+#else
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000U) << 16;
   const std::uint32_t rest = static_cast<std::uint32_t>(bits & 0x7fffU) << 13;
   // 2^112 moves the exponent's bias of 15 to 127, also of numbers below the smallest normal one.
@@ -57,11 +62,17 @@ inline float float_of_float16(std::uint16_t bits) {
   wide |= sign;
   std::memcpy(&value, &wide, sizeof value);
   return value;
+#endif
 }
 
 inline std::uint16_t float16_of_float(float value) {
 #if defined(__F16C__)
   return static_cast<std::uint16_t>(_cvtss_sh(value, 0));
+#elif defined(__aarch64__)
+  const __fp16 half = static_cast<__fp16>(value);
+  std::uint16_t bits;
+  std::memcpy(&bits, &half, sizeof bits);
+  return bits;
 #else
   std::uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
