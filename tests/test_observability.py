@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.promql import grouped_labels, metric_of, selectors
 from tests.support.running_stack import run_stack
+from tests.support.scripted_engine import scripted_engine_variable
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deploy" / "observability"
@@ -80,7 +81,7 @@ def families_of(request, families):
     if request.param == 1:
         yield families
         return
-    with run_stack(RUNSTREAM_BRIDGE_WORKERS=str(request.param)) as stack:
+    with run_stack(RUNSTREAM_BRIDGE_WORKERS=str(request.param), **scripted_engine_variable()) as stack:
         yield exported(stack)
 
 

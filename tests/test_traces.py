@@ -14,6 +14,7 @@ from runstream.v1 import text_generation_pb2_grpc
 
 from tests.support.otlp_collector import CollectedSpan, running_collector
 from tests.support.running_stack import ROOT
+from tests.support.scripted_engine import scripted_engine_variable
 from tests.support.separate_stack import SeparateStack, separate_stack
 
 DEMO = "@runstream/demo"
@@ -182,10 +183,10 @@ def test_no_span_holds_content(spans):
 
 
 def test_a_collector_that_is_down_holds_nothing_up_and_gets_one_line_of_a_kind():
-    nowhere = "http://127.0.0.1:1"
+    nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_BSP_SCHEDULE_DELAY": "1"}
     with separate_stack() as stack:
-        stack.start_service(OTEL_EXPORTER_OTLP_ENDPOINT=nowhere, OTEL_BSP_SCHEDULE_DELAY="1")
-        stack.start_bridge(OTEL_EXPORTER_OTLP_ENDPOINT=nowhere, OTEL_BSP_SCHEDULE_DELAY="1")
+        stack.start_service(**nowhere, **scripted_engine_variable())
+        stack.start_bridge(**nowhere)
         for _ in range(5):
             assert requests.post(stack.url + NATIVE, json={"prompt": SECRET, "max_tokens": 2}).ok
         logs = [stack.stop("bridge"), stack.stop("service")]

@@ -16,3 +16,8 @@ def scripted_engine(tokens_per_s: int = 0) -> tuple[str, ...]:
 def scripted_engine_option(tokens_per_s: int = 0) -> tuple[str, str]:
     """The flag of `python -m service` that takes it."""
     return "--engine-command", shlex.join(scripted_engine(tokens_per_s))
+
+
+def scripted_engine_variable(tokens_per_s: int = 0) -> dict[str, str]:
+    """The variable that a service started by something else finds it by."""
+    return {"RUNSTREAM_SERVICE_ENGINE_COMMAND": shlex.join(scripted_engine(tokens_per_s))}

@@ -15,6 +15,8 @@ from tests.support.processes import read_until
 from tests.support.running_stack import ROOT, unused_ports
 from tests.support.service_process import children
 
+_ENGINES = {"service.engine.process", "bench.serving.scripted_engine"}
+
 
 @dataclass
 class SeparateStack:
@@ -43,7 +45,7 @@ class SeparateStack:
         (pid,) = [
             pid
             for pid in children(self.processes["service"].pid)
-            if "service.engine.process\0" in Path(f"/proc/{pid}/cmdline").read_text()
+            if _ENGINES & set(Path(f"/proc/{pid}/cmdline").read_text().split("\0"))
         ]
         return pid
 

@@ -15,6 +15,7 @@ from accounts.tokens import Token, hash_token
 from service.catalog import load_catalog
 from tests.support.accessibility import serious_violations
 from tests.support.processes import needs_pidfd
+from tests.support.scripted_engine import scripted_engine_variable
 from tests.support.separate_stack import separate_stack
 
 DEMO = "@runstream/demo"
@@ -154,9 +155,9 @@ def test_it_fits_any_width(running_stack, browser, width):
 
 @pytest.fixture(scope="module")
 def apart():
-    """A service and a bridge of their own."""
+    """A service and a bridge of their own; the engine computes nothing."""
     with separate_stack() as stack:
-        stack.start_service()
+        stack.start_service(**scripted_engine_variable())
         stack.start_bridge()
         yield stack
 
@@ -180,7 +181,7 @@ def test_a_service_that_stops_is_told_and_so_is_that_it_is_back(apart, browser):
     assert text_of(browser, "#models .badge") == "State unknown"
     requests.post(apart.url + RUN, json={"prompt": "hi"}, timeout=60)
     until(browser, lambda page: "503" in text_of(page, "#routes"))
-    apart.start_service()
+    apart.start_service(**scripted_engine_variable())
     until(browser, lambda page: text_of(page, "#problems") == "" and text_of(page, "#models .badge") == "Ready")
 
 

@@ -13,6 +13,7 @@ from tests.support import seeds
 from tests.support.checkpoints import save_tiny_model
 from tests.support.metric_samples import samples
 from tests.support.running_stack import run_stack
+from tests.support.scripted_engine import scripted_engine_variable
 from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
 
 PATIENCE_S = 60
@@ -40,7 +41,8 @@ def endless_stack(tmp_path_factory):
     save_tokenizer(folder / "tiny", tokenizer, eos_token=None)
     (folder / "catalog.toml").write_text(CATALOG)
     settings = {"CATALOG": str(folder / "catalog.toml"), "MODELS": seeds.MODEL, "STAND_IN": seeds.MODEL}
-    with run_stack(**{f"RUNSTREAM_SERVICE_{name}": value for name, value in settings.items()}) as stack:
+    variables = {f"RUNSTREAM_SERVICE_{name}": value for name, value in settings.items()}
+    with run_stack(**variables, **scripted_engine_variable(200)) as stack:
         yield stack
 
 
