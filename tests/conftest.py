@@ -12,6 +12,8 @@ from tests.support.running_stack import RunningStack, run_stack
 if not torch.cuda.is_available():
     # Triton asks when a kernel is defined, also in the engines' processes.
     os.environ["TRITON_INTERPRET"] = "1"
+    # Its threads would wait for each other wherever the tests of another process have the cores.
+    torch.set_num_threads(1)
 
 # Else the first service that a test starts would try which ways are quick here, and others would use what it finds.
 os.environ["RUNSTREAM_SERVICE_TRIALS"] = "never"

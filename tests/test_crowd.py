@@ -27,7 +27,6 @@ def tokenizer(chain_catalog):
 @pytest.fixture(scope="module")
 def alone(chain_catalog, tokenizer):
     """What transformers' own `generate` makes of a prompt: the text and the number of its tokens."""
-    torch.set_num_threads(1)
     model = load_model(chain_catalog.parent / "tiny", "cpu", "float32")
 
     def generate(prompt_token_ids, max_tokens):

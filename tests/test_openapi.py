@@ -54,8 +54,8 @@ async def check_with_schemathesis(url, *options, cwd, at_least):
         assert ready.status == 200
 
 
-# What is in none of these are others on another path, or wrap the same body as they do; `make stress` has them too.
-OPENAI = ("--include-path-regex", "^/v1/(?!responses)")
+# What is in none of these are others on another path, or have nearly the body of one; `make stress` has them too.
+OPENAI = ("--include-path-regex", "^/v1/(chat|models)")
 RESPONSES = ("--include-path", "/v1/responses")
 WORKERS_AI = ("--exclude-path-regex", "^/(v1|run$|client.*/ai/v1|client.*/proxy|ai-gateway)")
 
@@ -67,7 +67,7 @@ WORKERS_AI = ("--exclude-path-regex", "^/(v1|run$|client.*/ai/v1|client.*/proxy|
 )
 async def test_what_schemathesis_makes_up_is_answered_as_documented(running_stack, tmp_path, paths, num_examples):
     examples = ("--max-examples", num_examples)
-    await check_with_schemathesis(running_stack.url, *paths, *examples, cwd=tmp_path, at_least=1_000)
+    await check_with_schemathesis(running_stack.url, *paths, *examples, cwd=tmp_path, at_least=500)
 
 
 @pytest.mark.stress

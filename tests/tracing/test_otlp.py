@@ -8,8 +8,9 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT_HEADER = f"00-{TRACE}-{PARENT}-01"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tracing():
+    """One for all, whose end waits for the collector that is not there."""
     tracing = OtlpTracing("http://127.0.0.1:1", "test", 10)
     yield tracing
     tracing.close()

@@ -1,5 +1,5 @@
 """The tiny checkpoints that these tests share."""
 
-from tests.support.engines import checkpoint, one_thread, reference
+from tests.support.engines import checkpoint, reference
 
-__all__ = ["checkpoint", "one_thread", "reference"]
+__all__ = ["checkpoint", "reference"]

@@ -51,7 +51,7 @@ def make_process(checkpoint: Path, **settings: Any) -> EngineProcess:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(llama: Path) -> AsyncIterator[EngineProcess]:
-    process = make_process(llama)
+    process = make_process(llama, stall_timeout_s=1.0, stall_kill_s=4.0)
     await process.start()
     yield process
     await process.stop()
@@ -118,20 +118,16 @@ async def test_an_engine_ends_with_its_second_rank_and_is_started_again(process:
 
 
 @needs_pidfd
-async def test_an_engine_whose_second_rank_is_wedged_is_killed_as_a_whole(llama: Path) -> None:
-    process = make_process(llama, stall_timeout_s=0.5, stall_kill_s=0.5)
-    await process.start()
-    await process.wait_until_ready()
+async def test_an_engine_whose_second_rank_is_wedged_is_killed_as_a_whole(process: EngineProcess) -> None:
     ran = asyncio.create_task(complete(process, "ran", [5, 6], LONG))
     await process.wait_for(lambda: process.num_running == 1)
-    (rank,) = ranks_below(process)
+    num_restarts, (rank,) = process.num_restarts, ranks_below(process)
     signal.pidfd_send_signal(rank, signal.SIGSTOP)
     with pytest.raises(EngineFailedError):
         await ran
     wait_for_the_end_of([rank])
     await process.wait_until_ready()
-    assert process.num_restarts == 1
-    await process.stop()
+    assert process.num_restarts == num_restarts + 1
 
 
 @needs_pidfd
