@@ -145,7 +145,12 @@ async def test_an_example_fails_where_it_was_not_the_one_that_left_the_stream(pr
 SECURITY = {"plain text": (False, ""), "a token": (False, TOKEN), "TLS": (True, ""), "TLS and a token": (True, TOKEN)}
 
 
-@pytest_asyncio.fixture(params=SECURITY, scope="session", loop_scope="session")
+# Together these two have all that there is; `make stress` has the others, too.
+COMBINED = ("a token", "TLS and a token")
+WAYS = [way if way in COMBINED else pytest.param(way, marks=pytest.mark.stress) for way in SECURITY]
+
+
+@pytest_asyncio.fixture(params=WAYS, scope="session", loop_scope="session")
 async def real(request, tmp_path_factory, unused_tcp_port_factory):
     """The real service with the demo model, in each way to reach it."""
     has_tls, token = SECURITY[request.param]

@@ -8,13 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.support import client_builds
-from tests.support.certificates import write_certificates
 from tests.support.repository import ROOT
-from tests.support.running_stack import run_stack
 
 EXAMPLES = ROOT / "clients/python/examples"
 MAX_LINES = 40
-TOKEN = "a-token-of-the-test"
 
 
 def run(example, *arguments, **environment):
@@ -77,18 +74,9 @@ def test_errors_tells_two_apart(running_stack):
     assert invalid.startswith("change sampling_params.temperature: ")
 
 
-def test_tls_asks_with_a_token_and_tells_if_it_is_wrong(tmp_path):
-    files = write_certificates(tmp_path)
-    settings = {
-        "RUNSTREAM_SERVICE_TLS_CERT": str(files.cert),
-        "RUNSTREAM_SERVICE_TLS_KEY": str(files.key),
-        "RUNSTREAM_BRIDGE_SERVICE_CA": str(files.ca),
-        "RUNSTREAM_SERVICE_TOKEN": TOKEN,
-        "RUNSTREAM_BRIDGE_SERVICE_TOKEN": TOKEN,
-    }
-    with run_stack(**settings) as stack:
-        address = stack.service_address
-        assert "New York" in output_of("tls.py", address, files.ca, RUNSTREAM_TOKEN=TOKEN)
-        refused = run("tls.py", address, files.ca, RUNSTREAM_TOKEN="wrong")
+def test_tls_asks_with_a_token_and_tells_if_it_is_wrong(secure_stack):
+    address = secure_stack.service_address
+    assert "New York" in output_of("tls.py", address, secure_stack.ca, RUNSTREAM_TOKEN=secure_stack.token)
+    refused = run("tls.py", address, secure_stack.ca, RUNSTREAM_TOKEN="wrong")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "set RUNSTREAM_TOKEN: " in refused.stderr

@@ -8,10 +8,8 @@ import tomllib
 import pytest
 from runstream.terminal.options import Connection
 
-from tests.support.certificates import write_certificates
 from tests.support.fake_service import DEMO
 from tests.support.repository import ROOT
-from tests.support.running_stack import run_stack
 from tests.support.terminals import runstream, terminal
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
@@ -157,19 +155,10 @@ async def test_a_token_comes_from_the_environment_or_a_file(fake, tmp_path):
     assert shown == ["Bearer from-env", "Bearer from-a-file"]
 
 
-def test_tls_and_a_token_are_asked_for_and_told_of(tmp_path):
-    files = write_certificates(tmp_path)
-    settings = {
-        "RUNSTREAM_SERVICE_TLS_CERT": str(files.cert),
-        "RUNSTREAM_SERVICE_TLS_KEY": str(files.key),
-        "RUNSTREAM_BRIDGE_SERVICE_CA": str(files.ca),
-        "RUNSTREAM_SERVICE_TOKEN": TOKEN,
-        "RUNSTREAM_BRIDGE_SERVICE_TOKEN": TOKEN,
-    }
-    with run_stack(**settings) as stack:
-        command = ["run", "--target", stack.service_address, "--ca", files.ca, QUESTION]
-        assert "United States" in runstream(*command, RUNSTREAM_TOKEN=TOKEN).stdout
-        refused = runstream(*command, RUNSTREAM_TOKEN="wrong")
+def test_tls_and_a_token_are_asked_for_and_told_of(secure_stack):
+    command = ["run", "--target", secure_stack.service_address, "--ca", secure_stack.ca, QUESTION]
+    assert "United States" in runstream(*command, RUNSTREAM_TOKEN=secure_stack.token).stdout
+    refused = runstream(*command, RUNSTREAM_TOKEN="wrong")
     assert refused.returncode == 3
     assert told(refused) == "the token is not the service's; give RUNSTREAM_TOKEN or --token-file"
 

@@ -59,8 +59,10 @@ async def test_a_program_is_told_what_to_change(tmp_path):
 
 async def test_a_command_by_grpc_tells_what_to_change(tmp_path):
     async with mistakes(tmp_path) as made:
-        for name, each in made.items():
-            line = await terminal_tells("--target", each.target, *(["--ca", each.ca] if each.ca else []))
+        options = [["--target", each.target, *(["--ca", each.ca] if each.ca else [])] for each in made.values()]
+        # At once, since each tries again for seconds.
+        lines = await asyncio.gather(*(terminal_tells(*each) for each in options))
+        for (name, each), line in zip(made.items(), lines, strict=True):
             assert f"no connection to {each.target}, {IN_TERMINALS[name]}" in line
 
 

@@ -4,13 +4,10 @@ import os
 import subprocess
 
 from scripts.real_clients import NODE
-from tests.support.certificates import write_certificates
 from tests.support.client_builds import CLIENTS
-from tests.support.running_stack import run_stack
 
 EXAMPLES = CLIENTS / "typescript/examples"
 MAX_LINES = 50
-TOKEN = "a-token-of-the-test"
 CHECK = "--ignoreConfig --noEmit --allowJs --checkJs --strict --module nodenext --target es2022 --types node"
 
 
@@ -76,18 +73,9 @@ def test_rest_prints_an_answer_and_the_beginning_of_another(package, running_sta
     assert beginning
 
 
-def test_tls_asks_with_a_token_and_tells_if_it_is_wrong(package, tmp_path):
-    files = write_certificates(tmp_path)
-    settings = {
-        "RUNSTREAM_SERVICE_TLS_CERT": str(files.cert),
-        "RUNSTREAM_SERVICE_TLS_KEY": str(files.key),
-        "RUNSTREAM_BRIDGE_SERVICE_CA": str(files.ca),
-        "RUNSTREAM_SERVICE_TOKEN": TOKEN,
-        "RUNSTREAM_BRIDGE_SERVICE_TOKEN": TOKEN,
-    }
-    with run_stack(**settings) as stack:
-        address = stack.service_address
-        assert "New York" in output_of("tls.mjs", address, files.ca, RUNSTREAM_TOKEN=TOKEN)
-        refused = run("tls.mjs", address, files.ca, RUNSTREAM_TOKEN="wrong")
+def test_tls_asks_with_a_token_and_tells_if_it_is_wrong(package, secure_stack):
+    address = secure_stack.service_address
+    assert "New York" in output_of("tls.mjs", address, secure_stack.ca, RUNSTREAM_TOKEN=secure_stack.token)
+    refused = run("tls.mjs", address, secure_stack.ca, RUNSTREAM_TOKEN="wrong")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "set RUNSTREAM_TOKEN: " in refused.stderr
