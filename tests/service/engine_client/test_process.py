@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from service.engine_client.child import ENGINE_COMMAND
+from service.engine_client.child import ENGINE_COMMAND, Spawner
 from service.engine_client.process import EngineProcess
 from service.engine_client.request import EngineState
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig
@@ -39,7 +39,7 @@ def make_process(
     **bounds: Any,
 ) -> EngineProcess:
     config = EngineConfig(checkpoint, kv_cache_memory_mib=8, num_threads=1, **bounds)
-    return EngineProcess(config, max_waiting, 1000, stall_timeout_s, stall_kill_s, command)
+    return EngineProcess(config, max_waiting, 1000, stall_timeout_s, stall_kill_s, Spawner(command))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

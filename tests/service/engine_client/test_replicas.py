@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from service.engine_client.child import Spawner
 from service.engine_client.process import EngineProcess
 from service.engine_client.replicas import Replicas
 from service.engine_client.request import EngineState
@@ -29,7 +30,7 @@ LONG = SamplingParams(900)
 PROMPT = [5, 6, 7] * 20
 MAX_NUM_SEQS, MAX_WAITING = 3, 2
 PATIENCE_S = 120.0
-SCRIPTED = scripted_engine(1000)
+SCRIPTED = Spawner(scripted_engine(1000))
 
 
 def make_replicas(*checkpoints: Path, **settings: Any) -> Replicas:
@@ -57,7 +58,7 @@ async def replicas(shared: Replicas) -> AsyncIterator[Replicas]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_scripted(checkpoint: Callable[[str], Path]) -> AsyncIterator[Replicas]:
-    replicas = make_replicas(checkpoint("llama"), checkpoint("llama"), command=SCRIPTED)
+    replicas = make_replicas(checkpoint("llama"), checkpoint("llama"), spawner=SCRIPTED)
     await replicas.start()
     yield replicas
     await replicas.stop()
@@ -200,7 +201,7 @@ async def test_what_waits_for_an_engine_that_dies_goes_to_the_other(scripted: Re
 async def test_what_waits_for_a_stalled_engine_goes_to_the_other_and_what_ran_goes_on(
     checkpoint: Callable[[str], Path],
 ) -> None:
-    replicas = make_replicas(checkpoint("llama"), checkpoint("llama"), stall_timeout_s=0.5, command=SCRIPTED)
+    replicas = make_replicas(checkpoint("llama"), checkpoint("llama"), stall_timeout_s=0.5, spawner=SCRIPTED)
     await replicas.start()
     await replicas.wait_until_ready()
     prompts, running = await run_on_both(replicas, MAX_NUM_SEQS)
