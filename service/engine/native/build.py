@@ -1,6 +1,7 @@
 """The shared library: compiled by the user's own compiler at the first start, and kept in the user's cache folder."""
 
 import hashlib
+import logging
 import os
 import platform
 import shutil
@@ -8,6 +9,8 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+_log = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).parent / "src"
 _COMPILERS = ("g++", "clang++", "c++")
@@ -56,6 +59,7 @@ def build(
     folder = _cache_folder() if folder is None else folder
     library = folder / f"native-{_key(command)}.so"
     if not library.exists():
+        _log.info("%s compiles products for this processor, once", command[0])
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _compile(command, library, timeout_s)
