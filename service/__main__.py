@@ -128,10 +128,11 @@ class _Group(click.Group):
     "--devices",
     "devices",
     envvar=["RUNSTREAM_SERVICE_DEVICES", "RUNSTREAM_SERVICE_DEVICE"],
-    default="cpu",
+    default="auto",
     metavar="NAMES",
     callback=option_values.devices,
-    help="Where the models run: cpu, cuda, cuda:1, ... With several, such as 0,1 for two GPUs, each model has an "
+    help="Where the models run: auto, cpu, cuda, cuda:1, ... auto is a GPU that PyTorch sees and that has room for the "
+    "models, else the CPU. With several, such as 0,1 for two GPUs, each model has an "
     "engine on each; that was never tried on several GPUs.",
 )
 @_option(
@@ -197,14 +198,15 @@ class _Group(click.Group):
     default=0,
     help="The CPU threads of each model; 0 for what --trials finds, else one fewer than there are cores.",
 )
-@_optional(
+@_option(
     "--accelerate",
     "accelerations",
     envvar="RUNSTREAM_SERVICE_ACCELERATE",
+    default="auto",
     metavar="NAMES",
     callback=option_values.accelerations,
-    help=f"Ways to be faster on a GPU, with commas between: {', '.join(Acceleration)}. None has run on a GPU yet, so "
-    "none is on unless it is named here.",
+    help="Ways to be faster on a GPU: auto for those that --trials finds right and quicker there, none, or names with "
+    f"commas between: {', '.join(Acceleration)}. None has run on a GPU yet.",
 )
 @_option(
     "--trials",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from accounts.limits import Limits
 from service.catalog_adapters import CatalogAdapter
-from service.devices import CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
+from service.devices import AUTO, CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
 from service.engine_protocol.acceleration import Acceleration, AccelerationError, check_accelerations
 from transport.addresses import is_loopback
 from transport.certificates import CertificateError, CertificateFiles, server_files
@@ -32,7 +32,9 @@ class ServiceConfig:
         stand_in: The model that answers for those of the catalog that are not loaded; empty for none.
         catalog_files: Catalogs read after the built-in one.
         lora_modules: LoRA adapters beside those of the catalogs.
-        devices: The torch devices of the engines: each model has an engine on each.
+        devices: The torch devices of the engines: each model has an engine on each. "auto" alone is replaced at the
+            start, see `service.models.auto_device`.
+        is_device_chosen: Whether that was done.
         tensor_parallel: How many of them, that follow one another, have an engine together and share the model.
         dtype: The torch dtype of the engines; None for the catalog's.
         max_waiting: The most requests that wait in front of one engine.
@@ -42,7 +44,7 @@ class ServiceConfig:
             `EngineBounds`.
         gpu_memory_utilization: See `MemoryShare`.
         num_threads: See `EngineConfig`.
-        accelerations: The ways to be faster that are used.
+        accelerations: The ways to be faster that are used; None for what trials find.
         trials: When it is tried which ways to compute are the quickest here: "at-load" of a model, or "never".
         stall_timeout_s: How long an engine may be silent while it has work.
         stall_kill_s: How much longer it may be, until its process is killed and started again; 0 for no end.
@@ -88,7 +90,7 @@ class ServiceConfig:
     kv_cache_memory_mib: int
     gpu_memory_utilization: float
     num_threads: int
-    accelerations: frozenset[Acceleration]
+    accelerations: frozenset[Acceleration] | None
     stall_timeout_s: float
     stall_kill_s: float
     default_timeout_s: float
@@ -109,6 +111,7 @@ class ServiceConfig:
     token: str
     token_file: Path | None
     trials: str = "never"
+    is_device_chosen: bool = False
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     concurrent_streams: int = 0
@@ -129,9 +132,11 @@ class ServiceConfig:
         if self.edge_workers > 1 and self.unix_path:
             raise ConfigError(f"--edge-workers {self.edge_workers} needs a port to share: give --host an address")
         try:
-            check_accelerations(self.accelerations, self.tensor_parallel)
+            check_accelerations(self.accelerations or frozenset(), self.tensor_parallel)
         except AccelerationError as error:
             raise ConfigError(f"--accelerate: {error}") from error
+        if self.devices == (AUTO,):
+            return  # what follows depends on them
         if len(self.devices) % self.tensor_parallel:
             raise ConfigError(
                 f"--tensor-parallel {self.tensor_parallel} needs that many --devices for each engine, and there are "

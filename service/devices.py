@@ -2,6 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Final
+
+AUTO: Final = "auto"
+"""In place of devices: a GPU that has room, else the CPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ def parse_devices(names: str) -> tuple[str, ...]:
     """Devices as the command line has them.
 
     Args:
-        names: Names of torch devices with commas between; a number is that of a CUDA device.
+        names: Names of torch devices with commas between; a number is that of a CUDA device. Or "auto", alone.
 
     Raises:
         DeviceError: There are none, they are of several kinds, or a CUDA device is named twice.
@@ -43,6 +47,8 @@ def parse_devices(names: str) -> tuple[str, ...]:
     devices = tuple(f"cuda:{name}" if name.isdecimal() else name for name in map(str.strip, names.split(",")) if name)
     if not devices:
         raise DeviceError("name at least one device")
+    if AUTO in devices and len(devices) > 1:
+        raise DeviceError(f"{AUTO} chooses by itself: name it alone, or devices")
     if len({device.partition(":")[0] for device in devices}) > 1:
         raise DeviceError(f"{', '.join(devices)} are of several kinds, and a model runs on one kind")
     twice = [device for device, count in Counter(map(_with_number, devices)).items() if count > 1 and is_cuda(device)]

@@ -26,6 +26,7 @@ from service.event_loop_lag import EventLoopLag
 from service.generation import TextGenerator
 from service.metrics import Metrics, Watched
 from service.metrics_server import start_metrics_server
+from service.models.auto_device import on_chosen_device
 from service.models.loading import LoadableModel
 from service.models.opening import catalog_of, open_models
 from service.rpc.auth import Callers, open_tokens
@@ -75,7 +76,9 @@ class Service:
     def __init__(self, config: ServiceConfig, report: Callable[[str], None], spawner: Spawner | None = None) -> None:
         self.port = 0
         self.metrics_port = 0
-        self.models = open_models(config, catalog_of(config), spawner)
+        catalog = catalog_of(config)
+        config, self._chosen_device = on_chosen_device(config, catalog)
+        self.models = open_models(config, catalog, spawner)
         self.calls = Calls(config.default_timeout_s)
         self._config = config
         self._report = report
@@ -125,6 +128,8 @@ class Service:
         self._metrics.watch(model.entry.id, watched)
 
     async def _load(self) -> None:
+        if self._chosen_device:
+            self._report(f"chosen by --device auto: {self._chosen_device}")
         if self._config.load == "at-start":
             for model in self.models.opened:
                 self._report(f"loading {model.entry.id} on {', '.join(self._config.devices)} ...")

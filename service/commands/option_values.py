@@ -49,8 +49,12 @@ def lora_modules(
         raise click.BadParameter(f"{error}: write {forms}") from error
 
 
-def accelerations(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Acceleration]:
-    """Ways to be faster."""
+def accelerations(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Acceleration] | None:
+    """Ways to be faster; None for those that trials find."""
+    if value == "auto":
+        return None
+    if value == "none":
+        return frozenset()
     names = {name.strip() for name in value.split(",") if name.strip()}
     if unknown := names - set(Acceleration):
         raise click.BadParameter(f"{', '.join(sorted(unknown))} is none of {', '.join(Acceleration)}")

@@ -71,6 +71,8 @@ class EngineConfig:
         log_format: The form of its log's lines, "text" or "json".
         adapters: The LoRA adapters that are loaded beside the model; `Submit.adapter` names them.
         has_trials: Whether it tries which ways to compute are the quickest on its machine, and uses them.
+        is_accelerated_by_trial: Whether that is done for `accelerations` too, if it is on a CUDA device.
+        fallback: What is loaded in its place if it would not compute what the model's class does; None for nothing.
     """
 
     checkpoint: Path
@@ -88,6 +90,8 @@ class EngineConfig:
     log_format: str = "text"
     adapters: tuple[AdapterSource, ...] = ()
     has_trials: bool = False
+    is_accelerated_by_trial: bool = False
+    fallback: "EngineConfig | None" = None
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from pathlib import Path
 from service.catalog import Catalog, CatalogModel
 from service.catalog_adapters import load_catalog_with_adapters
 from service.checkpoints.locate import locate
-from service.checkpoints.need import Budget
+from service.checkpoints.need import Budget, available_ram_bytes, need_of
 from service.checkpoints.quantization import best_stored
 from service.config import ConfigError, ServiceConfig
-from service.devices import CPU_BOUNDS
+from service.devices import CPU_BOUNDS, is_cuda
 from service.engine_client.child import ENGINE_COMMAND, Spawner
 from service.engine_client.handle import EngineHandle
 from service.engine_client.process import EngineProcess
@@ -19,6 +19,9 @@ from service.models.load_policy import LoadPolicy
 from service.models.loader import Loader
 from service.models.loading import LoadableModel
 from service.models.models import Models
+
+_MOST_FALLBACK_BYTES = 4 << 30
+"""The weights of the largest model that the CPU serves in a GPU's place: more would answer too slowly to be of use."""
 
 
 def catalog_of(config: ServiceConfig) -> Catalog:
@@ -117,7 +120,8 @@ def engine_configs(config: ServiceConfig, entry: CatalogModel, catalog: Catalog)
         max_num_batched_tokens=bounds.max_num_batched_tokens,
         kv_cache_memory_mib=kv_cache_memory_mib,
         num_threads=config.num_threads,
-        accelerations=config.accelerations,
+        accelerations=config.accelerations or frozenset(),
+        is_accelerated_by_trial=config.accelerations is None and config.trials == "at-load",
         memory_share=MemoryShare(
             utilization=config.gpu_memory_utilization,
             budget_mib=config.memory_budget_mib,
@@ -130,4 +134,22 @@ def engine_configs(config: ServiceConfig, entry: CatalogModel, catalog: Catalog)
     )
     starts = range(0, len(config.devices), config.tensor_parallel)
     groups = [config.devices[start : start + config.tensor_parallel] for start in starts]
-    return [replace(one, device=first, other_devices=tuple(others)) for first, *others in groups]
+    placed = [replace(one, device=first, other_devices=tuple(others)) for first, *others in groups]
+    return [replace(it, fallback=_fallback(config, it)) for it in placed]
+
+
+def _fallback(config: ServiceConfig, engine: EngineConfig) -> EngineConfig | None:
+    """The same on the CPU, if the device was chosen by ourselves and the model is small enough for that."""
+    if not config.is_device_chosen or not is_cuda(engine.device) or engine.other_devices:
+        return None
+    if need_of(engine).weights_bytes > min(_MOST_FALLBACK_BYTES, available_ram_bytes() // 2):
+        return None
+    return replace(
+        engine,
+        device="cpu",
+        max_num_seqs=config.max_num_seqs or CPU_BOUNDS.max_num_seqs,
+        max_num_batched_tokens=config.max_num_batched_tokens or CPU_BOUNDS.max_num_batched_tokens,
+        kv_cache_memory_mib=config.kv_cache_memory_mib or CPU_BOUNDS.kv_cache_memory_mib,
+        accelerations=frozenset(),
+        is_accelerated_by_trial=False,
+    )

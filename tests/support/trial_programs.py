@@ -17,6 +17,8 @@ def answer(question):
             return {"wrong": "by 0.5"}
         case "failed":
             return {"failed": "no such operator"}
+        case "quicker":
+            return {"times_us": {"1": 100, "16": 200}}
         case "slow":
             return {"times_us": {"1": 1000, "16": 2000}}
         case "no times":
@@ -31,21 +33,22 @@ def answer(question):
             return "{"
     return {"times_us": {"1": 10, "16": 20}}
 
-NAMES = %(names)r
+NAMES, DEFAULT = %(names)r, %(default)r
 for line in sys.stdin:
     question = json.loads(line)
-    question["way"] = NAMES.get(question["way"], question["way"])
+    question["way"] = NAMES.get(question["way"], DEFAULT or question["way"])
     print(json.dumps(answer(question)), flush=True)
 """
 
 
-def write_program(folder: Path, **names: str) -> Path:
+def write_program(folder: Path, default: str = "", **names: str) -> Path:
     """Writes the program's file.
 
     Args:
         folder: Where to.
-        names: What ways of other names do; one that is not known is quick.
+        default: What others do; empty for what their names say, and those that are not known are quick.
+        names: What ways of other names do.
     """
     path = folder / "trial_program.py"
-    path.write_text(_PROGRAM % {"names": names})
+    path.write_text(_PROGRAM % {"names": names, "default": default})
     return path

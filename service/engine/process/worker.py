@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import BinaryIO
 
-import torch
 from transformers.utils import logging as transformers_logging
 
 from logs.writing import write_log
@@ -15,15 +14,11 @@ from service.engine.engine import Engine
 from service.engine.grammars.compiler import GrammarCompiler
 from service.engine.grammars.matcher import GrammarError
 from service.engine.grammars.thinking import Matcher
-from service.engine.linears.ways import products_chosen
+from service.engine.process.chosen_loading import load_chosen
 from service.engine.process.commands import Command, Commands, Compiled
-from service.engine.process.loading import load_engine, throttled
-from service.engine.process.ranks import load_sharded
-from service.engine.process.setup import LOAD_ERRORS, load_failure, num_threads
-from service.engine.progress import layers_noted, progress_told
+from service.engine.process.setup import LOAD_ERRORS, load_failure
+from service.engine.progress import layers_noted
 from service.engine.scheduling.scheduler import ScheduledSequence
-from service.engine.trials.choose import choices_for, log_choices
-from service.engine_protocol.choices import Choices
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import send
 from service.engine_protocol.messages import (
@@ -190,23 +185,11 @@ def load(config: EngineConfig, source: BinaryIO, results: BinaryIO) -> Worker | 
     commands = Commands()
     commands.read_from(source)
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    choices = _choose(config, results)
-    torch.set_num_threads(choices.num_threads or num_threads(config))
-    load_it = load_sharded if config.other_devices else load_engine
     try:
-        with products_chosen(choices.products):
-            engine = load_it(config, lambda message: send(results, message))
+        engine = load_chosen(config, lambda message: send(results, message))
     except LOAD_ERRORS as error:
         send(results, load_failure(error, config))
         return None
     compiler = GrammarCompiler(config.checkpoint)
-    send(results, Ready(replace(engine.info, tried=choices.tried)))
+    send(results, Ready(engine.info))
     return Worker(engine, compiler, commands, results)
-
-
-def _choose(config: EngineConfig, results: BinaryIO) -> Choices:
-    tell = throttled(lambda message: send(results, replace(message, is_before=True)), is_bytes=False)
-    with progress_told(tell):
-        choices = choices_for(config, num_threads(config))
-    log_choices(choices)
-    return choices

@@ -47,10 +47,17 @@ _DEFAULT = Backend()
 
 @dataclass(frozen=True, slots=True)
 class StartedRunner:
-    """A runner that may serve, and the limits of its engine."""
+    """A runner that may serve.
+
+    Attributes:
+        runner: The runner.
+        info: The limits of its engine.
+        tolerance: How far its logits may be from those of another way to compute them, as a relative error.
+    """
 
     runner: ModelRunner
     info: EngineInfo
+    tolerance: float
 
 
 def build_engine(
@@ -82,7 +89,7 @@ def start_runner(
     sized = _sized_runner(model, check.kv_shapes, config, num_blocks, backend)
     checked = check.compare(sized)
     runner = _with_graphs(checked, model, config, backend.capture)
-    return StartedRunner(runner, _info(model, runner))
+    return StartedRunner(runner, _info(model, runner), check.tolerance)
 
 
 def make_engine(started: StartedRunner, config: EngineConfig) -> Engine:

@@ -56,6 +56,7 @@ class SelfCheck:
 
     Attributes:
         kv_shapes: What each layer keeps in the KV cache.
+        tolerance: The relative error of logits up to which rounding explains it.
 
     Raises:
         UnsupportedModelError: It is known already that the engine would compute something else.
@@ -78,7 +79,7 @@ class SelfCheck:
                 with torch.inference_mode(), _short_windows(model), _long_factors(model):
                     self._expected[_LONG] = model(input_ids=input_ids, use_cache=False).logits[_LONG]
             noise = relative_error(moved, self._expected)
-            self._tolerance = min(max(_TOLERANCE * noise, _LEAST_TOLERANCE), _MOST_TOLERANCE)
+            self.tolerance = min(max(_TOLERANCE * noise, _LEAST_TOLERANCE), _MOST_TOLERANCE)
             self.kv_shapes = kv_shapes(getattr(output, "past_key_values", None))
 
     def compare(self, runner: ModelRunner) -> CheckedRunner:
@@ -100,10 +101,10 @@ class SelfCheck:
             pairs = [pair for step in steps for pair in self._step(runner, sequences, step)]
             ours, theirs = (torch.stack(logits) for logits in zip(*pairs, strict=True))
             error = relative_error(ours, theirs)
-            if not error <= self._tolerance:
+            if not error <= self.tolerance:
                 raise UnsupportedModelError(
                     f"its logits differ from those of its class in transformers by {error:.1e}, "
-                    f"more than {self._tolerance:.1e}{_blaming(runner.accelerations)}"
+                    f"more than {self.tolerance:.1e}{_blaming(runner.accelerations)}"
                 )
         return CheckedRunner(runner)
 

@@ -1,8 +1,11 @@
 """The choices of an engine: from the disk if they were made before, else by trials that are then kept there."""
 
+import hashlib
+import json
 import logging
 import os
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,10 +13,12 @@ from typing import Any, Final
 import torch
 
 from service.checkpoints.errors import CheckpointError
+from service.checkpoints.gguf import is_gguf
 from service.checkpoints.memory import read_config
 from service.engine.device import is_cpu
 from service.engine.native.library import native_library
 from service.engine.progress import tell_progress
+from service.engine.trials.accelerations import RUNNER_PROGRAM, choose_accelerations
 from service.engine.trials.cpu import CPU_PROGRAM, CpuModel, choose_on_cpu, thread_counts
 from service.engine.trials.kept import Facts, KeptChoices, default_folder
 from service.engine.trials.machine import machine_facts, num_cores, num_physical_cores
@@ -27,6 +32,9 @@ _log = logging.getLogger(__name__)
 CPU_LIMITS: Final = TrialLimits(each_s=15.0, all_s=20.0)
 """Usual are three to six seconds together. A start waits for at most the sum of the two."""
 
+RUNNER_LIMITS: Final = TrialLimits(each_s=75.0, all_s=105.0)
+"""Three minutes at most. Nothing of this was measured on a GPU."""
+
 _NO_DTYPE: Final = "float32"
 
 
@@ -38,11 +46,14 @@ class TrialSetting:
         folder: Where they are kept; None for the user's cache.
         cpu_limits: How long trials on the CPU may take.
         cpu_program: What answers there; see `Trials`.
+        runner_limits, runner_program: The same on a CUDA device.
     """
 
     folder: Path | None = None
     cpu_limits: TrialLimits = CPU_LIMITS
     cpu_program: Path = CPU_PROGRAM
+    runner_limits: TrialLimits = RUNNER_LIMITS
+    runner_program: Path = RUNNER_PROGRAM
 
 
 DEFAULT_SETTING: Final = TrialSetting()
@@ -59,17 +70,21 @@ def choices_for(
         again: Whether to try although that was done before.
         setting: How.
     """
-    if not config.has_trials or config.other_devices or not is_cpu(torch.device(config.device)):
+    if not config.has_trials or config.other_devices:
         return Choices()
     kept = KeptChoices(setting.folder or default_folder(os.environ))
     try:
-        model = _cpu_model(config, num_threads)
-        facts = _facts(config, model)
-        choices = (None if again else kept.read(facts)) or _try(kept, facts, model, again, setting)
-    except (CheckpointError, OSError, TypeError, ValueError) as error:
+        told = read_config(config.checkpoint)
+        if is_cpu(torch.device(config.device)):
+            choice = _choice_on_cpu(_cpu_model(config, told, num_threads), config, setting)
+        elif config.is_accelerated_by_trial:
+            choice = _choice_of_accelerations(config, told, setting)
+        else:
+            return Choices()
+        return (None if again else kept.read(choice.facts)) or _try(kept, choice, again)
+    except (AssertionError, CheckpointError, OSError, RuntimeError, TypeError, ValueError) as error:
         _log.warning("nothing is tried, and the default ways are used: %s", error)
         return Choices()
-    return choices
 
 
 def log_choices(choices: Choices) -> None:
@@ -78,18 +93,33 @@ def log_choices(choices: Choices) -> None:
         _log.info("%s", line)
 
 
-def _try(kept: KeptChoices, facts: Facts, model: CpuModel, again: bool, setting: TrialSetting) -> Choices:
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What there is to choose.
+
+    Attributes:
+        facts: What it depends on.
+        program, limits: See `Trials`.
+        choose: Asks and decides.
+    """
+
+    facts: Facts
+    program: Path
+    limits: TrialLimits
+    choose: Callable[[Trials], Choices]
+
+
+def _try(kept: KeptChoices, choice: _Choice, again: bool) -> Choices:
     """Tries, unless another process has done so meanwhile, and keeps what comes of it."""
     with kept.alone():
-        if not again and (found := kept.read(facts)):
+        if not again and (found := kept.read(choice.facts)):
             return found
-        native_library()  # compiled here, where that may take its time
         started_s = time.monotonic()
-        with Trials(setting.cpu_program, setting.cpu_limits, _tell) as trials:
-            choices = choose_on_cpu(model, trials)
+        with Trials(choice.program, choice.limits, _tell) as trials:
+            choices = choice.choose(trials)
         took_s = time.monotonic() - started_s
         _log.info("ways to compute were tried for %.1f s, once for this model and machine", took_s)
-        kept.write(facts, choices)
+        kept.write(choice.facts, choices)
     return choices
 
 
@@ -97,17 +127,8 @@ def _tell(done: int, total: int) -> None:
     tell_progress("trying ways to compute", done, total)
 
 
-def _cpu_model(config: EngineConfig, num_threads: int) -> CpuModel:
-    told = read_config(config.checkpoint)
-    stored = told.get("dtype") or told.get("torch_dtype") or _NO_DTYPE
-    dtype = stored if config.dtype == "auto" else config.dtype
-    is_plain = not config.quantization and not any(map(told.get, ("quantization_config", "compression_config")))
-    counts = () if config.num_threads else thread_counts(num_cores(), num_physical_cores())
-    return CpuModel(tuple(matrices_of(told)), str(dtype), is_plain, num_threads, counts)
-
-
-def _facts(config: EngineConfig, model: CpuModel) -> dict[str, Any]:
-    return {
+def _choice_on_cpu(model: CpuModel, config: EngineConfig, setting: TrialSetting) -> _Choice:
+    facts = {
         **machine_facts(config.device),
         "matrices": model.matrices,
         "dtype": model.dtype,
@@ -115,3 +136,38 @@ def _facts(config: EngineConfig, model: CpuModel) -> dict[str, Any]:
         "is_plain": model.is_plain,
         "threads": [model.num_threads, *model.thread_counts],
     }
+
+    def choose(trials: Trials) -> Choices:
+        if model.is_plain:
+            native_library()  # compiled here, where that may take its time
+        return choose_on_cpu(model, trials)
+
+    return _Choice(facts, setting.cpu_program, setting.cpu_limits, choose)
+
+
+def _cpu_model(config: EngineConfig, told: Mapping[str, Any], num_threads: int) -> CpuModel:
+    stored = told.get("dtype") or told.get("torch_dtype") or _NO_DTYPE
+    dtype = stored if config.dtype == "auto" else config.dtype
+    counts = () if config.num_threads else thread_counts(num_cores(), num_physical_cores())
+    return CpuModel(tuple(matrices_of(told)), str(dtype), not _is_quantized(config, told), num_threads, counts)
+
+
+def _choice_of_accelerations(config: EngineConfig, told: Mapping[str, Any], setting: TrialSetting) -> _Choice:
+    is_quantized = _is_quantized(config, told)
+    facts = {
+        **machine_facts(config.device),
+        "config": hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest(),
+        "dtype": config.dtype,
+        "quantization": config.quantization,
+        "bounds": [config.max_num_seqs, config.max_num_batched_tokens],
+    }
+
+    def choose(trials: Trials) -> Choices:
+        return choose_accelerations(config, is_quantized, trials)
+
+    return _Choice(facts, setting.runner_program, setting.runner_limits, choose)
+
+
+def _is_quantized(config: EngineConfig, told: Mapping[str, Any]) -> bool:
+    is_told = any(map(told.get, ("quantization_config", "compression_config")))
+    return is_told or bool(config.quantization) or is_gguf(config.checkpoint)

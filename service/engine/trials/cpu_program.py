@@ -1,34 +1,15 @@
-"""The process in which ways to compute on the CPU are tried: what it dies of, or never comes back from, ends it alone.
-
-Each line of its standard input is a question as JSON, and each line of its output the answer.
-"""
+"""The process in which ways to compute on the CPU are tried: a crash or a hang ends it alone."""
 
 import contextlib
-import json
-import os
-import resource
-import signal
-import sys
 from typing import Any
 
 import torch
 
 from service.engine.linears.ways import WAYS
+from service.engine.trials.answering import answer_lines, failure
 from service.engine.trials.company import busy_neighbour
 from service.engine.trials.product_timing import ProductTrial, WrongProductError, time_products
 from service.engine.trials.shapes import Matrix
-
-
-def main() -> None:
-    """Answers questions. Its argument is how many seconds of each processor an answer may take."""
-    # of all threads together; its signal ends the process
-    max_cpu_s = float(sys.argv[1]) * (os.cpu_count() or 1)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever libraries print is no answer
-    for line in sys.stdin:
-        signal.setitimer(signal.ITIMER_PROF, max_cpu_s)
-        print(json.dumps(answer_to(json.loads(line))), file=answers, flush=True)
 
 
 def answer_to(question: dict[str, Any]) -> dict[str, Any]:
@@ -44,9 +25,8 @@ def answer_to(question: dict[str, Any]) -> dict[str, Any]:
     except WrongProductError as error:
         return {"wrong": str(error)}
     except (RuntimeError, AttributeError) as error:
-        first_line, _, _ = str(error).partition("\n")  # schemas or C++ frames follow
-        return {"failed": f"{type(error).__name__}: {first_line}"[:200]}
+        return failure(error)
 
 
 if __name__ == "__main__":
-    main()
+    answer_lines(answer_to)

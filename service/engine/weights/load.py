@@ -16,7 +16,7 @@ from service.engine.sharding.layers import Ranks
 from service.engine.sharding.shard import shard_model
 from service.engine.weights.gguf_loading import gguf_arguments
 from service.engine.weights.int8 import RENAMED, can_quantize
-from service.engine.weights.model_config import check_sizes, config_of_weights, read_model_config
+from service.engine.weights.model_config import check_sizes, config_of_weights, read_model_config, shorten
 from service.engine.weights.packed_loading import PackedConfig, unpack_layers, unpack_plain_layers
 from service.engine.weights.placing import conversion_shown, place
 from service.engine.weights.stored_weights import RENAMED_PARTS
@@ -30,6 +30,7 @@ def load_model(
     quantization: str = "",
     ranks: Ranks | None = None,
     accelerations: Set[Acceleration] = frozenset(),
+    num_layers: int = 0,
 ) -> PreTrainedModel:
     """Loads a checkpoint from a folder or file, never from the network. Quantized weights stay packed in memory.
 
@@ -41,6 +42,7 @@ def load_model(
             quantizes plain weights.
         ranks: Who shares the model, of which this process then has a shard; None if nobody does.
         accelerations: The ways to be faster that are used.
+        num_layers: How many of its layers are loaded, the first ones; 0 for all.
 
     Raises:
         OSError: The folder is not there or is not a checkpoint. A pickle is not taken for one: it can run code.
@@ -51,7 +53,7 @@ def load_model(
     try:
         # Before there are weights torch would fill their places with random numbers, in Python, and load sympy for it.
         with conversion_shown(checkpoint), no_init_weights():
-            model, found = _load(checkpoint, dtype, quantization)
+            model, found = _load(checkpoint, dtype, quantization, num_layers)
     except KeyError as error:
         # How transformers tells that it misses a parameter of a rope type.
         raise CheckpointError(f"{checkpoint / 'config.json'} can't be used: it does not tell {error}") from error
@@ -65,9 +67,11 @@ def load_model(
     return model
 
 
-def _load(checkpoint: Path, dtype: str, wanted: str) -> tuple[PreTrainedModel, dict[str, Any]]:
+def _load(checkpoint: Path, dtype: str, wanted: str, num_layers: int) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model, and what was found of its weights."""
     config = read_model_config(checkpoint)
+    if num_layers:
+        shorten(config, num_layers)
     check_sizes(config, read_weights(checkpoint))
     if config.is_encoder_decoder:
         raise CheckpointError(f"models of type {config.model_type} have an encoder, and only decoders are served")

@@ -42,6 +42,14 @@ def config_of_weights(config: Any) -> Any:
     return getattr(config, "quantization_config", None) or getattr(config, "compression_config", None)
 
 
+def shorten(config: Any, num_layers: int) -> None:
+    """Makes a config that of a model with the first layers only."""
+    sizes = config.get_text_config()
+    sizes.num_hidden_layers = min(num_layers, sizes.num_hidden_layers)
+    if getattr(sizes, "layer_types", None):
+        sizes.layer_types = sizes.layer_types[: sizes.num_hidden_layers]
+
+
 def check_sizes(config: Any, weights: Mapping[str, Weight]) -> None:
     """Refuses a config that tells of a model larger than its weights, before memory is taken for that.
 

@@ -1,0 +1,76 @@
+"""What an engine on a CUDA device chooses: the ways to be faster that are right and quicker there."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from service.engine.trials.questions import LEAST_GAIN, Question, Trials, with_quickest
+from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.choices import Choices, Tried
+from service.engine_protocol.engine_config import EngineConfig
+
+RUNNER_PROGRAM: Final = Path(__file__).with_name("runner_program.py")
+
+PLAIN: Final = "plain"
+
+_ROWS: Final = (1, 8, 32, 128)
+
+Ways = frozenset[Acceleration]
+
+_GRAPHS: Final[Ways] = frozenset({Acceleration.ATTENTION, Acceleration.GRAPHS})
+_LAYERS: Final[Ways] = _GRAPHS | {Acceleration.LAYERS}
+"""Without graphs compiled layers cost the host more than they save, so that is not tried."""
+
+
+def choose_accelerations(config: EngineConfig, is_quantized: bool, trials: Trials) -> Choices:
+    """Tries one way after the other, and then together what is right and quicker.
+
+    Args:
+        config: The engine's.
+        is_quantized: Whether its weights may have 4 or 8 bits.
+        trials: Answers for an engine on the device.
+    """
+    found: dict[Ways, Tried] = {}
+
+    def ask(*sets: Ways) -> None:
+        asked = [each for each in sets if each not in found]
+        answers = trials.ask_all(_question(config, each) for each in asked)
+        found.update(zip(asked, answers, strict=True))
+
+    ask(frozenset())
+    plain = found[frozenset()]
+    if not plain.is_right:
+        return Choices(tried=(plain,))
+    alone = [Acceleration.OVERLAP, Acceleration.ATTENTION, *([Acceleration.LINEARS] if is_quantized else [])]
+    ask(*(frozenset({each}) for each in alone))
+    if found[frozenset({Acceleration.ATTENTION})].is_right:
+        ask(_GRAPHS)
+    if _GRAPHS in found and found[_GRAPHS].is_right:
+        ask(_LAYERS)
+    ask(_together(found))
+    used, tried = with_quickest(list(found.values()))
+    return Choices(accelerations=next(each for each in found if way_of(each) == used), tried=tuple(tried))
+
+
+def way_of(accelerations: Iterable[Acceleration]) -> str:
+    """The name of several ways together."""
+    return "+".join(sorted(accelerations)) or PLAIN
+
+
+def _together(found: Mapping[Ways, Tried]) -> Ways:
+    """All that is quicker, each beside what it was tried without."""
+    together: Ways = frozenset()
+    for each, tried in found.items():
+        beside = _GRAPHS if each == _LAYERS else frozenset()
+        if each and tried.is_right and tried.mean_time_us < (1 - LEAST_GAIN) * found[beside].mean_time_us:
+            together |= each
+    return together
+
+
+def _question(config: EngineConfig, accelerations: Ways) -> Question:
+    plain: Mapping[str, Any] = {
+        name: getattr(config, name)
+        for name in ("device", "dtype", "quantization", "max_num_seqs", "max_num_batched_tokens")
+    }
+    asked = {"checkpoint": str(config.checkpoint), "accelerations": sorted(accelerations), "rows": _ROWS}
+    return Question("accelerations", way_of(accelerations), {**asked, "config": plain})
