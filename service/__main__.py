@@ -21,9 +21,10 @@ from typing import Any
 import click
 
 from logs.writing import LOG_FORMATS, write_log
-from service.catalog import DTYPES, CatalogError
+from service.catalog import CatalogError
 from service.commands import option_values
 from service.commands.caller_options import add_caller_options
+from service.commands.device_options import add_device_options
 from service.config import (
     DEFAULT_MAX_CONNECTIONS,
     ConfigError,
@@ -32,7 +33,6 @@ from service.config import (
     check_plaintext,
 )
 from service.engine_client.child import ENGINE_COMMAND, Spawner
-from service.engine_protocol.acceleration import Acceleration
 from service.errors import RunstreamError
 from tracing.opening import TracingError
 from transport.descriptors import TooManyConnectionsError, most_connections, raise_limit
@@ -123,25 +123,7 @@ class _Group(click.Group):
     help="A folder with a LoRA adapter as PEFT saves it, for the model of --models. With several models, JSON as vLLM "
     'takes it: {"name": …, "path": …, "base_model_name": …}. May be given again.',
 )
-@_option(
-    "--device",
-    "--devices",
-    "devices",
-    envvar=["RUNSTREAM_SERVICE_DEVICES", "RUNSTREAM_SERVICE_DEVICE"],
-    default="auto",
-    metavar="NAMES",
-    callback=option_values.devices,
-    help="Where the models run: auto, cpu, cuda, cuda:1, ... auto is a GPU that PyTorch sees and that has room for the "
-    "models, else the CPU. With several, such as 0,1 for two GPUs, each model has an "
-    "engine on each; that was never tried on several GPUs.",
-)
-@_option(
-    "--tensor-parallel",
-    type=_ONE_OR_MORE,
-    default=1,
-    help="How many devices share a model that does not fit one: 2 with --devices 0,1. Never run on several GPUs yet.",
-)
-@_optional("--dtype", type=click.Choice(DTYPES), default=None, help="Computes in it instead of the catalog's dtypes.")
+@add_device_options
 @_option(
     "--max-waiting",
     type=_ONE_OR_MORE,
@@ -184,36 +166,6 @@ class _Group(click.Group):
     type=_ZERO_OR_MORE,
     default=0,
     help="The memory of each engine's KV cache, in MiB; 0 for 512, on CUDA for what --gpu-memory-utilization leaves.",
-)
-@_option(
-    "--gpu-memory-utilization",
-    type=click.FloatRange(min=0, max=1, min_open=True),
-    default=0.9,
-    help="The part of a GPU's memory that may be in use, if no --kv-cache-memory-mib is given; several models divide "
-    "it evenly.",
-)
-@_option(
-    "--num-threads",
-    type=_ZERO_OR_MORE,
-    default=0,
-    help="The CPU threads of each model; 0 for what --trials finds, else one fewer than there are cores.",
-)
-@_option(
-    "--accelerate",
-    "accelerations",
-    envvar="RUNSTREAM_SERVICE_ACCELERATE",
-    default="auto",
-    metavar="NAMES",
-    callback=option_values.accelerations,
-    help="Ways to be faster on a GPU: auto for those that --trials finds right and quicker there, none, or names with "
-    f"commas between: {', '.join(Acceleration)}. None has run on a GPU yet.",
-)
-@_option(
-    "--trials",
-    type=click.Choice(("at-load", "never")),
-    default="at-load",
-    help="Tries which ways to compute are the quickest on this machine when a model is loaded for the first time, and "
-    "keeps what is found for later starts. It takes some seconds.",
 )
 @_option(
     "--stall-timeout-s",

@@ -17,6 +17,8 @@ if not torch.cuda.is_available():
 
 # Else the first service that a test starts would try which ways are quick here, and others would use what it finds.
 os.environ["RUNSTREAM_SERVICE_TRIALS"] = "never"
+# And on a machine with a GPU they would run there; tests/gpu says so itself.
+os.environ["RUNSTREAM_SERVICE_DEVICE"] = "cpu"
 
 pytest_plugins = [
     "tests.support.browser",

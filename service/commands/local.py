@@ -17,9 +17,10 @@ from service.checkpoints.gguf import is_gguf
 from service.checkpoints.locate import locate
 from service.commands import remote
 from service.config import ConfigError, ServiceConfig
-from service.devices import parse_devices
+from service.devices import AUTO, parse_devices
 from service.engine_protocol.choices import table
 from service.errors import RunstreamError, WeightsMissingError
+from service.models.auto_device import on_chosen_device
 from service.models.opening import engine_configs
 
 _FOLDER_TOKENS = 1024  # a folder has no limits of its own, and a question and its answer are short
@@ -44,12 +45,12 @@ _dtype = click.option(
 )
 
 
-def _device_of(explanation: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _device_of(explanation: str, default: str = "cpu") -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(
         "--device",
         envvar="RUNSTREAM_SERVICE_DEVICE",
         show_envvar=True,
-        default="cpu",
+        default=default,
         show_default=True,
         help=explanation,
     )
@@ -180,7 +181,7 @@ def quantize(model_id: str, to: str, catalog_files: tuple[Path, ...]) -> None:
 @click.command(short_help="Tries anew which ways to compute a model are quickest on this machine.")
 @_model
 @_catalog
-@_device_of("Where it runs: cpu, cuda, cuda:1, ...")
+@_device_of("Where it runs: auto, cpu, cuda, cuda:1, ...", AUTO)
 @_dtype
 @click.pass_context
 @_in_one_line
@@ -197,7 +198,7 @@ def tune(
 
     catalog, model = _with_entry(load_catalog_with_adapters(*catalog_files), model_id)
     changes = {"models": (model_id,), "tensor_parallel": 1, "trials": "at-load"}
-    config = _config(context, devices=parse_devices(device)[:1], dtype=dtype, **changes)
+    config, _ = on_chosen_device(_config(context, devices=parse_devices(device)[:1], dtype=dtype, **changes), catalog)
     with click.progressbar(length=1, label="trying ways to compute", show_pos=True, file=sys.stderr) as bar:
 
         def report(done: int, total: int) -> None:
@@ -214,7 +215,7 @@ def tune(
 @click.command(short_help="Checks the weights of a model and lets it answer a question.")
 @_model
 @_catalog
-@_device_of("Where it runs for the question: cpu, cuda, cuda:1, ...")
+@_device_of("Where it runs for the question: auto, cpu, cuda, cuda:1, ...", AUTO)
 @_dtype
 @click.pass_context
 @_in_one_line
@@ -229,7 +230,8 @@ def verify(
     folder = locate(model)
     click.echo(f"{model_id}: {folder}")
     check_files(folder, click.echo)
-    config = _config(context, models=(model_id,), devices=parse_devices(device)[:1], tensor_parallel=1, dtype=dtype)
+    changes = {"models": (model_id,), "tensor_parallel": 1, "dtype": dtype}
+    config, _ = on_chosen_device(_config(context, devices=parse_devices(device)[:1], **changes), catalog)
     click.echo(asyncio.run(try_to_answer(config, catalog, model)))
     click.echo(f"{model_id} can be served")
 

@@ -1,4 +1,4 @@
-"""Ways to compute the same tokens faster. Each is off until `--accelerate` names it: none has run on a GPU yet."""
+"""Ways to compute the same tokens faster. Trials find which are right on a card: none has run on a GPU yet."""
 
 import enum
 from collections.abc import Set

@@ -22,19 +22,22 @@ from service.engine_protocol.messages import LoadFailed, Loading
 _log = logging.getLogger(__name__)
 
 Tell = Callable[[Loading | LoadFailed], None]
+Choose = Callable[[EngineConfig, int], Choices]
+"""Makes the choices of an engine, which has so many CPU threads by default."""
 
 
-def load_chosen(config: EngineConfig, tell: Tell) -> Engine:
+def load_chosen(config: EngineConfig, tell: Tell, choose: Choose = choices_for) -> Engine:
     """Chooses and loads what a config names; if it can't be computed right on its device, then its fallback.
 
     Args:
         config: What to load, and how.
         tell: Is told how far it is.
+        choose: Makes the choices.
 
     Raises:
         Exception: What `load_engine` raises.
     """
-    choices = _choose(config, tell)
+    choices = _told(choose, config, tell)
     torch.set_num_threads(choices.num_threads or num_threads(config))
     if choices.accelerations:
         try:
@@ -47,7 +50,7 @@ def load_chosen(config: EngineConfig, tell: Tell) -> Engine:
         if config.fallback is None:
             raise
         _log.warning("the model is served on %s, since on %s %s", config.fallback.device, config.device, error)
-    return load_chosen(config.fallback, tell)
+    return load_chosen(config.fallback, tell, choose)
 
 
 def _load(config: EngineConfig, choices: Choices, tell: Tell) -> Engine:
@@ -58,9 +61,10 @@ def _load(config: EngineConfig, choices: Choices, tell: Tell) -> Engine:
     return engine
 
 
-def _choose(config: EngineConfig, tell: Tell) -> Choices:
+def _told(choose: Choose, config: EngineConfig, tell: Tell) -> Choices:
+    """The choices, of whose making and of which it is told."""
     report = throttled(lambda message: tell(replace(message, is_before=True)), is_bytes=False)
     with progress_told(report):
-        choices = choices_for(config, num_threads(config))
+        choices = choose(config, num_threads(config))
     log_choices(choices)
     return choices

@@ -1,4 +1,4 @@
 """Which ways to compute are right and quickest on this machine: tried in a process of their own, kept on the disk.
 
-Imports linears, native, device, progress and tolerances; imported by process.
+Imports startup, engine, forward, weights, linears, native and what is below; imported by process.
 """

@@ -43,7 +43,7 @@ def test_ways_that_are_right_are_timed_at_the_numbers_of_rows_that_can_be(tmp_pa
         assert tried.times_us(frozenset(accelerations)) == pytest.approx({1: 125.0, 4: 125.0})
 
 
-def wrong_for_long_sequences(query, cache, block_table, lengths, params):  # type: ignore[no-untyped-def]
+def wrong_for_long_sequences(query, cache, block_table, lengths, params):
     output = paged_decode_reference(query, cache, block_table, lengths, params)
     return output * (1 + 0.2 * (lengths > 40))[:, None, None]
 
