@@ -79,7 +79,7 @@ class ServingJob:
         options = ["--device", self.device, "--metrics-port", str(metrics_port), "--load-wait-s", str(_LOAD_WAIT_S)]
         options += ["--max-num-seqs", str(_MAX_NUM_SEQS), "--max-num-batched-tokens", str(_MAX_NUM_BATCHED_TOKENS)]
         options += ["--kv-cache-memory-mib", str(-(-kv_bytes // _MIB))]
-        return options + (["--accelerate", ",".join(self.accelerations)] if self.accelerations else [])
+        return [*options, "--accelerate", ",".join(self.accelerations) or "none"]
 
 
 def _free_port() -> int:
