@@ -15,6 +15,7 @@ that core. What is printed is Markdown, as docs/benchmarks.md has it. Linux only
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -58,10 +59,15 @@ def _peer_packages() -> dict[str, tuple[str, str]]:
     return {name: (environment, package) for environment, (name, package) in _VERSIONS.items()}
 
 
+def last_core() -> int:
+    """The last core that this process may use: interrupts tend to come to the first."""
+    return max(os.sched_getaffinity(0))
+
+
 @click.command(help=__doc__)
 @click.argument("precisions", nargs=-1, type=click.Choice(PRECISIONS))
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1), help="After one that warms up.")
-@click.option("--core", default=1, show_default=True, type=click.IntRange(min=0), help="Where engines run.")
+@click.option("--core", default=last_core, type=click.IntRange(min=0), help="Where engines run; the last one.")
 @click.option("--only", multiple=True, metavar="TEXT", help="Only engines with this in their name; may be repeated.")
 @click.option("--http/--no-http", "has_http", default=True, show_default=True, help="Measure the servers, too.")
 @click.option("--prepare", "only_prepares", is_flag=True, help="Only install peers and convert weights.")

@@ -1,13 +1,14 @@
 """Whether a machine is quiet."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bench.machine import Watch, describe, parse_busy_ticks, warning
+from bench.machine import Watch, describe, instruction_sets, parse_busy_ticks, warning
 
 
 def test_a_quiet_machine_gets_no_warning():
@@ -36,3 +37,9 @@ def test_the_machine_is_told_in_one_line():
     assert "torch" in line
     assert "load average" in line
     assert f"{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()} cores" in line
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="an x86 processor's flags")
+def test_the_instruction_sets_of_the_processor_are_named():
+    flags = Path("/proc/cpuinfo").read_text().split()
+    assert ("avx2" in instruction_sets()) == ("avx2" in flags)
