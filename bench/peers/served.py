@@ -100,7 +100,9 @@ def serving_ours(contestant: Contestant, setup: Setup) -> Iterator[Served]:
     tokenizer = Tokenizer.from_file(str(weights / "tokenizer.json"))
     with contextlib.ExitStack() as stack:
         with _children_on(setup.core):
-            server = stack.enter_context(running_server(_MODEL, catalog, num_threads=1))
+            server = stack.enter_context(
+                running_server(_MODEL, catalog, num_threads=1, service_options=("--device", "cpu"))
+            )
         url = f"{server.url}/client/v4/accounts/bench/ai/run/{_MODEL}"
 
         async def ask(http: aiohttp.ClientSession, case: Case, prompt: list[int]) -> int:
