@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client_builds import CLIENTS, toolchain_of
+from tests.support.client_builds import CLIENTS, kept_objects, toolchain_of
 from tests.support.followed_page import Reader, blocks, lay_out, sections
 from tests.support.missing_tools import skip_or_fail
 from tests.support.repository import ROOT
@@ -31,6 +31,7 @@ NO_INDEX = re.compile(
 )
 ENVIRONMENT = {
     **os.environ,
+    **kept_objects(),
     "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
     "npm_config_prefer_offline": "true",
