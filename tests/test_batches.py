@@ -45,7 +45,7 @@ async def run_batch(chain, requests):
     return await finished(chain, queued["request_id"])
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(bodies=st.lists(BODIES, min_size=1, max_size=4))
 async def test_a_batch_says_what_json_says_to_each_of_its_requests(chain, bodies):
     for body in bodies:

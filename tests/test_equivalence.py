@@ -31,7 +31,7 @@ def counts(usage):
 FINISH_REASONS = {pb.FINISH_REASON_STOP: "stop", pb.FINISH_REASON_LENGTH: "length"}
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.builds(lambda given, sampling: {**given, **sampling}, INPUTS, SAMPLING))
 async def test_all_native_faces_say_the_same(chain, body):
     request = to_request(body)
@@ -80,7 +80,7 @@ async def chat_streamed(chain, asked):
     return text, choices[-1]["finish_reason"], chunks[-1]["usage"], tokens
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(conversation=CONVERSATIONS, sampling=SAMPLING)
 async def test_chat_completions_say_what_run_says(chain, conversation, sampling):
     request = to_request({**conversation, **sampling})
@@ -94,7 +94,7 @@ async def test_chat_completions_say_what_run_says(chain, conversation, sampling)
     assert [token["bytes"] for token in whole[3]] == [list(token.token) for token in run.logprobs]
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(prompt=TEXT, sampling=SAMPLING)
 async def test_text_completions_say_what_run_says_to_a_raw_prompt(chain, prompt, sampling):
     request = to_request({"prompt": prompt, "raw": True, **sampling})
