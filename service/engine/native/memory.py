@@ -30,7 +30,8 @@ class Chunks:
 
 def _chunk(num_bytes: int) -> tuple[mmap.mmap, int]:
     """New memory, and where its first huge page begins."""
-    chunk = mmap.mmap(-1, num_bytes + _HUGE_PAGE_BYTES)
+    # Shared memory, which is the default, would have no huge pages.
+    chunk = mmap.mmap(-1, num_bytes + _HUGE_PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         chunk.madvise(mmap.MADV_HUGEPAGE)
     address = torch.frombuffer(chunk, dtype=torch.uint8).data_ptr()

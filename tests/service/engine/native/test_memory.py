@@ -1,5 +1,9 @@
 """Memory for packed weights is zeros, shared in chunks, and given back."""
 
+import re
+from pathlib import Path
+
+import pytest
 import torch
 
 from service.engine.native.memory import Chunks
@@ -26,3 +30,21 @@ def test_a_piece_outlives_what_it_was_taken_from() -> None:
     piece = Chunks().zeros(8)
     piece.fill_(3)
     assert torch.equal(piece, torch.full((8,), 3, dtype=torch.uint8))
+
+
+def test_large_pieces_are_in_huge_pages() -> None:
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not setting.exists() or "[never]" in setting.read_text():
+        pytest.skip("this system has no huge pages")
+    piece = Chunks().zeros(64 << 20)
+    piece.fill_(1)
+    maps = Path("/proc/self/smaps").read_text()
+    # The flag, not how many there are: memory may be too fragmented for any.
+    ours = next(it for it in re.split(r"(?m)^(?=[0-9a-f]+-[0-9a-f]+ )", maps) if _holds(it, piece.data_ptr()))
+    assert " hg" in ours
+    assert " sh " not in ours
+
+
+def _holds(mapping: str, address: int) -> bool:
+    bounds = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", mapping)
+    return bounds is not None and int(bounds[1], 16) <= address < int(bounds[2], 16)
