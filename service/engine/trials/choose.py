@@ -101,12 +101,14 @@ class _Choice:
         facts: What it depends on.
         program, limits: See `Trials`.
         choose: Asks and decides.
+        prepare: Does before it what may take its time.
     """
 
     facts: Facts
     program: Path
     limits: TrialLimits
     choose: Callable[[Trials], Choices]
+    prepare: Callable[[], object] = lambda: None
 
 
 def _try(kept: KeptChoices, choice: _Choice, again: bool) -> Choices:
@@ -114,6 +116,7 @@ def _try(kept: KeptChoices, choice: _Choice, again: bool) -> Choices:
     with kept.alone():
         if not again and (found := kept.read(choice.facts)):
             return found
+        choice.prepare()
         started_s = time.monotonic()
         with Trials(choice.program, choice.limits, _tell) as trials:
             choices = choice.choose(trials)
@@ -138,11 +141,9 @@ def _choice_on_cpu(model: CpuModel, config: EngineConfig, setting: TrialSetting)
     }
 
     def choose(trials: Trials) -> Choices:
-        if model.is_plain:
-            native_library()  # compiled here, where that may take its time
         return choose_on_cpu(model, trials)
 
-    return _Choice(facts, setting.cpu_program, setting.cpu_limits, choose)
+    return _Choice(facts, setting.cpu_program, setting.cpu_limits, choose, native_library)
 
 
 def _cpu_model(config: EngineConfig, told: Mapping[str, Any], num_threads: int) -> CpuModel:

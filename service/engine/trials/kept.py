@@ -26,6 +26,8 @@ _FORMAT: Final = 1
 _MOST_FILES: Final = 64
 _MOST_BYTES: Final = 64 << 10
 _MOST_AGE_S: Final = 90 * 86_400.0
+_MOST_AGE_OF_A_PART_S: Final = 86_400.0
+"""Of a choice for which not all was tried in time, which a busy machine may be to blame for."""
 
 
 class KeptChoices:
@@ -42,12 +44,15 @@ class KeptChoices:
         """What was chosen for such facts; None if nothing was, or too long ago."""
         path = self._path(facts)
         try:
-            if time.time() - path.stat().st_mtime > _MOST_AGE_S or path.stat().st_size > _MOST_BYTES:
+            age_s = time.time() - path.stat().st_mtime
+            if age_s > _MOST_AGE_S or path.stat().st_size > _MOST_BYTES:
                 return None
             kept = json.loads(path.read_bytes())
             if (kept["format"], kept["facts"]) != (_FORMAT, json.loads(json.dumps(facts))):
                 return None
-            return _choices(kept["choices"])
+            choices = _choices(kept["choices"])
+            is_part = any(it.outcome is TrialOutcome.UNTRIED for it in choices.tried)
+            return None if is_part and age_s > _MOST_AGE_OF_A_PART_S else choices
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

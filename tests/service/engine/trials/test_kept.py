@@ -60,6 +60,16 @@ def test_an_old_choice_is_made_again(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_choice_for_which_there_was_no_time_is_made_again_sooner(tmp_path: Path) -> None:
+    kept, part = KeptChoices(tmp_path), Choices(tried=(Tried("products", "onednn", TrialOutcome.UNTRIED),))
+    kept.write(FACTS, part)
+    assert kept.read(FACTS) == part
+    (path,) = tmp_path.iterdir()
+    days_ago = time.time() - 2 * 86_400
+    os.utime(path, (days_ago, days_ago))
+    assert kept.read(FACTS) is None
+
+
 def test_the_oldest_of_too_many_go(tmp_path: Path) -> None:
     kept = KeptChoices(tmp_path)
     for number in range(70):
