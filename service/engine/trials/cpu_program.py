@@ -17,7 +17,8 @@ def answer_to(question: dict[str, Any]) -> dict[str, Any]:
     is_of_threads = question["what"] == "threads"
     torch.set_num_threads(int(question["way"]) if is_of_threads else question["num_threads"])
     products = WAYS[question["products"] if is_of_threads else question["way"]]
-    trial = ProductTrial(products, getattr(torch, question["dtype"]), tuple(question["rows"]))
+    dtype, rows = getattr(torch, question["dtype"]), tuple(question["rows"])
+    trial = ProductTrial(products, dtype, rows, counts_waits=is_of_threads)
     matrices = [Matrix(*matrix) for matrix in question["matrices"]]
     try:
         with busy_neighbour() if is_of_threads else contextlib.nullcontext():

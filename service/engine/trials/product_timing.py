@@ -1,7 +1,7 @@
 """Tries ways to multiply by a model's matrices: right first, then how long they take."""
 
 import itertools
-import math
+import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,12 +40,15 @@ class ProductTrial:
         dtype: Of rows, weights and results.
         rows: Numbers of rows, ascending.
         each_s: For how long each product is timed, in seconds.
+        counts_waits: Whether a product that waits for a preempted thread counts as it is; else the median does not see
+            it.
     """
 
     products: Products
     dtype: torch.dtype
     rows: tuple[int, ...]
     each_s: float = 0.02
+    counts_waits: bool = False
 
 
 @torch.inference_mode()
@@ -65,7 +68,7 @@ def time_products(
         for count in trial.rows:
             num_rows = count if matrix.has_every_row else min(count, _MOST_HEAD_ROWS)
             if num_rows not in timed:
-                timed[num_rows] = _time(layers, _random(num_rows, matrix.inputs, trial.dtype), trial.each_s, clock)
+                timed[num_rows] = _time(layers, _random(num_rows, matrix.inputs, trial.dtype), trial, clock)
             times_us[count] += 1e6 * scale * matrix.num_layers * timed[num_rows]
     return times_us
 
@@ -98,13 +101,13 @@ def _compare(layer: Layer, weight: torch.Tensor, rows: torch.Tensor) -> None:
         raise WrongProductError(f"{len(rows)} rows differ by {error:.1e}, more than {tolerance:.1e}")
 
 
-def _time(layers: Sequence[Layer], rows: torch.Tensor, each_s: float, clock: Callable[[], float]) -> float:
-    """The mean of a product's times, in seconds: one that waits for a preempted thread counts as it is."""
+def _time(layers: Sequence[Layer], rows: torch.Tensor, trial: ProductTrial, clock: Callable[[], float]) -> float:
+    """How long a product takes, in seconds."""
     first = _seconds(layers[0], rows, clock)
     if first > _SLOW_CALL_S:
         return first
-    times = list(_times(itertools.cycle(layers), rows, each_s, clock))
-    return math.fsum(times) / len(times)
+    times = list(_times(itertools.cycle(layers), rows, trial.each_s, clock))
+    return statistics.fmean(times) if trial.counts_waits else statistics.median(times)
 
 
 def _times(layers: Iterable[Layer], rows: torch.Tensor, each_s: float, clock: Callable[[], float]) -> Iterator[float]:
