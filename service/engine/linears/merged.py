@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from service.engine.linears.codes import CodesLinear, merged_linear
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import HalvesKernelLinear, Int4KernelLinear
 
-QUANTIZED = (Int8Linear, GroupedLinear, Int4KernelLinear, HalvesKernelLinear)
+QUANTIZED = (CodesLinear, Int8Linear, GroupedLinear, Int4KernelLinear, HalvesKernelLinear)
 """All kinds of layers whose matrix stays packed."""
 
 
@@ -23,6 +24,9 @@ def merged(*parts: nn.Module) -> Sequence[nn.Module]:
         are, if they differ in kind, bits, groups or order.
     """
     first, *others = parts
+    compiled = [part for part in parts if isinstance(part, CodesLinear)]
+    if len(compiled) == len(parts):
+        return parts if (whole := merged_linear(compiled)) is None else (whole,)
     if isinstance(first, Int8Linear) and all(isinstance(other, Int8Linear) for other in others):
         return (_merge(first, others),)
     if isinstance(first, GroupedLinear) and all(

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from service.engine.linears.codes import CodesLinear
 from service.engine.linears.merged import merged_bias
 from service.engine.linears.onednn import Products
 from service.engine.linears.ways import chosen_products
@@ -74,6 +75,8 @@ class SeparateLinears:
 
     def added_to(self, residual: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The same, added to [rows, outputs]."""
+        if len(self._parts) == 1 and isinstance(self._parts[0], CodesLinear):
+            return self._parts[0].added_to(residual, rows)
         return residual + self(rows)
 
 

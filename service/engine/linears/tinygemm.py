@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from service.engine.device import is_cpu, is_cuda
+from service.engine.linears.codes import CodesLinear, codes_linear
 from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.operator_trial import works
 from service.engine.linears.quantized import GroupedLinear, finished, ordered
@@ -78,8 +79,10 @@ class HalvesKernelLinear(nn.Module):
 
 def make_grouped_linear(
     weights: GroupedWeights, dtype: torch.dtype
-) -> GroupedLinear | Int4KernelLinear | HalvesKernelLinear:
+) -> CodesLinear | GroupedLinear | Int4KernelLinear | HalvesKernelLinear:
     """The layer that is best for a matrix on its device; arguments as `GroupedLinear`'s."""
+    if (compiled := codes_linear(weights, dtype)) is not None:
+        return compiled
     outputs, inputs = weights.codes.shape
     if int4_kernel_works(weights.codes.device, dtype, inputs, outputs, weights.group_size):
         return Int4KernelLinear(weights) if weights.bits == 4 else HalvesKernelLinear(weights)

@@ -25,11 +25,14 @@ class Fields(ctypes.Structure):
         ("zeros", c_void_p),
         ("bias", c_void_p),
         ("order", c_void_p),
+        ("has_half_scales", c_int32),
+        ("zero_type", c_int32),
     )
 
 
 _ARGUMENTS = {
     "runstream_pack": (c_void_p, c_void_p, c_int64, c_int64, c_int32),
+    "runstream_pack_codes": (c_void_p, c_void_p, c_void_p, c_void_p, c_int32),
     "runstream_take_outputs": (c_void_p, c_void_p, c_int64, c_void_p, c_int32),
     "runstream_multiply": (c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int64, c_int32),
 }
@@ -52,6 +55,7 @@ class Library:
             function = getattr(functions, name)
             function.argtypes, function.restype = types, None
         self.pack = functions.runstream_pack
+        self.pack_codes = functions.runstream_pack_codes
         self.take_outputs = functions.runstream_take_outputs
         self.multiply = functions.runstream_multiply
         functions.runstream_matrix_bytes.restype = c_int64

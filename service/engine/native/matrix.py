@@ -20,13 +20,16 @@ class Format(IntEnum):
     FLOAT16 = 1
     BFLOAT16 = 2
     BFLOAT16_DOT = 3
+    CODES_FLOAT32 = 4
+    CODES_INT16 = 5
 
 
 _FORMATS = {torch.float32: Format.FLOAT32, torch.float16: Format.FLOAT16, torch.bfloat16: Format.BFLOAT16}
 DTYPES = tuple(_FORMATS)
 """Those whose matrices of plain numbers can be packed."""
 
-_chunks = Chunks()
+chunks = Chunks()
+"""The memory of all packed matrices."""
 
 
 class Matrix:
@@ -42,6 +45,11 @@ class Matrix:
         self.library, self.fields, self._kept = library, fields, kept
         self.address = ctypes.addressof(fields)
         self.outputs, self.inputs, self.has_bias = int(fields.outputs), int(fields.inputs), bool(fields.bias)
+
+    @property
+    def num_bytes(self) -> int:
+        """The memory that it takes."""
+        return sum(tensor.nbytes for tensor in self._kept)
 
     def multiply(self, rows: torch.Tensor, residual: torch.Tensor | None = None) -> torch.Tensor:
         """Rows times the matrix, plus its bias and a residual.
@@ -110,7 +118,7 @@ class Packing:
         num_panels = -(-outputs // LANES)
         padded_inputs = -(-inputs // 2) * 2 if kind is Format.BFLOAT16_DOT else inputs
         item_bytes = 4 if kind is Format.FLOAT32 else 2
-        kept = [_chunks.zeros(num_panels * LANES * padded_inputs * item_bytes)]
+        kept = [chunks.zeros(num_panels * LANES * padded_inputs * item_bytes)]
         fields = Fields(format=kind, outputs=outputs, inputs=inputs, panels=kept[0].data_ptr())
         if bias is not None:
             kept.append(padded(bias.float(), num_panels * LANES))

@@ -11,11 +11,12 @@ from torch import nn
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.quantization import Quantization
+from service.engine.linears.codes import CodesLinear
 from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.quantized import GroupedLinear
 from service.engine.linears.tinygemm import HalvesKernelLinear, Int4KernelLinear
 
-PackedLinear = GroupedLinear | Int4KernelLinear | HalvesKernelLinear
+PackedLinear = CodesLinear | GroupedLinear | Int4KernelLinear | HalvesKernelLinear
 MakeLinear = Callable[[GroupedWeights, torch.dtype], PackedLinear]
 """`GroupedLinear`, or what takes its arguments."""
 

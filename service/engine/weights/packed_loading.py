@@ -19,6 +19,7 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.headers import Weight, read_headers, stored_layers
 from service.checkpoints.quantization import Quantization
+from service.engine.linears.codes import int8_codes_linear
 from service.engine.linears.kernel_trials import use_kernels
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
 from service.engine.linears.tinygemm import make_grouped_linear
@@ -124,6 +125,17 @@ def unpack_layers(model: PreTrainedModel, accelerations: Set[Acceleration] = fro
         tell_progress("unpacking", num_done, total)
     if has_kernels:
         use_kernels(model)
+    else:
+        _pack_int8_layers(model)
+
+
+def _pack_int8_layers(model: PreTrainedModel) -> None:
+    """Exchanges int8 layers on a CPU for those of compiled products, one by one, so that none is long held twice."""
+    for name in [name for name, module in model.named_modules() if isinstance(module, Int8Linear)]:
+        layer = model.get_submodule(name)
+        assert isinstance(layer, Int8Linear)
+        if (compiled := int8_codes_linear(layer)) is not None:
+            model.set_submodule(name, compiled)
 
 
 def _size_bytes(module: nn.Module) -> int:

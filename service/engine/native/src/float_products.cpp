@@ -169,6 +169,8 @@ void multiply_floats(const Product& product, int thread, int num_threads) {
           .run();
 #endif
       return;
+    case Format::codes_float32:
+    case Format::codes_int16: return;  // codes_products.h
   }
 }
 

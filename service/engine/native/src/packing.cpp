@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "codes_packing.h"
+#include "float_products.h"
 #include "parallel.h"
 #include "vectors.h"
 
@@ -54,6 +56,10 @@ inline float float_at(const Matrix& matrix, std::int64_t index) {
 
 void take_outputs(const Matrix& matrix, const std::int64_t* ids, std::int64_t num_ids, float* out,
                   std::int64_t stride) {
+  if (!is_float(matrix.format)) {
+    for (std::int64_t i = 0; i < num_ids; ++i) take_codes_output(matrix, ids[i], out + i * stride);
+    return;
+  }
   for (std::int64_t i = 0; i < num_ids; ++i) {
     const std::int64_t panel = ids[i] / kLanes * panel_size(matrix), lane = ids[i] % kLanes;
     for (std::int64_t input = 0; input < matrix.inputs; ++input) {

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "codes_products.h"
 #include "float_products.h"
 
 namespace runstream {
@@ -26,14 +27,16 @@ constexpr std::int64_t kWorthThreads = 1 << 17;
 }  // namespace
 
 std::int64_t prepared_bytes(const Matrix& matrix, std::int64_t num_rows) {
-  return prepared_float_bytes(matrix, num_rows);
+  return is_float(matrix.format) ? prepared_float_bytes(matrix, num_rows) : prepared_code_bytes(matrix, num_rows);
 }
 
 void prepare(const Matrix& matrix, const float* rows, std::int64_t row_stride, Range range, void* prepared) {
-  prepare_floats(matrix, rows, row_stride, range, prepared);
+  (is_float(matrix.format) ? prepare_floats : prepare_for_codes)(matrix, rows, row_stride, range, prepared);
 }
 
-void multiply(const Product& product, int thread, int num_threads) { multiply_floats(product, thread, num_threads); }
+void multiply(const Product& product, int thread, int num_threads) {
+  (is_float(product.matrix->format) ? multiply_floats : multiply_codes)(product, thread, num_threads);
+}
 
 }  // namespace runstream
 

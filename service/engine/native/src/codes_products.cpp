@@ -1,0 +1,97 @@
+#include "codes_products.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "codes_kernel.h"
+
+namespace runstream {
+
+namespace {
+
+// Codes that stay in the second cache while all rows are multiplied by them.
+constexpr std::int64_t kBlockBytes = 128 << 10;
+
+template <class Arithmetic>
+constexpr int kMaxRows = std::min(8, Arithmetic::kMaxSums);
+
+// So many that there are sums enough which don't wait for each other, and no more than registers.
+template <class Arithmetic>
+constexpr int panels_at_once(int rows) {
+  return rows == 1 ? 4 : rows * 2 <= Arithmetic::kMaxSums ? 2 : 1;
+}
+
+// Adds bias and residual, and writes what there is of a panel.
+void write_outputs(const Product& product, std::int64_t row, std::int64_t panel, Floats sums) {
+  const std::int64_t first = panel * kLanes, place = row * product.out_stride + first;
+  const std::int64_t count = std::min<std::int64_t>(kLanes, product.matrix->outputs - first);
+  if (product.matrix->bias != nullptr) sums = add(sums, load(product.matrix->bias + first));
+  float lanes[kLanes];
+  store(lanes, sums);
+  if (product.residual != nullptr) {
+    for (std::int64_t i = 0; i < count; ++i) lanes[i] += product.residual[place + i];
+  }
+  std::copy(lanes, lanes + count, product.out + place);
+}
+
+template <class Arithmetic, int BITS, int ROWS, int PANELS>
+void multiply_and_write(const Product& product, const CodesLayout& layout, std::int64_t row, std::int64_t panel) {
+  Floats totals[ROWS][PANELS];
+  multiply_tile<Arithmetic, BITS, ROWS, PANELS>(product, layout, row, panel, totals);
+  for (int r = 0; r < ROWS; ++r) {
+    for (int p = 0; p < PANELS; ++p) write_outputs(product, row + r, panel + p, totals[r][p]);
+  }
+}
+
+template <class Arithmetic, int BITS, int ROWS>
+void multiply_rows(const Product& product, const CodesLayout& layout, std::int64_t row, Range panels) {
+  constexpr int kPanels = panels_at_once<Arithmetic>(ROWS);
+  std::int64_t panel = panels.first;
+  for (; panel + kPanels <= panels.last; panel += kPanels) {
+    multiply_and_write<Arithmetic, BITS, ROWS, kPanels>(product, layout, row, panel);
+  }
+  for (; panel < panels.last; ++panel) multiply_and_write<Arithmetic, BITS, ROWS, 1>(product, layout, row, panel);
+}
+
+// Multiplies rows of a range in as few and large steps as there are kernels for.
+template <class Arithmetic, int BITS, int ROWS, int... FEWER>
+void multiply_range(const Product& product, const CodesLayout& layout, Range rows, Range panels) {
+  if constexpr (ROWS <= kMaxRows<Arithmetic>) {
+    for (; rows.last - rows.first >= ROWS; rows.first += ROWS) {
+      multiply_rows<Arithmetic, BITS, ROWS>(product, layout, rows.first, panels);
+    }
+  }
+  if constexpr (sizeof...(FEWER) > 0) multiply_range<Arithmetic, BITS, FEWER...>(product, layout, rows, panels);
+}
+
+template <class Arithmetic, int BITS>
+void multiply_part(const Product& product, Range rows, Range panels) {
+  const CodesLayout layout(*product.matrix);
+  const std::int64_t step = std::max<std::int64_t>(4, kBlockBytes / layout.panel_bytes / 4 * 4);
+  for (std::int64_t first = panels.first; first < panels.last; first += step) {
+    multiply_range<Arithmetic, BITS, 8, 6, 4, 3, 2, 1>(product, layout, rows,
+                                                           {first, std::min(first + step, panels.last)});
+  }
+}
+
+}  // namespace
+
+// Panels are shared; rows too if there are many and only few panels for each thread.
+void multiply_codes(const Product& product, int thread, int num_threads) {
+  const std::int64_t panels = num_panels(*product.matrix);
+  int row_parts = 1;
+  while (num_threads % (2 * row_parts) == 0 && panels * row_parts < 8 * num_threads &&
+         product.num_rows >= 24 * row_parts) {
+    row_parts *= 2;
+  }
+  const Range rows = share(product.num_rows, thread % row_parts, row_parts);
+  const Range own = share(panels, thread / row_parts, num_threads / row_parts);
+  const bool is_int16 = product.matrix->format == Format::codes_int16;
+  if (product.matrix->bits == 4) {
+    (is_int16 ? multiply_part<Int16Arithmetic, 4> : multiply_part<Float32Arithmetic, 4>)(product, rows, own);
+  } else {
+    (is_int16 ? multiply_part<Int16Arithmetic, 8> : multiply_part<Float32Arithmetic, 8>)(product, rows, own);
+  }
+}
+
+}  // namespace runstream

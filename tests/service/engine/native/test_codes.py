@@ -1,0 +1,255 @@
+"""Products with matrices of codes: right in every format and shape, and a row's bits are its own."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.engine.native.codes import Codes, CodesMatrix, ZeroType, format_of_codes, merged_codes, packed_codes
+from service.engine.native.library import Library
+from service.engine.native.matrix import Format
+
+ERRORS = {Format.CODES_FLOAT32: 2e-6, Format.CODES_INT16: 5e-5}
+"""The most of norm(error) / norm(product) for normal rows: rounding of float32, and of rows to 16 bits."""
+
+shared_library = settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+@pytest.fixture(params=ERRORS, ids=lambda kind: kind.name.lower())
+def kind(request: pytest.FixtureRequest) -> Format:
+    return Format(request.param)
+
+
+@st.composite
+def matrices(draw: st.DrawFn, max_outputs: int = 70) -> Codes:
+    bits, outputs = draw(st.sampled_from((4, 8))), draw(st.integers(1, max_outputs))
+    group_size, groups = (
+        draw(st.one_of(st.integers(1, 300), st.sampled_from((16, 32, 64, 128)))),
+        draw(st.integers(1, 4)),
+    )
+    zeros = draw(st.sampled_from(("centre", "codes", "numbers")))
+    return made(outputs, group_size, groups, bits, zeros, draw(st.booleans()), draw(st.booleans()))
+
+
+def made(
+    outputs: int,
+    group_size: int,
+    groups: int = 1,
+    bits: int = 8,
+    zeros: str = "centre",
+    is_ordered: bool = True,
+    has_bias: bool = False,
+    are_half: bool = True,
+) -> Codes:
+    generator = torch.Generator().manual_seed(outputs * 1_000 + group_size * groups)
+    size, inputs = (outputs, groups), group_size * groups
+    scales = torch.rand(size, generator=generator) * 0.01 + 0.001
+    found = {
+        "centre": None,
+        "codes": torch.randint(2**bits, size, generator=generator),
+        "numbers": torch.rand(size, generator=generator) * 2**bits - 1.5,
+    }
+    return Codes(
+        codes=torch.randint(2**bits, (outputs, inputs), dtype=torch.uint8, generator=generator),
+        scales=scales.half() if are_half else scales,
+        zeros=found[zeros],
+        bits=bits,
+        bias=torch.randn(outputs, generator=generator) if has_bias else None,
+        order=None if is_ordered else torch.randperm(inputs, generator=generator),
+    )
+
+
+def plain(codes: Codes) -> torch.Tensor:
+    """The matrix in plain numbers, float64, for inputs as rows have them."""
+    outputs, inputs = codes.codes.shape
+    zeros = torch.full(codes.scales.shape, float(1 << codes.bits - 1)) if codes.zeros is None else codes.zeros
+    groups = codes.codes.view(outputs, codes.scales.shape[1], -1).double()
+    weight = ((groups - zeros[:, :, None]) * codes.scales[:, :, None].double()).view(outputs, inputs)
+    return weight if codes.order is None else weight[:, torch.argsort(codes.order)]
+
+
+def rows_for(codes: Codes, num_rows: int) -> torch.Tensor:
+    return torch.randn(num_rows, codes.codes.shape[1], generator=torch.Generator().manual_seed(num_rows))
+
+
+def size_of(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """What the products of one pair of numbers add up to without signs' luck: [rows, outputs]."""
+    return rows.double().norm(dim=1)[:, None] * weight.norm(dim=1)[None]
+
+
+@shared_library
+@given(codes=matrices(), num_rows=st.integers(0, 20), has_residual=st.booleans())
+def test_a_product_is_that_of_the_plain_matrix(
+    library: Library, kind: Format, codes: Codes, num_rows: int, has_residual: bool
+) -> None:
+    rows, weight = rows_for(codes, num_rows), plain(codes)
+    residual = torch.randn(num_rows, weight.shape[0]) if has_residual else None
+    product = packed_codes(library, kind, codes).multiply(rows, residual)
+    expected = rows.double() @ weight.t()
+    for added in (codes.bias, residual):
+        expected += 0 if added is None else added
+    sizes = size_of(rows, weight) + expected.abs()
+    assert bool(((product - expected).abs() <= 4 * ERRORS[kind] * sizes + 1e-6).all())
+
+
+@pytest.mark.parametrize("zeros", ["centre", "codes", "numbers"])
+@pytest.mark.parametrize(("bits", "group_size"), [(4, 32), (4, 128), (8, 32), (8, 768)])
+def test_the_error_is_that_of_rounding(library: Library, kind: Format, bits: int, group_size: int, zeros: str) -> None:
+    codes = made(96, group_size, 768 // group_size, bits, zeros)
+    rows = rows_for(codes, 40)
+    expected = rows.double() @ plain(codes).t()
+    error = float((packed_codes(library, kind, codes).multiply(rows) - expected).norm() / expected.norm())
+    print(f"{kind.name}, {bits} bits in groups of {group_size}, zeros {zeros}: {error:.1e}")
+    assert error < ERRORS[kind]
+
+
+@shared_library
+@given(codes=matrices(), num_rows=st.integers(1, 60), data=st.data())
+def test_a_row_has_the_same_bits_in_any_company_and_on_any_number_of_threads(
+    library: Library, kind: Format, codes: Codes, num_rows: int, data: st.DataObject
+) -> None:
+    matrix, rows = packed_codes(library, kind, codes), rows_for(codes, num_rows)
+    whole = matrix.multiply(rows)
+    first = data.draw(st.integers(0, num_rows - 1))
+    last = data.draw(st.integers(first + 1, num_rows))
+    torch.set_num_threads(data.draw(st.sampled_from((2, 3, 4, 8))))
+    try:
+        some, again = matrix.multiply(rows[first:last]), matrix.multiply(rows)
+    finally:
+        torch.set_num_threads(1)
+    assert torch.equal(some, whole[first:last])
+    assert torch.equal(again, whole)
+
+
+def test_all_threads_work_on_one_large_product(library: Library, kind: Format) -> None:
+    codes = made(200, 128, 8, 4)
+    matrix, rows = packed_codes(library, kind, codes), rows_for(codes, 100)
+    alone = torch.cat([matrix.multiply(row[None]) for row in rows])
+    for num_threads in (1, 2, 4):
+        torch.set_num_threads(num_threads)
+        try:
+            assert torch.equal(matrix.multiply(rows), alone)
+        finally:
+            torch.set_num_threads(1)
+
+
+@shared_library
+@given(codes=matrices())
+def test_weights_can_be_taken_out(library: Library, kind: Format, codes: Codes) -> None:
+    outputs = torch.arange(codes.codes.shape[0]).flip(0)
+    taken = packed_codes(library, kind, codes).take(outputs)
+    torch.testing.assert_close(taken, plain(codes)[outputs].float(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1.0, -1.0, 1e4, 3e38])
+@pytest.mark.parametrize("code", [0, 255])
+def test_no_sum_overflows(library: Library, kind: Format, code: int, value: float) -> None:
+    codes = made(33, 128, 2, zeros="codes")
+    codes = Codes(
+        torch.full_like(codes.codes, code), torch.full_like(codes.scales, 2.0**-14), 255 - codes.codes[:, :2], 8
+    )
+    codes.zeros.fill_(255 - code)  # type: ignore[union-attr]
+    rows = torch.full((3, 256), value)
+    expected = rows.double() @ plain(codes).t()
+    product = packed_codes(library, kind, codes).multiply(rows)
+    torch.testing.assert_close(product, expected.float(), rtol=1e-5, atol=0)
+
+
+def test_an_outlier_touches_its_own_group_only(library: Library) -> None:
+    codes = made(32, 128, 4, 8)
+    matrix, rows = packed_codes(library, Format.CODES_INT16, codes), rows_for(codes, 4)
+    weight = plain(codes)
+    rows[:, 5] = 1e6
+    weight[:, :128] = 0
+    emptied = Codes(codes.codes.clone(), codes.scales, None, 8)
+    emptied.codes[:, :128] = 128
+    product = packed_codes(library, Format.CODES_INT16, emptied).multiply(rows)
+    expected = rows.double() @ weight.t()
+    assert float((product - expected).norm() / expected.norm()) < ERRORS[Format.CODES_INT16]
+    whole = rows.double() @ plain(codes).t()
+    assert float((matrix.multiply(rows) - whole).norm() / whole.norm()) < ERRORS[Format.CODES_INT16]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_stays_none(library: Library, kind: Format, value: float) -> None:
+    codes = made(40, 64, 4, 4)
+    rows = rows_for(codes, 3)
+    rows[1, 70] = value
+    product = packed_codes(library, kind, codes).multiply(rows)
+    assert not product[1].isfinite().any()
+    assert product[[0, 2]].isfinite().all()
+
+
+def test_rows_of_zeros_and_of_the_smallest_numbers_give_zeros(library: Library, kind: Format) -> None:
+    codes = made(17, 100, 1)
+    matrix = packed_codes(library, kind, codes)
+    assert not matrix.multiply(torch.zeros(2, 100)).any()
+    assert matrix.multiply(torch.full((2, 100), 1e-38)).abs().max() < 1e-30
+
+
+STORED: list[tuple[Any, ...]] = [
+    (made(16, 32, 4, 4), ZeroType.CENTRE, True, 64 + 8),
+    (made(16, 32, 4, 4, "codes"), ZeroType.BYTES, True, 64 + 8 + 4),
+    (made(16, 32, 4, 4, "numbers"), ZeroType.OFFSETS, False, 64 + 16 + 16),
+    (made(16, 32, 4, 4, are_half=False), ZeroType.CENTRE, False, 64 + 16),
+    (made(16, 128), ZeroType.CENTRE, False, 128 + 4),
+]
+
+
+@pytest.mark.parametrize(("codes", "zero_type", "is_half", "bytes_of_an_output"), STORED)
+def test_scales_and_zeros_take_as_few_bytes_as_keep_them_exact(
+    library: Library, kind: Format, codes: Codes, zero_type: ZeroType, is_half: bool, bytes_of_an_output: int
+) -> None:
+    matrix = packed_codes(library, kind, codes)
+    assert (matrix.fields.zero_type, bool(matrix.fields.has_half_scales)) == (zero_type, is_half)
+    assert matrix.num_bytes == 16 * bytes_of_an_output
+
+
+def test_offsets_of_float16_are_found_again(library: Library, kind: Format) -> None:
+    codes = made(16, 32, 4, 4)
+    offsets = -torch.rand(16, 4).half().float()
+    found = Codes(codes.codes, codes.scales, -offsets / codes.scales.float(), 4)
+    assert packed_codes(library, kind, found).fields.has_half_scales
+
+
+def parts(library: Library, kind: Format, *outputs: int, **others: Any) -> list[CodesMatrix]:
+    return [packed_codes(library, kind, made(count, 64, 2, **others)) for count in outputs]
+
+
+@pytest.mark.parametrize(
+    ("bits", "zeros", "has_bias"), [*itertools.product((4, 8), ("centre", "codes"), (True, False))]
+)
+def test_matrices_are_joined(library: Library, kind: Format, bits: int, zeros: str, has_bias: bool) -> None:
+    separate = parts(library, kind, 48, 16, 7, bits=bits, zeros=zeros, has_bias=has_bias)
+    whole = merged_codes(separate)
+    assert whole is not None
+    rows = torch.randn(9, 128)
+    assert torch.equal(whole.multiply(rows), torch.cat([part.multiply(rows) for part in separate], dim=1))
+
+
+def test_a_bias_of_one_part_leaves_the_others_alone(library: Library, kind: Format) -> None:
+    separate = [*parts(library, kind, 16), *parts(library, kind, 16, has_bias=True)]
+    whole, rows = merged_codes(separate), torch.randn(2, 128)
+    assert whole is not None
+    assert torch.equal(whole.multiply(rows), torch.cat([part.multiply(rows) for part in separate], dim=1))
+
+
+def test_unlike_matrices_stay_apart(library: Library, kind: Format) -> None:
+    (first,) = parts(library, kind, 16)
+    unlike = [{"bits": 4}, {"zeros": "codes"}, {"is_ordered": False}, {"are_half": False}]
+    assert all(merged_codes([first, *parts(library, kind, 16, **others)]) is None for others in unlike)
+    assert merged_codes([*parts(library, kind, 7), first]) is None
+    assert (
+        merged_codes([*parts(library, kind, 16, is_ordered=False), *parts(library, kind, 32, is_ordered=False)]) is None
+    )
+
+
+def test_each_dtype_has_its_arithmetic() -> None:
+    assert format_of_codes(torch.float32) is Format.CODES_FLOAT32
+    assert format_of_codes(torch.bfloat16) is format_of_codes(torch.float16) is Format.CODES_INT16
+    assert format_of_codes(torch.float64) is None
