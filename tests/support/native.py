@@ -1,11 +1,12 @@
 """The compiled library as other processors would have it, built once for all tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.engine.native.build import build
-from service.engine.native.library import Library
+from service.engine.native.library import Library, native_library
 
 VECTOR_FLAGS = {"native": None, "avx2": ("-mavx2", "-mfma", "-mf16c"), "plain": ()}
 """What each of the libraries may use of the processor; None for everything."""
@@ -27,3 +28,12 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     # The folder that all processes of a run share.
     folder = tmp_path_factory.getbasetemp().parent / "native"
     return Library(build(VECTOR_FLAGS[request.param], folder, _BUSY_MACHINE_S))
+
+
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A host without a C++ compiler."""
+    monkeypatch.setenv("CXX", "there-is-none")
+    native_library.cache_clear()
+    yield
+    native_library.cache_clear()

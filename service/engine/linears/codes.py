@@ -33,16 +33,15 @@ class CodesLinear(nn.Module):
     def __init__(self, matrix: CodesMatrix, dtype: torch.dtype) -> None:
         super().__init__()
         self.matrix, self.dtype = matrix, dtype
-        self.in_features, self.out_features = matrix.inputs, matrix.outputs
+        self.in_features, self.out_features, self.bias = matrix.inputs, matrix.outputs, matrix.bias
+        # What the model holds is counted by its buffers.
+        for name, tensor in zip(("panels", "scales", "zeros"), matrix.parts, strict=True):
+            self.register_buffer(name, tensor, persistent=False)
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
         product = self.matrix.multiply(hidden.reshape(-1, self.in_features))
         return product.view(*hidden.shape[:-1], -1)
-
-    def added_to(self, residual: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The outputs for [rows, in_features], added to [rows, out_features] before they are rounded."""
-        return self.matrix.multiply(rows, residual)
 
     def dequantized(self, dtype: torch.dtype, outputs: slice = _ALL) -> torch.Tensor:
         """The matrix in plain numbers, or some of its rows: [outputs, in_features], for inputs as rows have them."""

@@ -69,14 +69,20 @@ class SeparateLinears:
     def __init__(self, *parts: nn.Module) -> None:
         self._parts = parts
 
+    @property
+    def matrix(self) -> Matrix | None:
+        """The matrix with its bias as compiled code takes it, if it is one and that multiplies."""
+        first, *others = self._parts
+        return first.matrix if isinstance(first, CodesLinear) and not others else None
+
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """[rows, inputs] to [rows, outputs]."""
         return torch.cat([part(rows) for part in self._parts], dim=-1) if len(self._parts) > 1 else self._parts[0](rows)
 
     def added_to(self, residual: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The same, added to [rows, outputs]."""
-        if len(self._parts) == 1 and isinstance(self._parts[0], CodesLinear):
-            return self._parts[0].added_to(residual, rows)
+        if (matrix := self.matrix) is not None:
+            return matrix.multiply(rows, residual)
         return residual + self(rows)
 
 

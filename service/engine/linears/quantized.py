@@ -1,4 +1,4 @@
-"""Linear layers whose matrix stays in 4 or 8 bits in memory.
+"""Linear layers whose matrix stays in 4 or 8 bits in memory, multiplied by PyTorch; on a CPU `codes` goes before them.
 
 A few rows at a time, as decoding has them, go through PyTorch's kernels that read the packed matrix, where these exist
 and are worth it. Otherwise one layer's matrix is unpacked for the product and dropped again. On a CPU the kernels are

@@ -81,8 +81,13 @@ def make_grouped_linear(
     weights: GroupedWeights, dtype: torch.dtype
 ) -> CodesLinear | GroupedLinear | Int4KernelLinear | HalvesKernelLinear:
     """The layer that is best for a matrix on its device; arguments as `GroupedLinear`'s."""
-    if (compiled := codes_linear(weights, dtype)) is not None:
-        return compiled
+    return codes_linear(weights, dtype) or make_torch_linear(weights, dtype)
+
+
+def make_torch_linear(
+    weights: GroupedWeights, dtype: torch.dtype
+) -> GroupedLinear | Int4KernelLinear | HalvesKernelLinear:
+    """The same without compiled code of our own."""
     outputs, inputs = weights.codes.shape
     if int4_kernel_works(weights.codes.device, dtype, inputs, outputs, weights.group_size):
         return Int4KernelLinear(weights) if weights.bits == 4 else HalvesKernelLinear(weights)

@@ -103,7 +103,7 @@ def packed_codes(library: Library, kind: Format, codes: Codes) -> CodesMatrix:
     (outputs, inputs), groups = codes.codes.shape, codes.scales.shape[1]
     scales = codes.scales.float().contiguous()
     zero_type, zeros = _stored_zeros(codes, scales)
-    offsets = zeros if zero_type is ZeroType.OFFSETS else scales
+    offsets = scales if zeros is None or zero_type is not ZeroType.OFFSETS else zeros
     # One scale for each output takes no memory worth speaking of.
     is_half = groups > 1 and _fits_float16(scales, 0.0) and _fits_float16(offsets, _OFFSET_ERROR)
     fields = Fields(

@@ -21,6 +21,8 @@ class Chunks:
 
     def zeros(self, num_bytes: int) -> torch.Tensor:
         """Zeros, uint8 [num_bytes], whose address is a multiple of 64."""
+        if num_bytes == 0:
+            return torch.empty(0, dtype=torch.uint8)
         if self._chunk is None or self._next + num_bytes > self._end:
             self._chunk, self._next = _chunk(max(num_bytes, _CHUNK_BYTES))
             self._end = len(self._chunk)

@@ -20,9 +20,9 @@ namespace runstream {
 
 // How many sums stay in registers.
 #if defined(RUNSTREAM_AVX512)
-constexpr int kMaxDots = 12;
+constexpr int kMaxDots = 8;
 #elif defined(RUNSTREAM_BYTE_DOTS)
-constexpr int kMaxDots = 3;
+constexpr int kMaxDots = 4;
 #else
 constexpr int kMaxDots = 4;
 #endif

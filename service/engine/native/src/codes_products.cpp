@@ -69,7 +69,7 @@ void multiply_part(const Product& product, Range rows, Range panels) {
   const CodesLayout layout(*product.matrix);
   const std::int64_t step = std::max<std::int64_t>(4, kBlockBytes / layout.panel_bytes / 4 * 4);
   for (std::int64_t first = panels.first; first < panels.last; first += step) {
-    multiply_range<Arithmetic, BITS, 8, 6, 4, 3, 2, 1>(product, layout, rows,
+    multiply_range<Arithmetic, BITS, 8, 4, 2, 1>(product, layout, rows,
                                                            {first, std::min(first + step, panels.last)});
   }
 }

@@ -1,5 +1,5 @@
 """The compiled libraries that these tests share."""
 
-from tests.support.native import library
+from tests.support.native import library, no_compiler
 
-__all__ = ["library"]
+__all__ = ["library", "no_compiler"]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from service.engine.linears.codes import CodesLinear, codes_linear
 from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.merged import merged
 from service.engine.linears.plain import MergedLinear
@@ -46,10 +47,17 @@ def in_order(outputs: int, has_bias: bool = False) -> GroupedLinear:
     return grouped(outputs, has_bias, order=ORDER)
 
 
+def codes(outputs: int, has_bias: bool = False) -> CodesLinear:
+    bias = nn.Parameter(torch.randn(outputs)) if has_bias else None
+    layer = codes_linear(random_weights(outputs, 4, 4, bias=bias, order=ORDER), torch.float32)
+    assert layer is not None
+    return layer
+
+
 each_biases = pytest.mark.parametrize("biases", [(False, False, False), (True, True, True), (False, True, False)])
 
 
-@pytest.mark.parametrize("make", [int8, grouped, in_order])
+@pytest.mark.parametrize("make", [int8, grouped, in_order, codes])
 @each_biases
 @torch.inference_mode()
 def test_one_layer_gives_the_outputs_of_all(make: Callable[..., nn.Module], biases: tuple[bool, ...]) -> None:
@@ -93,6 +101,7 @@ UNLIKE = {
     "groups of 32 and 64": lambda: (grouped(16), grouped(16, groups=2)),
     "one in order": lambda: (grouped(16), in_order(16)),
     "other orders": lambda: (in_order(16), grouped(16, order=ORDER.flip(0))),
+    "compiled and not": lambda: (codes(16), in_order(16)),
     "packed by PyTorch": lambda: (tinygemm(16), tinygemm(16)),
 }
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from service.engine.linears.grouped_weights import GroupedWeights
 from service.engine.linears.quantized import GroupedLinear, Int8Linear
-from service.engine.linears.tinygemm import HalvesKernelLinear, Int4KernelLinear, int4_kernel_works, make_grouped_linear
+from service.engine.linears.tinygemm import HalvesKernelLinear, Int4KernelLinear, int4_kernel_works, make_torch_linear
 
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}
 """In norm(error) / norm(product), beside the product in float32 of what the layer was given."""
@@ -61,7 +61,7 @@ def test_groups_are_within_their_tolerance(
     scales = torch.rand(zeros.shape).half() * 0.01
     order = None if is_ordered else torch.randperm(inputs)
     bias = torch.randn(outputs).to(dtype)
-    layer = make_grouped_linear(GroupedWeights(codes, scales, zeros, bits, nn.Parameter(bias), order), dtype)
+    layer = make_torch_linear(GroupedWeights(codes, scales, zeros, bits, nn.Parameter(bias), order), dtype)
     weight = scales.float().repeat_interleave(group_size, 1) * (codes - zeros.float().repeat_interleave(group_size, 1))
     if order is not None:
         weight = weight[:, torch.argsort(order)]
@@ -72,7 +72,7 @@ def test_groups_are_within_their_tolerance(
 def made(dtype: torch.dtype, bits: int, outputs: int = 256, inputs: int = 1024, group_size: int = 128) -> nn.Module:
     codes = torch.randint(2**bits, (outputs, inputs), dtype=torch.uint8)
     zeros = torch.randint(2**bits, (outputs, inputs // group_size), dtype=torch.uint8)
-    return make_grouped_linear(GroupedWeights(codes, torch.rand(zeros.shape), zeros, bits), dtype)
+    return make_torch_linear(GroupedWeights(codes, torch.rand(zeros.shape), zeros, bits), dtype)
 
 
 def bytes_of(layer: nn.Module) -> int:

@@ -78,6 +78,7 @@ def test_the_check_at_load_passes_in_half_precision(tmp_path: Path, name: str, d
     assert len(tokens_of(finish(engine), "it")) == 4
 
 
+@pytest.mark.usefixtures("no_compiler")
 @pytest.mark.parametrize(
     ("model_id", "name", "product"),
     [

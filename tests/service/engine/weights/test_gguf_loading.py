@@ -12,7 +12,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from service.checkpoints.errors import CheckpointError
 from service.checkpoints.gguf import KINDS as KINDS_BY_NUMBER
-from service.engine.linears.quantized import GroupedLinear, Int8Linear
+from service.engine.linears.codes import CodesLinear
+from service.engine.linears.quantized import GroupedLinear
 from service.engine.weights.gguf_layers import GgufLayer
 from service.engine.weights.load import load_model
 from tests.support.gguf_checkpoints import ARCHITECTURES, KINDS, save_tiny_gguf
@@ -53,8 +54,8 @@ def test_kinds_with_a_packed_form_stay_packed(tmp_path: Path, kind: str, bits: i
     path = tmp_path / "model.gguf"
     save_tiny_gguf(path, "qwen3", kind)
     model = load_model(path, "cpu", "float32")
-    packed = [module for module in model.modules() if isinstance(module, GroupedLinear)]
-    assert {(module.bits, module.group_size) for module in packed} == {(bits, 32)}
+    packed = [module for module in model.modules() if isinstance(module, CodesLinear)]
+    assert {(module.matrix.fields.bits, module.matrix.fields.group_size) for module in packed} == {(bits, 32)}
     assert len(packed) == 14
 
 
@@ -89,7 +90,7 @@ def test_plain_weights_of_a_file_can_become_int8_and_packed_ones_can_not(tmp_pat
     path = tmp_path / "model.gguf"
     expected = save_tiny_gguf(path, "llama", "F16")
     model = load_model(path, "cpu", "float32", "int8")
-    assert sum(isinstance(module, Int8Linear) for module in model.modules()) == 14
+    assert sum(isinstance(module, CodesLinear) for module in model.modules()) == 14
     assert difference(logits(model), logits(expected)) < 0.1
     save_tiny_gguf(path, "llama", "Q8_0")
     with pytest.raises(CheckpointError, match="are quantized already: leave quantization out"):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from service.checkpoints.errors import CheckpointError
-from service.engine.linears.quantized import Int8Linear
+from service.engine.linears.codes import CodesLinear
 from service.engine.weights.load import load_model
 from service.engine.weights.quantize import quantize_checkpoint
 from tests.support.checkpoints import save_tiny_model, tiny_model
@@ -54,8 +54,8 @@ def test_plain_weights_are_quantized_while_they_load(source: Path, by_quanto: Pr
     assert difference(logits(loaded), logits(by_quanto)) < 1e-5
     codes: Any = by_quanto.get_submodule("model.layers.1.mlp.down_proj").weight
     layer = loaded.get_submodule("model.layers.1.mlp.down_proj")
-    assert isinstance(layer, Int8Linear)
-    assert torch.equal(layer.weight, codes._data)
+    assert isinstance(layer, CodesLinear)
+    assert torch.equal(layer.dequantized(torch.float32), codes.dequantize())
 
 
 def test_the_head_and_the_embeddings_stay_as_they_are(source: Path) -> None:

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
 from service.checkpoints.errors import CheckpointError
+from service.engine.linears.codes import CodesLinear
 from service.engine.linears.quantized import GroupedLinear
 from service.engine.linears.tinygemm import HalvesKernelLinear, Int4KernelLinear
 from service.engine.weights.load import load_model
@@ -94,13 +95,21 @@ def test_half_precision_is_as_close_as_its_rounding(tmp_path: Path, dtype: str, 
         assert difference(logits(loaded, token_ids), logits(expected, token_ids)) < 0.05
 
 
-def test_the_kernel_is_used_where_it_is_quick(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_compiler")
+def test_without_a_compiler_the_kernel_is_used_where_it_is_quick(tmp_path: Path) -> None:
     save_awq(tmp_path, 64)
     name = "model.layers.0.mlp.up_proj"
     assert isinstance(load_model(tmp_path, "cpu", "bfloat16").get_submodule(name), Int4KernelLinear)
     assert isinstance(load_model(tmp_path, "cpu", "float32").get_submodule(name), GroupedLinear)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+def test_compiled_products_are_used_on_a_cpu(tmp_path: Path, dtype: str) -> None:
+    save_awq(tmp_path, 64)
+    assert isinstance(load_model(tmp_path, "cpu", dtype).get_submodule("model.layers.0.mlp.up_proj"), CodesLinear)
+
+
+@pytest.mark.usefixtures("no_compiler")
 @pytest.mark.parametrize("accelerations", [frozenset(), frozenset({Acceleration.LINEARS})], ids=["plain", "linears"])
 def test_gptq_of_8_bits_is_read_packed_in_either_way(tmp_path: Path, accelerations: frozenset[Acceleration]) -> None:
     save_gptq(tmp_path, 64, bits=8)
