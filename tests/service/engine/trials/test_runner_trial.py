@@ -69,3 +69,10 @@ def test_the_program_answers_for_each_way(config: EngineConfig) -> None:
     assert set(answer_to({**question, "accelerations": ["overlap"]})["times_us"]) == {1, 8}
     nowhere = answer_to({**question, "checkpoint": "/nowhere", "accelerations": []})
     assert nowhere["failed"].startswith("FileNotFoundError: ")
+
+
+def test_packed_weights_of_the_first_layers_are_loaded_too(tmp_path: Path) -> None:
+    checkpoint = save_tiny_model(tmp_path, num_hidden_layers=6)
+    config = EngineConfig(checkpoint, quantization="int8", max_num_seqs=4)
+    times = trial(config, paged_decode_reference).times_us(frozenset({Acceleration.ATTENTION}))
+    assert set(times) == {1, 4}
