@@ -54,6 +54,23 @@ class DecodeGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class PagedRows:
+    """All sequences of a step, for compiled code that reads the KV cache's blocks in place.
+
+    Attributes:
+        ends: Behind which place of the packed row each one's tokens end, int32 [N].
+        lengths: Tokens of each sequence with the row's, int32 [N].
+        max_length: The longest of them.
+        block_table: Block ids, int32 [N, columns]; what stands behind a sequence's own is not used.
+    """
+
+    ends: torch.Tensor
+    lengths: torch.Tensor
+    max_length: int
+    block_table: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class PackedBatch:
     """Everything that attention needs to know of a step.
 
@@ -63,6 +80,7 @@ class PackedBatch:
         decode_groups: The sequences that decode; none where `paged_decode` has them.
         prefill_chunks: The sequences that prefill.
         paged_decode: The sequences that decode, with `--accelerate attention`; None without.
+        paged_rows: All sequences, for `NativeDecoder`, and then none of the three before; None for another forward.
     """
 
     kv_cache: list[torch.Tensor]
@@ -70,3 +88,4 @@ class PackedBatch:
     decode_groups: list[DecodeGroup]
     prefill_chunks: list[PrefillChunk]
     paged_decode: PagedDecode | None = None
+    paged_rows: PagedRows | None = None

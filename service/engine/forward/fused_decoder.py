@@ -34,7 +34,7 @@ from service.engine.sharding.layers import PARALLEL_LINEARS
 
 
 @dataclass(frozen=True, slots=True)
-class _Layer:
+class DecoderLayer:
     """The parts of one decoder layer; `window_holder` is who keeps its sliding window, if anybody does."""
 
     attention: Any
@@ -65,16 +65,16 @@ class FusedDecoder:
 
     def __init__(self, model: PreTrainedModel, has_native: bool = True) -> None:
         module: Any = model
-        self._embedding, self._rotary = module.model.embed_tokens, module.model.rotary_emb
-        has_tied_head = is_tied(self._embedding, module.lm_head)
-        self._head = _linears(module.lm_head, has_native=has_native)
-        if has_tied_head and isinstance(self._head, MergedLinear) and self._head.matrix is not None:
-            read_from(self._embedding, self._head.matrix)
+        self.embedding, self.rotary = module.model.embed_tokens, module.model.rotary_emb
+        has_tied_head = is_tied(self.embedding, module.lm_head)
+        self.head = _linears(module.lm_head, has_native=has_native)
+        if has_tied_head and isinstance(self.head, MergedLinear) and self.head.matrix is not None:
+            read_from(self.embedding, self.head.matrix)
         attention = module.model.layers[0].self_attn
-        self._layout = HeadLayout(*_head_counts(attention), attention.head_dim)
-        self._layers = [_layer(layer, has_native) for layer in module.model.layers]
-        first, *others = [layer.input_norm for layer in self._layers]
-        self._first_norm, self._next_norms = first, [*others, _norm(module.model.norm)]
+        self.layout = HeadLayout(*_head_counts(attention), attention.head_dim)
+        self.layers = [_layer(layer, has_native) for layer in module.model.layers]
+        first, *others = [layer.input_norm for layer in self.layers]
+        self.first_norm, self.next_norms = first, [*others, _norm(module.model.norm)]
         self._functions, self._adds_in_products = PLAIN, True
 
     def __call__(
@@ -91,18 +91,18 @@ class FusedDecoder:
         Returns:
             [N, vocabulary].
         """
-        hidden = self._embedding(token_ids[0])
+        hidden = self.embedding(token_ids[0])
         rotation = self._rotation(hidden, positions)
-        normed = self._first_norm(hidden)
-        for layer, next_norm in zip(self._layers, self._next_norms, strict=True):
+        normed = self.first_norm(hidden)
+        for layer, next_norm in zip(self.layers, self.next_norms, strict=True):
             query, keys_values = self._functions.rotate(
-                layer.qkv(normed), *rotation, self._layout, layer.query_norm, layer.key_norm
+                layer.qkv(normed), *rotation, self.layout, layer.query_norm, layer.key_norm
             )
             attended = attend(layer.attention.layer_idx, query, keys_values, batch, layer.attention_params)
             hidden, normed = self._add_residual(hidden, layer.output, attended.flatten(1), layer.mlp_norm)
             activated = self._functions.gate(layer.gate_up(normed))
             hidden, normed = self._add_residual(hidden, layer.down, activated, next_norm)
-        return self._head(normed[last])
+        return self.head(normed[last])
 
     def use(self, functions: LayerFunctions) -> None:
         """Takes other functions than the plain ones; a residual is then added by `add_and_norm`, not by the product."""
@@ -110,16 +110,16 @@ class FusedDecoder:
 
     def example_calls(self, num_rows: int) -> LayerCalls:
         """The first layer's calls of its functions, for token ids from 1 to `num_rows`."""
-        layer = self._layers[0]
-        token_ids = torch.arange(1, num_rows + 1, device=self._embedding.weight.device)
-        hidden = self._embedding(token_ids)
-        normed = self._first_norm(hidden)
+        layer = self.layers[0]
+        token_ids = torch.arange(1, num_rows + 1, device=self.embedding.weight.device)
+        hidden = self.embedding(token_ids)
+        normed = self.first_norm(hidden)
         gate_up = layer.gate_up(normed)
         return LayerCalls(
             rotate=(
                 layer.qkv(normed),
                 *self._rotation(hidden, token_ids[None]),
-                self._layout,
+                self.layout,
                 layer.query_norm,
                 layer.key_norm,
             ),
@@ -129,7 +129,7 @@ class FusedDecoder:
 
     def _rotation(self, hidden: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosines and signed sines as `layer_functions.rotate` takes them."""
-        cos, sin = self._rotary(hidden, position_ids=positions)
+        cos, sin = self.rotary(hidden, position_ids=positions)
         half = sin.shape[-1] // 2
         signed_sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         return cos[0, :, None], signed_sin[0, :, None]
@@ -174,9 +174,9 @@ def _gate_up(layer: Any) -> tuple[nn.Linear, ...]:
     return (mlp.gate_up_proj,) if hasattr(mlp, "gate_up_proj") else (mlp.gate_proj, mlp.up_proj)
 
 
-def _layer(layer: Any, has_native: bool) -> _Layer:
+def _layer(layer: Any, has_native: bool) -> DecoderLayer:
     attention, linears = layer.self_attn, functools.partial(_linears, has_native=has_native)
-    return _Layer(
+    return DecoderLayer(
         attention=attention,
         window_holder=attention.config if family_of(attention.config.model_type).has_window_in_config else attention,
         input_norm=_norm(layer.input_layernorm),

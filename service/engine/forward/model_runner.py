@@ -15,6 +15,7 @@ from service.engine.forward.flight import Flight, Launched, Pending, Work
 from service.engine.forward.fused_forward import fused_forward
 from service.engine.forward.kv_cache import KVShape, bytes_per_block, make_kv_cache
 from service.engine.forward.long_rope import use_long_rope
+from service.engine.forward.native_decoder import NativeDecoder
 from service.engine.forward.packing import Packer, StepInputs, packing_key
 from service.engine.lora.attach import LoadedAdapters
 from service.engine.sampling.isolation import prompt_logprobs, sample_sequences
@@ -73,11 +74,22 @@ class ModelRunner:
         elif decode_attention is None:
             decode_attention = decode_attention_for(model.device)
         self._decode_attention, self._adapters = decode_attention, adapters
-        self.resize_kv_cache(num_blocks)
         self._forward: Forward = fused_forward(model, accelerations) or class_forward(model)
+        self.resize_kv_cache(num_blocks)
         self._unrecorded = self._forward
         self._launch_work = launch_work
         self.step_scope: StepScope = lambda packed: nullcontext()
+
+    @property
+    def is_native(self) -> bool:
+        """Tells if steps are computed by `NativeDecoder`."""
+        return isinstance(self._forward, NativeDecoder)
+
+    def leave_native(self) -> None:
+        """Computes steps from now on without `NativeDecoder`; whoever has blocks in the KV cache keeps them."""
+        if isinstance(self._forward, NativeDecoder):
+            self._forward = self._unrecorded = self._forward.fused
+            self._packer = self._new_packer()
 
     def capture_graphs(self, capture: Capture, max_num_seqs: int) -> None:
         """Records the steps that only decode, and from now on replays them but those with LoRA adapters.
@@ -94,7 +106,12 @@ class ModelRunner:
         self.num_blocks = num_blocks
         self._kv_cache = make_kv_cache(self._shapes, num_blocks + 1, self._dtype, self._device)
         self._num_columns = min(num_blocks_for(self.max_num_tokens), num_blocks)
-        self._packer = Packer(self._kv_cache, self._device, self._decode_attention, self._num_columns, self._adapters)
+        self._packer = self._new_packer()
+
+    def _new_packer(self) -> Packer:
+        return Packer(
+            self._kv_cache, self._device, self._decode_attention, self._num_columns, self._adapters, self.is_native
+        )
 
     def launch(self, scheduled: list[ScheduledSequence], before: Flight | None = None) -> Flight:
         """Gives the device a step to do: to compute the scheduled tokens, and to sample the next ones.
@@ -128,7 +145,8 @@ class ModelRunner:
             packed: The sequences in packing order: first those that decode, shortest first.
         """
         with self.step_scope(packed):
-            return self._logits(self._packer.pack(packed, {}), None)
+            logits = self._logits(self._packer.pack(packed, {}), None)
+        return logits.clone() if self.is_native else logits
 
     @torch.inference_mode()
     def _sample(

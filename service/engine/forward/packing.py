@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from service.engine.attention.batch import DecodeGroup, PackedBatch
+from service.engine.attention.batch import DecodeGroup, PackedBatch, PagedRows
 from service.engine.attention.paged_decode import DecodeAttention, PagedDecode
 from service.engine.attention.prefill import PrefillChunk
 from service.engine.device import tensor_to_device, to_device
@@ -56,6 +56,7 @@ class Packer:
         decode_attention: How decoding sequences attend straight from the cache's blocks; None to gather these first.
         num_columns: How many blocks the longest sequence has.
         adapters: The model's, if it has any.
+        reads_blocks: Whether the forward takes `PagedRows`, of steps without adapters.
     """
 
     def __init__(
@@ -65,12 +66,14 @@ class Packer:
         decode_attention: DecodeAttention | None,
         num_columns: int,
         adapters: LoadedAdapters | None = None,
+        reads_blocks: bool = False,
     ) -> None:
         self._kv_cache = kv_cache
         self._device = device
         self._decode_attention = decode_attention
         self._num_columns = num_columns
         self._adapters = adapters
+        self._reads_blocks = reads_blocks
         self.forget()
 
     def forget(self) -> None:
@@ -94,7 +97,8 @@ class Packer:
             if len(token_ids) < end:
                 sampled.append((end - 1, rows_before[item.sequence]))
                 token_ids.append(0)
-        batch = self._batch(packed)
+        adapter_rows = None if self._adapters is None else self._adapter_rows(packed, self._adapters)
+        batch = self._batch(packed, ends, self._reads_blocks and adapter_rows is None)
         self._keep_gathered(packed, batch.decode_groups)
         last = [end - 1 for item, end in zip(packed, ends, strict=True) if item.is_last_chunk]
         for item, end in zip(packed, ends, strict=True):
@@ -108,16 +112,19 @@ class Packer:
             batch=batch,
             sampled_before=self._tensor(list(zip(*sampled, strict=True))) if sampled else None,
             cleared_blocks=self._cleared_blocks(packed),
-            adapter_rows=None if self._adapters is None else self._adapter_rows(packed, self._adapters),
+            adapter_rows=adapter_rows,
         )
 
-    def _batch(self, packed: list[ScheduledSequence]) -> PackedBatch:
+    def _batch(self, packed: list[ScheduledSequence], ends: list[int], reads_blocks: bool) -> PackedBatch:
+        slots = self._tensor([slot for item in packed for slot in _slot_mapping(item)])
+        if reads_blocks:
+            return PackedBatch(self._kv_cache, slots, [], [], paged_rows=self._paged_rows(packed, ends))
         num_decoding = sum(map(_is_decoding, packed))
         decoding = packed[:num_decoding]
         is_paged = self._decode_attention is not None
         return PackedBatch(
             kv_cache=self._kv_cache,
-            slot_mapping=self._tensor([slot for item in packed for slot in _slot_mapping(item)]),
+            slot_mapping=slots,
             decode_groups=[] if is_paged else self._decode_groups(decoding),
             prefill_chunks=self._prefill_chunks(packed[num_decoding:], num_decoding),
             paged_decode=self._paged_decode(decoding) if is_paged and decoding else None,
@@ -126,10 +133,22 @@ class Packer:
     def _cleared_blocks(self, packed: list[ScheduledSequence]) -> torch.Tensor | None:
         """Those that this step is the first to write to. A mask hides what another sequence left there, but not NaN.
 
-        `PagedDecode` and prefilling read only what a sequence has itself.
+        `PagedDecode`, `PagedRows` and prefilling read only what a sequence has itself.
         """
+        if self._decode_attention is not None or (self._reads_blocks and self._adapters is None):
+            return None
         blocks = [block for item in packed if (block := _partly_filled_block(item)) is not None]
-        return self._tensor(blocks) if blocks and self._decode_attention is None else None
+        return self._tensor(blocks) if blocks else None
+
+    def _paged_rows(self, packed: list[ScheduledSequence], ends: list[int]) -> PagedRows:
+        lengths = [item.end for item in packed]
+        max_length = max(lengths)
+        table = np.zeros((len(packed), num_blocks_for(max_length)), np.int32)
+        for row, item in zip(table, packed, strict=True):
+            blocks = item.sequence.block_table[: len(row)]
+            row[: len(blocks)] = blocks
+        ends_lengths = to_device([ends, lengths], self._device, torch.int32)
+        return PagedRows(*ends_lengths, max_length, torch.from_numpy(table))
 
     def _adapter_rows(self, packed: list[ScheduledSequence], adapters: LoadedAdapters) -> AdapterRows | None:
         sequences = ((item.sequence.adapter, item.num_tokens) for item in packed)

@@ -34,6 +34,8 @@ _ARGUMENTS = {
     "runstream_pack": (c_void_p, c_void_p, c_int64, c_int64, c_int32),
     "runstream_pack_codes": (c_void_p, c_void_p, c_void_p, c_void_p, c_int32),
     "runstream_take_outputs": (c_void_p, c_void_p, c_int64, c_void_p, c_int32),
+    "runstream_decode": (c_void_p, c_void_p),
+    "runstream_workspace_bytes": (c_void_p,),
     "runstream_multiply": (c_void_p, c_void_p, c_int64, c_int64, c_void_p, c_void_p, c_int64, c_int32),
 }
 
@@ -58,6 +60,10 @@ class Library:
         self.pack_codes = functions.runstream_pack_codes
         self.take_outputs = functions.runstream_take_outputs
         self.multiply = functions.runstream_multiply
+        self.decode = functions.runstream_decode
+        self.workspace_bytes = functions.runstream_workspace_bytes
+        self.decoder_layout = functions.runstream_decoder_layout
+        self.workspace_bytes.restype = self.decoder_layout.restype = c_int64
         functions.runstream_matrix_bytes.restype = c_int64
         if functions.runstream_matrix_bytes() != ctypes.sizeof(Fields):
             raise OSError(f"{path} is of other sources")

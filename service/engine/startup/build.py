@@ -1,5 +1,6 @@
 """Builds an engine that may serve, in one order: each step takes what the one before it returns."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from transformers import PreTrainedModel
 
 from service.engine.attention.paged_decode import DecodeAttention
 from service.engine.engine import Engine
+from service.engine.errors import UnsupportedModelError
 from service.engine.forward.decode_graphs import Capture, capture_for
 from service.engine.forward.flight import Launched, Pending, Work
 from service.engine.forward.kv_cache import KVShape, bytes_per_block
@@ -19,6 +21,8 @@ from service.engine.startup.memory_profile import MIN_BLOCKS, MemoryMeter, block
 from service.engine.startup.self_check import CheckedRunner, SelfCheck
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig, EngineInfo
+
+_log = logging.getLogger(__name__)
 
 _MIB = 1 << 20
 
@@ -87,7 +91,7 @@ def start_runner(
     """
     check = SelfCheck(model)
     sized = _sized_runner(model, check.kv_shapes, config, num_blocks, backend)
-    checked = check.compare(sized)
+    checked = compare(check, sized)
     runner = _with_graphs(checked, model, config, backend.capture)
     return StartedRunner(runner, _info(model, runner), check.tolerance)
 
@@ -100,6 +104,18 @@ def make_engine(started: StartedRunner, config: EngineConfig) -> Engine:
     max_num_tokens = min(runner.max_num_tokens, info.num_kv_tokens)
     num_flights = 2 if Acceleration.OVERLAP in config.accelerations else 1
     return Engine(runner, scheduler, info, max_num_tokens, num_flights, tuple(it.name for it in config.adapters))
+
+
+def compare(check: SelfCheck, runner: ModelRunner) -> CheckedRunner:
+    """Compares a runner with its model's class, if need be without `NativeDecoder`; raises as the check does."""
+    try:
+        return check.compare(runner)
+    except UnsupportedModelError as error:
+        if not runner.is_native:
+            raise
+        _log.warning("steps run without compiled code of our own for all layers: %s", error)
+    runner.leave_native()
+    return check.compare(runner)
 
 
 def _sized_runner(

@@ -55,6 +55,7 @@ class Compiled(ModelRunner):
 
     def __init__(self, model: Any, compiler: Any, **options: Any) -> None:
         super().__init__(model, shapes(model), NUM_BLOCKS)
+        self.leave_native()
         assert isinstance(self._forward, FusedDecoder)
         self._forward = compile_layers(self._forward, compiler, **options)
 
