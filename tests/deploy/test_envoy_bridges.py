@@ -96,7 +96,8 @@ async def test_a_bridge_that_ends_loses_nothing(services, bridges, http):
         await asyncio.wait_for(services[1].started.wait(), PATIENCE_S)
         for service in services:
             service.gate.set()
-        assert {(await answer).status_code for answer in answers} == {200}
+        got = [await answer for answer in answers]
+        assert {answer.status_code for answer in got} == {200}, {answer.text for answer in got}
         for stream in streams:
             assert (await stream.aread()).endswith(b"data: [DONE]\n\n")
         await ending
