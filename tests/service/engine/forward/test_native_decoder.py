@@ -1,6 +1,7 @@
 """The compiled decoder computes what the class's own forward computes, with the same bits alone and in any company."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +19,12 @@ from service.engine.scheduling.sequence import Sequence
 from service.engine.startup.build import compare
 from service.engine.startup.self_check import SelfCheck
 from service.engine.tolerances import relative_error
+from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import num_blocks_for
 from service.engine_protocol.sampling_params import SamplingParams
 from tests.support.checkpoints import LLAMA_3_ROPE, tiny_model
 from tests.support.logits_in_company import TOKEN_IDS, logits_in_company, shapes
+from tests.support.quantized_checkpoints import save_gptq
 
 FEW_BLOCKS, NUM_BLOCKS = 8, 48
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -161,3 +164,14 @@ def test_a_model_is_served_without_compiled_code_that_is_wrong(caplog: pytest.Lo
     runner.native.decoder.logits = wrong_logits  # type: ignore[method-assign]  # code that this processor runs wrongly
     assert not compare(check, runner).is_native
     assert "steps run without compiled code of our own for all layers" in caplog.text
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("is_act_order", [False, True])
+def test_packed_weights_give_equal_bits_too(tmp_path: Path, is_act_order: bool, dtype: torch.dtype) -> None:
+    save_gptq(tmp_path, 32, is_act_order=is_act_order)
+    model = load_model(tmp_path, "cpu", str(dtype).removeprefix("torch."), "gptq")
+    runner = Runner(model, shapes(model), NUM_BLOCKS)
+    assert runner.is_native
+    whole, cut, other = Prompt(6, [70]), Prompt(6, [33, 36, 1]), Prompt(7, [20, 1, 1])
+    assert torch.equal(last_logits(runner, [whole])[0], last_logits(runner, [other, cut])[1])
