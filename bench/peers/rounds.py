@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.peers.cases import CASES, DECODE_1, Case, rates
+from bench.peers.cases import CASES, Case, rates
 from bench.peers.contestants import Contestant
 from bench.peers.engine_process import WorkerProcess
 from bench.peers.environments import MissingPeerError
@@ -125,8 +125,8 @@ def read_rate(reader: WorkerProcess) -> float:
 
 
 def _ask(figures: Figures, name: str, process: WorkerProcess, number: int) -> None:
-    """A round of one engine; the first one only warms up, with the case that is the quickest for its work."""
-    for case in CASES if number else [DECODE_1]:
+    """A round of one engine. The first only warms up: caches of keys and values have then been written once."""
+    for case in CASES:
         found, peak_mib = timed(process, case, seed=number)
         if number:
             figures.add(name, found, peak_mib)
