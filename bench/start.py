@@ -133,7 +133,8 @@ def report_of(models: list[str], rounds: int) -> Report:
         for field, label in (("first_line_s", "first line"), ("answer_s", "first answer"), ("cpu_s", "CPU time")):
             rows.append([f"{name}, {label}", *Spread.of([getattr(start, field) for start in found]).cells(1)])
     figures = {name: [asdict(start) for start in found] for name, found in starts.items()}
-    return Report("Start", "", [table(["seconds", "median", "min", "max"], rows)], figures)
+    note = "From the command until it shows something, and until a completion of one token is answered over HTTP."
+    return Report("Start", note, [table(["seconds", "median", "min", "max"], rows)], figures)
 
 
 @click.command()

@@ -18,6 +18,7 @@ from service.checkpoints.errors import CheckpointError
 SUFFIX = ".gguf"
 
 _VERSIONS = (2, 3)
+_LENGTH = struct.Struct("<Q")
 _MAX_HEADER_BYTES = 512 << 20
 _MAX_STRINGS = 4_000_000
 _MAX_DIMENSIONS = 4
@@ -214,12 +215,27 @@ class _Header:
             return np.frombuffer(self._take(count * struct.calcsize(f"<{_SCALARS[kind]}")), f"<{_SCALARS[kind]}")
         if kind != _STRING or count > _MAX_STRINGS:
             raise self._error(f"has an array of {count} values of type {kind}")
-        return [self._string() for _ in range(count)]
+        return self._strings(count)
 
     def _string(self) -> str:
         (length,) = self._unpack("Q")
         try:
             return self._take(length).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise self._error("has a text that is not UTF-8") from error
+
+    def _strings(self, count: int) -> list[str]:
+        """As many texts; of a vocabulary there are hundreds of thousands, so without a call for each."""
+        data, place, end, unpack = self._data, self._place, self._end, _LENGTH.unpack_from
+        texts: list[bytes] = []
+        for _ in range(count):
+            begin = place + _LENGTH.size
+            if begin > end or (place := begin + unpack(data, place)[0]) > end:
+                raise self._error("ends within its header, in an array of texts: fetch it again")
+            texts.append(data[begin:place])
+        self._place = place
+        try:
+            return [text.decode("utf-8") for text in texts]
         except UnicodeDecodeError as error:
             raise self._error("has a text that is not UTF-8") from error
 
