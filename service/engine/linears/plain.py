@@ -11,6 +11,7 @@ from service.engine.linears.merged import merged_bias
 from service.engine.linears.onednn import Products
 from service.engine.linears.ways import chosen_products
 from service.engine.native.matrix import Matrix
+from service.engine.native.memory import let_go
 
 
 class MergedLinear:
@@ -92,6 +93,7 @@ def _taken(parts: tuple[nn.Linear, ...]) -> Iterator[torch.Tensor]:
         weight = part.weight.detach()
         part.weight = nn.Parameter(weight.new_empty(0), requires_grad=False)
         yield weight
+        let_go(weight)
         del weight
 
 

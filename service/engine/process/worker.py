@@ -14,6 +14,7 @@ from service.engine.engine import Engine
 from service.engine.grammars.compiler import GrammarCompiler
 from service.engine.grammars.matcher import GrammarError
 from service.engine.grammars.thinking import Matcher
+from service.engine.native.memory import trim_heap
 from service.engine.process.chosen_loading import load_chosen
 from service.engine.process.commands import Command, Commands, Compiled
 from service.engine.process.setup import LOAD_ERRORS, load_failure
@@ -191,5 +192,6 @@ def load(config: EngineConfig, source: BinaryIO, results: BinaryIO) -> Worker | 
         send(results, load_failure(error, config))
         return None
     compiler = GrammarCompiler(config.checkpoint)
+    trim_heap()
     send(results, Ready(engine.info))
     return Worker(engine, compiler, commands, results)

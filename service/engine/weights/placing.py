@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 
 from service.checkpoints.headers import read_weights
 from service.engine.device import is_cpu
+from service.engine.native.memory import let_go
 from service.engine.progress import tell_progress
 
 _PAGE_BYTES = 4096
@@ -59,7 +60,8 @@ def conversion_shown(checkpoint: Path, shown_after_s: float = _SHOWN_AFTER_S) ->
 def place(model: PreTrainedModel, device: str, shown_after_s: float = _SHOWN_AFTER_S) -> None:
     """Moves a model to its device, each module straight from the files that its weights are mapped to.
 
-    Weights that stay where they are mapped are read once, or the first request would wait for the disk.
+    Weights that stay where they are mapped are read once, or the first request would wait for the disk. They are in the
+    host's page cache then, and in this process's memory when they are used.
 
     Args:
         model: The model.
@@ -90,3 +92,4 @@ def _tensors_of(module: torch.nn.Module) -> list[torch.Tensor]:
 def _touch(tensor: torch.Tensor) -> None:
     if is_cpu(tensor.device) and tensor.is_contiguous() and tensor.numel():
         tensor.detach().reshape(-1).view(torch.uint8)[::_PAGE_BYTES].max()
+        let_go(tensor)

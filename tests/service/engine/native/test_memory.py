@@ -1,12 +1,26 @@
 """Memory for packed weights is zeros, shared in chunks, and given back."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from service.engine.native.memory import Chunks
+from service.engine.native.memory import Chunks, let_go, trim_heap
+
+needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="reads proc(5)")
+
+
+def resident_kib(kind: str) -> int:
+    """This process's memory of a kind."""
+    fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines() if "kB" in line)
+    return int(fields[kind].split()[0])
+
+
+def file_kib() -> int:
+    return resident_kib("RssFile")
 
 
 def test_pieces_are_zeros_of_their_own_at_whole_cache_lines() -> None:
@@ -48,3 +62,21 @@ def test_large_pieces_are_in_huge_pages() -> None:
 def _holds(mapping: str, address: int) -> bool:
     bounds = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", mapping)
     return bounds is not None and int(bounds[1], 16) <= address < int(bounds[2], 16)
+
+
+@needs_proc
+def test_what_is_mapped_from_a_file_is_let_go_and_read_again(tmp_path: Path) -> None:
+    save_file({"it": torch.arange(1 << 20)}, tmp_path / "it.safetensors")
+    mapped = load_file(tmp_path / "it.safetensors")["it"]
+    total = mapped.sum()
+    before = file_kib()
+    let_go(mapped)
+    assert before - file_kib() > mapped.nbytes / 1024 * 0.9
+    assert mapped.sum() == total
+
+
+def test_what_is_not_mapped_from_a_file_stays() -> None:
+    tensor = torch.arange(1 << 20)
+    let_go(tensor)
+    trim_heap()
+    assert torch.equal(tensor, torch.arange(1 << 20))
