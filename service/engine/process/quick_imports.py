@@ -106,12 +106,8 @@ class _StandIn(ModuleType):
 class _Later(_StandIn):
     """Gives what the real module has, once it is asked for anything, or for a module in it."""
 
-    @property
-    def __path__(self) -> list[str]:
-        return self._real().__path__  # type: ignore[no-any-return]
-
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("__") and name != "__path__":
             raise AttributeError(name)
         return getattr(self._real(), name)
 
@@ -128,9 +124,9 @@ class _Calls(_StandIn):
 class _Marks(ModuleType):
     """Stands in for the package torch._dynamo. Modules in it are the real ones; functions return what they mark."""
 
-    @property
-    def __path__(self) -> list[str]:
-        return [str(Path(sys.modules["torch"].__path__[0], "_dynamo"))]
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = [str(Path(sys.modules["torch"].__path__[0], "_dynamo"))]
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
