@@ -84,12 +84,11 @@ def native_decoder(fused: FusedDecoder, dtype: torch.dtype) -> NativeDecoder | N
 
 
 def _parts(layer: DecoderLayer) -> LayerParts | None:
-    matrices = [_matrix(linears) for linears in (layer.qkv, layer.output, layer.gate_up, layer.down)]
-    packed = [matrix for matrix in matrices if matrix is not None]
-    if len(packed) < len(matrices):
+    qkv, output, gate_up, down = map(_matrix, (layer.qkv, layer.output, layer.gate_up, layer.down))
+    if qkv is None or output is None or gate_up is None or down is None:
         return None
-    norms = (layer.input_norm, layer.query_norm, layer.key_norm, layer.mlp_norm)
-    return LayerParts(*packed, *map(_norm, norms))
+    norms = map(_norm, (layer.input_norm, layer.query_norm, layer.key_norm, layer.mlp_norm))
+    return LayerParts(qkv, output, gate_up, down, *norms)
 
 
 def _matrix(linears: Linears) -> Matrix | None:

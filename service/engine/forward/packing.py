@@ -147,8 +147,8 @@ class Packer:
         for row, item in zip(table, packed, strict=True):
             blocks = item.sequence.block_table[: len(row)]
             row[: len(blocks)] = blocks
-        ends_lengths = to_device([ends, lengths], self._device, torch.int32)
-        return PagedRows(*ends_lengths, max_length, torch.from_numpy(table))
+        bounds = to_device([ends, lengths], self._device, torch.int32)
+        return PagedRows(bounds[0], bounds[1], max_length, torch.from_numpy(table))
 
     def _adapter_rows(self, packed: list[ScheduledSequence], adapters: LoadedAdapters) -> AdapterRows | None:
         sequences = ((item.sequence.adapter, item.num_tokens) for item in packed)

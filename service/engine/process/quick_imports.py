@@ -126,7 +126,7 @@ class _Marks(ModuleType):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.__path__ = [str(Path(sys.modules["torch"].__path__[0], "_dynamo"))]
+        vars(self)["__path__"] = [str(Path(sys.modules["torch"].__path__[0], "_dynamo"))]
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("__"):
