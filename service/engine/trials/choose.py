@@ -23,7 +23,7 @@ from service.engine.trials.cpu import CPU_PROGRAM, CpuModel, choose_on_cpu, thre
 from service.engine.trials.kept import Facts, KeptChoices, default_folder
 from service.engine.trials.machine import machine_facts, num_cores, num_physical_cores
 from service.engine.trials.questions import TrialLimits, Trials
-from service.engine.trials.shapes import matrices_of
+from service.engine.trials.shapes import matrices_of, num_weights
 from service.engine_protocol.choices import Choices, table
 from service.engine_protocol.engine_config import EngineConfig
 
@@ -47,6 +47,7 @@ class TrialSetting:
         cpu_limits: How long trials on the CPU may take.
         cpu_program: What answers there; see `Trials`.
         runner_limits, runner_program: The same on a CUDA device.
+        min_weights: A model with fewer weights is quick enough on a CPU by the default ways: nothing is tried for it.
     """
 
     folder: Path | None = None
@@ -54,6 +55,7 @@ class TrialSetting:
     cpu_program: Path = CPU_PROGRAM
     runner_limits: TrialLimits = RUNNER_LIMITS
     runner_program: Path = RUNNER_PROGRAM
+    min_weights: int = 1 << 24
 
 
 DEFAULT_SETTING: Final = TrialSetting()
@@ -76,7 +78,10 @@ def choices_for(
     try:
         told = read_config(config.checkpoint)
         if is_cpu(torch.device(config.device)):
-            choice = _choice_on_cpu(_cpu_model(config, told, num_threads), config, setting)
+            model = _cpu_model(config, told, num_threads)
+            if not again and num_weights(model.matrices) < setting.min_weights:
+                return Choices()
+            choice = _choice_on_cpu(model, config, setting)
         elif config.is_accelerated_by_trial:
             choice = _choice_of_accelerations(config, told, setting)
         else:

@@ -1,6 +1,6 @@
 """The matrices of a model, as its config tells of them before anything is loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -43,3 +43,8 @@ def matrices_of(config: Mapping[str, Any]) -> list[Matrix]:
         Matrix(vocab_size, width, 1, has_every_row=False),
     ]
     return made if all(min(matrix[:3]) > 0 for matrix in made) else []
+
+
+def num_weights(matrices: Iterable[Matrix]) -> int:
+    """The number of weights in all of them."""
+    return sum(matrix.outputs * matrix.inputs * matrix.num_layers for matrix in matrices)

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A catalog with a model of its own, for a user whose cache is empty."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = save_tiny_model(tmp_path / "tiny", vocab_size=512, max_position_embeddings=32_768)
+    enough = {"intermediate_size": 50_000}  # nothing is tried for smaller models
+    folder = save_tiny_model(tmp_path / "tiny", vocab_size=512, max_position_embeddings=32_768, **enough)
     save_tokenizer(folder, byte_level_tokenizer(512))
     return write_catalog(tmp_path)
 

@@ -22,13 +22,19 @@ def config(tmp_path: Path) -> EngineConfig:
 
 
 def setting(tmp_path: Path, **names: str) -> TrialSetting:
-    return TrialSetting(tmp_path / "kept", LIMITS, write_program(tmp_path, **names))
+    return TrialSetting(tmp_path / "kept", LIMITS, write_program(tmp_path, **names), min_weights=0)
 
 
 def test_the_products_of_this_machine_are_tried_in_a_process_and_kept(tmp_path: Path, config: EngineConfig) -> None:
-    choices = choices_for(config, 1, setting=TrialSetting(tmp_path / "kept", LIMITS))
+    choices = choices_for(config, 1, setting=TrialSetting(tmp_path / "kept", LIMITS, min_weights=0))
     assert choices.products == next(it.way for it in choices.tried if it.outcome is TrialOutcome.USED)
     assert choices_for(config, 1, setting=setting(tmp_path, linear="crash", onednn="crash")) == choices
+
+
+def test_nothing_is_tried_for_a_tiny_model_unless_somebody_asks(tmp_path: Path, config: EngineConfig) -> None:
+    tiny = TrialSetting(tmp_path / "kept", LIMITS, write_program(tmp_path))
+    assert choices_for(config, 1, setting=tiny) == Choices()
+    assert choices_for(config, 1, again=True, setting=tiny).products
 
 
 def test_the_quicker_is_used(tmp_path: Path, config: EngineConfig) -> None:
