@@ -57,5 +57,5 @@ def test_a_folder_that_did_not_come_from_the_hub_says_that_nothing_was_compared(
 def test_a_config_that_is_no_json_is_told(tmp_path: Path) -> None:
     save_tiny_model(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"config\.json is not JSON"):
+    with pytest.raises(CheckpointError, match=r"config\.json can't be read: it is not JSON"):
         lines_of(tmp_path)
