@@ -83,8 +83,10 @@ class _LineTimes:
         return self._first_at
 
     def _read(self) -> None:
-        for _ in self._output or ():
-            self._first_at = min(self._first_at, time.perf_counter())
+        assert self._output is not None
+        with self._output:
+            for _ in self._output:
+                self._first_at = min(self._first_at, time.perf_counter())
 
 
 @contextlib.contextmanager

@@ -87,7 +87,9 @@ async def test_all_of_the_page_is_small_and_comes_from_the_bridge(page, running_
     asked = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
     of_the_browser = ("about:", "chrome:", "data:", running_stack.url)
     assert [url for url in asked if not url.startswith(of_the_browser)] == []
-    assert [entry for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+    severe = [entry["message"] for entry in page.browser.get_log("browser") if entry["level"] == "SEVERE"]
+    # The browser may still look for an icon of what an earlier test has shown in this tab.
+    assert [message for message in severe if "/favicon.ico" not in message] == []
 
 
 async def test_axe_finds_nothing_serious(page, running_stack):

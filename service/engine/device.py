@@ -1,6 +1,7 @@
 """The device that a process computes on, and what is true of it: nothing else in the engine asks for its kind."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -52,6 +53,23 @@ def num_multiprocessors(device: torch.device) -> int:
 def collective_backend(device: str) -> str:
     """The backend of torch.distributed through which its ranks speak to each other."""
     return "nccl" if is_cuda(device) else "gloo"
+
+
+def cuda_devices_seen() -> dict[str, Any]:
+    """CUDA's devices with their free memory in bytes, or the problem, as `service.models.auto_device` reads it."""
+    if torch.version.cuda is None:
+        return {"problem": f"PyTorch {torch.__version__} here is built without CUDA", "devices": []}
+    if not torch.cuda.is_available():
+        return {"problem": f"PyTorch {torch.__version__} sees no GPU", "devices": []}
+    devices = [
+        {
+            "name": f"cuda:{index}",
+            "card": torch.cuda.get_device_name(index),
+            "free_bytes": torch.cuda.mem_get_info(index)[0],
+        }
+        for index in range(torch.cuda.device_count())
+    ]
+    return {"problem": "", "devices": devices}
 
 
 def use_device(device: str) -> None:

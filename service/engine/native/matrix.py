@@ -46,6 +46,9 @@ class Matrix:
         self.address = ctypes.addressof(fields)
         self.outputs, self.inputs, self.has_bias = int(fields.outputs), int(fields.inputs), bool(fields.bias)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> "Matrix":
+        return self  # nothing changes a packed matrix, so copies of a model share it
+
     @property
     def num_bytes(self) -> int:
         """The memory that it takes."""

@@ -4,27 +4,8 @@ Runs as `python -m service.engine.process.cuda_devices`.
 """
 
 import json
-from typing import Any
 
-import torch
-
-
-def seen() -> dict[str, Any]:
-    """The devices with their free memory, or the problem."""
-    if torch.version.cuda is None:
-        return {"problem": f"PyTorch {torch.__version__} here is built without CUDA", "devices": []}
-    if not torch.cuda.is_available():
-        return {"problem": f"PyTorch {torch.__version__} sees no GPU", "devices": []}
-    devices = [
-        {
-            "name": f"cuda:{index}",
-            "card": torch.cuda.get_device_name(index),
-            "free_bytes": torch.cuda.mem_get_info(index)[0],
-        }
-        for index in range(torch.cuda.device_count())
-    ]
-    return {"problem": "", "devices": devices}
-
+from service.engine.device import cuda_devices_seen
 
 if __name__ == "__main__":
-    print(json.dumps(seen()))
+    print(json.dumps(cuda_devices_seen()))

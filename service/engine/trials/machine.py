@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
+import torch
+
+from service.engine.device import is_cpu
 
 _PACKAGES: Final = ("torch", "transformers", "triton")
 _ENGINE: Final = Path(__file__).parents[1]
@@ -25,12 +28,11 @@ def machine_facts(device: str) -> dict[str, Any]:
     Args:
         device: "cpu", "cuda", "cuda:1", ...
     """
-    is_cpu = device == "cpu"
     return {
         "device": device.partition(":")[0],
         "processor": _processor(),
         "cores": num_cores(),
-        "card": "" if is_cpu else _card(device),
+        "card": "" if is_cpu(torch.device(device)) else _card(device),
         "versions": {name: _version(name) for name in _PACKAGES},
         "sources": _sources_hash(),
         "compiler": os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++") or "",

@@ -39,6 +39,7 @@ def test_weights_take_what_the_loaded_model_takes(tmp_path: Path, dtype: str, si
     assert weights_bytes(read_weights(save_tiny_model(tmp_path)), dtype) == num_parameters * size
 
 
+@pytest.mark.usefixtures("no_compiler")  # compiled products hold no more, and where no state dict tells
 @pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_0", "Q4_1", "Q6_K"])
 def test_weights_of_a_gguf_file_take_what_the_loaded_model_takes(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "model.gguf"
@@ -87,6 +88,7 @@ def test_the_page_about_the_models_has_the_same_figures(model_id: str) -> None:
     assert f"--models {model_id} --device cuda --kv-cache-memory-mib" in page
 
 
+@pytest.mark.usefixtures("no_compiler")
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
 @pytest.mark.parametrize("save", [save_awq, save_gptq])
 def test_packed_weights_take_what_the_loaded_model_holds(tmp_path: Path, save: Any, dtype: str) -> None:

@@ -39,9 +39,9 @@ async def test_gathered_parts_join_to_what_single_ones_do(gathering, running):
     assert ours == theirs
 
 
-async def test_the_first_token_goes_out_alone(gathering):
+async def test_the_first_token_waits_for_no_others(gathering):
     first, second, *_ = await parts_of(gathering, asked())
-    assert len(first.logprobs) == 1
+    assert len(first.logprobs) < 8, "alone, or with those that came before the service's turn"
     assert len(second.logprobs) >= 8
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from service.engine.native.build import SOURCES, BuildError, build, native_flags
 from service.engine.native.library import Library, native_library
+from tests.support.missing_tools import skip_or_fail
 from tests.support.native import VECTOR_FLAGS
 
 
@@ -89,7 +90,7 @@ def test_the_cache_folder_is_the_users(tmp_path: Path, monkeypatch: pytest.Monke
 def test_the_sources_compile_without_warnings(flags: tuple[str, ...] | None, tmp_path: Path) -> None:
     compiler = shutil.which("g++")
     if compiler is None:
-        pytest.skip("there is no g++")
+        skip_or_fail("there is no g++")
     # GCC 12 takes what its own headers leave undefined for a mistake of ours.
     strict = ("-Wall", "-Wextra", "-Werror", "-Wno-maybe-uninitialized", "-Wno-uninitialized")
     vectors = native_flags() if flags is None else flags
