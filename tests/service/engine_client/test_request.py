@@ -3,7 +3,7 @@
 import pytest
 
 from service.engine_client.request import QueueBounds, Request
-from service.engine_protocol.messages import Submit
+from service.engine_protocol.messages import StepOutput, Submit
 from service.engine_protocol.sampling_params import Priority, SamplingParams
 from service.errors import QueueFullError
 
@@ -71,3 +71,14 @@ def test_many_accounts_together_wait_up_to_twice_the_bound() -> None:
     bounds.check(submit(account="two"), full)
     with pytest.raises(QueueFullError):
         bounds.check(submit(account="three"), [*full, *requests(submit(account="two"))])
+
+
+def test_the_first_token_waits_for_no_others_and_later_ones_are_gathered() -> None:
+    request = Request(submit(), stream_interval=3)
+    wakes = []
+    for token_id in range(8):
+        request.grow(StepOutput("a", token_id, None))
+        wakes.append(request.news.is_set())
+        if wakes[-1]:
+            request.pop_output()
+    assert wakes == [True, False, False, True, False, False, True, False]

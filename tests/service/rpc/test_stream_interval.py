@@ -39,12 +39,6 @@ async def test_gathered_parts_join_to_what_single_ones_do(gathering, running):
     assert ours == theirs
 
 
-async def test_the_first_token_waits_for_no_others(gathering):
-    first, second, *_ = await parts_of(gathering, asked())
-    assert len(first.logprobs) < 8, "alone, or with those that came before the service's turn"
-    assert len(second.logprobs) >= 8
-
-
 async def test_a_stream_that_is_left_between_two_parts_frees_its_blocks(gathering):
     call = gathering.text_generation.RunStream(ask(max_tokens=20_000))
     await call.read()
