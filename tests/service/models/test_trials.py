@@ -1,6 +1,7 @@
 """What an engine's trials have found is told of its model, and found only once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from runstream.v1 import models_pb2
@@ -16,8 +17,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A catalog with a model of its own, for a user whose cache is empty."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    enough = {"intermediate_size": 50_000}  # nothing is tried for smaller models
-    folder = save_tiny_model(tmp_path / "tiny", vocab_size=512, max_position_embeddings=32_768, **enough)
+    # Nothing is tried for models that are much smaller.
+    sizes: dict[str, Any] = {"vocab_size": 512, "max_position_embeddings": 32_768, "intermediate_size": 50_000}
+    folder = save_tiny_model(tmp_path / "tiny", **sizes)
     save_tokenizer(folder, byte_level_tokenizer(512))
     return write_catalog(tmp_path)
 
