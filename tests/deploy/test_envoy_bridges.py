@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from bridge.config import Config
-from tests.support.fake_service import DEMO, FakeService, failure, running
+from tests.support.fake_service import DEMO, failure, several_running
 from tests.support.running_bridge import PROMPT, running_bridge
 from tests.support.running_envoy import lead_to, read_settings, run_envoy
 
@@ -21,10 +21,7 @@ PATIENCE_S = 30.0
 @pytest.fixture
 async def services():
     """A service behind each bridge."""
-    async with contextlib.AsyncExitStack() as stack:
-        fakes = [FakeService() for _ in range(2)]
-        for fake in fakes:
-            await stack.enter_async_context(running(fake))
+    async with several_running(2) as fakes:
         yield fakes
 
 

@@ -8,7 +8,7 @@ import pytest
 from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_grpc, text_generation_pb2_grpc
 from runstream.v1 import text_generation_pb2 as pb
 
-from tests.support.fake_service import FakeService, failure, running
+from tests.support.fake_service import failure, several_running
 from tests.support.running_envoy import lead_to, read_settings, run_envoy
 from tests.support.running_stack import unused_ports
 
@@ -19,10 +19,7 @@ DRAINING = failure(grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_READY", "the service 
 @pytest.fixture
 async def services():
     """Three services that answer what they are told."""
-    async with contextlib.AsyncExitStack() as stack:
-        fakes = [FakeService() for _ in range(3)]
-        for fake in fakes:
-            await stack.enter_async_context(running(fake))
+    async with several_running(3) as fakes:
         yield fakes
 
 

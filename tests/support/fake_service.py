@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import grpc
@@ -252,3 +252,13 @@ async def running(
         yield server
     finally:
         await server.stop(None)
+
+
+@asynccontextmanager
+async def several_running(count: int) -> AsyncIterator[list[FakeService]]:
+    """Services side by side, each on a free port of its own."""
+    async with AsyncExitStack() as stack:
+        fakes = [FakeService() for _ in range(count)]
+        for fake in fakes:
+            await stack.enter_async_context(running(fake))
+        yield fakes

@@ -12,7 +12,7 @@ from bridge.http.addresses import check_target
 from bridge.upstream.balancing import is_balanced, to_target
 from service.rpc.http2 import server_options
 from tests.support.certificates import write_certificates
-from tests.support.fake_service import FakeService, failure, part, running
+from tests.support.fake_service import FakeService, failure, part, running, several_running
 from tests.support.running_bridge import PROMPT, running_bridge
 
 STREAM = {**PROMPT, "stream": True}
@@ -22,10 +22,7 @@ PATIENCE_S = 60.0
 
 @pytest.fixture
 async def services():
-    async with contextlib.AsyncExitStack() as stack:
-        fakes = [FakeService() for _ in range(3)]
-        for fake in fakes:
-            await stack.enter_async_context(running(fake))
+    async with several_running(3) as fakes:
         yield fakes
 
 
