@@ -73,12 +73,7 @@ class Replica:
             else:
                 item.request.is_failed = True
                 self._done(item.request)
-        self.is_serving = False
         return untouched
-
-    def start(self) -> None:
-        """Serves again, with an empty cache."""
-        self.is_serving = True
 
     def _serve(self) -> Generator[simpy.Event]:
         while True:
