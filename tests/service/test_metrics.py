@@ -10,6 +10,7 @@ import grpc
 import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
+from tests.support.begun_streams import begun_stream, error_of
 from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, ask, config, run_service
 
@@ -150,10 +151,9 @@ async def test_an_engine_that_dies_is_counted_once_it_is_started_again(catalog_f
     async with run_service(settings) as running:
         port = running.service.metrics_port
         before = await samples(port)
-        call = running.text_generation.RunStream(ask(max_tokens=20_000))
-        await call.read()
+        call = await begun_stream(running)
         os.kill(running.engine_pid, signal.SIGKILL)
-        assert await call.code() is grpc.StatusCode.INTERNAL
+        assert (await error_of(call)).code() is grpc.StatusCode.INTERNAL
         await running.engine.wait_for(lambda: running.engine.num_restarts > 0)
         await running.engine.wait_until_ready()
         after = await samples(port)
