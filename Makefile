@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix proto vendor demo-model bench bench-peers test-gpu bench-gpu stress parity screenshot clean setup setup-dev
+.PHONY: help run test check fix docs proto vendor demo-model bench bench-peers test-gpu bench-gpu stress parity screenshot clean setup setup-dev
 
 PYTHON_IN_VENV := .venv/bin/python
 
@@ -31,6 +31,9 @@ check: setup-dev ## lint, types, imports, contract, versions; writes nothing
 fix: setup-dev ## format, and repair what the linter can
 	$(PYTHON_IN_VENV) -m ruff check --fix
 	$(PYTHON_IN_VENV) -m ruff format
+
+docs: setup-dev ## build the site of docs/ into site/; `python -m http.server -d site` shows it
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON_IN_VENV) -m mkdocs --quiet build --strict
 
 proto: setup-dev ## generate the stubs of all languages from protos/
 	$(PYTHON_IN_VENV) -m scripts.stubs clients/python
@@ -63,7 +66,7 @@ screenshot: setup-dev ## take the picture of the playground that the README show
 	@RUNSTREAM_SCREENSHOT=docs/playground.png $(PYTHON_IN_VENV) -m pytest -n 0 -k picture tests/test_playground.py
 
 clean: ## remove the environment and all caches
-	rm -rf .venv clients/go/build clients/cpp/build clients/java/build clients/typescript/build clients/typescript/dist \
+	rm -rf .venv site clients/go/build clients/cpp/build clients/java/build clients/typescript/build clients/typescript/dist \
 		clients/typescript/node_modules tests/node/node_modules bridge/playground/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
