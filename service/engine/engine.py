@@ -18,7 +18,8 @@ from service.engine.errors import is_out_of_memory
 from service.engine.forward.flight import Flight
 from service.engine.grammars.matcher import GrammarError
 from service.engine.sampling.sampled import NothingLeftError, SampledToken, SamplingError
-from service.engine.scheduling.scheduler import ScheduledSequence, Scheduler
+from service.engine.scheduling.scheduled import ScheduledSequence
+from service.engine.scheduling.scheduler import Scheduler
 from service.engine.scheduling.sequence import Grammar, Sequence, SequenceStatus
 from service.engine_protocol.engine_config import EngineInfo
 from service.engine_protocol.messages import ENGINE_FAILED, Failure, FailureCause, StepOutput, StepResult

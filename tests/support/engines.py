@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel
 
 from service.engine.engine import Engine, OnLaunch
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig

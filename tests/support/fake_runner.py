@@ -6,7 +6,8 @@ from service.engine.engine import Engine
 from service.engine.forward.flight import Flight
 from service.engine.sampling.sampled import SamplerOutput
 from service.engine.scheduling.block_pool import BlockPool
-from service.engine.scheduling.scheduler import ScheduledSequence, Scheduler
+from service.engine.scheduling.scheduled import ScheduledSequence
+from service.engine.scheduling.scheduler import Scheduler
 from service.engine_protocol.engine_config import BLOCK_SIZE, EngineInfo
 
 NUM_BLOCKS = 8

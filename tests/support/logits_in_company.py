@@ -5,7 +5,7 @@ from transformers import PreTrainedModel
 
 from service.engine.forward.kv_cache import KVShape
 from service.engine.forward.model_runner import ModelRunner
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.sampling_params import SamplingParams
 

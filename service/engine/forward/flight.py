@@ -9,7 +9,7 @@ import torch
 
 from service.engine.device import has_streams, to_host
 from service.engine.sampling.sampled import SampledToken, SamplerOutput, SamplingError
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 
 Work = Callable[[], SamplerOutput]

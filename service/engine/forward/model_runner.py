@@ -20,7 +20,7 @@ from service.engine.forward.packing import Packer, StepInputs, packing_key
 from service.engine.lora.attach import LoadedAdapters
 from service.engine.sampling.isolation import prompt_logprobs, sample_sequences
 from service.engine.sampling.sampled import SamplerOutput
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import num_blocks_for

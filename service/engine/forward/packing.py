@@ -15,7 +15,7 @@ from service.engine.attention.prefill import PrefillChunk
 from service.engine.device import tensor_to_device, to_device
 from service.engine.lora.attach import LoadedAdapters
 from service.engine.lora.rows import AdapterRows, adapter_rows
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 

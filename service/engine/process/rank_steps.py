@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.sampling_params import SamplingParams
 

@@ -23,7 +23,7 @@ from service.engine.device import collective_backend, use_device
 from service.engine.engine import Engine
 from service.engine.process.loading import load_runner
 from service.engine.process.rank_steps import StepWriter
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.startup.build import StartedRunner, make_engine
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import pack, receive

@@ -19,7 +19,7 @@ from service.engine.process.chosen_loading import load_chosen
 from service.engine.process.commands import Command, Commands, Compiled
 from service.engine.process.setup import LOAD_ERRORS, load_failure
 from service.engine.progress import layers_noted
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import send
 from service.engine_protocol.messages import (

@@ -9,7 +9,7 @@ from service.engine.device import to_device
 from service.engine.errors import is_out_of_memory
 from service.engine.sampling.sampled import LogprobsTensors, SamplerOutput, SamplingError
 from service.engine.sampling.sampling import SamplingRow, logprobs_of, sample
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.sampling_params import SamplingParams
 

@@ -20,74 +20,14 @@ order, so whoever takes a block next writes to it in a later one.
 """
 
 import bisect
-from dataclasses import dataclass, field
 from operator import attrgetter
 
 from service.engine.scheduling.block_pool import BlockPool
 from service.engine.scheduling.fair_queue import FairQueue, newest_beyond_one
+from service.engine.scheduling.scheduled import ScheduledSequence, Step
 from service.engine.scheduling.sequence import LONG_POSITIONS, Sequence, SequenceStatus
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 from service.engine_protocol.sampling_params import Priority
-
-MAX_PROMPT_LOGITS = 256
-"""Behind how many of the prompts' tokens one step computes logits: each takes as much memory as the vocabulary."""
-
-
-@dataclass(slots=True)
-class ScheduledSequence:
-    """A sequence and which of its tokens a step computes.
-
-    Attributes:
-        sequence: The sequence.
-        num_tokens: How many of its uncomputed tokens, at least 1.
-        start: The place of the first of them.
-        is_last_chunk: Whether that is all that there is to compute, so that the step samples the next token.
-        num_prompt_logits: Behind how many of them, from the first on, the log probabilities of the prompt's next tokens
-            are asked for.
-    """
-
-    sequence: Sequence
-    num_tokens: int
-    start: int = field(init=False)
-    is_last_chunk: bool = field(init=False)
-    num_prompt_logits: int = field(init=False, default=0)
-
-    def __post_init__(self) -> None:
-        self.start = self.sequence.num_computed_tokens
-        self.is_last_chunk = self.num_tokens == self.sequence.num_uncomputed_tokens
-        if self.sequence.wants_prompt_logits:
-            self.num_prompt_logits = min(self.end, self.sequence.num_prompt_tokens - 1) - self.start
-
-    @property
-    def end(self) -> int:
-        """The place behind the last of them."""
-        return self.start + self.num_tokens
-
-
-@dataclass(slots=True)
-class _Step:
-    """A step while it is being put together: what is left of its budgets, and each sequence's tokens."""
-
-    budget: int
-    prompt_logits: int = MAX_PROMPT_LOGITS
-    num_tokens: dict[Sequence, int] = field(default_factory=dict)
-
-    def add(self, sequence: Sequence) -> None:
-        num_tokens = min(sequence.num_uncomputed_tokens, self.budget)
-        if sequence.wants_prompt_logits:
-            num_tokens = min(num_tokens, self.prompt_logits)
-            self.prompt_logits -= num_tokens
-        if num_tokens:
-            self.num_tokens[sequence] = num_tokens
-            self.budget -= num_tokens
-
-    def scheduled(self) -> list[ScheduledSequence]:
-        """The sequences that the step runs; not those that were preempted for others after they were added."""
-        return [
-            ScheduledSequence(sequence, num_tokens)
-            for sequence, num_tokens in self.num_tokens.items()
-            if sequence.status is SequenceStatus.RUNNING
-        ]
 
 
 class Scheduler:
@@ -145,7 +85,7 @@ class Scheduler:
         """
         if is_ahead and not self._can_go_ahead():
             return []
-        step = _Step(self._max_num_batched_tokens)
+        step = Step(self._max_num_batched_tokens)
         prefilling: list[Sequence] = []
         for sequence in list(self.running):
             if sequence.has_all_tokens:
@@ -225,7 +165,7 @@ class Scheduler:
         sequence.block_table += self.block_pool.allocate(missing)
         return True
 
-    def _admit_waiting(self, step: _Step, priority: Priority) -> None:
+    def _admit_waiting(self, step: Step, priority: Priority) -> None:
         """Admits sequences of a priority while budget and room last and nobody waits who goes first."""
         if any(self.waiting[other] for other in Priority if other < priority):
             return

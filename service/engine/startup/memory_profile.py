@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 
 from service.engine.forward.model_runner import ModelRunner
-from service.engine.scheduling.scheduler import MAX_PROMPT_LOGITS, ScheduledSequence
+from service.engine.scheduling.scheduled import MAX_PROMPT_LOGITS, ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine.sharding.layers import Ranks
 from service.engine.startup.memory_share import DeviceMemory, kv_cache_bytes

@@ -15,7 +15,7 @@ from service.engine.errors import UnsupportedModelError
 from service.engine.forward.kv_cache import kv_shapes
 from service.engine.forward.long_rope import LONG_ROPE, rope_switch_of
 from service.engine.forward.model_runner import ModelRunner
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import LONG_POSITIONS, Sequence
 from service.engine.tolerances import relative_error
 from service.engine_protocol.acceleration import Acceleration

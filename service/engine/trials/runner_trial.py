@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from service.engine.engine import Engine
 from service.engine.forward.packing import packing_key
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine.startup.build import Backend, StartedRunner, make_engine, start_runner
 from service.engine.tolerances import relative_error

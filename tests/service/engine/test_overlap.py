@@ -18,7 +18,8 @@ from service.engine.forward.kv_cache import KVShape
 from service.engine.forward.model_runner import ModelRunner
 from service.engine.grammars.compiler import GrammarCompiler
 from service.engine.scheduling.block_pool import BlockPool
-from service.engine.scheduling.scheduler import ScheduledSequence, Scheduler
+from service.engine.scheduling.scheduled import ScheduledSequence
+from service.engine.scheduling.scheduler import Scheduler
 from service.engine.scheduling.sequence import Sequence
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from service.engine.engine import Engine
 from service.engine.forward.flight import Launched
 from service.engine.sampling.sampled import NO_PROBABILITIES
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.weights.load import load_model
 from service.engine_protocol.messages import ENGINE_FAILED, Abort, Started, StepResult, Submit
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams

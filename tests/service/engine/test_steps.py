@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 import torch
 
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine_protocol.messages import ENGINE_FAILED, Failure, StepOutput
 from service.engine_protocol.sampling_params import FinishReason, SamplingParams
 from tests.support.engines import finish, outputs_of, tokens_of

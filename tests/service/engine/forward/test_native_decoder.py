@@ -14,7 +14,7 @@ from service.engine.forward.native_decoder import NativeDecoder
 from service.engine.forward.packing import packing_key
 from service.engine.native.decoder import MAX_ROWS
 from service.engine.progress import layers_noted
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine.startup.build import compare
 from service.engine.startup.self_check import SelfCheck

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.engine.engine import Engine
 from service.engine.forward.model_runner import ModelRunner
 from service.engine.process.rank_steps import StepReader, StepWriter
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.startup.build import make_engine, start_runner
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import pack, unpack

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from service.engine.engine import Engine
 from service.engine.scheduling import scheduler
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import SamplingParams, TokenLogprobs

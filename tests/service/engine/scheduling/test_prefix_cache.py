@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.engine.engine import Engine
-from service.engine.scheduling.scheduler import ScheduledSequence
+from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine_protocol.engine_config import BLOCK_SIZE
 from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import Priority, SamplingParams

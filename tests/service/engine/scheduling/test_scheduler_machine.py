@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from service.engine.scheduling.block_pool import BlockPool
-from service.engine.scheduling.scheduler import ScheduledSequence, Scheduler
+from service.engine.scheduling.scheduled import ScheduledSequence
+from service.engine.scheduling.scheduler import Scheduler
 from service.engine.scheduling.sequence import Sequence, SequenceStatus
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 from service.engine_protocol.sampling_params import Priority, SamplingParams
