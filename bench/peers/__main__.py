@@ -16,7 +16,7 @@ that core. What is printed is Markdown, as docs/benchmarks.md has it. Linux only
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,27 +27,18 @@ from bench import machine
 from bench.peers.checkpoint import num_weights
 from bench.peers.contestants import CONTESTANTS, PRECISIONS, Contestant
 from bench.peers.environments import ROOT, default_cache, pinned_version
-from bench.peers.rounds import Figures, Setup, measure, prepare
+from bench.peers.report import precision_report
+from bench.peers.rounds import Setup, measure, prepare
 from bench.peers.served import measure_served, servers_of
-from bench.peers.tables import rates_table, ratios_table, served_tables
+from bench.peers.tables import served_tables
 from bench.peers.weights import PLAIN, Cache
-from bench.report import Report, Spread
+from bench.report import Report
 
 _VERSIONS = {
     "llama_cpp": ("llama.cpp as xllamacpp", "xllamacpp"),
     "ctranslate2": ("CTranslate2", "ctranslate2"),
     "openvino": ("OpenVINO GenAI", "openvino-genai"),
 }
-
-
-def precision_report(
-    precision: str, contestants: Sequence[Contestant], figures: Figures, sizes: Mapping[str, int]
-) -> Report:
-    """The tables of the engines alone in one precision."""
-    read = Spread.of([rate / 1e9 for rate in figures.bytes_per_s])
-    note = "One thread read {:.1f} GB/s of memory ({:.1f} to {:.1f}) in the same rounds.".format(*read.values())
-    tables = [rates_table(contestants, figures, sizes), ratios_table(contestants, figures)]
-    return Report(f"Beside other engines, {precision}", note, [*filter(None, tables)], asdict(figures))
 
 
 def versions_line() -> str:
@@ -101,8 +92,12 @@ def report_all(chosen: Sequence[Contestant], setup: Setup, has_http: bool, json_
     """Measures one precision after the other, and prints what came of each."""
     host = machine.describe("cpu")
     print(f"{host.line()}; {versions_line()}\n\n{', '.join(machine.instruction_sets())}\n", flush=True)
-    found: dict[str, Any] = {"machine": asdict(host), "instruction_sets": machine.instruction_sets()}
     sizes = num_weights(setup.cache.weights(PLAIN))
+    found: dict[str, Any] = {
+        "machine": asdict(host),
+        "instruction_sets": machine.instruction_sets(),
+        "num_weights": sizes,
+    }
     for precision in dict.fromkeys(contestant.precision for contestant in chosen):
         contestants = [contestant for contestant in chosen if contestant.precision == precision]
         reports = [precision_report(precision, contestants, measure(contestants, setup), sizes)]

@@ -1,0 +1,54 @@
+"""Tables and plots of docs/ are what the JSON of the benchmarks gives."""
+
+import json
+
+import pytest
+
+from bench.figures import PLOTS, RESULTS, draw, with_figures
+from bench.peers.contestants import PRECISIONS
+from bench.peers.report import kept_tables
+from tests.support.repository import ROOT
+
+DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
+PEERS = "<!-- figures: bench/results/peers.json float32 -->\n{}<!-- /figures -->"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_marked_tables_are_those_of_their_figures(document):
+    assert with_figures(document.read_text()) == document.read_text(), "python -m bench.figures puts them right"
+
+
+def test_every_result_is_in_a_document():
+    text = "".join(document.read_text() for document in DOCUMENTS)
+    results = [file.relative_to(ROOT) for file in RESULTS.glob("*.json")]
+    assert results
+    assert not [file for file in results if f"<!-- figures: {file} " not in text]
+
+
+def test_plots_are_those_of_the_figures(tmp_path):
+    drawn = draw(tmp_path)
+    assert drawn
+    assert not [file.name for file in drawn if file.read_text() != (PLOTS / file.name).read_text()]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_figure_that_was_changed_is_found(precision):
+    found = json.loads((RESULTS / "peers.json").read_text())
+    before = kept_tables(found, precision)
+    for rates in next(iter(found[f"Beside other engines, {precision}"]["rates"].values())).values():
+        rates[:] = [2 * rate for rate in rates]
+    assert kept_tables(found, precision) != before
+
+
+def test_a_table_is_put_between_its_marks_and_nothing_else_changes():
+    text = f"before {PEERS.format('old')} after"
+    made = with_figures(text)
+    assert made.startswith("before <!-- figures")
+    assert made.endswith("<!-- /figures --> after")
+    assert "old" not in made
+    assert with_figures(made) == made
+
+
+def test_a_file_that_is_not_there_is_told():
+    with pytest.raises(FileNotFoundError):
+        with_figures(PEERS.format("").replace("peers.json", "peers-none.json"))
