@@ -191,7 +191,15 @@ export async function* responses<Answer>(
     }
   } finally {
     call.cancel();
-    // A stream of HTTP/2 with unread data stays open, and keeps the process alive, until somebody reads its end.
-    await answers?.next().catch(() => undefined);
+    // Until it has given its end, the library's timer of the deadline keeps the process alive.
+    await end(answers);
+  }
+}
+
+async function end(answers: AsyncIterator<unknown> | undefined): Promise<void> {
+  try {
+    while (answers && !(await answers.next()).done);
+  } catch {
+    // It was cancelled.
   }
 }

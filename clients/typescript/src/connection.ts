@@ -1,4 +1,5 @@
 /** How a client reaches the service: its address, TLS, its token. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { ClientHttp2Stream, SecureClientSessionOptions } from "node:http2";
 import { isIPv4 } from "node:net";
 
@@ -74,7 +75,7 @@ export function connect(options: ConnectionOptions): Connection {
   const transport = createGrpcTransport({
     baseUrl: url.origin,
     sessionManager,
-    interceptors: [refuseOnceClosed(closing.signal), ...headers(token, account)],
+    interceptors: [refuseOnceClosed(closing.signal), rememberEnd, ...headers(token, account)],
     readMaxBytes: MAX_MESSAGE_BYTES,
     writeMaxBytes: MAX_MESSAGE_BYTES,
   });
@@ -85,10 +86,20 @@ export function connect(options: ConnectionOptions): Connection {
   return { transport, closed: closing.signal, close };
 }
 
+// The signal that the library aborts at the end of the call for which it asks for a stream.
+const endOfCall = new AsyncLocalStorage<AbortSignal>();
+
+const rememberEnd: Interceptor = (next) => (request) => endOfCall.run(request.signal, () => next(request));
+
 // The library leaves a broken connection without a listener as it makes the next; its error would end the process.
+// And what is unread of a call that has ended keeps its stream, and so the process, alive.
 class SessionManager extends Http2SessionManager {
   override async request(...sent: Parameters<Http2SessionManager["request"]>): Promise<ClientHttp2Stream> {
+    const ended = endOfCall.getStore();
     const stream = await super.request(...sent);
+    ended?.addEventListener("abort", () => {
+      if (!stream.readableEnded) stream.destroy();
+    });
     const { session } = stream;
     if (session && !session.listeners("error").includes(isTold)) session.on("error", isTold);
     return stream;

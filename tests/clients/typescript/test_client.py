@@ -1,11 +1,12 @@
 """What the TypeScript client makes of options, answers, failures and cancelling."""
 
 import asyncio
+import os
 import re
 
 import grpc
 import pytest
-from runstream.v1 import errors_pb2
+from runstream.v1 import errors_pb2, models_pb2, models_pb2_grpc
 from runstream.v1 import text_generation_pb2 as pb
 
 from tests.support.fake_service import failure, last_part, part
@@ -100,6 +101,26 @@ async def test_a_stream_that_is_left_is_cancelled(ask_fake, fake, leave, expecte
     fake.gate.clear()
     assert await ask_fake(f"const asked = {ASKED}; {leave}") == expected
     await fake.cancelled.wait()
+
+
+async def test_what_comes_of_a_stream_as_it_is_left_keeps_no_process_alive(ask_fake, fake, tmp_path):
+    os.mkfifo(held := tmp_path / "held")
+    fake.gate.clear()
+    fake.parts = [part("a"), part("b"), part("c"), last_part()]
+    body = (
+        'const { readFileSync } = await import("node:fs"); let texts = "";'
+        f"for await (const {{ text }} of client.stream({ASKED})) {{"
+        f' if ((texts += text) === "a") readFileSync("{held}"); else break; }}'
+        "return texts;"
+    )
+    left = asyncio.create_task(ask_fake(body, "timeoutS: 99_999"))
+    # The client stands still between its first part and this end of the pipe; all that is left comes at once.
+    with await asyncio.to_thread(held.open, "w"):
+        fake.gate.set()
+        async with grpc.aio.insecure_channel(fake.target) as channel:
+            for _ in range(20):
+                await models_pb2_grpc.ModelServiceStub(channel).ListModels(models_pb2.ListModelsRequest())
+    assert await left == "ab"
 
 
 async def test_an_aborted_signal_cancels_a_whole_answer(ask_fake, fake):
