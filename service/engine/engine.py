@@ -142,7 +142,8 @@ class Engine:
             on_launch: Called before each launch.
 
         Returns:
-            The tokens sampled, at most one for each sequence, the requests that failed, and how the engine stands now.
+            The tokens sampled, the requests that failed, and how the engine stands now. Behind a draft a sequence gets
+            several tokens, in their order.
 
         Raises:
             torch.AcceleratorError: No step on this device can succeed any more.
@@ -171,6 +172,7 @@ class Engine:
             num_waiting=self.scheduler.num_waiting,
             num_free_blocks=self.block_pool.num_free,
             num_preemptions=self.scheduler.num_preemptions,
+            spec_decode=self.scheduler.spec_decode,
             num_prompt_tokens=num_prompt_tokens,
         )
 
@@ -209,21 +211,24 @@ class Engine:
         self._flights[0].keep_prompt_logprobs()
         for item in self._flights.popleft().scheduled:
             if item.sequence.status is not SequenceStatus.FINISHED:
-                self._retire_sequence(item, tokens.get(item.sequence), result)
+                self._retire_sequence(item, tokens.get(item.sequence, []), result)
 
     def _retire_sequence(
-        self, item: ScheduledSequence, token: SampledToken | SamplingError | None, result: StepResult
+        self, item: ScheduledSequence, tokens: list[SampledToken | SamplingError], result: StepResult
     ) -> None:
-        if isinstance(token, SamplingError):
-            self.block_pool.forget(item.sequence.block_table)
-            result.failed.append(self._fail_sequence(item.sequence, token))
-            return
-        self.scheduler.retire(item)
+        sequence = item.sequence
+        if not tokens or isinstance(tokens[0], SampledToken):
+            self.scheduler.retire(item, item.num_sampled - len(tokens))
         try:
-            if token is not None:
-                result.outputs.append(self._grow(item.sequence, token))
-        except GrammarError as error:
-            result.failed.append(self._fail_sequence(item.sequence, error))
+            for token in tokens:
+                if isinstance(token, SamplingError):
+                    self.block_pool.forget(sequence.block_table)
+                    raise token
+                result.outputs.append(self._grow(sequence, token))
+                if sequence.status is SequenceStatus.FINISHED:
+                    break  # its form is complete, and what follows was sampled without one
+        except SamplingError as error:
+            result.failed.append(self._fail_sequence(sequence, error))
 
     def _grow(self, sequence: Sequence, token: SampledToken) -> StepOutput:
         sequence.append(token.token_id)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.choices import Tried
+from service.engine_protocol.speculative import Speculative
 
 BLOCK_SIZE = 16
 """The number of tokens whose keys and values a block holds."""
@@ -72,6 +73,7 @@ class EngineConfig:
         adapters: The LoRA adapters that are loaded beside the model; `Submit.adapter` names them.
         has_trials: Whether it tries which ways to compute are the quickest on its machine, and uses them.
         is_accelerated_by_trial: Whether that is done for `accelerations` too, if it is on a CUDA device.
+        speculative: Where drafts come from.
         fallback: What is loaded in its place if it would not compute what the model's class does; None for nothing.
     """
 
@@ -91,6 +93,7 @@ class EngineConfig:
     adapters: tuple[AdapterSource, ...] = ()
     has_trials: bool = False
     is_accelerated_by_trial: bool = False
+    speculative: Speculative = Speculative.NONE
     fallback: "EngineConfig | None" = None
 
     @property

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from service.engine_protocol.engine_config import EngineInfo
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams, TokenLogprobs
+from service.engine_protocol.speculative import SpecDecode
 from service.engine_protocol.thinking import Thinking
 
 ENGINE_FAILED = "The engine failed while it was running this request. The same request may make it fail again."
@@ -196,13 +197,14 @@ class StepResult:
     """From the engine, after a step or an abort.
 
     Attributes:
-        outputs: The tokens sampled.
+        outputs: The tokens sampled; several of a sequence in their order.
         failed: The requests that ended without a finish reason.
         aborted: The aborts carried out; their blocks are free.
         num_running, num_waiting: How many sequences there are now.
         num_free_blocks: How many blocks of the KV cache are free; blocks that only the prefix cache has are among them.
         num_preemptions: How many times a sequence was preempted since the engine started.
         num_prompt_tokens: How many tokens of prompts the step computed.
+        spec_decode: What has come of drafts since the engine started.
     """
 
     outputs: list[StepOutput] = field(default_factory=list)
@@ -213,3 +215,4 @@ class StepResult:
     num_free_blocks: int = 0
     num_preemptions: int = 0
     num_prompt_tokens: int = 0
+    spec_decode: SpecDecode = field(default_factory=SpecDecode)

@@ -9,7 +9,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from service.engine.sampling import sampling
-from service.engine.sampling.isolation import row_of
+from service.engine.sampling.isolation import NextToken, row_of
 from service.engine.sampling.sampled import SampledToken, SamplingError
 from service.engine.sampling.sampling import SamplingRow
 from service.engine.scheduling.sequence import Sequence
@@ -57,7 +57,7 @@ def case(given: SamplingParams, prompt: list[int], completion: list[int], allowe
     sequence = Sequence("it", list(prompt), len(prompt), given, grammar=cast(Any, grammar))
     for token_id in completion:
         sequence.append(token_id)
-    return Case(row_of(sequence, len(completion)), prompt, completion, allowed)
+    return Case(row_of(NextToken(sequence, len(completion))), prompt, completion, allowed)
 
 
 @st.composite

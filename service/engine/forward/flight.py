@@ -54,7 +54,8 @@ class Flight:
 
     Attributes:
         scheduled: Its sequences.
-        rows: Which row of what it samples is each sequence's token; none where a prefill has more chunks to come.
+        rows: Which row of what it samples is each sequence's token, the first of several behind a draft; none where a
+            prefill has more chunks to come.
         pending: Its work.
         prompts: Those of its sequences that get log probabilities of their prompts, in the order of its rows.
     """
@@ -64,10 +65,18 @@ class Flight:
     pending: Pending
     prompts: list[ScheduledSequence]
 
-    def tokens(self) -> dict[Sequence, SampledToken | SamplingError]:
-        """The token of each sequence that got one, or why it has none; waits for the device."""
+    def tokens(self) -> dict[Sequence, list[SampledToken | SamplingError]]:
+        """What each sequence gets, its token or why it has none; waits for the device.
+
+        Behind a draft that is the token in the place of each drafted one, then that behind all of them, up to the first
+        that is not as drafted: what follows that was sampled for nothing.
+        """
         tokens = self.pending.on_host().tokens()
-        return {sequence: tokens[row] for sequence, row in self.rows.items()}
+        return {
+            item.sequence: _accepted(item.draft, tokens[row : row + item.num_sampled])
+            for item in self.scheduled
+            if (row := self.rows.get(item.sequence)) is not None
+        }
 
     def keep_prompt_logprobs(self) -> None:
         """Lets sequences know what the step tells of their prompts; waits for the device if it tells anything."""
@@ -79,3 +88,10 @@ class Flight:
             known = list(itertools.islice(rows, item.num_prompt_logits))
             if item.sequence.prompt_logprobs is not None:
                 item.sequence.prompt_logprobs += known
+
+
+def _accepted(draft: list[int], tokens: list[SampledToken | SamplingError]) -> list[SampledToken | SamplingError]:
+    for place, (token_id, token) in enumerate(zip(draft, tokens, strict=False), 1):
+        if isinstance(token, SamplingError) or token.token_id != token_id:
+            return tokens[:place]
+    return tokens

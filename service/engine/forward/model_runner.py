@@ -1,5 +1,6 @@
 """The device: weights, KV cache, and one packed forward for each step."""
 
+import itertools
 from collections.abc import Callable, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -18,10 +19,9 @@ from service.engine.forward.long_rope import use_long_rope
 from service.engine.forward.native_decoder import NativeDecoder
 from service.engine.forward.packing import Packer, StepInputs, packing_key
 from service.engine.lora.attach import LoadedAdapters
-from service.engine.sampling.isolation import prompt_logprobs, sample_sequences
+from service.engine.sampling.isolation import NextToken, next_tokens_of, prompt_logprobs, sample_sequences
 from service.engine.sampling.sampled import SamplerOutput
 from service.engine.scheduling.scheduled import ScheduledSequence
-from service.engine.scheduling.sequence import Sequence
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import num_blocks_for
 
@@ -121,8 +121,8 @@ class ModelRunner:
             before: The step before it, if that is in flight: it samples the tokens that sequences don't know yet.
         """
         packed = sorted(scheduled, key=packing_key)
-        sampling = [item.sequence for item in packed if item.is_last_chunk]
-        next_tokens = [(sequence, sequence.next_index) for sequence in sampling]
+        sampling = [item for item in packed if item.is_last_chunk]
+        next_tokens = [token for item in sampling for token in next_tokens_of(item)]
         prompts = [item for item in packed if item.num_prompt_logits]
         inputs = self._packer.pack(packed, {} if before is None else before.rows)
 
@@ -131,7 +131,8 @@ class ModelRunner:
                 logits = self._logits(inputs, None if before is None else before.pending.sampled)
             return self._sample(logits, next_tokens, prompts)
 
-        rows = {sequence: row for row, sequence in enumerate(sampling)}
+        first_rows = itertools.accumulate((item.num_sampled for item in sampling), initial=0)
+        rows = dict(zip((item.sequence for item in sampling), first_rows, strict=False))
         return Flight(scheduled, rows, self._launch_work(work), prompts)
 
     def forget(self) -> None:
@@ -150,7 +151,7 @@ class ModelRunner:
 
     @torch.inference_mode()
     def _sample(
-        self, logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]], prompts: list[ScheduledSequence]
+        self, logits: torch.Tensor, next_tokens: list[NextToken], prompts: list[ScheduledSequence]
     ) -> SamplerOutput:
         if not prompts:
             return sample_sequences(logits, next_tokens)

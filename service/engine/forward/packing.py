@@ -30,7 +30,8 @@ class StepInputs:
     Attributes:
         token_ids: int64 [T], 0 for tokens that the step before samples.
         positions: Each token's place in its sequence, plus what that adds (`LONG_POSITIONS`), int64 [T].
-        last: Places in the row whose logits are wanted: first those where tokens are sampled, then prompts', int64 [N].
+        last: Places in the row whose logits are wanted: first those where tokens are sampled, behind a draft several of
+            a sequence, then prompts', int64 [N].
         batch: The step's sequences.
         sampled_before: The places of tokens that the step before samples, and in which of its rows, int64 [2, n]; None
             if there are none.
@@ -93,14 +94,14 @@ class Packer:
         sampled: list[tuple[int, int]] = []
         ends = list(itertools.accumulate(item.num_tokens for item in packed))
         for item, end in zip(packed, ends, strict=True):
-            token_ids += item.sequence.token_ids[item.start : item.end]
+            token_ids += item.token_ids(item.start, item.end)
             if len(token_ids) < end:
                 sampled.append((end - 1, rows_before[item.sequence]))
                 token_ids.append(0)
         adapter_rows = None if self._adapters is None else self._adapter_rows(packed, self._adapters)
         batch = self._batch(packed, ends, self._reads_blocks and adapter_rows is None)
         self._keep_gathered(packed, batch.decode_groups)
-        last = [end - 1 for item, end in zip(packed, ends, strict=True) if item.is_last_chunk]
+        last = [place for item, end in zip(packed, ends, strict=True) for place in range(end - item.num_sampled, end)]
         for item, end in zip(packed, ends, strict=True):
             if item.num_prompt_logits:
                 start = end - item.num_tokens

@@ -4,6 +4,7 @@ llguidance computes, for each token, the bitmask of those that may follow. Whate
 ends that request only. An engine without grammars runs without llguidance: only their compiler imports it.
 """
 
+import copy
 import re
 from array import array
 from collections.abc import Iterable, Mapping
@@ -85,6 +86,24 @@ class GrammarMatcher:
         elif self._matcher.is_accepting():
             self._fill()
             self.is_complete = not self._words.any()
+
+    def num_accepted(self, draft: list[int]) -> int:
+        """How many of some tokens, none of which ends the completion, may come next one after the other."""
+        return self._matcher.validate_tokens(draft)
+
+    def behind(self, draft: list[int]) -> "GrammarMatcher":
+        """Another, which has followed the completion over such tokens too; this one stays where it is.
+
+        Raises:
+            GrammarError: As `accept`.
+        """
+        other = copy.copy(self)
+        other._matcher = self._matcher.deep_copy()
+        other._bits = self._bits[:]
+        other._words = torch.frombuffer(other._bits, dtype=torch.int32)
+        for token_id in draft:
+            other.accept(token_id)
+        return other
 
     def _fill(self) -> None:
         """Computes the bitmask, without tokens that end the completion."""

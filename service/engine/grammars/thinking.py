@@ -1,5 +1,6 @@
 """A grammar that begins where the thinking ends: before that, the model says what it likes."""
 
+import copy
 from collections.abc import Iterable, Iterator
 from ctypes import c_int32
 from typing import TypeAlias
@@ -47,6 +48,23 @@ class AnswerMatcher:
             for place, bit in _bits([self._begin_token_id], len(allowed)):
                 allowed[place] |= bit
         return allowed
+
+    def num_accepted(self, draft: list[int]) -> int:
+        """See `GrammarMatcher.num_accepted`."""
+        other = copy.copy(self)
+        for place, token_id in enumerate(draft):
+            if not other._is_thinking and not (other._may_begin and token_id == self._begin_token_id):
+                return place + self._matcher.num_accepted(draft[place:])
+            other.accept(token_id)  # which does not reach the answer's matcher
+        return len(draft)
+
+    def behind(self, draft: list[int]) -> "AnswerMatcher":
+        """See `GrammarMatcher.behind`."""
+        other = copy.copy(self)
+        other._matcher = self._matcher.behind([])
+        for token_id in draft:
+            other.accept(token_id)
+        return other
 
     def accept(self, token_id: int) -> None:
         """See `GrammarMatcher.accept`."""

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 
@@ -10,7 +11,7 @@ from service.engine.errors import is_out_of_memory
 from service.engine.sampling.sampled import LogprobsTensors, SamplerOutput, SamplingError
 from service.engine.sampling.sampling import SamplingRow, logprobs_of, sample
 from service.engine.scheduling.scheduled import ScheduledSequence
-from service.engine.scheduling.sequence import Sequence
+from service.engine.scheduling.sequence import Grammar, Sequence
 from service.engine_protocol.sampling_params import SamplingParams
 
 _log = logging.getLogger(__name__)
@@ -23,20 +24,40 @@ _PLAIN = SamplingRow(SamplingParams(1), 0)
 """In the place of a row that can't be sampled."""
 
 
-def sample_sequences(logits: torch.Tensor, next_tokens: list[tuple[Sequence, int]]) -> SamplerOutput:
-    """Samples a token for each of the sequences together; if that raises, without those for which it raises alone.
+class NextToken(NamedTuple):
+    """A token to be sampled.
+
+    Attributes:
+        sequence: Whose it is.
+        nth: The index that it will have in the completion.
+        draft: What is taken to stand before it, behind what is known of the completion.
+    """
+
+    sequence: Sequence
+    nth: int
+    draft: list[int] = []  # noqa: RUF012  # nobody adds to it
+
+
+def next_tokens_of(item: ScheduledSequence) -> list[NextToken]:
+    """The tokens that a step samples for a sequence: behind its last one, and behind each of its draft."""
+    index = item.sequence.next_index
+    return [NextToken(item.sequence, index + count, item.draft[:count]) for count in range(item.num_sampled)]
+
+
+def sample_sequences(logits: torch.Tensor, next_tokens: list[NextToken]) -> SamplerOutput:
+    """Samples tokens together; if that raises, without those for which it raises alone.
 
     Args:
-        logits: [sequences, vocabulary].
-        next_tokens: Each sequence, and the index that its token will have in its completion.
+        logits: [tokens, vocabulary].
+        next_tokens: What is to be sampled.
     """
     try:
-        return sample(logits, [row_of(*one) for one in next_tokens])
+        return sample(logits, list(map(row_of, next_tokens)))
     except Exception as error:
         if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
             raise
-    faults = [_fault(logits[place : place + 1], *one) for place, one in enumerate(next_tokens)]
-    rows = [row_of(*one) if fault is None else _PLAIN for one, fault in zip(next_tokens, faults, strict=True)]
+    faults = [_fault(logits[place : place + 1], one) for place, one in enumerate(next_tokens)]
+    rows = [row_of(one) if fault is None else _PLAIN for one, fault in zip(next_tokens, faults, strict=True)]
     errors = {place: fault for place, fault in enumerate(faults) if fault is not None}
     return replace(sample(logits, rows), errors=errors)
 
@@ -57,30 +78,38 @@ def prompt_logprobs(logits: torch.Tensor, prompts: list[ScheduledSequence]) -> L
     return logprobs_of(logits, dict(enumerate(counts)), to_device(token_ids, logits.device))
 
 
-def _fault(logits: torch.Tensor, sequence: Sequence, index: int) -> SamplingError | None:
-    """The reason why nothing can be sampled for a sequence by itself; None if something can."""
+def _fault(logits: torch.Tensor, token: NextToken) -> SamplingError | None:
+    """The reason why a token can't be sampled by itself; None if it can."""
     try:
-        sample(logits, [row_of(sequence, index)])
+        sample(logits, [row_of(token)])
     except SamplingError as error:
         return error
     except Exception as error:
         if is_out_of_memory(error) or isinstance(error, torch.AcceleratorError):
             raise
-        _log.exception("sampling failed for %s", sequence.id)
+        _log.exception("sampling failed for %s", token.sequence.id)
         return SamplingError(_SAMPLING_FAILED)
     return None
 
 
-def row_of(sequence: Sequence, index: int) -> SamplingRow:
-    """The row of a sequence's next token, which will have an index in its completion."""
-    return SamplingRow(
-        sequence.params, index, sequence.token_counts, _allowed(sequence), sequence.forbidden_token_ids()
-    )
+def row_of(token: NextToken) -> SamplingRow:
+    """The row of a token to be sampled."""
+    sequence, nth, draft = token
+    counts, grammar = sequence.token_counts, sequence.grammar
+    if draft:
+        counts, grammar = counts and counts.with_more(draft), grammar and _behind(grammar, draft)
+    return SamplingRow(sequence.params, nth, counts, _allowed(sequence, grammar), sequence.forbidden_token_ids(draft))
 
 
-def _allowed(sequence: Sequence) -> torch.Tensor | None:
+def _behind(grammar: Grammar, draft: list[int]) -> Grammar | None:
+    """The grammar behind a draft; None if that completes its text, for then nothing is wanted there."""
+    behind = grammar.behind(draft)
+    return None if behind.is_complete else behind
+
+
+def _allowed(sequence: Sequence, grammar: Grammar | None) -> torch.Tensor | None:
     """The bitmask of the tokens that grammar and request allow; None for all."""
-    params, grammar, words = sequence.params, sequence.grammar, sequence.allowed_words
+    params, words = sequence.params, sequence.allowed_words
     own = None if words is None else torch.frombuffer(words, dtype=torch.int32)
     if grammar is None:
         return own

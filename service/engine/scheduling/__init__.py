@@ -1,4 +1,4 @@
 """Chooses the sequences of a step, and counts who holds which block. Knows no torch.
 
-Imports no other room; imported by engine, forward, sampling, startup and process.
+Imports speculation; imported by engine, forward, sampling, startup and process.
 """

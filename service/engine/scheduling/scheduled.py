@@ -14,9 +14,10 @@ class ScheduledSequence:
 
     Attributes:
         sequence: The sequence.
-        num_tokens: How many of its uncomputed tokens, at least 1.
+        num_tokens: How many of its uncomputed tokens, at least 1, with those of `draft`.
         start: The place of the first of them.
         is_last_chunk: Whether that is all that there is to compute, so that the step samples the next token.
+        draft: Tokens that may come next. They are computed too, and the step samples the token behind each.
         num_prompt_logits: Behind how many of them, from the first on, the log probabilities of the prompt's next tokens
             are asked for.
     """
@@ -26,6 +27,7 @@ class ScheduledSequence:
     start: int = field(init=False)
     is_last_chunk: bool = field(init=False)
     num_prompt_logits: int = field(init=False, default=0)
+    draft: list[int] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.start = self.sequence.num_computed_tokens
@@ -37,6 +39,25 @@ class ScheduledSequence:
     def end(self) -> int:
         """The place behind the last of them."""
         return self.start + self.num_tokens
+
+    @property
+    def num_sampled(self) -> int:
+        """How many tokens the step samples for it."""
+        return 1 + len(self.draft) if self.is_last_chunk else 0
+
+    def add_draft(self, token_ids: list[int]) -> None:
+        """Computes tokens that may come next behind its last one."""
+        assert self.is_last_chunk, "what follows a chunk is known"
+        self.draft = token_ids
+        self.num_tokens += len(token_ids)
+
+    def token_ids(self, first: int, last: int) -> list[int]:
+        """Its tokens from one place to before another, those of the draft among them, as far as they are known."""
+        known = self.sequence.token_ids[first:last]
+        if not self.draft:
+            return known
+        first_drafted = self.end - len(self.draft)
+        return [*known, *self.draft[max(0, first - first_drafted) : max(0, last - first_drafted)]]
 
 
 @dataclass(slots=True)

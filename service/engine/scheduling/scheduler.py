@@ -23,11 +23,13 @@ import bisect
 from operator import attrgetter
 
 from service.engine.scheduling.block_pool import BlockPool
+from service.engine.scheduling.drafter import Drafter
 from service.engine.scheduling.fair_queue import FairQueue, newest_beyond_one
 from service.engine.scheduling.scheduled import ScheduledSequence, Step
 from service.engine.scheduling.sequence import LONG_POSITIONS, Sequence, SequenceStatus
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 from service.engine_protocol.sampling_params import Priority
+from service.engine_protocol.speculative import SpecDecode
 
 
 class Scheduler:
@@ -38,16 +40,23 @@ class Scheduler:
         max_num_seqs: The most sequences that run at once.
         max_num_batched_tokens: The most tokens of one step, at least `max_num_seqs`.
         rope_switch: See `Sequence.outgrows`.
+        drafter: Adds drafts to steps that are not scheduled ahead; None for no drafts.
 
     Attributes:
         block_pool: As given.
         waiting: The sequences of each priority that wait.
         running: The sequences that run: online ones before those of PRIORITY_BATCH, each kind oldest first.
         num_preemptions: How many times a sequence was preempted.
+        spec_decode: What has come of the drafts.
     """
 
     def __init__(
-        self, block_pool: BlockPool, max_num_seqs: int, max_num_batched_tokens: int, rope_switch: int = 0
+        self,
+        block_pool: BlockPool,
+        max_num_seqs: int,
+        max_num_batched_tokens: int,
+        rope_switch: int = 0,
+        drafter: Drafter | None = None,
     ) -> None:
         if max_num_batched_tokens < max_num_seqs:
             raise ValueError(
@@ -58,7 +67,8 @@ class Scheduler:
         self.waiting = {priority: FairQueue() for priority in Priority}
         self.running: list[Sequence] = []
         self._max_num_seqs, self._max_num_batched_tokens = max_num_seqs, max_num_batched_tokens
-        self._rope_switch = rope_switch
+        self._rope_switch, self._drafter = rope_switch, drafter
+        self.spec_decode = SpecDecode()
 
     @property
     def num_waiting(self) -> int:
@@ -102,6 +112,8 @@ class Scheduler:
                     step.add(sequence)
             self._admit_waiting(step, priority)
         scheduled = step.scheduled()
+        if self._drafter is not None:
+            self._drafter.add_drafts(scheduled, self.block_pool, step.budget)
         assert all(map(self._writes_to_its_own, scheduled)), "a step would write to a block that others read"
         return scheduled
 
@@ -109,18 +121,28 @@ class Scheduler:
         """Takes note that a step is in flight: what it computes and samples counts from now on."""
         for item in scheduled:
             item.sequence.num_computed_tokens += item.num_tokens
-            item.sequence.num_sampling += item.is_last_chunk
+            item.sequence.num_sampling += item.num_sampled
 
-    def retire(self, item: ScheduledSequence) -> None:
+    def retire(self, item: ScheduledSequence, num_rejected: int = 0) -> None:
         """Takes note that a step has computed a sequence's tokens, and lets others find the blocks that they filled.
 
-        The token that it sampled, the caller appends.
+        The tokens that it sampled, the caller appends.
+
+        Args:
+            item: The sequence, and what the step has computed of it.
+            num_rejected: How many tokens at the end of its draft did not come.
         """
         sequence, pool = item.sequence, self.block_pool
-        sequence.num_sampling -= item.is_last_chunk
-        for place in range(item.start // BLOCK_SIZE, item.end // BLOCK_SIZE):
+        sequence.num_sampling -= item.num_sampled
+        if item.draft:
+            self.spec_decode = self.spec_decode.with_draft(len(item.draft), num_rejected)
+            sequence.num_computed_tokens -= num_rejected
+            num_kept = num_blocks_for(sequence.num_computed_tokens)
+            pool.free(sequence.block_table[num_kept:])
+            del sequence.block_table[num_kept:]
+        for place in range(item.start // BLOCK_SIZE, (item.end - num_rejected) // BLOCK_SIZE):
             parent = sequence.block_table[place - 1] if place else None
-            token_ids = sequence.token_ids[place * BLOCK_SIZE : (place + 1) * BLOCK_SIZE]
+            token_ids = item.token_ids(place * BLOCK_SIZE, (place + 1) * BLOCK_SIZE)
             block = pool.cache(sequence.block_table[place], parent, token_ids, sequence.block_salt)
             sequence.block_table[place] = block
 

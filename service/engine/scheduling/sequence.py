@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from service.engine.speculation.prompt_lookup import PromptLookup
 from service.engine_protocol.engine_config import num_blocks_for
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams, TokenLogprobs
 
@@ -25,6 +26,15 @@ class TokenCounts:
         self._places = {token_id: place for place, token_id in enumerate(dict.fromkeys(prompt_token_ids))}
         self.token_ids = array("q", self._places)
         self.counts = array("q", bytes(8 * len(self._places)))
+
+    def with_more(self, token_ids: Iterable[int]) -> "TokenCounts":
+        """The counts of the same sequence with more tokens; these stay as they are."""
+        more = TokenCounts(())
+        more._places = dict(self._places)
+        more.token_ids, more.counts = self.token_ids[:], self.counts[:]
+        for token_id in token_ids:
+            more.add(token_id)
+        return more
 
     def add(self, token_id: int) -> None:
         """Counts a token that the completion has grown by."""
@@ -47,6 +57,14 @@ class Grammar(Protocol):
 
     def allowed(self, eos_token_ids: Iterable[int], stop_token_ids: Iterable[int] = ()) -> Any:
         """The mask of the tokens that may come next, a tensor; this room knows no torch."""
+        ...
+
+    def num_accepted(self, draft: list[int]) -> int:
+        """How many of some tokens, none of which ends the completion, may come next one after the other."""
+        ...
+
+    def behind(self, draft: list[int]) -> "Grammar":
+        """Another, which has followed the completion over such tokens too; this one stays where it is."""
         ...
 
     def accept(self, token_id: int) -> None:
@@ -90,6 +108,7 @@ class Sequence:
         token_counts: What its penalties are reckoned from; None if it has none. Preemption leaves both as they are.
         prompt_logprobs: Those of the prompt's tokens but the first, as far as its steps are retired; None if they are
             not asked for, or told. Until then nothing is taken from the prefix cache, which has no logits.
+        lookup: Predicts its next tokens, once it has decoded with drafts; None before.
         allowed_words: The bitmask of `allowed_token_ids`, 32 to a word; None if all tokens are allowed.
     """
 
@@ -110,6 +129,7 @@ class Sequence:
     grammar: Grammar | None = None
     token_counts: TokenCounts | None = field(init=False, default=None)
     prompt_logprobs: list[TokenLogprobs] | None = field(init=False, default=None)
+    lookup: PromptLookup | None = field(init=False, default=None)
     allowed_words: "array[int] | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -184,13 +204,14 @@ class Sequence:
         logprobs, self.prompt_logprobs = self.prompt_logprobs or [], None
         return logprobs
 
-    def forbidden_token_ids(self) -> list[int]:
-        """The tokens that would complete a bad word if they came next."""
-        return [word[-1] for word in self.params.bad_words if self._ends_with(word[:-1])]
-
-    def _ends_with(self, token_ids: tuple[int, ...]) -> bool:
-        start = len(self.token_ids) - len(token_ids)
-        return start >= self.num_prompt_tokens and tuple(self.token_ids[start:]) == token_ids
+    def forbidden_token_ids(self, draft: Iterable[int] = ()) -> list[int]:
+        """The tokens that would complete a bad word if they came next, behind a draft if there is one."""
+        words = self.params.bad_words
+        if not words:
+            return []
+        first = max(self.num_prompt_tokens, len(self.token_ids) - max(map(len, words)))
+        end = (*self.token_ids[first:], *draft)
+        return [word[-1] for word in words if _ends_with(end, word[:-1])]
 
     def append(self, token_id: int) -> None:
         """Lets the completion grow by a token.
@@ -215,6 +236,10 @@ class Sequence:
         if self.num_completion_tokens >= self.params.max_tokens:
             return FinishReason.LENGTH
         return None
+
+
+def _ends_with(completion: tuple[int, ...], token_ids: tuple[int, ...]) -> bool:
+    return not token_ids or completion[-len(token_ids) :] == token_ids
 
 
 def _bitmask(token_ids: tuple[int, ...]) -> "array[int]":

@@ -205,3 +205,24 @@ def test_max_tokens_cuts_a_text_that_is_not_whole(tiny: Model) -> None:
 
 def test_a_text_that_is_whole_with_its_last_token_is_not_cut(tiny: Model) -> None:
     assert tiny.complete(regex("[xyz]"), max_tokens=1)[1] is FinishReason.STOP
+
+
+def test_a_draft_is_followed_as_far_as_the_form_lets_it_and_the_matcher_stays(model: Model) -> None:
+    matcher = model.compiler.compile(regex("[ab]{3}x")).result()
+    draft = model.token_ids("abax")
+    assert matcher.num_accepted(draft) == len(draft)
+    assert matcher.num_accepted(draft[::-1]) < len(draft)
+    assert matcher.num_accepted([*draft, draft[0]]) == len(draft)
+    behind = matcher.behind(draft[:-1])
+    assert bits_of(behind) == {draft[-1]}
+    assert draft[-1] not in bits_of(matcher)
+    assert matcher.behind(draft).is_complete
+    assert not behind.is_complete
+    for token_id in draft:
+        matcher.accept(token_id)
+    assert matcher.is_complete
+
+
+def bits_of(matcher: Matcher) -> set[int]:
+    words = matcher.allowed(EOS).tolist()
+    return {32 * place + bit for place, word in enumerate(words) for bit in range(32) if word >> bit & 1}

@@ -87,3 +87,16 @@ def test_markers_that_are_no_tokens_are_a_part_of_the_grammar(model: Model, is_o
         assert (answer or thought) in ("yes", "no")
         assert answer or not is_open
         assert reason is FinishReason.STOP
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_draft_may_think_and_must_answer_in_the_form(model: Model, is_open: bool) -> None:
+    matcher = model.compiler.compile(replace(regex("ab"), thinking=by_tokens(model, is_open=is_open))).result()
+    begin = [] if is_open else [model.token_id(BEGIN)]
+    thought = [*begin, model.token_id("x"), model.token_id(END)]
+    answer = model.token_ids("ab")
+    assert matcher.num_accepted([*thought, *answer]) == len(thought) + len(answer)
+    assert matcher.num_accepted([*thought, *answer[1:], answer[0]]) < len(thought) + len(answer)
+    assert matcher.behind([*thought, *answer]).is_complete
+    assert matcher.num_accepted([*thought[:-1], *answer[::-1]]) >= len(thought) - 1
+    assert not matcher.is_complete

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
 from service.engine.engine import Engine
-from service.engine.scheduling import scheduler
-from service.engine.scheduling.scheduled import ScheduledSequence
+from service.engine.scheduling.scheduled import MAX_PROMPT_LOGITS, ScheduledSequence
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.messages import StepOutput
 from service.engine_protocol.sampling_params import SamplingParams, TokenLogprobs
@@ -143,7 +142,7 @@ def test_a_step_computes_logits_of_no_more_tokens_than_may_be(checkpoint: Checkp
 
     while engine.has_work:
         outputs_of(engine, note)
-    assert max(sum(logits for _, logits in step.values()) for step in rows) == scheduler.MAX_PROMPT_LOGITS
+    assert max(sum(logits for _, logits in step.values()) for step in rows) == MAX_PROMPT_LOGITS
     assert rows[0]["plain"] == (400, 0)
     assert sum(logits for step in rows for _, logits in step.values()) == 3 * 399
 

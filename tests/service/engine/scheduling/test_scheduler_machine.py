@@ -1,13 +1,17 @@
 """Any order of arrivals, steps, aborts and failures keeps scheduler and block pool right, without a model."""
 
 import itertools
+import operator
+import random
 from collections import Counter
+from typing import Any, cast
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from service.engine.scheduling.block_pool import BlockPool
+from service.engine.scheduling.drafter import Drafter
 from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.scheduler import Scheduler
 from service.engine.scheduling.sequence import Sequence, SequenceStatus
@@ -48,7 +52,8 @@ class KVCache:
         sequence = item.sequence
         number = self._read(sequence)
         for position in range(item.start, item.end):
-            number = self._number(number, sequence, position)
+            drafted = item.token_ids(position, position + 1) if item.draft else []
+            number = self._number(number, sequence, position, *drafted)
             block, offset = sequence.block_table[position // BLOCK_SIZE], position % BLOCK_SIZE
             self._places[block, offset] = number
 
@@ -61,11 +66,40 @@ class KVCache:
             assert self._places[block, offset] == number, "a sequence reads what is not its own"
         return number
 
-    def _number(self, before: int, sequence: Sequence, position: int) -> int:
+    def _number(self, before: int, sequence: Sequence, position: int, drafted: int | None = None) -> int:
         is_known = position < len(sequence.token_ids)
-        token_id = sequence.token_ids[position] if is_known else drawn_at(position)
+        token_id = drafted or (sequence.token_ids[position] if is_known else drawn_at(position))
         key = (before, sequence.cache_salt, token_id)
         return self._numbers.setdefault(key, len(self._numbers))
+
+
+class SomeRight(Drafter):
+    """Drafts of which about as much comes as a number says, as far as there is room."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(row_cost=0.01)
+        self._random = random.Random(seed)
+
+    def add_drafts(self, scheduled: list[ScheduledSequence], pool: BlockPool, budget: int) -> None:
+        for item in scheduled:
+            sequence = item.sequence
+            if item.num_tokens == 1 and item.is_last_chunk:
+                right = [drawn_at(place) for place in range(item.end, item.end + self._random.randrange(40))]
+                sequence.lookup = cast(Any, Known([it if self._random.random() < 0.9 else 7 for it in right]))
+        super().add_drafts(scheduled, pool, budget)
+
+
+class Known:
+    """Predicts what it is told."""
+
+    def __init__(self, token_ids: list[int]) -> None:
+        self._token_ids = token_ids
+        self.acceptance_rate = 0.9 if token_ids else 0.0
+
+    def catch_up(self) -> None: ...
+
+    def predict(self, num_tokens: int) -> list[int]:
+        return self._token_ids[:num_tokens]
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -83,12 +117,16 @@ class SchedulerMachine(RuleBasedStateMachine):
         max_num_seqs=st.integers(1, 6),
         more_tokens=st.integers(0, 100),
         max_num_flights=st.integers(1, 2),
+        draft_seed=st.none() | st.integers(0, 99),
     )
-    def start(self, num_blocks: int, max_num_seqs: int, more_tokens: int, max_num_flights: int) -> None:
-        self.max_num_flights = max_num_flights
+    def start(
+        self, num_blocks: int, max_num_seqs: int, more_tokens: int, max_num_flights: int, draft_seed: int | None
+    ) -> None:
+        self.max_num_flights = max_num_flights if draft_seed is None else 1
         self.pool = BlockPool(num_blocks)
         self.max_num_seqs, self.budget = max_num_seqs, max_num_seqs + more_tokens
-        self.scheduler = Scheduler(self.pool, max_num_seqs, self.budget)
+        drafter = None if draft_seed is None else SomeRight(draft_seed)
+        self.scheduler = Scheduler(self.pool, max_num_seqs, self.budget, drafter=drafter)
         self.kv_cache = KVCache()
 
     @rule(requests=st.lists(REQUEST, min_size=1, max_size=4))
@@ -171,7 +209,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert len(set(sequences)) == len(sequences), "a sequence is scheduled twice"
         assert sum(item.num_tokens for item in scheduled) <= self.budget
         for item in scheduled:
-            assert 1 <= item.num_tokens <= item.sequence.num_uncomputed_tokens
+            assert 1 <= item.num_tokens - len(item.draft) <= item.sequence.num_uncomputed_tokens
+            assert item.sequence.next_index + item.num_sampled <= item.sequence.params.max_tokens
             assert not (item.sequence.must_know_its_tokens and item.sequence.num_sampling)
         for sequence in decoding:
             is_out = sequence.has_all_tokens or sequence.status is SequenceStatus.WAITING
@@ -196,10 +235,14 @@ class SchedulerMachine(RuleBasedStateMachine):
             sequence = item.sequence
             if sequence.status is SequenceStatus.FINISHED:
                 continue
-            self.scheduler.retire(item)
+            right = [drawn_at(place) for place in range(item.end - len(item.draft), item.end)]
+            num_right = len(list(itertools.takewhile(bool, map(operator.eq, item.draft, right))))
+            self.scheduler.retire(item, len(item.draft) - num_right)
             if not item.is_last_chunk:
                 continue
-            sequence.append(drawn_at(len(sequence.token_ids)))
+            for _ in range(num_right + 1):
+                assert not sequence.finish_reason()
+                sequence.append(drawn_at(len(sequence.token_ids)))
             if sequence.finish_reason():
                 self.live.remove(sequence)
                 self.ended.append(sequence)
