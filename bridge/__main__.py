@@ -1,9 +1,13 @@
 """The command line: `python -m bridge`."""
 
+import importlib.util
 import signal
+import sys
 
 if __name__ == "__main__":  # an interrupt while the rest is imported would end in a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if importlib.util.find_spec("aiohttp") is None:
+        sys.exit("error: the packages of the bridge are not installed: pip install 'runstream[bridge]'")
 
 import os
 

@@ -1,9 +1,13 @@
 """The command line: `python -m service` serves; with a command behind it, it sees to models, here or in a service."""
 
+import importlib.util
 import signal
+import sys
 
 if __name__ == "__main__":  # an interrupt while the rest is imported, for seconds, would end in a traceback
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if importlib.util.find_spec("torch") is None:
+        sys.exit("error: the packages of the service are not installed: pip install 'runstream[service]'")
 
 import os
 
@@ -14,7 +18,6 @@ import asyncio
 import functools
 import logging
 import shlex
-import sys
 from pathlib import Path
 from typing import Any
 

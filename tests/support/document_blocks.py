@@ -1,5 +1,6 @@
 """The blocks of code in the documents, and the commands in them."""
 
+import itertools
 import re
 import shlex
 from dataclasses import dataclass
@@ -24,12 +25,14 @@ class Block:
     text: str
 
     def commands(self):
-        """The commands in it, without prompts, comments, outputs and what sends them into the background."""
+        """The commands in it, without prompts, comments, outputs and where the shell sends what they say."""
         text = re.sub(r"\\\n\s*", " ", self.text)
         if self.language == "console":
             text = "\n".join(line[2:] for line in text.splitlines() if line.startswith("$ "))
         commands = [shlex.split(line, comments=True) for line in text.splitlines()]
-        return [command[:-1] if command[-1] == "&" else command for command in commands if command]
+        return [
+            list(itertools.takewhile(lambda word: word not in ("&", ">"), command)) for command in commands if command
+        ]
 
 
 def blocks_of(document):
