@@ -8,6 +8,9 @@ if __name__ == "__main__":  # an interrupt while the rest is imported would end 
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if importlib.util.find_spec("aiohttp") is None:
         sys.exit("error: the packages of the bridge are not installed: pip install 'runstream[bridge]'")
+    from transport.heap import settle_heap
+
+    settle_heap()
 
 import os
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.framing import pack, receive_from
+from transport.heap import without_settings
 
 ENGINE_COMMAND: Final = (sys.executable, "-m", "service.engine.process")
 
@@ -53,7 +54,7 @@ class Spawner:
             *self._command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=_SMALL_CACHES | os.environ,
+            env=_SMALL_CACHES | without_settings(os.environ),
             start_new_session=True,  # Ctrl-C in a terminal is for the service, which then drains
         )
 
