@@ -45,11 +45,18 @@ class Codes:
     order: torch.Tensor | None = None
 
 
-def format_of_codes(dtype: torch.dtype) -> Format | None:
-    """The arithmetic in which rows of a dtype are multiplied by codes; None if there is none."""
+def format_of_codes(dtype: torch.dtype, has_int8_rows: bool = False) -> Format | None:
+    """The arithmetic in which rows of a dtype are multiplied by codes; None if there is none.
+
+    Args:
+        dtype: The rows'.
+        has_int8_rows: Whether those of 16 bits are rounded to 8.
+    """
     if dtype is torch.float32:
         return Format.CODES_FLOAT32
-    return Format.CODES_INT16 if dtype in (torch.bfloat16, torch.float16) else None
+    if dtype not in (torch.bfloat16, torch.float16):
+        return None
+    return Format.CODES_INT8 if has_int8_rows else Format.CODES_INT16
 
 
 class CodesMatrix(Matrix):
@@ -97,7 +104,8 @@ def packed_codes(library: Library, kind: Format, codes: Codes) -> CodesMatrix:
 
     Args:
         library: The compiled code.
-        kind: CODES_FLOAT32, or CODES_INT16: rows are rounded to 16 bits, by the largest of at most 128 inputs.
+        kind: CODES_FLOAT32; with CODES_INT16 and CODES_INT8 rows are rounded to so many bits, by the largest of 128
+            inputs at most.
         codes: The matrix.
     """
     (outputs, inputs), groups = codes.codes.shape, codes.scales.shape[1]

@@ -22,6 +22,7 @@ class Format(IntEnum):
     BFLOAT16_DOT = 3
     CODES_FLOAT32 = 4
     CODES_INT16 = 5
+    CODES_INT8 = 6
 
 
 _FORMATS = {torch.float32: Format.FLOAT32, torch.float16: Format.FLOAT16, torch.bfloat16: Format.BFLOAT16}

@@ -67,25 +67,27 @@ inline void write_quads(const std::int32_t* numbers, std::int64_t count, RowQuad
 
 #if defined(RUNSTREAM_AVX512)
 
-inline Floats to_floats(__m512i sums, std::int32_t less) {
-  return {_mm512_cvtepi32_ps(_mm512_sub_epi32(sums, _mm512_set1_epi32(less)))};
-}
-
 #if defined(RUNSTREAM_BYTE_DOTS)
 
 using WideCodes = Codes;
 inline WideCodes widen(Codes codes) { return codes; }
 
+// As _mm512_dpbusd_epi32, whose sums GCC moves from register to register and through memory.
+inline __m512i add_byte_products(__m512i sums, __m512i codes, __m512i numbers) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(codes), "v"(numbers));
+  return sums;
+}
+
 struct Dots {
   __m512i high, low;
 };
-inline Dots no_dots() { return {_mm512_setzero_si512(), _mm512_setzero_si512()}; }
+inline Dots dots_from(std::int32_t start) { return {_mm512_setzero_si512(), _mm512_set1_epi32(start)}; }
 inline Dots add_products(Dots sums, const WideCodes& codes, const RowQuad* quad) {
-  return {_mm512_dpbusd_epi32(sums.high, codes.it, _mm512_set1_epi32(half_of_quad(quad, 0))),
-          _mm512_dpbusd_epi32(sums.low, codes.it, _mm512_set1_epi32(half_of_quad(quad, 1)))};
+  return {add_byte_products(sums.high, codes.it, _mm512_set1_epi32(half_of_quad(quad, 0))),
+          add_byte_products(sums.low, codes.it, _mm512_set1_epi32(half_of_quad(quad, 1)))};
 }
-inline Floats floats_of(Dots sums, std::int32_t less) {
-  return to_floats(_mm512_add_epi32(_mm512_slli_epi32(sums.high, 8), sums.low), less);
+inline Floats floats_of(Dots sums) {
+  return {_mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(sums.high, 8), sums.low))};
 }
 
 #else
@@ -100,22 +102,17 @@ inline WideCodes widen(Codes codes) {
 struct Dots {
   __m512i sum;
 };
-inline Dots no_dots() { return {_mm512_setzero_si512()}; }
+inline Dots dots_from(std::int32_t start) { return {_mm512_set1_epi32(start)}; }
 inline Dots add_products(Dots sums, const WideCodes& codes, const RowQuad* quad) {
   const __m512i even = _mm512_madd_epi16(codes.even, _mm512_set1_epi32(half_of_quad(quad, 0)));
   const __m512i odd = _mm512_madd_epi16(codes.odd, _mm512_set1_epi32(half_of_quad(quad, 1)));
   return {_mm512_add_epi32(sums.sum, _mm512_add_epi32(even, odd))};
 }
-inline Floats floats_of(Dots sums, std::int32_t less) { return to_floats(sums.sum, less); }
+inline Floats floats_of(Dots sums) { return {_mm512_cvtepi32_ps(sums.sum)}; }
 
 #endif
 
 #elif defined(RUNSTREAM_AVX2)
-
-inline Floats to_floats(__m256i low, __m256i high, std::int32_t less) {
-  const __m256i all = _mm256_set1_epi32(less);
-  return {_mm256_cvtepi32_ps(_mm256_sub_epi32(low, all)), _mm256_cvtepi32_ps(_mm256_sub_epi32(high, all))};
-}
 
 #if defined(RUNSTREAM_BYTE_DOTS)
 
@@ -125,18 +122,18 @@ inline WideCodes widen(Codes codes) { return codes; }
 struct Dots {
   __m256i high[2], low[2];  // of the digits, 8 outputs each
 };
-inline Dots no_dots() {
-  const __m256i none = _mm256_setzero_si256();
-  return {{none, none}, {none, none}};
+inline Dots dots_from(std::int32_t start) {
+  const __m256i none = _mm256_setzero_si256(), all = _mm256_set1_epi32(start);
+  return {{none, none}, {all, all}};
 }
 inline Dots add_products(Dots sums, const WideCodes& codes, const RowQuad* quad) {
   const __m256i high = _mm256_set1_epi32(half_of_quad(quad, 0)), low = _mm256_set1_epi32(half_of_quad(quad, 1));
   return {{_mm256_dpbusd_avx_epi32(sums.high[0], codes.low, high), _mm256_dpbusd_avx_epi32(sums.high[1], codes.high, high)},
           {_mm256_dpbusd_avx_epi32(sums.low[0], codes.low, low), _mm256_dpbusd_avx_epi32(sums.low[1], codes.high, low)}};
 }
-inline Floats floats_of(Dots sums, std::int32_t less) {
-  return to_floats(_mm256_add_epi32(_mm256_slli_epi32(sums.high[0], 8), sums.low[0]),
-                   _mm256_add_epi32(_mm256_slli_epi32(sums.high[1], 8), sums.low[1]), less);
+inline Floats floats_of(Dots sums) {
+  return {_mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_slli_epi32(sums.high[0], 8), sums.low[0])),
+          _mm256_cvtepi32_ps(_mm256_add_epi32(_mm256_slli_epi32(sums.high[1], 8), sums.low[1]))};
 }
 
 #else
@@ -153,7 +150,7 @@ inline WideCodes widen(Codes codes) {
 struct Dots {
   __m256i low, high;
 };
-inline Dots no_dots() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+inline Dots dots_from(std::int32_t start) { return {_mm256_set1_epi32(start), _mm256_set1_epi32(start)}; }
 inline __m256i add_half(__m256i sum, __m256i even_codes, __m256i odd_codes, __m256i even, __m256i odd) {
   const __m256i products = _mm256_add_epi32(_mm256_madd_epi16(even_codes, even), _mm256_madd_epi16(odd_codes, odd));
   return _mm256_add_epi32(sum, products);
@@ -163,7 +160,7 @@ inline Dots add_products(Dots sums, const WideCodes& codes, const RowQuad* quad)
   return {add_half(sums.low, codes.even[0], codes.odd[0], even, odd),
           add_half(sums.high, codes.even[1], codes.odd[1], even, odd)};
 }
-inline Floats floats_of(Dots sums, std::int32_t less) { return to_floats(sums.low, sums.high, less); }
+inline Floats floats_of(Dots sums) { return {_mm256_cvtepi32_ps(sums.low), _mm256_cvtepi32_ps(sums.high)}; }
 
 #endif
 
@@ -175,7 +172,11 @@ inline WideCodes widen(Codes codes) { return codes; }
 struct Dots {
   std::int32_t lanes[kLanes];
 };
-inline Dots no_dots() { return {}; }
+inline Dots dots_from(std::int32_t start) {
+  Dots made;
+  for (std::int32_t& lane : made.lanes) lane = start;
+  return made;
+}
 inline Dots add_products(Dots sums, const WideCodes& codes, const RowQuad* quad) {
   const std::int16_t* of = quad->halves;
   for (int i = 0; i < kLanes; ++i) {
@@ -184,8 +185,8 @@ inline Dots add_products(Dots sums, const WideCodes& codes, const RowQuad* quad)
   }
   return sums;
 }
-inline Floats floats_of(Dots sums, std::int32_t less) {
-  return lanes_of([&](int i) { return static_cast<float>(sums.lanes[i] - less); });
+inline Floats floats_of(Dots sums) {
+  return lanes_of([&](int i) { return static_cast<float>(sums.lanes[i]); });
 }
 
 #endif

@@ -16,12 +16,28 @@ struct Int16Arithmetic {
   static constexpr int kSteps = 1;  // in which a quad is multiplied
   static constexpr int kMaxSums = kMaxDots;
 
-  static Sums none() { return no_dots(); }
+  static Sums from(std::int32_t start) { return dots_from(start); }
   static Weights weights(const Codes& codes, int, int) { return widen(codes); }
   static Sums add(const Sums& sums, const Weights& weights, const Quad* quad, int) {
     return add_products(sums, weights, quad);
   }
-  static Floats total(const Sums& sums, const Piece& piece) { return floats_of(sums, piece.less); }
+  static Floats total(const Sums& sums) { return floats_of(sums); }
+};
+
+// The same with numbers of 8 bits.
+struct Int8Arithmetic {
+  using Quad = ByteQuad;
+  using Weights = WideCodes;
+  using Sums = ByteDots;
+  static constexpr int kSteps = 1;
+  static constexpr int kMaxSums = kMaxDots;
+
+  static Sums from(std::int32_t start) { return byte_dots_from(start); }
+  static Weights weights(const Codes& codes, int, int) { return widen(codes); }
+  static Sums add(const Sums& sums, const Weights& weights, const Quad* quad, int) {
+    return add_products(sums, weights, quad);
+  }
+  static Floats total(const Sums& sums) { return floats_of(sums); }
 };
 
 // Rows as they are, and codes as floats.
@@ -38,12 +54,12 @@ struct Float32Arithmetic {
   static constexpr int kMaxSums = 6;
 #endif
 
-  static Sums none() { return zeros(); }
+  static Sums from(std::int32_t) { return zeros(); }
   static Weights weights(const Codes& codes, int centre, int step) { return floats_of(subtract(codes, centre), step); }
   static Sums add(const Sums& sums, const Weights& weights, const Quad* quad, int step) {
     return multiply_add(weights, broadcast(quad->inputs[step]), sums);
   }
-  static Floats total(const Sums& sums, const Piece&) { return sums; }
+  static Floats total(const Sums& sums) { return sums; }
 };
 
 // A place in the codes of some panels and in a row, and the way to the next ones.
@@ -51,13 +67,11 @@ struct Position {
   const std::uint8_t* codes;
   std::int64_t panel_bytes;
   std::int64_t ahead;  // how far from here memory is read soon
+  const char* pieces;
   const char* quads;
   std::int64_t row_bytes;
-};
 
-template <class Arithmetic, int ROWS, int PANELS>
-struct PieceSums {
-  typename Arithmetic::Sums of[ROWS][PANELS];
+  const Piece& piece(int row) const { return *reinterpret_cast<const Piece*>(pieces + row * row_bytes); }
 };
 
 template <int BITS>
@@ -68,22 +82,29 @@ inline Codes load_quad(const std::uint8_t* from, int half) {
 
 // Sums a piece.
 template <class Arithmetic, int BITS, int ROWS, int PANELS>
-inline void sum_piece(Position at, std::int64_t pairs, PieceSums<Arithmetic, ROWS, PANELS>& piece) {
+inline void sum_piece(Position at, std::int64_t pairs, typename Arithmetic::Sums (&sums)[ROWS][PANELS]) {
   using Quad = typename Arithmetic::Quad;
   constexpr std::int64_t kBytes = code_bytes(BITS, kPair);
-  typename Arithmetic::Sums sums[ROWS][PANELS];
-  for (auto& of_row : sums) {
-    for (auto& sum : of_row) sum = Arithmetic::none();
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 4
+    for (int p = 0; p < PANELS; ++p) sums[r][p] = Arithmetic::from(at.piece(r).start);
   }
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
+#pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
       Codes codes[PANELS];
+#pragma GCC unroll 4
       for (int p = 0; p < PANELS; ++p) codes[p] = load_quad<BITS>(at.codes + p * at.panel_bytes, half);
+#pragma GCC unroll 4
       for (int step = 0; step < Arithmetic::kSteps; ++step) {
         typename Arithmetic::Weights weights[PANELS];
+#pragma GCC unroll 4
         for (int p = 0; p < PANELS; ++p) weights[p] = Arithmetic::weights(codes[p], centre_of(BITS), step);
+#pragma GCC unroll 8
         for (int r = 0; r < ROWS; ++r) {
           const auto* quad = reinterpret_cast<const Quad*>(at.quads + r * at.row_bytes) + half;
+#pragma GCC unroll 4
           for (int p = 0; p < PANELS; ++p) sums[r][p] = Arithmetic::add(sums[r][p], weights[p], quad, step);
         }
       }
@@ -93,9 +114,6 @@ inline void sum_piece(Position at, std::int64_t pairs, PieceSums<Arithmetic, ROW
     }
     at.codes += kBytes;
     at.quads += 2 * sizeof(Quad);
-  }
-  for (int r = 0; r < ROWS; ++r) {
-    for (int p = 0; p < PANELS; ++p) piece.of[r][p] = sums[r][p];
   }
 }
 
@@ -122,37 +140,59 @@ inline Group load_group(const Matrix& matrix, std::int64_t place) {
   return group;
 }
 
+// Sums a piece and adds it, times its scales, to totals; `HAS_ONE_SCALE` leaves that of the weights for the end.
+template <class Arithmetic, int BITS, bool HAS_ONE_SCALE, int ROWS, int PANELS>
+inline void add_piece(const Position& at, std::int64_t pairs, const Group (&group)[PANELS], bool has_shifts,
+                      Floats (&totals)[ROWS][PANELS]) {
+  typename Arithmetic::Sums sums[ROWS][PANELS];
+  sum_piece<Arithmetic, BITS>(at, pairs, sums);
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; ++r) {
+    const Floats scale = broadcast(at.piece(r).scale);
+#pragma GCC unroll 4
+    for (int p = 0; p < PANELS; ++p) {
+      const Floats sum = Arithmetic::total(sums[r][p]);
+      totals[r][p] = multiply_add(HAS_ONE_SCALE ? sum : multiply(sum, group[p].scales), scale, totals[r][p]);
+    }
+  }
+  if (!has_shifts) return;
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; ++r) {
+    const Floats sum = broadcast(at.piece(r).sum);
+#pragma GCC unroll 4
+    for (int p = 0; p < PANELS; ++p) totals[r][p] = multiply_add(group[p].shifts, sum, totals[r][p]);
+  }
+}
+
 // Some rows by some panels, all inputs.
-template <class Arithmetic, int BITS, int ROWS, int PANELS>
-void multiply_tile(const Product& product, const CodesLayout& layout, std::int64_t row, std::int64_t panel,
-                   Floats (&totals)[ROWS][PANELS]) {
+template <class Arithmetic, int BITS, bool HAS_ONE_SCALE, int ROWS, int PANELS>
+inline void multiply_tile(const Product& product, const CodesLayout& layout, std::int64_t row, std::int64_t panel,
+                          Floats (&totals)[ROWS][PANELS]) {
   const Matrix& matrix = *product.matrix;
-  const char* pieces = static_cast<const char*>(product.prepared) + row * layout.row_bytes;
-  Position at{static_cast<const std::uint8_t*>(matrix.panels) + panel * layout.panel_bytes, layout.panel_bytes,
-              layout.panel_bytes * PANELS, pieces + layout.pieces * static_cast<std::int64_t>(sizeof(Piece)),
+  const char* const pieces = static_cast<const char*>(product.prepared) + row * layout.row_bytes;
+  Position at{static_cast<const std::uint8_t*>(matrix.panels) + panel * layout.panel_bytes,
+              layout.panel_bytes,
+              layout.panel_bytes * PANELS,
+              pieces,
+              pieces + layout.pieces * static_cast<std::int64_t>(sizeof(Piece)),
               layout.row_bytes};
   const bool has_shifts = matrix.zero_type != ZeroType::centre;
-  for (auto& of_row : totals) {
-    for (Floats& total : of_row) total = zeros();
-  }
+  Group group[PANELS];
   for (std::int64_t index = 0; index < layout.groups; ++index) {
-    Group group[PANELS];
+#pragma GCC unroll 4
     for (int p = 0; p < PANELS; ++p) group[p] = load_group(matrix, ((panel + p) * layout.groups + index) * kLanes);
-    for (std::int64_t left = layout.padded; left > 0; left -= kPiece, pieces += sizeof(Piece)) {
+    for (std::int64_t left = layout.padded; left > 0; left -= kPiece, at.pieces += sizeof(Piece)) {
       const std::int64_t pairs = std::min(kPiece, left) / kPair;
-      PieceSums<Arithmetic, ROWS, PANELS> sums;
-      sum_piece<Arithmetic, BITS, ROWS, PANELS>(at, pairs, sums);
+      add_piece<Arithmetic, BITS, HAS_ONE_SCALE>(at, pairs, group, has_shifts && !HAS_ONE_SCALE, totals);
       at.codes += code_bytes(BITS, pairs * kPair);
       at.quads += pairs * 2 * static_cast<std::int64_t>(sizeof(typename Arithmetic::Quad));
-      for (int r = 0; r < ROWS; ++r) {
-        const Piece& piece = *reinterpret_cast<const Piece*>(pieces + r * layout.row_bytes);
-        for (int p = 0; p < PANELS; ++p) {
-          const Floats sum = multiply(Arithmetic::total(sums.of[r][p], piece), group[p].scales);
-          totals[r][p] = multiply_add(sum, broadcast(piece.scale), totals[r][p]);
-          if (has_shifts) totals[r][p] = multiply_add(group[p].shifts, broadcast(piece.sum), totals[r][p]);
-        }
-      }
     }
+  }
+  if (!HAS_ONE_SCALE) return;
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 4
+    for (int p = 0; p < PANELS; ++p) totals[r][p] = multiply(totals[r][p], group[p].scales);
   }
 }
 

@@ -3,13 +3,13 @@
 // A group's inputs are padded to whole pairs of quads and cut into pieces, the last of them shorter. A panel holds
 //   8 bits: [groups][padded / 4][16 outputs][4 inputs], a byte each
 //   4 bits: [groups][padded / 8][16 outputs][4 inputs]; a byte's lower half is of one quad, the higher of the next one
-// Padding is zeros, as it is in rows. A row is [pieces] `Piece`, then [padded] numbers of 16 bits or floats.
+// Padding is zeros, as it is in rows. A row is [pieces] `Piece`, then [padded] numbers of 16 or 8 bits, or floats.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
-#include "code_dots.h"
+#include "byte_dots.h"
 #include "matrix.h"
 
 namespace runstream {
@@ -24,11 +24,18 @@ constexpr int centre_of(int bits) { return 1 << (bits - 1); }
 
 constexpr std::int64_t code_bytes(int bits, std::int64_t padded) { return padded * kLanes * bits / 8; }
 
+// Of a row's numbers.
+constexpr std::int64_t quad_bytes(Format format) {
+  return format == Format::codes_int16  ? sizeof(RowQuad)
+         : format == Format::codes_int8 ? sizeof(ByteQuad)
+                                        : kQuad * sizeof(float);
+}
+
 // What a piece of a row has beside its numbers.
 struct Piece {
   float scale;        // the row's inputs are its numbers times this
   float sum;          // of the inputs
-  std::int32_t less;  // the sum of its numbers times the centre of the codes; 0 where codes are centred themselves
+  std::int32_t start;  // where sums begin: less the centre of the codes times its numbers; 0 where codes are centred
   std::int32_t unused;
 };
 
@@ -44,8 +51,8 @@ struct CodesLayout {
         padded((matrix.group_size + kPair - 1) / kPair * kPair),
         pieces(groups * ((matrix.group_size + kPiece - 1) / kPiece)),
         panel_bytes(code_bytes(matrix.bits, groups * padded)) {
-    const std::int64_t number_bytes = matrix.format == Format::codes_int16 ? sizeof(std::int16_t) : sizeof(float);
-    const std::int64_t whole = pieces * static_cast<std::int64_t>(sizeof(Piece)) + groups * padded * number_bytes;
+    const std::int64_t quads = groups * padded / kQuad, pieces_bytes = pieces * static_cast<std::int64_t>(sizeof(Piece));
+    const std::int64_t whole = pieces_bytes + quads * quad_bytes(matrix.format);
     row_bytes = (whole + 63) / 64 * 64;
   }
 };

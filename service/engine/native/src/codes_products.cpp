@@ -26,6 +26,11 @@ void write_outputs(const Product& product, std::int64_t row, std::int64_t panel,
   const std::int64_t first = panel * kLanes, place = row * product.out_stride + first;
   const std::int64_t count = std::min<std::int64_t>(kLanes, product.matrix->outputs - first);
   if (product.matrix->bias != nullptr) sums = add(sums, load(product.matrix->bias + first));
+  if (count == kLanes) {
+    if (product.residual != nullptr) sums = add(sums, load(product.residual + place));
+    store(product.out + place, sums);
+    return;
+  }
   float lanes[kLanes];
   store(lanes, sums);
   if (product.residual != nullptr) {
@@ -37,8 +42,20 @@ void write_outputs(const Product& product, std::int64_t row, std::int64_t panel,
 template <class Arithmetic, int BITS, int ROWS, int PANELS>
 void multiply_and_write(const Product& product, const CodesLayout& layout, std::int64_t row, std::int64_t panel) {
   Floats totals[ROWS][PANELS];
-  multiply_tile<Arithmetic, BITS, ROWS, PANELS>(product, layout, row, panel, totals);
+#pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 4
+    for (int p = 0; p < PANELS; ++p) totals[r][p] = zeros();
+  }
+  // Codes of 4 bits hardly ever have one scale for an output: no kernel is compiled for that.
+  if (BITS == 8 && layout.groups == 1 && product.matrix->zero_type == ZeroType::centre) {
+    multiply_tile<Arithmetic, BITS, BITS == 8>(product, layout, row, panel, totals);
+  } else {
+    multiply_tile<Arithmetic, BITS, false>(product, layout, row, panel, totals);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 4
     for (int p = 0; p < PANELS; ++p) write_outputs(product, row + r, panel + p, totals[r][p]);
   }
 }
@@ -74,6 +91,11 @@ void multiply_part(const Product& product, Range rows, Range panels) {
   }
 }
 
+template <class Arithmetic>
+void multiply_codes_by(const Product& product, Range rows, Range panels) {
+  (product.matrix->bits == 4 ? multiply_part<Arithmetic, 4> : multiply_part<Arithmetic, 8>)(product, rows, panels);
+}
+
 }  // namespace
 
 // Panels are shared; rows too if there are many and only few panels for each thread.
@@ -86,11 +108,10 @@ void multiply_codes(const Product& product, int thread, int num_threads) {
   }
   const Range rows = share(product.num_rows, thread % row_parts, row_parts);
   const Range own = share(panels, thread / row_parts, num_threads / row_parts);
-  const bool is_int16 = product.matrix->format == Format::codes_int16;
-  if (product.matrix->bits == 4) {
-    (is_int16 ? multiply_part<Int16Arithmetic, 4> : multiply_part<Float32Arithmetic, 4>)(product, rows, own);
-  } else {
-    (is_int16 ? multiply_part<Int16Arithmetic, 8> : multiply_part<Float32Arithmetic, 8>)(product, rows, own);
+  switch (product.matrix->format) {
+    case Format::codes_int8: return multiply_codes_by<Int8Arithmetic>(product, rows, own);
+    case Format::codes_int16: return multiply_codes_by<Int16Arithmetic>(product, rows, own);
+    default: return multiply_codes_by<Float32Arithmetic>(product, rows, own);
   }
 }
 

@@ -26,12 +26,14 @@ float largest_of(const float* values, std::int64_t count) {
   return value;
 }
 
-Piece round_piece(const float* values, std::int64_t count, int centre, RowQuad* quads) {
+// Rounds to whole numbers up to a largest one.
+template <class Quad>
+Piece round_piece(const float* values, std::int64_t count, float largest_number, int centre, Quad* quads) {
   std::int32_t numbers[kPiece];
   const float largest = largest_of(values, count);
   const bool is_finite = largest <= 3.4028234e38F;
   const bool is_zero = !(largest > kSmallest) || !is_finite;
-  const float inverse = is_zero ? 0.0F : kLargestNumber / largest;
+  const float inverse = is_zero ? 0.0F : largest_number / largest;
   // Adding 1.5 * 2^23 rounds to the nearest integer, ties to even, and leaves it in the lowest bits.
   constexpr float kRounder = 12582912.0F;
   std::int32_t sum = 0;
@@ -40,8 +42,8 @@ Piece round_piece(const float* values, std::int64_t count, int centre, RowQuad* 
     sum += numbers[i];
   }
   write_quads(numbers, count, quads);
-  const float scale = is_finite ? largest / kLargestNumber : __builtin_nanf("");
-  return {scale, scale * static_cast<float>(sum), sum * centre, 0};
+  const float scale = is_finite ? largest / largest_number : __builtin_nanf("");
+  return {scale, scale * static_cast<float>(sum), -sum * centre, 0};
 }
 
 Piece copy_piece(const float* values, std::int64_t count, float* numbers) {
@@ -60,11 +62,20 @@ void take_inputs(const Matrix& matrix, const float* row, std::int64_t first, std
   for (std::int64_t i = 0; i < count; ++i) values[i] = row[matrix.order[first + i]];
 }
 
+Piece prepare_piece(const Matrix& matrix, const float* values, std::int64_t count, char* numbers) {
+  const int centre = centre_of(matrix.bits);
+  if (matrix.format == Format::codes_int16) {
+    return round_piece(values, count, kLargestNumber, centre, reinterpret_cast<RowQuad*>(numbers));
+  }
+  if (matrix.format == Format::codes_int8) {
+    return round_piece(values, count, kLargestByte, centre, reinterpret_cast<ByteQuad*>(numbers));
+  }
+  return copy_piece(values, count, reinterpret_cast<float*>(numbers));
+}
+
 void prepare_row(const Matrix& matrix, const CodesLayout& layout, const float* row, void* prepared) {
   auto* pieces = static_cast<Piece*>(prepared);
-  void* numbers = pieces + layout.pieces;
-  auto* quads = static_cast<RowQuad*>(numbers);
-  auto* floats = static_cast<float*>(numbers);
+  auto* numbers = reinterpret_cast<char*>(pieces + layout.pieces);
   float values[kPiece];
   for (std::int64_t group = 0; group < layout.groups; ++group) {
     for (std::int64_t first = 0; first < matrix.group_size; first += kPiece) {
@@ -72,13 +83,8 @@ void prepare_row(const Matrix& matrix, const CodesLayout& layout, const float* r
       const std::int64_t padded = (count + kPair - 1) / kPair * kPair;
       take_inputs(matrix, row, group * matrix.group_size + first, count, values);
       std::fill(values + count, values + padded, 0.0F);
-      if (matrix.format == Format::codes_int16) {
-        *pieces++ = round_piece(values, padded, centre_of(matrix.bits), quads);
-        quads += padded / kQuad;
-      } else {
-        *pieces++ = copy_piece(values, padded, floats);
-        floats += padded;
-      }
+      *pieces++ = prepare_piece(matrix, values, padded, numbers);
+      numbers += padded / kQuad * quad_bytes(matrix.format);
     }
   }
 }

@@ -170,7 +170,8 @@ void multiply_floats(const Product& product, int thread, int num_threads) {
 #endif
       return;
     case Format::codes_float32:
-    case Format::codes_int16: return;  // codes_products.h
+    case Format::codes_int16:
+    case Format::codes_int8: return;  // codes_products.h
   }
 }
 

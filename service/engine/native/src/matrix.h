@@ -15,6 +15,7 @@ enum class Format : std::int32_t {
   bfloat16_dot = 3, // pairs of inputs by vdpbf16ps; rows are rounded to bfloat16
   codes_float32 = 4, // codes of 8 or 4 bits, widened to float32
   codes_int16 = 5,   // the same, multiplied by rows that are rounded to 16 bits
+  codes_int8 = 6,    // the same, by rows that are rounded to 8 bits
 };
 
 // How a matrix of codes keeps which code stands for 0.
@@ -29,7 +30,7 @@ enum class ZeroType : std::int32_t {
 // Panel p holds the outputs 16 p ... 16 p + 15; those past the last one are zeros. Inside a panel the inputs run slowest:
 //   float32, float16, bfloat16: [inputs][16 outputs]
 //   bfloat16_dot:               [inputs / 2 rounded up][16 outputs][2 inputs], an odd number padded with zeros
-//   codes_float32, codes_int16: codes_layout.h
+//   codes_...: codes_layout.h
 // Panels follow each other without a gap. Each begins at a multiple of 32 bytes at least, the first at one of 64.
 struct Matrix {
   Format format;

@@ -13,8 +13,11 @@ from service.engine.native.codes import Codes, CodesMatrix, ZeroType, format_of_
 from service.engine.native.library import Library
 from service.engine.native.matrix import Format
 
-ERRORS = {Format.CODES_FLOAT32: 2e-6, Format.CODES_INT16: 5e-5}
-"""The most of norm(error) / norm(product) for normal rows: rounding of float32, and of rows to 16 bits."""
+ERRORS = {Format.CODES_FLOAT32: 2e-6, Format.CODES_INT16: 5e-5, Format.CODES_INT8: 8e-3}
+"""The most of norm(error) / norm(product) for normal rows: rounding of float32, and of rows to 16 and 8 bits."""
+
+LARGEST = {Format.CODES_INT16: 32639, Format.CODES_INT8: 127}
+"""The whole number that the largest of at most 128 inputs of a row becomes."""
 
 shared_library = settings(
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -127,6 +130,38 @@ def test_a_row_has_the_same_bits_in_any_company_and_on_any_number_of_threads(
     assert torch.equal(again, whole)
 
 
+def most_rounding(codes: Codes, rows: torch.Tensor, largest: int) -> torch.Tensor:
+    """How far rounding of rows moves products at most: half a step for each input, [rows, outputs]."""
+    order = torch.arange(rows.shape[1]) if codes.order is None else codes.order
+    groups = rows[:, order].double().view(rows.shape[0], codes.scales.shape[1], -1)
+    pieces = [piece.abs().amax(-1, keepdim=True).expand_as(piece) for piece in groups.split(128, dim=-1)]
+    steps = torch.cat(pieces, dim=-1).reshape(rows.shape) / largest
+    return 0.5 * steps @ plain(codes)[:, order].abs().t()
+
+
+@pytest.mark.parametrize("kind", LARGEST, ids=lambda kind: kind.name.lower())
+@shared_library
+@given(codes=matrices(), num_rows=st.integers(1, 20), outlier=st.sampled_from((1.0, 30.0, 1e4)))
+def test_a_row_is_rounded_by_half_a_step_of_its_group_at_most(
+    library: Library, kind: Format, codes: Codes, num_rows: int, outlier: float
+) -> None:
+    rows, weight = rows_for(codes, num_rows), plain(codes)
+    rows[:, ::50] *= outlier
+    product = packed_codes(library, kind, replace(codes, bias=None)).multiply(rows)
+    bound = most_rounding(codes, rows, LARGEST[kind]) + 2e-6 * size_of(rows, weight)
+    assert bool(((product - rows.double() @ weight.t()).abs() <= bound).all())
+
+
+@pytest.mark.parametrize("kind", LARGEST, ids=lambda kind: kind.name.lower())
+def test_every_processor_computes_the_same_sums(library: Library, kind: Format) -> None:
+    codes = made(40, 96, 3, zeros="codes")
+    codes.scales.fill_(0.5)
+    rows = torch.randint(-127, 128, (9, 288), generator=torch.Generator().manual_seed(0)).float()
+    rows[:, ::96] = 127.0 if kind is Format.CODES_INT8 else 32639.0
+    product = packed_codes(library, kind, codes).multiply(rows)
+    assert torch.equal(product.double(), rows.double() @ plain(codes).t())
+
+
 def test_all_threads_work_on_one_large_product(library: Library, kind: Format) -> None:
     codes = made(200, 128, 8, 4)
     matrix, rows = packed_codes(library, kind, codes), rows_for(codes, 100)
@@ -161,19 +196,20 @@ def test_no_sum_overflows(library: Library, kind: Format, code: int, value: floa
     torch.testing.assert_close(product, expected.float(), rtol=1e-5, atol=0)
 
 
-def test_an_outlier_touches_its_own_group_only(library: Library) -> None:
+@pytest.mark.parametrize("kind", LARGEST, ids=lambda kind: kind.name.lower())
+def test_an_outlier_touches_its_own_group_only(library: Library, kind: Format) -> None:
     codes = made(32, 128, 4, 8)
-    matrix, rows = packed_codes(library, Format.CODES_INT16, codes), rows_for(codes, 4)
+    matrix, rows = packed_codes(library, kind, codes), rows_for(codes, 4)
     weight = plain(codes)
     rows[:, 5] = 1e6
     weight[:, :128] = 0
     emptied = Codes(codes.codes.clone(), codes.scales, None, 8)
     emptied.codes[:, :128] = 128
-    product = packed_codes(library, Format.CODES_INT16, emptied).multiply(rows)
+    product = packed_codes(library, kind, emptied).multiply(rows)
     expected = rows.double() @ weight.t()
-    assert float((product - expected).norm() / expected.norm()) < ERRORS[Format.CODES_INT16]
+    assert float((product - expected).norm() / expected.norm()) < ERRORS[kind]
     whole = rows.double() @ plain(codes).t()
-    assert float((matrix.multiply(rows) - whole).norm() / whole.norm()) < ERRORS[Format.CODES_INT16]
+    assert float((matrix.multiply(rows) - whole).norm() / whole.norm()) < ERRORS[kind]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
@@ -253,4 +289,6 @@ def test_unlike_matrices_stay_apart(library: Library, kind: Format) -> None:
 def test_each_dtype_has_its_arithmetic() -> None:
     assert format_of_codes(torch.float32) is Format.CODES_FLOAT32
     assert format_of_codes(torch.bfloat16) is format_of_codes(torch.float16) is Format.CODES_INT16
-    assert format_of_codes(torch.float64) is None
+    assert format_of_codes(torch.bfloat16, has_int8_rows=True) is Format.CODES_INT8
+    assert format_of_codes(torch.float32, has_int8_rows=True) is Format.CODES_FLOAT32
+    assert format_of_codes(torch.float64, has_int8_rows=True) is None

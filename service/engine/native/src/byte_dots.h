@@ -1,0 +1,65 @@
+// Sums of codes times a row's numbers of 8 bits, as code_dots.h has them for 16. They are exact, too, so each way to
+// compute them gives the same bits.
+#pragma once
+
+#include "code_dots.h"
+
+namespace runstream {
+
+// The largest number of a row that is rounded to 8 bits; -128 is left out.
+constexpr float kLargestByte = 127.0F;
+
+#if defined(RUNSTREAM_BYTE_DOTS)
+
+// A quad of a row.
+struct ByteQuad {
+  std::int8_t numbers[kQuad];
+};
+
+inline void write_quads(const std::int32_t* numbers, std::int64_t count, ByteQuad* quads) {
+  auto* bytes = reinterpret_cast<std::int8_t*>(quads);
+  for (std::int64_t i = 0; i < count; ++i) bytes[i] = static_cast<std::int8_t>(numbers[i]);
+}
+
+inline std::int32_t bits_of_quad(const ByteQuad* quad) {
+  std::int32_t bits;
+  std::memcpy(&bits, quad, sizeof bits);
+  return bits;
+}
+
+#endif
+
+#if defined(RUNSTREAM_BYTE_DOTS) && defined(RUNSTREAM_AVX512)
+
+struct ByteDots {
+  __m512i sum;
+};
+inline ByteDots byte_dots_from(std::int32_t start) { return {_mm512_set1_epi32(start)}; }
+inline ByteDots add_products(ByteDots sums, const WideCodes& codes, const ByteQuad* quad) {
+  return {add_byte_products(sums.sum, codes.it, _mm512_set1_epi32(bits_of_quad(quad)))};
+}
+inline Floats floats_of(ByteDots sums) { return {_mm512_cvtepi32_ps(sums.sum)}; }
+
+#elif defined(RUNSTREAM_BYTE_DOTS)
+
+struct ByteDots {
+  __m256i low, high;  // 8 outputs each
+};
+inline ByteDots byte_dots_from(std::int32_t start) { return {_mm256_set1_epi32(start), _mm256_set1_epi32(start)}; }
+inline ByteDots add_products(ByteDots sums, const WideCodes& codes, const ByteQuad* quad) {
+  const __m256i numbers = _mm256_set1_epi32(bits_of_quad(quad));
+  return {_mm256_dpbusd_avx_epi32(sums.low, codes.low, numbers), _mm256_dpbusd_avx_epi32(sums.high, codes.high, numbers)};
+}
+inline Floats floats_of(ByteDots sums) { return {_mm256_cvtepi32_ps(sums.low), _mm256_cvtepi32_ps(sums.high)}; }
+
+#else
+
+// Codes are widened, as for numbers of 16 bits: two products of a code of 8 bits and a byte don't fit the 16 bits in which
+// vpmaddubsw adds them.
+using ByteQuad = RowQuad;
+using ByteDots = Dots;
+inline ByteDots byte_dots_from(std::int32_t start) { return dots_from(start); }
+
+#endif
+
+}  // namespace runstream
