@@ -18,7 +18,7 @@ _LEFT_OUT = (
 )
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _ITEM = r"\s*(?:[-*]|\d+\.)\s"
-_BREAK = re.compile(rf"\n\s*\n(?:{_ITEM})?|\n{_ITEM}")  # between paragraphs and items
+_BREAK = re.compile(rf"\n\s*\n(?:{_ITEM})?|\n{_ITEM}|\s·\s")  # between paragraphs and items, also those of a line
 _END = re.compile(r"(?<=[.!?:])[*_)\"']*\s+(?=[\"'(*`\[]*[A-Z0-9`])")
 
 

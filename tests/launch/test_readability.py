@@ -15,6 +15,8 @@ It has a [link](https://example.com/a.b.c) e.g. here.
 - another item, which
   goes on
 
+one · two words · and three
+
 ```
 not prose at all. Never.
 ```
@@ -28,6 +30,8 @@ not prose at all. Never.
         "It has a link e.g. here.",
         "an item of a list",
         "another item, which goes on",
+        "two words",
+        "and three",
     ]
 
 
