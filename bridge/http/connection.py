@@ -1,8 +1,8 @@
 """Connections on which a client may end its side first: it still gets its answer, unless it has left.
 
-Whoever ends its side of a TCP connection looks like one that has closed all of it, until something is written: only the
-latter's machine answers that with a reset. So something is written that means nothing, and if a reset comes, the
-handler is cancelled as at any other end of a connection.
+A client that ends its side of a TCP connection looks like one that has closed all of it. They differ once something is
+written: only the machine of a closed one answers with a reset. So something is written that means nothing. If a reset
+comes, the handler is cancelled, as at any other end of a connection.
 """
 
 import asyncio

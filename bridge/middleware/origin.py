@@ -49,9 +49,9 @@ async def add_cors_headers(http_request: web.Request, response: web.StreamRespon
 def _is_from_workerd(http_request: web.Request) -> bool:
     """Whether the AI binding of a local Worker asks: workerd names the host that it believes to speak to.
 
-    No page can look like that. Its Host header is the name in its address, and this one is Cloudflare's, so DNS
-    rebinding, where a page's own name is made to lead here, does not give it. Even who forges Cloudflare's name has a
-    page that sends an Origin, and a port after the name.
+    No page can look like that. A page's Host header is the name in its address, and this one is Cloudflare's. DNS
+    rebinding makes a page's own name lead here, so it does not give it. Even a page that forges Cloudflare's name
+    sends an Origin, and a port after the name.
     """
     is_named = http_request.headers.get(hdrs.HOST) == binding.HOST and hdrs.ORIGIN not in http_request.headers
     return is_named and http_request.path.startswith(binding.PREFIXES)

@@ -1,6 +1,6 @@
-"""What chat completions and text completions take, as JSON Schema, and the check of a body against it.
+"""The JSON Schema of what chat completions and text completions take, and the check of a body against it.
 
-Names and shapes are OpenAI's, ranges those of Workers AI's own route where it has the field; `top_k`, `min_p`,
+Names and shapes are OpenAI's. Ranges are those of Workers AI's own route where it has the field. `top_k`, `min_p`,
 `repetition_penalty`, `min_tokens`, `ignore_eos` and those of `vllm_fields` are vLLM's. A null stands for a field that
 is not there. Fields in `WITHOUT_EFFECT`, and those that are named neither here nor in `refused_fields`, are accepted
 for compatibility and change nothing.

@@ -1,7 +1,7 @@
 """The AI binding of Workers, as workerd speaks it and as wrangler up to 4.36 relays it.
 
-What `env.AI.run()` sends (src/cloudflare/internal/ai-api.ts of workerd) is `POST /run?version=3`, or
-`/ai-gateway/run?version=3` if its options name a gateway, with the model in a header and the inputs beside the options.
+`env.AI.run()` sends `POST /run?version=3`, or `/ai-gateway/run?version=3` if its options name a gateway
+(src/cloudflare/internal/ai-api.ts of workerd). The model is in a header, and the inputs stand beside the options.
 Answers are bare: no envelope around a result, and flat errors. @cloudflare/ai 1.1.0 sends `version=2` and wants whole
 answers compressed; its `content-encoding: application/json` says nothing. There is no gateway here, so
 `options.gateway` and the other options but `queueRequest` are accepted for compatibility and change nothing.

@@ -1,8 +1,8 @@
 """The text-generation input of Workers AI as JSON Schema, and the check of a request's body against it.
 
 The fields, ranges and defaults are those of Cloudflare's model pages (@cf/meta/llama-2-7b-chat-int8, mid-2026),
-narrower where the service takes less. Beyond them, as its real clients need: content may be null, and missing beside
-tool calls; `raw` may be a string; calls and results of tools may stand in messages; `stop` and `tool_choice` are read.
+narrower where the service takes less. Real clients need more. Content may be null, and missing beside tool calls. `raw`
+may be a string. Calls and results of tools may stand in messages. `stop` and `tool_choice` are read.
 Fields that are named neither here nor in `refused_fields`, and all in `options` but `queueRequest`, are accepted for
 compatibility and change nothing: `rejectIfBusy` asks for what happens anyway, an error instead of a wait without end. A
 null stands for a field that is not there. Of a key that stands twice in an object the last value counts, as in

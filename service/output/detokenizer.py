@@ -1,7 +1,7 @@
 """Token ids to text, a token at a time.
 
-What is pushed comes back as soon as no later token can change it, so the joined pieces equal what the tokenizer makes
-of all ids at once. Each token costs the same however long the completion is, and nothing raises, whatever the ids are.
+Text comes back as soon as no later token can change it. So the joined pieces equal what the tokenizer makes of all ids
+at once. Each token costs the same however long the completion is, and nothing raises, whatever the ids are.
 The library's own `DecodeStream` is none of these: it sends characters that a later byte turns into U+FFFD, raises when
 one has, and loses an unfinished end.
 """

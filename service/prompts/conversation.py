@@ -144,8 +144,8 @@ def in_words(
 def in_turns(entries: Sequence[Entry], *, has_system_role: bool) -> list[Entry]:
     """Messages for a template in which a system may speak first and then user and assistant must take turns.
 
-    As mistral_common's encoder does it: what systems say anywhere goes first, neighbours of one role are one message
-    with blank lines between, and before an assistant who begins stands a user who says nothing.
+    The order is that of mistral_common's encoder. What systems say anywhere goes first. Neighbours of one role are one
+    message, with blank lines between. Before an assistant who begins stands a user who says nothing.
 
     Args:
         entries: Messages that the template refused.

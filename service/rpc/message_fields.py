@@ -1,7 +1,7 @@
-"""How many fields a message on the wire has, told before any of it is made.
+"""Counts the fields of a message on the wire, before any of it is made.
 
-protobuf makes an object of each entry of a list: of the 8 million empty ones that 16 MiB can hold, 550 MB in a second,
-in which the event loop stands still. Format: https://protobuf.dev/programming-guides/encoding
+protobuf makes an object of each entry of a list. 16 MiB can hold 8 million empty entries: these would take 550 MB, and
+a second in which the event loop stands still. Format: https://protobuf.dev/programming-guides/encoding
 """
 
 from functools import cache

@@ -1,7 +1,7 @@
 """The process in which finished values are checked: schemas and patterns can be made so that this takes for ever.
 
-Each line of its input is a JSON array of a schema and a value, both as JSON in a text; or null for the value, to only
-compile the schema. It answers each with a line of JSON: a text that says what is wrong, empty if nothing. Its argument
+Each line of its input is a JSON array of a schema and a value, both as JSON in a text. A null for the value only
+compiles the schema. It answers each with a line of JSON: a text that says what is wrong, empty if nothing. Its argument
 is how many seconds of the processor a line may take; it ends with the first that takes more.
 """
 

@@ -1,7 +1,8 @@
 """From the parts of a completion to a response: its events one after the other, or the whole at once.
 
-A whole answer goes the way of a stream with one part, so the two differ in one thing only. What the model says behind a
-call that broke is a message of its own in a stream, and a part of the message before that call in a whole answer.
+A whole answer goes the way of a stream with one part, so the two differ in one thing only. The model may say
+something behind a call that broke. In a stream this is a message of its own. In a whole answer it is a part of the
+message before that call.
 """
 
 from collections.abc import Iterator

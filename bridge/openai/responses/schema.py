@@ -1,8 +1,8 @@
-"""What `responses` takes, as JSON Schema, and the check of a body against it.
+"""The JSON Schema of what `responses` takes, and the check of a body against it.
 
 Names and shapes are OpenAI's, ranges those of the other routes. As there, a null stands for a field that is not there,
-vLLM's fields are honoured, and fields that are named neither here nor in `refused_fields` are accepted and change
-nothing. What an item, a part or a tool is by its type is checked where it is read, for a message that says what to do.
+and vLLM's fields are honoured. Fields named neither here nor in `refused_fields` are accepted and change nothing. The
+type of an item, a part or a tool is checked where it is read, for a message that says what to do.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """Attention over a paged KV cache, registered with transformers as one attention function.
 
-A step packs the new tokens of all its sequences into one row of T tokens: first those that decode, one token each,
-then those that prefill, one after the other. The function writes the row's keys and values to the cache and lets each
-token attend to its own sequence's.
+A step packs the new tokens of all its sequences into one row of T tokens. Sequences that decode come first, with one
+token each. Those that prefill follow, one after the other. The function writes the row's keys and values to the cache
+and lets each token attend to its own sequence's.
 
 transformers calls it in every layer (`AttentionInterface.register`, "For TGI/vLLM backends, or other custom
 attention") with the extra keyword arguments of the model's forward, here `batch`.

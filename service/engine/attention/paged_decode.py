@@ -1,7 +1,7 @@
 """Attention of sequences that decode, straight from the KV cache's blocks.
 
-Nothing is gathered ahead of it, and all shapes depend only on how many sequences there are: what `--accelerate
-attention` uses in place of `DecodeGroup`s, and what a CUDA graph can replay.
+Nothing is gathered before. All shapes depend only on the number of sequences, so a CUDA graph can replay it.
+`--accelerate attention` uses it in place of `DecodeGroup`s.
 """
 
 from dataclasses import dataclass

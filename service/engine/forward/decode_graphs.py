@@ -1,8 +1,8 @@
-"""Decoding steps recorded once for each of some numbers of sequences, and replayed with a single call.
+"""Decoding steps recorded once for some numbers of sequences, and replayed with a single call.
 
 A step that only decodes has the same shapes whatever its sequences are, if `PagedDecode` attends. So its inputs are
-copied to where the recorded step reads them, behind them come rows of padding up to the next recorded number, and the
-step is replayed. Padding has length 0, and writes its keys and values to the scratch block, the cache's last.
+copied to where the recorded step reads them, and the step is replayed. Rows of padding fill it up to the next recorded
+number. Padding has length 0, and writes its keys and values to the scratch block, the cache's last.
 Other steps, and those of more sequences than any recorded one, run as they are.
 
 A recorded step reads the weights and the KV cache where they were. Neither is ever moved; nothing else outlives a step,

@@ -5,10 +5,10 @@ before it. The decoder takes the layers' weights over, so that none is held twic
 one where `merged` can, and are called one after another where it can't. A model that is not covered runs through its
 class (`ModelRunner`), and `SelfCheck` compares either with the class at load.
 
-Rounding differs from the classes' in two places. They round a norm to half precision before they multiply by its weight
-and once more after, `rms_norm` only after; and in float64 they norm in float32, `rms_norm` in float64. A residual is
-added to a product's sum before that is rounded. Each is the more exact way. Compiled (`compiled_layers`), a residual is
-added to the rounded product, as the classes do.
+Rounding differs from the classes' in two places, and each is the more exact way here. First, the classes round a norm
+to half precision before and after they multiply by its weight; `rms_norm` rounds only after. In float64 they norm in
+float32, `rms_norm` in float64. Second, a residual is added to a product's sum before that is rounded. Compiled
+(`compiled_layers`), a residual is added to the rounded product, as the classes do.
 """
 
 import functools

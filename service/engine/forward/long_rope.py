@@ -1,9 +1,10 @@
 """Rotary embeddings that a model changes with its sequence's length: LongRoPE, which Phi-3 has (arXiv:2402.13753).
 
-Up to the length that a model was first trained for, the frequencies are divided by its short factors, in longer
-sequences by its long ones, at all positions. transformers' classes look at the longest sequence of a batch. Here each
-token carries which it is: those of long sequences have positions from `LONG_POSITIONS` on, so a neighbour changes
-nothing. A sequence that grows over the length is computed anew, as Phi-3's class in transformers has it in `generate`.
+The frequencies are divided by the model's short factors up to the length that it was first trained for. In a longer
+sequence they are divided by the long factors, at all positions. transformers' classes look at the longest sequence of a
+batch. Here each token carries which it is: those of long sequences have positions from `LONG_POSITIONS` on, so a
+neighbour changes nothing. A sequence that grows over the length is computed anew, as Phi-3's class in transformers has
+it in `generate`.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """Rows by the two low-rank matrices of the adapter that each uses, as S-LoRA and Punica group them (arXiv:2310.18547).
 
 Rows of one adapter stand together in tiles. One kernel multiplies each tile by its adapter's first matrix, into memory
-of its own; the other multiplies that by the second and adds it to the outputs. A row is in one tile at most, so nothing
-is added atomically, and equal calls give equal bits.
+of its own. The other multiplies the result by the second matrix and adds it to the outputs. A row is in one tile at
+most, so nothing is added atomically, and equal calls give equal bits.
 """
 
 import torch

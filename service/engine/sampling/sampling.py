@@ -9,13 +9,14 @@ The order of operations is transformers' (`GenerationMixin._get_logits_processor
    transformers and vLLM do it: positive logits are divided, negative ones multiplied. Frequency and presence: OpenAI's
    definition, over the completion: `logit - count * frequency_penalty - (count > 0) * presence_penalty`.
 4. Temperature 0 takes the most likely token here. Any other divides the logits; one below 1e-6 counts as 1e-6.
-5. `top_k`, then `top_p` over what is left, then `min_p` (Nguyen et al., arXiv:2407.01082): tokens stay that are at
-   least `min_p` times as likely as the most likely one. Tokens exactly as likely as the last one that stays, stay too.
+5. `top_k`, then `top_p` over what is left, then `min_p` (Nguyen et al., arXiv:2407.01082). With `min_p`, tokens stay
+   that are at least `min_p` times as likely as the most likely one. Tokens exactly as likely as the last one that
+   stays, stay too.
 
 vLLM (`vllm/v1/sample/sampler.py`) has the same order, except that its min_p comes before top_k and top_p.
 
-A draw, one uniform number, is looked up in the cumulative distribution in the vocabulary's order, so that the token
-depends on the row alone and not on how the batch was sorted.
+A draw is one uniform number. It is looked up in the cumulative distribution in the vocabulary's order. So the token
+depends on the row alone, and not on how the batch was sorted.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """Truncation: the tokens that top_k, top_p and min_p let through.
 
-They are found by a threshold on the probability, so that only the most likely few have to be sorted, and tokens exactly
-as likely as the last one that stays, stay too. `sampling` tells the definitions.
+They are found by a threshold on the probability, so only the most likely few have to be sorted. Tokens exactly as
+likely as the last one that stays, stay too. `sampling` tells the definitions.
 """
 
 import torch

@@ -1,9 +1,9 @@
-"""The KV cache's blocks: which are free, who shares which, and what those hold that nobody has now.
+"""The KV cache's blocks: which are free, who shares which, and what free ones still hold.
 
 A full block whose tokens are all computed is *cached*: later sequences that begin alike share it instead of computing
-it again. What a block holds depends on all tokens up to its end, so it is found by its own tokens and by what the block
-before it holds, or the salt if it is the first. A cached block that nobody holds is free: it is found until it is taken
-for something else, which happens to those first that were given back longest ago.
+it again. What a block holds depends on all tokens up to its end. So it is found by its own tokens and by what the block
+before it holds. The first block is found by the salt instead. A cached block that nobody holds is free, and is still
+found until it is taken for something else. Those given back longest ago are taken first.
 """
 
 import itertools
@@ -117,8 +117,8 @@ class BlockPool:
     def free(self, blocks: list[int]) -> None:
         """Ends a holder's hold on its blocks, given in the order of their tokens.
 
-        The last of them goes first into the queue of those to be reused, so that no block is reused before those that
-        are found only through it.
+        The last block goes first into the queue of blocks to reuse. So no block is reused before those that are found
+        only through it.
         """
         for block in reversed(blocks):
             assert self._num_holders[block] > 0, f"block {block} is given back twice"

@@ -1,22 +1,22 @@
 """Chooses the sequences of the next step, and how many of their tokens it computes.
 
 A step has a budget of tokens. Every running sequence that decodes gets one of them, in every step; what is left
-prefills, a long prompt in chunks. A sequence is admitted when there are blocks for all its tokens so far; the blocks of
-the longest beginning that the prefix cache knows are shared, and only the rest is computed.
+prefills, a long prompt in chunks. A sequence is admitted when there are blocks for all its tokens so far. The prefix
+cache gives it the blocks of the longest beginning that it knows, and only the rest is computed.
 
 Accounts are admitted in turn: the next is one that has the fewest running sequences. One that has none takes the place
 of the newest of the account that has most. The sequences of one account run first come, first served.
 
-When a running sequence needs a block and none is free, the newest one is preempted: it gives back its blocks, waits in
-front and is admitted again when there is room. What it had computed is cached, so unless its blocks were taken for
-something else meanwhile, it goes on where it was.
+When a running sequence needs a block and none is free, the newest one is preempted. It gives back its blocks, waits in
+front and is admitted again when there is room. What it had computed is cached. It goes on where it was, unless its
+blocks were taken for something else meanwhile.
 
-Sequences of PRIORITY_BATCH give way: they are admitted only while no online one waits, they prefill with what online
-ones leave, and they are preempted first, also to let an online one in.
+Sequences of PRIORITY_BATCH give way. They are admitted only while no online one waits, and prefill with what online
+ones leave. They are preempted first, also to let an online one in.
 
 A step may be scheduled while the one before it is in flight. Then a sequence has a token whose value nobody knows here,
-and nobody is preempted. Blocks can be given back at any time, also those of a step in flight: the device runs steps in
-order, so whoever takes a block next writes to it in a later one.
+and nobody is preempted. Blocks can be given back at any time, also those of a step in flight. The device runs steps in
+order, so whoever takes a block next writes to it in a later step.
 """
 
 import bisect

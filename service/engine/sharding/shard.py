@@ -1,12 +1,12 @@
 """Shards a model over several devices of one machine: of its large matrices each rank keeps the N-th part.
 
-A rank has a shard of the heads and of each layer's inner width, and all ranks compute all tokens; the products that
-belong together are summed after the attention and after the MLP (Megatron-LM, arXiv:1909.08053). Which matrices are
+A rank has a shard of the heads and of each layer's inner width, and all ranks compute all tokens. Their products are
+summed after the attention and after the MLP (Megatron-LM, arXiv:1909.08053). Which matrices are
 sharded, and how, is transformers' own plan for the class (`PreTrainedModel.tp_plan`).
 
-The sharding is ours. That of `from_pretrained` asks the machine for the kind of device and the environment for its
-number, differs between transformers 5.17 and 5.23, and leaves DTensors, which kernels can't read. Here shards are views
-of the mapped files, so that a rank keeps no more than its own.
+The sharding is ours. That of `from_pretrained` asks the machine for the kind of device, and the environment for its
+number. It differs between transformers 5.17 and 5.23, and leaves DTensors, which kernels can't read. Here shards are
+views of the mapped files, so a rank keeps no more than its own.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Places for the packed weights of AWQ and GPTQ checkpoints: their tensors as they are on the disk.
 
-Both formats keep codes, scales and zeros of a linear layer in tensors of these names, and pack several codes into a
+Both formats keep codes, scales and zeros of a linear layer in tensors of these names. They pack several codes into a
 word of 32 bits, lowest bits first.
 """
 

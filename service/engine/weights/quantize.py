@@ -1,7 +1,7 @@
 """Quantizes a checkpoint ahead of serving, as loading would but in the dtype that it is stored in.
 
-What it writes is in optimum-quanto's own form (its `QuantizedModelForCausalLM` reads it too), with the tokenizer and
-configs of the source beside it, and a card that says what was done.
+It writes optimum-quanto's own form, which `QuantizedModelForCausalLM` of that package reads too. The tokenizer and
+configs of the source stand beside it, and a card that says what was done.
 """
 
 import json
