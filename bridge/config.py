@@ -1,4 +1,4 @@
-"""What can be configured. The flags of `python -m bridge` take their defaults from here."""
+"""The settings of the bridge. The flags of `python -m bridge` take their defaults from here."""
 
 from dataclasses import dataclass
 from pathlib import Path

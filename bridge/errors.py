@@ -1,4 +1,4 @@
-"""What the bridge answers instead of a result, and the one table that says how.
+"""The errors that the bridge answers with, and the one table that says how.
 
 An error of the AI layer has a reason: the service's, from google.rpc.ErrorInfo, or one of the bridge's own. The status,
 code and words that follow from it are Cloudflare's (platform/errors in its docs, captures for what is missing there).
@@ -15,7 +15,7 @@ from bridge.spelling import Spelling, respelled, respelled_in
 
 @dataclass(frozen=True)
 class Rule:
-    """How an error of one reason is answered.
+    """The answer to errors of one reason.
 
     Attributes:
         status: The HTTP status.

@@ -84,7 +84,7 @@ def to_listen_error(error: OSError, config: Config) -> ListenError:
 
 
 def url_of(config: Config, port: int) -> str:
-    """Where the bridge is asked, as its first line tells it; a Unix socket has no port."""
+    """The address of the bridge, as its first line tells it; a Unix socket has no port."""
     if path := unix_path(config.host):
         return f"unix:{path}"
     scheme = "https" if config.tls_cert else "http"

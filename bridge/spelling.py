@@ -1,4 +1,4 @@
-"""Where a body has what the service finds fault with: clients spell some things in another place than Workers AI does.
+"""Finds the place in a body that the service finds fault with: some clients spell it elsewhere than Workers AI.
 
 A spelling maps JSON pointers as `field_paths` makes them to those in the body: "/tools/0" to "/tools/0/function" if
 that tool is spelled as OpenAI does. What stands below a place moves with it.
@@ -14,7 +14,7 @@ _QUOTED: Final = re.compile(r"'(/[^']*)'")
 
 
 def spelling_of(fields: Mapping[str, Any], tools: Sequence[tuple[int, dict[str, Any]]]) -> dict[str, str]:
-    """How a checked body spells its tools and its messages' calls.
+    """The spelling of a checked body's tools and of its messages' calls.
 
     Args:
         fields: The body.

@@ -1,4 +1,4 @@
-"""What `python -m bridge` does with token files, also while servers use them: `token` and `hash-token`."""
+"""The commands `token` and `hash-token` of `python -m bridge`, also for token files that servers use."""
 
 import getpass
 import re

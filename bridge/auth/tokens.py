@@ -1,4 +1,4 @@
-"""Who may use the bridge: whoever shows a token of its token file, as Cloudflare asks for one."""
+"""Lets those use the bridge who show a token of its token file, as Cloudflare asks for one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +67,7 @@ class Guard:
 
 
 def line_by_name(name: str, account: str | None) -> Token:
-    """What the certificate that a client has shown lets it do.
+    """The rights that a client's certificate gives it.
 
     Args:
         name: The certificate's.

@@ -32,7 +32,7 @@ def configure_logging(level: str, log_format: str) -> None:
 
 @dataclass
 class Access:
-    """What becomes known about a request while it is answered.
+    """The facts about a request that become known while it is answered.
 
     Attributes:
         request_id: Its id: in error messages, in the header cf-ai-req-id, in the log and in the call of the service.

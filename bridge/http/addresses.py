@@ -1,4 +1,4 @@
-"""Where to listen, where to ask and whom to answer, as they are written on the command line."""
+"""Addresses to listen on, to ask and to answer, as they are written on the command line."""
 
 import ipaddress
 import re

@@ -31,7 +31,7 @@ class Decoder(Protocol):
 
     @property
     def unused_data(self) -> bytes:
-        """What stood behind its end."""
+        """The bytes that stood behind its end."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """Decodes at least all that there is, or `max_length` bytes of it."""

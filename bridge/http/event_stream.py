@@ -57,7 +57,7 @@ class EventStream:
 
     @property
     def response(self) -> web.StreamResponse:
-        """What the handler returns."""
+        """The response that the handler returns."""
         return self._response
 
     async def write(self, events: bytes, *, is_last: bool = False) -> None:

@@ -62,7 +62,7 @@ class Site(web.BaseSite):
 
     @property
     def name(self) -> str:
-        """Where it listens."""
+        """The addresses that it listens on."""
         return ", ".join(str(each.getsockname()) for each in self._listening.sockets)
 
     async def start(self) -> None:

@@ -1,4 +1,4 @@
-"""What the bridge counts and measures, for Prometheus."""
+"""Counts and measures for Prometheus."""
 
 import asyncio
 import importlib.metadata
@@ -153,7 +153,7 @@ class Metrics:
 
 
 def _registry_of(group: WorkerGroup) -> CollectorRegistry:
-    """What the workers have in their files, and the processes themselves."""
+    """The figures of the workers' files, and of the processes themselves."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(group.folder))  # type: ignore[no-untyped-call]
     registry.register(WorkerProcesses(group))

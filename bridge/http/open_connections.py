@@ -1,11 +1,11 @@
-"""Which connections are open, and room for one more: those that wait for a request give way to those that have one."""
+"""Keeps the open connections, and makes room for one more: those that wait for a request give way."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 
 class Connection(Protocol):
-    """What is known of each connection."""
+    """The state of each connection."""
 
     @property
     def is_idle(self) -> bool:

@@ -16,7 +16,7 @@ MAX_REQUESTS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class RecentRequest:
-    """What is kept of a request once it has ended; what its client chose is cut as in the log.
+    """A request that has ended, as it is kept; what its client chose is cut as in the log.
 
     Attributes:
         ended_at: When it ended, in seconds since 1970.

@@ -194,7 +194,7 @@ class TimedConnection(web.RequestHandler):
 
 
 def _num_unread_bytes(transport: asyncio.Transport) -> int:
-    """How much of what was written its reader has not taken, what waits in the kernel included where that tells."""
+    """The bytes written that its reader has not taken, what waits in the kernel included where that tells."""
     in_kernel = b"\0" * struct.calcsize("i")
     with contextlib.suppress(OSError):
         in_kernel = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, in_kernel)

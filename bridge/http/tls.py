@@ -13,7 +13,7 @@ PLAIN_HTTP: Final = frozenset({"HTTP_REQUEST", "HTTPS_PROXY_REQUEST"})
 
 
 class ServerContext(ssl.SSLContext):
-    """What a server listens with. Before each handshake it looks whether its files are renewed.
+    """The context that a server listens with. Before each handshake it looks whether its files are renewed.
 
     Args:
         files: Its certificate, and what those of clients must come from; without the latter clients need none.

@@ -25,7 +25,7 @@ class WorkerGroup:
     folder: Path
 
     def socket_of(self, index: int) -> Path:
-        """Where a worker tells the others of its requests."""
+        """The file in which a worker tells the others of its requests."""
         return self.folder / f"worker-{index}.sock"
 
     def tell_pid(self, pid: int) -> None:

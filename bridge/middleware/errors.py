@@ -1,4 +1,4 @@
-"""What surrounds every handler: measuring and logging it, and turning what it raises into an answer."""
+"""Surrounds every handler: measures and logs it, and turns what it raises into an answer."""
 
 import contextlib
 import logging

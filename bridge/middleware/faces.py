@@ -1,4 +1,4 @@
-"""Which surface a request came in on, and how that one writes its failures."""
+"""Finds the surface on which a request came in, and how that one writes its failures."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from bridge.workers_ai.binding import ABSENT, RUN_PATHS
 
 @dataclass(frozen=True)
 class Face:
-    """How a surface writes failures.
+    """The way a surface writes failures.
 
     Attributes:
         ai_failure: The answer to a request that the AI layer refuses or fails; takes the request's id.

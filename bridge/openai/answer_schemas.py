@@ -78,7 +78,7 @@ TEXT_CHOICE: Final = optional(
 
 
 def _object(name: str, choice: Schema) -> Schema:
-    """What chunks and whole answers share."""
+    """The fields that chunks and whole answers share."""
     return closed(id=STRING, object={"const": name}, created=COUNT, model=STRING, choices=array_of(choice), usage=USAGE)
 
 

@@ -96,7 +96,7 @@ class ChatStream:
         return chunk
 
     def _deltas(self, index: int, part: pb.RunStreamResponse) -> Iterator[Json]:
-        """What a part adds to its choice; an empty text if it has only tokens, or ends a choice without a role."""
+        """The delta of a part to its choice; an empty text if it has only tokens, or ends a choice without a role."""
         deltas: list[Json] = [{name: text} for name, text in _texts(part)]
         deltas += _call_deltas(part.tool_calls, has_parallel_calls=self._openai_input.has_parallel_calls)
         if not deltas and (index not in self._begun if part.finish_reason else part.logprobs):
@@ -107,7 +107,7 @@ class ChatStream:
 
 
 def _texts(part: pb.RunStreamResponse) -> Iterator[tuple[str, str]]:
-    """What a part adds to the texts of its choice, by their names; thinking comes before the answer."""
+    """The texts that a part adds to its choice, by their names; thinking comes before the answer."""
     if part.reasoning_content:
         yield "reasoning_content", part.reasoning_content
     if part.text:

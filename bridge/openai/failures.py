@@ -22,7 +22,7 @@ FIELD: Final = re.compile(r"'/([^']+)'")
 
 
 class Kind(NamedTuple):
-    """How OpenAI tells one kind of failure.
+    """The way OpenAI tells one kind of failure.
 
     Attributes:
         type: Whose fault it is.
@@ -71,7 +71,7 @@ def gateway_failure(error: GatewayError) -> web.Response:
 
 
 def stream_failure(error: AiError, request_id: str) -> bytes:
-    """What ends a stream that fails after its first event. OpenAI's clients raise on it; `[DONE]` does not follow."""
+    """The end of a stream that fails after its first event. OpenAI's clients raise on it; `[DONE]` does not follow."""
     return sse.event(failure(error, request_id))
 
 

@@ -1,4 +1,4 @@
-"""What tells one answer from another."""
+"""The identity of an answer."""
 
 import time
 from dataclasses import dataclass, field
@@ -21,5 +21,5 @@ class Identity:
 
     @property
     def created(self) -> int:
-        """When the answer began, in seconds since 1970."""
+        """The time at which the answer began, in seconds since 1970."""
         return self.created_ms // 1000

@@ -78,7 +78,7 @@ class CompletionLogprobs:
         }
 
     def _offset(self, token: bytes) -> int:
-        """Where the character begins that the token begins or continues."""
+        """The place of the character that the token begins or continues."""
         is_inside = bool(token) and token[0] & _UPPER_BITS == _CONTINUES
         offset = self._num_characters - is_inside
         self._num_characters += sum(byte & _UPPER_BITS != _CONTINUES for byte in token)

@@ -1,4 +1,4 @@
-"""Where this surface's routes are: below an account as at Cloudflare, and at `/v1` as at OpenAI."""
+"""The routes of this surface: below an account as at Cloudflare, and at `/v1` as at OpenAI."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the document is made of: operations, and the objects that they share."""
+"""The parts of the document: operations, and the objects that they share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

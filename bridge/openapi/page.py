@@ -65,7 +65,7 @@ async def _asset(http_request: web.Request) -> web.FileResponse:
 
 
 def _swagger_ui() -> Path:
-    """Where the package swagger-ui-py has Swagger UI; importing it would load a template engine for nothing."""
+    """The folder of Swagger UI in the package swagger-ui-py; importing it would load a template engine for nothing."""
     spec = find_spec("swagger_ui")
     assert spec is not None
     assert spec.origin is not None

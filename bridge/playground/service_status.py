@@ -1,4 +1,4 @@
-"""What the service tells of itself now: its models, and the figures of its engines."""
+"""Asks the service about itself: its models, and the figures of its engines."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -61,7 +61,7 @@ def balanced_options(policy: dict[str, Any]) -> tuple[tuple[str, str | int], ...
 
 
 def session_of(http_request: web.Request) -> str:
-    """What a request says of its session, as metadata may have it; its hash if that can't be, empty if nothing."""
+    """A request's session as metadata may have it: its hash if that can't be, empty if it names none."""
     said = http_request.headers.get(SESSION_HEADER, "")
     if not said or _METADATA.fullmatch(said):
         return said

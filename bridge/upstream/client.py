@@ -53,16 +53,16 @@ class ServiceClient:
 
     @property
     def _service(self) -> "_Stubs":
-        """Where to call whichever service."""
+        """The stubs of whichever service."""
         return self._way.stubs
 
     def _service_of(self, caller: Metadata) -> "_Stubs":
-        """Where to call for a caller: the service of its session, if it has one."""
+        """The stubs for a caller: the service of its session, if it has one."""
         has_session = any(name == SESSION_HEADER for name, _ in caller)
         return self._by_session.stubs if self._by_session and has_session else self._way.stubs
 
     def _keeper(self, caller: Metadata) -> tuple["_Stubs", Metadata]:
-        """Where to call for a caller's batches, and what is said there: of several services one keeps an account's."""
+        """The stubs for a caller's batches, and what is said there: of several services one keeps an account's."""
         if self._by_session is None:
             return self._way.stubs, caller
         told = tuple(entry for entry in caller if entry[0] != SESSION_HEADER)
@@ -153,7 +153,7 @@ class ServiceClient:
                     yield page
 
     async def unreadiness(self) -> str:
-        """Why the service can't answer now; empty if it can."""
+        """The reason why the service can't answer now; empty if it can."""
         call = self._service.health.Check(health_pb2.HealthCheckRequest(), timeout=HEALTH_TIMEOUT_S)
         try:
             status = (await answer_of(call)).status
@@ -210,7 +210,7 @@ def _note(told: Told | None, metadata: Iterable[tuple[str, str | bytes]]) -> Non
 
 
 def _shown(error: grpc.aio.AioRpcError) -> str:
-    """What gRPC says of a connection, or what to change; what a server says may quote the request."""
+    """The reason that gRPC gives, or what to change; what a server says may quote the request."""
     if error.code() in STRANGER:
         return ": it takes this bridge for no trusted peer, see --service-token, or --tls-peers of the service"
     return f": {clipped(error.details() or '')!r}" if error.code() is grpc.StatusCode.UNAVAILABLE else ""

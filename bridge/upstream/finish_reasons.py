@@ -1,4 +1,4 @@
-"""Why an answer ended, in the words of both Workers AI's clients and OpenAI's."""
+"""Finish reasons of answers, in the words of both Workers AI's clients and OpenAI's."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What the service's catalog says about a model, remembered for a while."""
+"""A model as the service's catalog describes it, remembered for a while."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

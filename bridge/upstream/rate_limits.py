@@ -1,4 +1,4 @@
-"""What the service says of the limits of a request's token: told to the client, and remembered when used up."""
+"""The limits of a request's token as the service tells them: told to the client, and remembered when used up."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping

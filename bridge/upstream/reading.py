@@ -20,13 +20,13 @@ MAX_READ_AHEAD = 4
 
 
 class StreamingCall(AsyncIterable[_T_co], Protocol[_T_co]):
-    """What is read of `grpc.aio.UnaryStreamCall`."""
+    """The part of `grpc.aio.UnaryStreamCall` that is read."""
 
     def cancel(self) -> bool: ...
 
 
 class UnaryCall(Awaitable[_T_co], Protocol[_T_co]):
-    """What is waited for of `grpc.aio.UnaryUnaryCall`."""
+    """The part of `grpc.aio.UnaryUnaryCall` that is waited for."""
 
     def cancel(self) -> bool: ...
 

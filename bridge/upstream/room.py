@@ -1,4 +1,4 @@
-"""Where the service has no room, so that requests it would refuse are refused here, for next to nothing.
+"""Remembers where the service has no room, and refuses there what it would refuse, for next to nothing.
 
 The service's QUEUE_FULL is remembered for as long as its RetryInfo says. Until then, as many calls may be open as were
 then: when one ends, the next is let through, and is taken. Now and then one more is, for others may have left, then two

@@ -51,7 +51,7 @@ def from_rpc(error: grpc.aio.AioRpcError, model_id: str) -> AiError:
 
 
 def _of_grpc(code: grpc.StatusCode, details: str) -> AiError:
-    """What gRPC itself ends a call with."""
+    """The statuses with which gRPC itself ends a call."""
     if code is grpc.StatusCode.CANCELLED or (code is grpc.StatusCode.INTERNAL and _RESET in details):
         return AiError("MODEL_NOT_READY", NOT_TAKEN)
     if details.startswith(_TOO_MANY_CALLS):

@@ -12,7 +12,7 @@ from bridge.spelling import Spelling, respelled_in
 
 
 class Refusal(NamedTuple):
-    """Why a field is refused.
+    """The reason why a field is refused.
 
     Attributes:
         advice: What to do instead.

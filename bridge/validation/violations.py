@@ -1,4 +1,4 @@
-"""What is wrong with a body, in the grammar of Cloudflare's messages.
+"""Tells what is wrong with a body, in the grammar of Cloudflare's messages.
 
 Captures of the real service show oneOf, type, required, minimum, maximum and the lengths; the other keywords are worded
 like them.

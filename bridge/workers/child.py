@@ -21,7 +21,7 @@ class WorkerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a worker is told at its start.
+    """The settings that a worker gets at its start.
 
     Attributes:
         config: The settings.

@@ -1,4 +1,4 @@
-"""Where several workers listen: on one socket, or on Linux each on its own of the same port.
+"""The places where several workers listen: on one socket, or on Linux each on its own of the same port.
 
 Asyncio takes as many connections as there are whenever a socket has some. On one socket, whoever wakes up first so gets
 all of a burst. With SO_REUSEPORT Linux deals them out by their addresses, and a worker that dies takes only its own.
@@ -55,7 +55,7 @@ class Places:
 
     @property
     def url(self) -> str:
-        """Where the bridge is asked."""
+        """The address of the bridge."""
         address = self._held[0].getsockname()
         return url_of(self._config, address[1] if isinstance(address, tuple) else 0)
 

@@ -33,7 +33,7 @@ MAX_PAUSE_S: Final = 5.0
 
 
 class Deaths:
-    """When a worker has died, and how long it is waited before it is started again: not at all after the first time."""
+    """The deaths of a worker, and the pause before it is started again: none after the first."""
 
     def __init__(self) -> None:
         self._at_s: deque[float] = deque(maxlen=16)

@@ -1,4 +1,4 @@
-"""What a client is told about a batch: that it is queued, that it is running, and its results."""
+"""Answers about a batch: that it is queued, that it is running, and its results."""
 
 from collections.abc import Iterable
 from contextlib import aclosing
@@ -30,7 +30,7 @@ _FORCED: Final = pb.RunRequest(tool_choice=pb.ToolChoice(mode=pb.TOOL_CHOICE_MOD
 
 
 class BatchAnswer(NamedTuple):
-    """What is answered about a batch.
+    """The answer about a batch.
 
     Attributes:
         result: The result as JSON, bare.

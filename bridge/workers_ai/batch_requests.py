@@ -99,7 +99,7 @@ def _to_item(model_id: str, value: object, shape: Shape) -> tuple[batches_pb2.Ba
 
 
 def _within(index: int, description: str) -> str:
-    """What is wrong with one request, with its paths as they are in the whole body."""
+    """The faults of one request, with their paths as they are in the whole body."""
     here = f"/requests/{index}"
     told = _QUOTED_PATH.sub(lambda path: f"'{here}/{path[1]}'" if path[1] else f"'{here}'", description)
     return told if told != description else f"'{here}': {description}"

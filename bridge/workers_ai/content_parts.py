@@ -1,4 +1,4 @@
-"""What contents of messages are before the schema sees them: a part that stands alone, and parts that are no text."""
+"""Contents of messages before the schema sees them: a part that stands alone, and parts that are no text."""
 
 from typing import Any, Final
 

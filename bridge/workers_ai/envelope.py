@@ -91,7 +91,7 @@ def binding_failure(error: AiError, request_id: str) -> web.Response:
 
 
 def binding_gateway_failure(error: GatewayError) -> web.Response:
-    """What routing and authentication answer to a Worker's binding: the v4 envelope, as Cloudflare's API does.
+    """The answer of routing and authentication to a Worker's binding: the v4 envelope, as Cloudflare's API has it.
 
     workerd of 2024 reads nothing but the flat fields and would throw "undefined: undefined", so those are there too.
     """

@@ -59,6 +59,6 @@ def padding() -> str:
 
 
 def failure(error: AiError, request_id: str) -> bytes:
-    """What ends a stream that fails after its first event. Without `[DONE]`, clients see that it is not whole."""
+    """The end of a stream that fails after its first event. Without `[DONE]`, clients see that it is not whole."""
     entry = {"code": error.rule.code, "message": error.message(request_id)}
     return NO_RECONNECT + event({"response": "", "errors": [entry]})

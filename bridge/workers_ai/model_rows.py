@@ -44,7 +44,7 @@ NOT_SAMPLING: Final = frozenset({"raw", "stream", "lora", "options", "tools", "t
 
 
 def author_of(model: models_pb2.Model) -> str:
-    """Who has made a model, by its name: "meta" for "@cf/meta/llama-3.1-8b-instruct"."""
+    """The maker of a model, by its name: "meta" for "@cf/meta/llama-3.1-8b-instruct"."""
     steps = model.id.removeprefix("@").split("/")
     return steps[-2] if len(steps) > 1 else ""
 

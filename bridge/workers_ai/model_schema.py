@@ -1,4 +1,4 @@
-"""What `models/schema` says of a model: the objects that check requests, with this model's own defaults and limits."""
+"""The answer of `models/schema`: the objects that check requests, with the model's own defaults and limits."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -59,7 +59,7 @@ async def _answer_whole(http_request: web.Request, shaped_input: ShapedInput) ->
 
 
 async def _messages(http_request: web.Request, model_id: str, served_model: str) -> list[dict[str, Any]]:
-    """What is to be said of the model that has answered, or of the one that was asked."""
+    """Notes about the model that has answered, or about the one that was asked."""
     try:
         model = await http_request.app[MODELS].get(model_id)
     except AiError:  # the answer is there, whatever has become of the service since then

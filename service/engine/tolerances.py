@@ -1,4 +1,4 @@
-"""How far two results are apart, and how far rounding takes those of one operation."""
+"""The distance of two results, and how far rounding takes those of one operation."""
 
 import torch
 

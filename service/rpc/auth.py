@@ -1,4 +1,4 @@
-"""Who calls: for which account, by which token."""
+"""Finds who calls: for which account, by which token."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ _NAMES: Final = ("peer_dns", "peer_uri", "x509_common_name")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls.
+    """A caller.
 
     Attributes:
         account: Whom the call acts for.
@@ -102,7 +102,7 @@ class Callers:
         self.limits = limits or RateLimits(Limits())
 
     def identify(self, context: ServicerContext) -> Caller:
-        """Who makes a call.
+        """The caller of a call.
 
         Raises:
             UnauthenticatedError: It carries no token, an unknown or expired one, or two.
@@ -203,7 +203,7 @@ def _name_of(context: ServicerContext) -> str:
 
 
 def _values(context: ServicerContext, name: str) -> list[str]:
-    """What the call's metadata has by a name, which is in lower case."""
+    """The values of a call's metadata by a name, which is in lower case."""
     return [_text(value) for key, value in context.invocation_metadata() or () if key == name]
 
 

@@ -32,7 +32,7 @@ class Calls:
         self._are_ended = False
 
     def deadline_s(self, context: ServicerContext) -> float:
-        """When the call must have ended, on the event loop's clock."""
+        """The end of the call's time, on the event loop's clock."""
         time_remaining = context.time_remaining()
         time_left_s = self._default_timeout_s if time_remaining is None else time_remaining
         return asyncio.get_running_loop().time() + time_left_s

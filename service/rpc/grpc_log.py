@@ -1,4 +1,4 @@
-"""What gRPC writes to the log by itself."""
+"""Bounds what gRPC writes to the log by itself."""
 
 import logging
 

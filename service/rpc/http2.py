@@ -1,4 +1,4 @@
-"""What gRPC's HTTP/2 is told: how much of the server one peer may have, and when a silent one is gone."""
+"""Options of gRPC's HTTP/2: how much of the server one peer may have, and when a silent one is gone."""
 
 from typing import Final
 

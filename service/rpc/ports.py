@@ -1,4 +1,4 @@
-"""Where to listen and where to ask: checked before anything is loaded, so that what is wrong is one line."""
+"""Addresses to listen on and to ask, checked before anything is loaded, so that a wrong one is told in a line."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""How much each token has asked for in the last minute, and whether it may ask for more."""
+"""Counts what each token has asked for in the last minute, and says whether it may ask for more."""
 
 import math
 import time
@@ -24,7 +24,7 @@ Metadata = tuple[tuple[str, str], ...]
 
 
 class Window:
-    """What there was in the last minute, to a second: what a second had counts until 60 s after its end."""
+    """A sum over the last minute, to a second: what a second had counts until 60 s after its end."""
 
     def __init__(self) -> None:
         self.total = 0
@@ -56,7 +56,7 @@ class Window:
 
 
 class Use:
-    """What a token asks for.
+    """The amount that a token asks for.
 
     Args:
         key: Whose it is.

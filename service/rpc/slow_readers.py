@@ -23,7 +23,7 @@ class SlowReaders:
 
     @contextlib.asynccontextmanager
     async def writer_of(self, context: ServicerContext) -> AsyncIterator["Writer"]:
-        """What writes the messages of a call.
+        """The writer of a call's messages.
 
         Raises:
             DeadlineExceededError: One was not taken in time.

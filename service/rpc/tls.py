@@ -7,7 +7,7 @@ from transport.certificates import CertificateError, CertificateFiles, Pem
 
 
 def server_credentials(files: CertificateFiles) -> grpc.ServerCredentials:
-    """What a server listens with. Before each handshake it looks whether the files are renewed.
+    """The credentials that a server listens with. Before each handshake it looks whether the files are renewed.
 
     Args:
         files: Its certificate, and what those of callers must come from; without the latter callers need none.

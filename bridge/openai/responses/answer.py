@@ -81,7 +81,7 @@ class ResponseAnswer:
         return dict(end.fields["response"])
 
     def failure(self, error: AiError, request_id: str) -> bytes:
-        """What ends a stream that fails after its first event: OpenAI's clients raise on the first of the two."""
+        """The end of a stream that fails after its first event: OpenAI's clients raise on the first of the two."""
         told: Json = failure(error, request_id)["error"]
         flat = {name: told[name] for name in ("code", "message", "param")}
         code = _FAILED.get(told["type"], "server_error")
@@ -127,7 +127,7 @@ class ResponseAnswer:
         yield thought.add(text)
 
     def _add_text(self, text: str) -> Iterator[Event]:
-        """What follows in the message, with the tokens so far. Behind thinking these wait: only the end tells whose."""
+        """The next part of the message, with tokens. Behind thinking these wait: only the end tells whose."""
         message = self._open
         if not isinstance(message, Message):
             message = Message(self._response.item_id("msg", self._next_index), self._next_index)

@@ -54,7 +54,7 @@ class OutputItem(ABC):
 
     @property
     def place(self) -> Json:
-        """What tells in events which item they are about."""
+        """The fields that tell in events which item they are about."""
         return {"item_id": self._id, "output_index": self._index}
 
 
@@ -112,7 +112,7 @@ class Message(TextItem):
         self._logprobs: list[Json] = []
 
     def add(self, text: str, logprobs: list[Json]) -> Event:
-        """What follows in the text, and the tokens that it is made of if they are to be told."""
+        """The next part of the text, and the tokens that it is made of if they are to be told."""
         self._logprobs += logprobs
         self.grow(text)
         return self.delta(text, logprobs=logprobs)
@@ -133,13 +133,13 @@ class Message(TextItem):
 
 
 class Thought(TextItem):
-    """What the model has thought before its answer, a reasoning item."""
+    """The thoughts of the model before its answer, a reasoning item."""
 
     part_type = "reasoning_text"
     event_type = "response.reasoning_text"
 
     def add(self, text: str) -> Event:
-        """What follows in it."""
+        """The next part of it."""
         self.grow(text)
         return self.delta(text)
 
@@ -164,7 +164,7 @@ class FunctionCall(OutputItem):
         self._arguments = ""
 
     def add(self, arguments: str) -> Event:
-        """What follows in the arguments, JSON."""
+        """The next part of the arguments, JSON."""
         self._arguments += arguments
         return Event("response.function_call_arguments.delta", {**self.place, "delta": arguments})
 

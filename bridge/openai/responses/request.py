@@ -123,7 +123,7 @@ def _response_format(fields: dict[str, Any]) -> pb.ResponseFormat | None:
 
 
 def _echoed(fields: dict[str, Any]) -> dict[str, Any]:
-    """What the response tells again, with what stands for a field that is not there."""
+    """The fields that the response repeats, with what stands for one that is not there."""
     text, reasoning = fields.get("text", {}), fields.get("reasoning", {})
     return {
         **{name: fields.get(name) for name in _ECHOED},

@@ -75,7 +75,7 @@ class ChatShape(Shape):
 
 
 def input_of(request: pb.RunRequest, is_streamed: bool = False, spelling: Spelling = MappingProxyType({})) -> ChatInput:
-    """What writes the answer of a request that was no chat completion: one choice, and all of its calls."""
+    """Writes the answer of a request that was no chat completion: one choice, and all of its calls."""
     return ChatInput(
         request,
         num_choices=1,

@@ -1,4 +1,4 @@
-"""What ends all streams of Workers AI's own route, in whosever words they are."""
+"""The end of all streams of Workers AI's own route, in whosever words they are."""
 
 from collections.abc import Callable
 from typing import Any, Protocol

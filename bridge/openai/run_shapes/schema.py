@@ -1,4 +1,4 @@
-"""What models of 2026 take on Workers AI's own route: OpenAI's chat completions without a model, or a prompt.
+"""The input of models of 2026 on Workers AI's own route: OpenAI's chat completions without a model, or a prompt.
 
 As their schemas say: temperature up to 2, a schema only in OpenAI's envelope, tools and choices only nested. Fields
 that their schemas lack and OpenAI's routes here have, such as `top_k`, are honoured as there.

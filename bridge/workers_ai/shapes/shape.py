@@ -38,7 +38,7 @@ class ShapedInput(Protocol):
 
     @property
     def batch_fault(self) -> str:
-        """Why it can't be an item of a batch; empty if it can."""
+        """The reason why it can't be an item of a batch; empty if it can."""
 
     @property
     def is_streamed(self) -> bool:
@@ -46,7 +46,7 @@ class ShapedInput(Protocol):
 
     @property
     def spelling(self) -> Spelling:
-        """Where the body has what may be found fault with."""
+        """The places of a body that may be found fault with."""
 
     async def whole(self, http_request: web.Request) -> Whole:
         """Answers a request that is identified.
@@ -68,11 +68,11 @@ class Shape(Protocol):
 
     @property
     def inputs(self) -> Sequence[Schema]:
-        """What it takes, one of these objects."""
+        """The schemas of what it takes, one of these objects."""
 
     @property
     def outputs(self) -> Sequence[Schema]:
-        """What whole answers are, one of these objects."""
+        """The schemas of whole answers, one of these objects."""
 
     def read(self, model_id: str, value: object) -> ShapedInput:
         """Reads an input as JSON has it.

@@ -10,7 +10,7 @@ _LEAST_POSITIONS = 1024
 
 
 class RotaryTable:
-    """What a rotary embedding gives for each position, in float32.
+    """The factors of a rotary embedding for each position, in float32.
 
     Args:
         rotary: The module of the model's class, or `LongRope`.

@@ -142,7 +142,7 @@ def _load_vocabulary(checkpoint: Path) -> GrammarVocabulary:
 
 
 def _grammars(spec: GrammarSpec, added_tokens: Mapping[str, int], *, strips_space: bool) -> str:
-    """What llguidance is told.
+    """The grammar as llguidance takes it.
 
     Args:
         spec: The grammar.
@@ -189,7 +189,7 @@ def _matcher(template: GrammarTemplate, vocabulary: GrammarVocabulary, thinking:
 
 
 def _beginning(thinking: Thinking | None) -> str:
-    """What the grammar of a completion begins with: its text, behind the thinking as far as its markers are texts."""
+    """The beginning of a completion's grammar: its text, behind the thinking as far as its markers are texts."""
     if thinking is None:
         return "@text"
     begin, end = json.dumps(thinking.begin), json.dumps(thinking.end)

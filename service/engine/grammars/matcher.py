@@ -88,7 +88,7 @@ class GrammarMatcher:
             self.is_complete = not self._words.any()
 
     def num_accepted(self, draft: list[int]) -> int:
-        """How many of some tokens, none of which ends the completion, may come next one after the other."""
+        """The number of some tokens, none of which ends the completion, may come next one after the other."""
         return self._matcher.validate_tokens(draft)
 
     def behind(self, draft: list[int]) -> "GrammarMatcher":

@@ -73,7 +73,7 @@ def inputs_per_step(rank: int, element_size: int) -> int:
 
 
 def _operand(inputs: torch.Tensor) -> tl.dtype:
-    """What is multiplied. Triton's interpreter, the only way on a CPU, has no products of bfloat16."""
+    """The factors of the product. Triton's interpreter, the only way on a CPU, has no products of bfloat16."""
     if inputs.dtype is torch.float32 or inputs.device.type == "cpu":
         return tl.float32
     return tl.float16 if inputs.dtype is torch.float16 else tl.bfloat16

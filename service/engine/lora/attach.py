@@ -65,11 +65,11 @@ class _Layer:
         return inputs == shape.inputs and shape.outputs in (outputs, outputs * size)
 
     def shard_of_first(self, first: torch.Tensor) -> torch.Tensor:
-        """What this rank has of [rank, inputs]."""
+        """This rank's part of [rank, inputs]."""
         return shard_of(first, 1, self.ranks) if self.ranks and self.is_cut_by_inputs else first
 
     def shard_of_second(self, second: torch.Tensor) -> torch.Tensor:
-        """What this rank has of [outputs, rank]."""
+        """This rank's part of [outputs, rank]."""
         return shard_of(second, 0, self.ranks) if self.ranks and len(second) != self.module.out_features else second
 
     @property

@@ -1,4 +1,4 @@
-"""Which rows of a step use which adapter."""
+"""The adapter of each row of a step."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

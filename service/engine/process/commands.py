@@ -1,4 +1,4 @@
-"""What an engine is to do: by the edge, over the pipe, and by the threads that compile grammars."""
+"""Commands to an engine: from the edge, over the pipe, and from the threads that compile grammars."""
 
 import os
 import queue

@@ -44,7 +44,7 @@ def import_the_rest() -> bool:
 
 
 def loaded(load: Callable[[], T]) -> T:
-    """What a load gives. If it fails as it might for want of what was left out, it is tried again with that."""
+    """The result of a load. If it fails as it might for want of what was left out, it is tried again with that."""
     try:
         return load()
     except (AttributeError, ImportError, RuntimeError):  # torch has no meta kernel, or has grown

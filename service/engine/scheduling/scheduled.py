@@ -1,4 +1,4 @@
-"""What a step computes of its sequences."""
+"""The part of its sequences that a step computes."""
 
 from dataclasses import dataclass, field
 
@@ -42,7 +42,7 @@ class ScheduledSequence:
 
     @property
     def num_sampled(self) -> int:
-        """How many tokens the step samples for it."""
+        """The number of tokens that the step samples for it."""
         return 1 + len(self.draft) if self.is_last_chunk else 0
 
     def add_draft(self, token_ids: list[int]) -> None:

@@ -60,7 +60,7 @@ class Grammar(Protocol):
         ...
 
     def num_accepted(self, draft: list[int]) -> int:
-        """How many of some tokens, none of which ends the completion, may come next one after the other."""
+        """The number of some tokens, none of which ends the completion, may come next one after the other."""
         ...
 
     def behind(self, draft: list[int]) -> "Grammar":
@@ -142,7 +142,7 @@ class Sequence:
 
     @property
     def block_salt(self) -> str:
-        """What sequences that share blocks have in common: the salt, and by which factors their keys are turned."""
+        """The key that sequences must share to share blocks: the salt, and by which factors their keys are turned."""
         return f"\0long\0{self.cache_salt}" if self.position_offset else self.cache_salt
 
     def outgrows(self, rope_switch: int) -> bool:

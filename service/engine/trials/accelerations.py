@@ -1,4 +1,4 @@
-"""What an engine on a CUDA device chooses: the ways to be faster that are right and quicker there."""
+"""Chooses for an engine on a CUDA device: the ways to be faster that are right and quicker there."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

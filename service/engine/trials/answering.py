@@ -1,4 +1,4 @@
-"""How a program answers the questions of trials: a line of JSON for each, and its end with one that takes too long."""
+"""Answers the questions of trials: a line of JSON for each, and the program's end with one that takes too long."""
 
 import json
 import os

@@ -40,7 +40,7 @@ _NO_DTYPE: Final = "float32"
 
 @dataclass(frozen=True, slots=True)
 class TrialSetting:
-    """How choices are made.
+    """The settings of choices.
 
     Attributes:
         folder: Where they are kept; None for the user's cache.
@@ -100,7 +100,7 @@ def log_choices(choices: Choices) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """What there is to choose.
+    """The ways to choose from.
 
     Attributes:
         facts: What it depends on.

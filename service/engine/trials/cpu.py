@@ -1,4 +1,4 @@
-"""What an engine on the CPU chooses: the way to multiply, and how many threads."""
+"""Chooses for an engine on the CPU: the way to multiply, and the number of threads."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _LEAST_GAIN_OF_THREADS: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CpuModel:
-    """What the choice is made for.
+    """The facts that a choice is made for.
 
     Attributes:
         matrices: Its matrices; with none, nothing is tried.

@@ -1,4 +1,4 @@
-"""What trials have found, kept on the disk for the next start: one small file for each machine, model and version.
+"""Keeps what trials have found on the disk for the next start: one small file for each machine, model and version.
 
 A start reads one file. What can't be read is as if it were not there.
 """
@@ -41,7 +41,7 @@ class KeptChoices:
         self._folder = folder
 
     def read(self, facts: Facts) -> Choices | None:
-        """What was chosen for such facts; None if nothing was, or too long ago."""
+        """The choice for such facts; None if none was made, or too long ago."""
         path = self._path(facts)
         try:
             age_s = time.time() - path.stat().st_mtime

@@ -1,4 +1,4 @@
-"""What a choice depends on beside the model: processor or card, versions, our own code."""
+"""The facts that a choice depends on beside the model: processor or card, versions, our own code."""
 
 import functools
 import hashlib
@@ -23,7 +23,7 @@ _PROCESSOR_LINES: Final = ("model name", "cpu family", "model", "stepping", "fla
 
 
 def machine_facts(device: str) -> dict[str, Any]:
-    """What is true of this machine, with its versions.
+    """The facts of this machine, with its versions.
 
     Args:
         device: "cpu", "cuda", "cuda:1", ...

@@ -33,7 +33,7 @@ class WrongProductError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProductTrial:
-    """How products are tried.
+    """The settings of a trial of products.
 
     Attributes:
         products: The way to multiply.
@@ -55,7 +55,7 @@ class ProductTrial:
 def time_products(
     trial: ProductTrial, matrices: Iterable[Matrix], clock: Callable[[], float] = time.perf_counter
 ) -> dict[int, float]:
-    """How long all products of a step take, in microseconds, by its number of rows.
+    """The time of all products of a step in microseconds, by its number of rows.
 
     Raises:
         WrongProductError: One is wrong.
@@ -102,7 +102,7 @@ def _compare(layer: Layer, weight: torch.Tensor, rows: torch.Tensor) -> None:
 
 
 def _time(layers: Sequence[Layer], rows: torch.Tensor, trial: ProductTrial, clock: Callable[[], float]) -> float:
-    """How long a product takes, in seconds."""
+    """The time of a product, in seconds."""
     first = _seconds(layers[0], rows, clock)
     if first > _SLOW_CALL_S:
         return first

@@ -29,13 +29,13 @@ class Question:
     asked: Mapping[str, Any]
 
     def unanswered(self, outcome: TrialOutcome, detail: str) -> Tried:
-        """What is known of a way without an answer."""
+        """The outcome of a way without an answer."""
         return Tried(self.what, self.way, outcome, detail)
 
 
 @dataclass(frozen=True, slots=True)
 class TrialLimits:
-    """How long trials may take, in seconds.
+    """The most time of trials, in seconds.
 
     Attributes:
         each_s: One way, with the start of its process.
@@ -76,7 +76,7 @@ class Trials:
         self._process.close()
 
     def ask_all(self, questions: Iterable[Question]) -> list[Tried]:
-        """What came of each way, none of them used yet."""
+        """The outcome of each way, none of them used yet."""
         asked = list(questions)
         self._total += len(asked)
         return [self._ask(question) for question in asked]

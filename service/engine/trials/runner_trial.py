@@ -69,7 +69,7 @@ class RunnerTrial:
     _expected: list[torch.Tensor] = field(default_factory=list, init=False)
 
     def times_us(self, accelerations: frozenset[Acceleration]) -> dict[int, float]:
-        """How long a step takes, in microseconds, by its number of rows.
+        """The time of a step in microseconds, by its number of rows.
 
         Raises:
             WrongLogitsError: It computes something else than the plain way.

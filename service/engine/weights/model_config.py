@@ -38,7 +38,7 @@ def read_model_config(checkpoint: Path) -> Any:
 
 
 def config_of_weights(config: Any) -> Any:
-    """What a checkpoint's config says of how its weights are quantized, under either name that it has; may be None."""
+    """The quantization that a checkpoint's config describes, under either of its names; may be None."""
     return getattr(config, "quantization_config", None) or getattr(config, "compression_config", None)
 
 

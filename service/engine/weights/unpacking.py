@@ -19,7 +19,7 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 
 @dataclass(frozen=True, slots=True)
 class _QuantState:
-    """What `quant_state` says: the sizes of blocks, the shape and type of the matrix, and what `absmax` has added."""
+    """The content of `quant_state`: sizes of blocks, shape and type of the matrix, and what `absmax` has added."""
 
     blocksize: int
     shape: list[int]
@@ -137,5 +137,5 @@ def _read_state(state: torch.Tensor) -> _QuantState:
 
 
 def _plain(scale: torch.Tensor) -> torch.dtype:
-    """What to multiply in: the scales' type, if it has more bits than what they scale."""
+    """The dtype to multiply in: the scales' type, if it has more bits than what they scale."""
     return scale.dtype if scale.dtype.itemsize > 1 else torch.float32
