@@ -33,6 +33,7 @@ from service.commands.caller_options import add_caller_options
 from service.commands.device_options import add_device_options
 from service.config import (
     DEFAULT_MAX_CONNECTIONS,
+    DEFAULTS,
     ConfigError,
     ServiceConfig,
     check_exposure,
@@ -75,41 +76,46 @@ class _Group(click.Group):
 )
 @_option(
     "--host",
-    default="127.0.0.1",
+    default=DEFAULTS.host,
     callback=option_values.host,
     help="The address to listen on, or unix:/path for a socket.",
 )
-@_option("--port", type=_PORT, default=50051, help="The port of gRPC; 0 takes a free one.")
-@_option("--metrics-port", type=_PORT, default=9464, help="The port of the metrics for Prometheus; 0 for none.")
+@_option("--port", type=_PORT, default=DEFAULTS.port, help="The port of gRPC; 0 takes a free one.")
+@_option(
+    "--metrics-port",
+    type=_PORT,
+    default=DEFAULTS.metrics_port,
+    help="The port of the metrics for Prometheus; 0 for none.",
+)
 @_option(
     "--models",
     multiple=True,
-    default=["@runstream/demo"],
+    default=list(DEFAULTS.models),
     callback=option_values.split,
     help="A model of the catalog to serve, or several with commas between. May be given again.",
 )
 @_option(
     "--load",
     type=click.Choice(("at-start", "on-use")),
-    default="at-start",
+    default=DEFAULTS.load,
     help="Loads the models at the start, or each when a request asks for it; one that is idle then gives its room.",
 )
 @_option(
     "--load-wait-s",
     type=click.FloatRange(min=0),
-    default=60.0,
+    default=DEFAULTS.load_wait_s,
     help="How long a request waits for its model to be loaded; then it gets UNAVAILABLE.",
 )
 @_option(
     "--unload-idle-s",
     type=click.FloatRange(min=0),
-    default=0.0,
+    default=DEFAULTS.unload_idle_s,
     help="Unloads a model that had no request for so long; the next one loads it again. 0 for never.",
 )
 @_option(
     "--memory-budget-mib",
     type=_ZERO_OR_MORE,
-    default=0,
+    default=DEFAULTS.memory_budget_mib,
     help="The most memory that the models take together on each device, in MiB; 0 for what is free there.",
 )
 @_optional("--stand-in", metavar="MODEL", help="A model that answers for those not loaded, and says so.")
@@ -133,63 +139,68 @@ class _Group(click.Group):
 @_option(
     "--max-waiting",
     type=_ONE_OR_MORE,
-    default=256,
+    default=DEFAULTS.max_waiting,
     help="The most requests that wait for one model; more get RESOURCE_EXHAUSTED.",
 )
 @_option(
     "--max-waiting-tokens",
     type=_ONE_OR_MORE,
-    default=262_144,
+    default=DEFAULTS.max_waiting_tokens,
     help="The most tokens that the prompts waiting for one model have together; more get RESOURCE_EXHAUSTED.",
 )
 @_option(
     "--max-wait-s",
     type=_SECONDS,
-    default=60.0,
+    default=DEFAULTS.max_wait_s,
     help="How long a request may wait for one model. One that would wait longer, or could not be answered within its "
     "deadline, gets RESOURCE_EXHAUSTED at once.",
 )
 @_option(
     "--max-num-seqs",
     type=_ZERO_OR_MORE,
-    default=0,
+    default=DEFAULTS.max_num_seqs,
     help="The most requests that one engine answers at once; 0 for 64, on CUDA 256.",
 )
 @_option(
     "--stream-interval",
     type=_ONE_OR_MORE,
-    default=1,
+    default=DEFAULTS.stream_interval,
     help="How many tokens a part of a stream gathers, but for the first and the last: more cost less, and come later.",
 )
 @_option(
     "--max-num-batched-tokens",
     type=_ZERO_OR_MORE,
-    default=0,
+    default=DEFAULTS.max_num_batched_tokens,
     help="The most tokens that one step of an engine computes; 0 for 512, on CUDA 2048.",
 )
 @_option(
     "--kv-cache-memory-mib",
     type=_ZERO_OR_MORE,
-    default=0,
+    default=DEFAULTS.kv_cache_memory_mib,
     help="The memory of each engine's KV cache, in MiB; 0 for 512, on CUDA for what --gpu-memory-utilization leaves.",
 )
 @_option(
     "--stall-timeout-s",
     type=_SECONDS,
-    default=30.0,
+    default=DEFAULTS.stall_timeout_s,
     help="How long a model may be silent at work before health says so.",
 )
 @_option(
     "--stall-kill-s",
     type=click.FloatRange(min=0),
-    default=60.0,
+    default=DEFAULTS.stall_kill_s,
     help="How much longer it may be, until its process is killed and started again, in seconds; 0 for no end.",
 )
-@_option("--default-timeout-s", type=_SECONDS, default=120.0, help="The deadline of calls that set none, in seconds.")
+@_option(
+    "--default-timeout-s",
+    type=_SECONDS,
+    default=DEFAULTS.default_timeout_s,
+    help="The deadline of calls that set none, in seconds.",
+)
 @_option(
     "--drain-timeout-s",
     type=click.FloatRange(min=0),
-    default=30.0,
+    default=DEFAULTS.drain_timeout_s,
     help="How long running calls may go on after SIGTERM, in seconds.",
 )
 @add_caller_options
@@ -202,13 +213,13 @@ class _Group(click.Group):
 @_option(
     "--batch-ttl-s",
     type=click.FloatRange(min=0, min_open=True, max=315_360_000),
-    default=86_400.0,
+    default=DEFAULTS.batch_ttl_s,
     help="How long a batch and its results are kept once it is done, in seconds.",
 )
 @_option(
     "--edge-workers",
     type=click.IntRange(1, 64),
-    default=1,
+    default=DEFAULTS.edge_workers,
     help="How many processes have gRPC's connections, each on a core of its own, in front of the same engines.",
 )
 # For benchmarks and tests of everything around an engine; the command speaks engine_protocol on its pipes.
@@ -225,7 +236,9 @@ class _Group(click.Group):
     help="Where a collector takes traces by OTLP over gRPC, such as http://127.0.0.1:4317. Else as "
     "OTEL_EXPORTER_OTLP_ENDPOINT says, if it is set.",
 )
-@_option("--log-format", type=click.Choice(LOG_FORMATS), default="text", help="The form of the log's lines.")
+@_option(
+    "--log-format", type=click.Choice(LOG_FORMATS), default=DEFAULTS.log_format, help="The form of the log's lines."
+)
 @click.pass_context
 def main(
     context: click.Context,

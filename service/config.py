@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from accounts.limits import Limits
 from service.catalog_adapters import CatalogAdapter
@@ -14,7 +15,7 @@ from transport.certificates import CertificateError, CertificateFiles, server_fi
 UNIX = "unix:"
 
 # Where there are enough descriptors, see `transport.descriptors`.
-DEFAULT_MAX_CONNECTIONS = 1024
+DEFAULT_MAX_CONNECTIONS: Final = 1024
 
 
 class ConfigError(ValueError):
@@ -23,7 +24,7 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
-    """The service's settings. `python -m service --help` tells about each and holds the defaults.
+    """The service's settings with their defaults. `python -m service --help` tells about each.
 
     Attributes:
         host, port: Where gRPC listens; port 0 takes a free one. "unix:" and a path is a socket, which has no port.
@@ -73,55 +74,55 @@ class ServiceConfig:
         requests_per_minute, tokens_per_minute, concurrent_streams: See `Limits`, for tokens that say nothing of them.
     """
 
-    host: str
-    port: int
-    metrics_port: int
-    models: tuple[str, ...]
-    stand_in: str
-    catalog_files: tuple[Path, ...]
-    devices: tuple[str, ...]
-    tensor_parallel: int
-    dtype: str | None
-    max_waiting: int
-    max_waiting_tokens: int
-    max_wait_s: float
-    max_num_seqs: int
-    max_num_batched_tokens: int
-    kv_cache_memory_mib: int
-    gpu_memory_utilization: float
-    num_threads: int
-    accelerations: frozenset[Acceleration] | None
-    stall_timeout_s: float
-    stall_kill_s: float
-    default_timeout_s: float
-    write_timeout_s: float
-    max_connections: int
-    max_streams_per_connection: int
-    drain_timeout_s: float
-    batch_db: str
-    batch_ttl_s: float
-    load: str
-    load_wait_s: float
-    unload_idle_s: float
-    memory_budget_mib: int
-    tls_cert: Path | None
-    tls_key: Path | None
-    tls_client_ca: Path | None
-    tls_peers: tuple[str, ...] = ()
-    token: str
-    token_file: Path | None
-    trials: str = "never"
+    host: str = "127.0.0.1"
+    port: int = 50051
+    metrics_port: int = 9464
+    models: tuple[str, ...] = ("@runstream/demo",)
+    stand_in: str = ""
+    catalog_files: tuple[Path, ...] = ()
+    lora_modules: tuple[CatalogAdapter, ...] = ()
+    devices: tuple[str, ...] = (AUTO,)
     is_device_chosen: bool = False
+    tensor_parallel: int = 1
+    dtype: str | None = None
+    max_waiting: int = 256
+    max_waiting_tokens: int = 262_144
+    max_wait_s: float = 60.0
+    max_num_seqs: int = 0
+    max_num_batched_tokens: int = 0
+    kv_cache_memory_mib: int = 0
+    gpu_memory_utilization: float = 0.9
+    num_threads: int = 0
+    accelerations: frozenset[Acceleration] | None = None
+    trials: str = "at-load"
+    stall_timeout_s: float = 30.0
+    stall_kill_s: float = 60.0
+    default_timeout_s: float = 120.0
+    write_timeout_s: float = 30.0
+    max_connections: int = DEFAULT_MAX_CONNECTIONS
+    max_streams_per_connection: int = 2048
+    max_connection_age_s: float = 600.0
+    drain_timeout_s: float = 30.0
+    batch_db: str = ""
+    batch_ttl_s: float = 86_400.0
+    load: str = "at-start"
+    load_wait_s: float = 60.0
+    unload_idle_s: float = 0.0
+    memory_budget_mib: int = 0
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    tls_peers: tuple[str, ...] = ()
+    edge_workers: int = 1
+    engine_command: tuple[str, ...] = ()
+    stream_interval: int = 1
+    otlp_endpoint: str = ""
+    log_format: str = "text"
+    token: str = ""
+    token_file: Path | None = None
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     concurrent_streams: int = 0
-    max_connection_age_s: float = 0.0
-    edge_workers: int = 1
-    engine_command: tuple[str, ...] = ()
-    otlp_endpoint: str = ""
-    log_format: str = "text"
-    stream_interval: int = 1
-    lora_modules: tuple[CatalogAdapter, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.models_to_load:
@@ -213,6 +214,9 @@ class ServiceConfig:
         state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
         name = str(self.unix_path.absolute()).strip("/").replace("/", "-") if self.unix_path else port
         return Path(state) / "runstream" / f"batches-{name}.sqlite"
+
+
+DEFAULTS: Final = ServiceConfig()
 
 
 def check_exposure(host: str, *, has_tokens: bool, allow_anonymous: bool) -> None:

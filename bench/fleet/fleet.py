@@ -1,6 +1,6 @@
 """The simulation: traffic, a balancer, replicas that fail or are restarted, and what came of it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +12,8 @@ from bench.fleet.policies import POLICIES
 from bench.fleet.replica import Replica
 
 _DRAIN_S = 30.0
+_NUM_BATCHES = 5
+_T_95 = 2.776  # Student's t of 4 degrees of freedom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class Outcome:
     Attributes:
         num_requests: Requests that counted.
         ttft_p50_s, ttft_p99_s: Times to the first token.
+        ttft_p99_margin_s: Half the 95 % confidence interval of the latter, by the means of five batches (Student's t).
         inter_token_p99_s: The 99th of a hundred mean times between tokens.
         goodput: The part of the requests that were answered well.
         failed: The part that was cut off after its first token.
@@ -65,6 +68,7 @@ class Outcome:
     num_requests: int
     ttft_p50_s: float
     ttft_p99_s: float
+    ttft_p99_margin_s: float
     inter_token_p99_s: float
     goodput: float
     failed: float
@@ -176,23 +180,33 @@ class Fleet:
     def _outcome(self) -> Outcome:
         scenario = self._scenario
         counted = [it for it in self._requests if it.arrived_s >= scenario.warm_up_s]
-        begun = [it for it in counted if it.first_token_s >= 0] or [Request(0, 1, 1, 0.0, np.inf, np.inf)]
+        begun = [it for it in counted if it.first_token_s >= 0]
         ended = [it for it in begun if it.finished_s >= 0]
         well = [
             it for it in ended if it.ttft_s <= scenario.max_ttft_s and it.inter_token_s <= scenario.max_inter_token_s
         ]
-        ttft_s = [it.ttft_s for it in begun] + [np.inf] * (len(counted) - len(begun))
+        # Of one that has no token at the end this is the least that it can be.
+        ttft_s = [it.ttft_s if it.first_token_s >= 0 else self._env.now - it.arrived_s for it in counted]
         hours = (scenario.duration_s - scenario.warm_up_s) / 3600
         cost = scenario.num_replicas * hours * scenario.hardware.price_per_hour
         return Outcome(
             num_requests=len(counted),
             ttft_p50_s=float(np.quantile(ttft_s, 0.5, method="higher")),
-            ttft_p99_s=float(np.quantile(ttft_s, 0.99, method="higher")),
-            inter_token_p99_s=float(np.quantile([it.inter_token_s for it in ended] or [np.inf], 0.99, method="higher")),
+            ttft_p99_s=_p99(ttft_s),
+            ttft_p99_margin_s=_margin([_p99(batch.tolist()) for batch in np.array_split(ttft_s, _NUM_BATCHES)]),
+            inter_token_p99_s=_p99([it.inter_token_s for it in ended] or [0.0]),
             goodput=len(well) / len(counted),
             failed=sum(it.is_failed for it in counted) / len(counted),
             retried=sum(it.num_retries > 0 for it in counted) / len(counted),
-            cached=sum(it.num_cached_tokens for it in begun) / sum(it.num_prompt_tokens for it in begun),
+            cached=sum(it.num_cached_tokens for it in begun) / max(1, sum(it.num_prompt_tokens for it in begun)),
             busy=self._busy,
             dollars_per_million=1e6 * cost / max(1, len(well)),
         )
+
+
+def _p99(values: Sequence[float]) -> float:
+    return float(np.quantile(values, 0.99, method="higher"))
+
+
+def _margin(batches: Sequence[float]) -> float:
+    return _T_95 * float(np.std(batches, ddof=1)) / len(batches) ** 0.5

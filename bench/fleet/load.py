@@ -51,7 +51,8 @@ class Traffic:
         median_new_tokens: What a turn adds to the prompt; log-normal.
         median_completion_tokens: Answers; log-normal.
         spread: The standard deviation of both lengths' logarithms.
-        continued: The part of the requests that go on with a conversation.
+        continued: The part of the answers that the conversation goes on after.
+        think_s: The time from an answer to the conversation's next request, at least.
         num_system_tokens: The beginning that a conversation's first prompt has for itself.
         max_context_tokens: Conversations end before they have more.
     """
@@ -60,6 +61,7 @@ class Traffic:
     median_completion_tokens: int = 200
     spread: float = 0.8
     continued: float = 0.7
+    think_s: float = 10.0
     num_system_tokens: int = 400
     max_context_tokens: int = 8000
 
@@ -70,21 +72,20 @@ class Conversations:
     Args:
         traffic: What they are like.
         seed: What the random numbers begin with.
-        num_remembered: How many finished requests may be gone on with; those finished longest ago come first.
     """
 
-    def __init__(self, traffic: Traffic, seed: int, num_remembered: int = 4096) -> None:
+    def __init__(self, traffic: Traffic, seed: int) -> None:
         self._traffic = traffic
         self.random = np.random.default_rng(seed)
-        self._finished: deque[Request] = deque(maxlen=num_remembered)
+        self._finished: deque[Request] = deque()
         self._num_sessions = 0
 
     def next(self, now_s: float) -> Request:
-        """The request that comes now."""
+        """The request that comes now: of the conversation that is due longest, or of a new one if none is."""
         traffic = self._traffic
         num_new = self._length(traffic.median_new_tokens)
         num_completion = self._length(traffic.median_completion_tokens)
-        if self._finished and self.random.random() < traffic.continued:
+        if self._finished and self._finished[0].finished_s + traffic.think_s <= now_s:
             before = self._finished.popleft()
             session = before.session
             num_prompt = before.num_prompt_tokens + before.num_completion_tokens + num_new
@@ -94,8 +95,10 @@ class Conversations:
         return Request(session, num_prompt, num_completion, now_s)
 
     def finish(self, request: Request) -> None:
-        """Lets a request be gone on with, if its conversation is not too long."""
-        if request.num_prompt_tokens + request.num_completion_tokens < self._traffic.max_context_tokens:
+        """Lets a request be gone on with, by chance, if its conversation is not too long."""
+        traffic = self._traffic
+        is_short = request.num_prompt_tokens + request.num_completion_tokens < traffic.max_context_tokens
+        if is_short and self.random.random() < traffic.continued:
             self._finished.append(request)
 
     def wait_s(self, requests_per_s: float) -> float:

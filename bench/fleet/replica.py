@@ -1,5 +1,6 @@
 """One replica: continuous batching as the engine does it, without computing anything."""
 
+import heapq
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -11,13 +12,11 @@ from bench.fleet.load import Request
 
 
 @dataclass(slots=True)
-class _Running:
-    """A request with its place in the batch."""
+class _Prefilling:
+    """A request whose prompt is not computed yet, with the tokens that are left of it."""
 
     request: Request
-    num_to_prefill: int
     num_left: int
-    num_context: int
 
 
 class Replica:
@@ -42,7 +41,10 @@ class Replica:
         self.index = index
         self._env, self._hardware, self._done = env, hardware, done
         self._waiting: deque[Request] = deque()
-        self._running: list[_Running] = []
+        self._prefilling: deque[_Prefilling] = deque()
+        self._decoding: list[tuple[int, int, Request]] = []  # a heap: the step that ends it, a number of its own, it
+        self._num_steps = self._num_begun = 0
+        self._num_context = 0  # tokens of those that decode
         self._prefixes: OrderedDict[int, int] = OrderedDict()
         self._num_cached = self._num_reserved = 0
         self._wake = env.event()
@@ -53,7 +55,11 @@ class Replica:
     @property
     def num_requests(self) -> int:
         """Requests that wait or run here."""
-        return len(self._waiting) + len(self._running)
+        return len(self._waiting) + self._num_running
+
+    @property
+    def _num_running(self) -> int:
+        return len(self._prefilling) + len(self._decoding)
 
     def submit(self, request: Request) -> None:
         """Takes a request."""
@@ -63,57 +69,57 @@ class Replica:
 
     def kill(self) -> list[Request]:
         """Loses everything; returns the requests that had no token yet, which may be sent elsewhere."""
-        lost, self._running = self._running, []
-        untouched, self._waiting = list(self._waiting), deque()
+        untouched = [*self._waiting, *(item.request for item in self._prefilling)]
+        lost = [request for _, _, request in self._decoding]
+        self._waiting, self._prefilling, self._decoding = deque(), deque(), []
         self._prefixes.clear()
-        self._num_cached = self._num_reserved = 0
-        for item in lost:
-            if item.request.first_token_s < 0:
-                untouched.append(item.request)
-            else:
-                item.request.is_failed = True
-                self._done(item.request)
+        self._num_cached = self._num_reserved = self._num_context = 0
+        for request in lost:
+            request.is_failed = True
+            self._done(request)
         return untouched
 
     def _serve(self) -> Generator[simpy.Event]:
         while True:
             self._admit()
-            if not self._running:
+            if not self._num_running:
                 self._wake = self._env.event()
                 yield self._wake
                 continue
             yield from self._step()
 
     def _admit(self) -> None:
-        while self._waiting and len(self._running) < self._hardware.max_num_seqs:
+        while self._waiting and self._num_running < self._hardware.max_num_seqs:
             request = self._waiting[0]
             num_tokens = request.num_prompt_tokens + request.num_completion_tokens
-            if self._running and self._num_reserved + num_tokens > self._hardware.num_kv_tokens:
+            if self._num_running and self._num_reserved + num_tokens > self._hardware.num_kv_tokens:
                 return
             self._waiting.popleft()
             self._num_reserved += num_tokens
-            cached = min(self._take_prefix(request.session), request.num_prompt_tokens - 1)
-            request.num_cached_tokens = cached
-            to_prefill = request.num_prompt_tokens - cached
-            self._running.append(_Running(request, to_prefill, request.num_completion_tokens, cached))
+            request.num_cached_tokens = min(self._take_prefix(request.session), request.num_prompt_tokens - 1)
+            self._prefilling.append(_Prefilling(request, request.num_prompt_tokens - request.num_cached_tokens))
             self._evict()
 
     def _step(self) -> Generator[simpy.Event]:
         """One step with prompts in it, or as many as change nothing but the lengths of what decodes."""
-        decoding = [item for item in self._running if item.num_to_prefill == 0]
-        num_context = sum(item.num_context for item in decoding)
-        chunks = self._chunks(self._hardware.max_num_batched_tokens - len(decoding))
-        num_prefill = sum(count for _, count in chunks)
-        num_steps = 1 if chunks else min(item.num_left for item in decoding)
+        num_decoding = len(self._decoding)
+        num_prefill, prefilled = self._prefill(self._hardware.max_num_batched_tokens - num_decoding)
+        num_steps = 1 if num_prefill else self._decoding[0][0] - self._num_steps
         # Keys and values grow by a token for each sequence and step: the middle step stands for all.
-        middle = num_context + len(decoding) * (num_steps - 1) // 2
+        middle = self._num_context + num_decoding * (num_steps - 1) // 2
         step_s = self._hardware.step_s(middle, num_prefill)
+        begun_s = self._env.now
         if num_steps > 1:
             num_steps = yield from self._several(num_steps, step_s)
         else:
             yield self._env.timeout(step_s)
-        self.busy_s += num_steps * step_s
-        self._advance(decoding, chunks, num_steps)
+        self.busy_s += self._env.now - begun_s
+        self._num_steps += num_steps
+        self._num_context += len(self._decoding) * num_steps
+        for item in prefilled:
+            self._begin(item)
+        while self._decoding and self._decoding[0][0] <= self._num_steps:
+            self._end(heapq.heappop(self._decoding)[2])
 
     def _several(self, num_steps: int, step_s: float) -> Generator[simpy.Event, object, int]:
         """Waits for steps, or until a request comes; returns how many were done, the one under way included."""
@@ -125,35 +131,35 @@ class Replica:
         yield self._env.timeout(max(0.0, begun_s + done * step_s - self._env.now))
         return done
 
-    def _chunks(self, budget: int) -> list[tuple[_Running, int]]:
-        chunks = []
-        for item in self._running:
-            if item.num_to_prefill and budget > 0:
-                count = min(budget, item.num_to_prefill)
-                budget -= count
-                chunks.append((item, count))
-        return chunks
+    def _prefill(self, budget: int) -> tuple[int, list[_Prefilling]]:
+        """Takes what fits a step from the prompts, in their order; returns how much, and those that are then whole."""
+        num_prefill, whole = 0, []
+        for item in self._prefilling:
+            count = min(budget - num_prefill, item.num_left)
+            if count <= 0:
+                break
+            item.num_left -= count
+            num_prefill += count
+            if not item.num_left:
+                whole.append(item)
+        return num_prefill, whole
 
-    def _advance(self, decoding: list[_Running], chunks: list[tuple[_Running, int]], num_steps: int) -> None:
-        present = set(map(id, self._running))  # a replica that was killed meanwhile has none of them
-        for item in decoding:
-            item.num_left -= num_steps
-            item.num_context += num_steps
-        for item, count in chunks:
-            item.num_to_prefill -= count
-            item.num_context += count
-            if item.num_to_prefill == 0 and id(item) in present:
-                item.request.first_token_s = self._env.now
-                item.num_left -= 1
-        ended = [item for item in self._running if item.num_to_prefill == 0 and item.num_left <= 0]
-        self._running = [item for item in self._running if item not in ended]
-        for item in ended:
-            self._end(item.request)
+    def _begin(self, item: _Prefilling) -> None:
+        if not self._prefilling or self._prefilling[0] is not item:
+            return  # the replica was killed meanwhile
+        self._prefilling.popleft()
+        request = item.request
+        request.first_token_s = self._env.now
+        self._num_begun += 1
+        self._num_context += request.num_prompt_tokens
+        end = self._num_steps + request.num_completion_tokens - 1
+        heapq.heappush(self._decoding, (end, self._num_begun, request))
 
     def _end(self, request: Request) -> None:
         request.finished_s = self._env.now
         num_tokens = request.num_prompt_tokens + request.num_completion_tokens
         self._num_reserved -= num_tokens
+        self._num_context -= num_tokens - 1
         self._keep_prefix(request.session, num_tokens)
         self._done(request)
 

@@ -9,7 +9,7 @@ import click
 
 from accounts.limits import MAX_LIMIT
 from service.commands import option_values
-from service.config import DEFAULT_MAX_CONNECTIONS
+from service.config import DEFAULT_MAX_CONNECTIONS, DEFAULTS
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -23,7 +23,7 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     _option(
         "--write-timeout-s",
         type=_SECONDS,
-        default=30.0,
+        default=DEFAULTS.write_timeout_s,
         help="How long a message of a stream may wait for its client to read, in seconds; then the call ends.",
     ),
     _option(
@@ -36,13 +36,13 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     _option(
         "--max-streams-per-connection",
         type=click.IntRange(min=1),
-        default=2048,
+        default=DEFAULTS.max_streams_per_connection,
         help="Calls that are open at once on one connection; a bridge has one connection for all of its requests.",
     ),
     _option(
         "--max-connection-age-s",
         type=click.FloatRange(min=0),
-        default=600.0,
+        default=DEFAULTS.max_connection_age_s,
         help="How long a connection takes new calls, in seconds; 0 for no end. Running calls go on. It lets clients of "
         "several services find those that have come.",
     ),

@@ -8,6 +8,7 @@ import click
 
 from service.catalog import DTYPES
 from service.commands import option_values
+from service.config import DEFAULTS
 from service.engine_protocol.acceleration import Acceleration
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -21,7 +22,7 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
         "--devices",
         "devices",
         envvar=["RUNSTREAM_SERVICE_DEVICES", "RUNSTREAM_SERVICE_DEVICE"],
-        default="auto",
+        default=",".join(DEFAULTS.devices),
         metavar="NAMES",
         callback=option_values.devices,
         help="Where the models run: auto, cpu, cuda, cuda:1, ... auto is a GPU that PyTorch sees and that has room for "
@@ -31,7 +32,7 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     _option(
         "--tensor-parallel",
         type=click.IntRange(min=1),
-        default=1,
+        default=DEFAULTS.tensor_parallel,
         help="How many devices share a model that does not fit one: 2 with --devices 0,1. Never run on several GPUs "
         "yet.",
     ),
@@ -41,14 +42,14 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     _option(
         "--gpu-memory-utilization",
         type=click.FloatRange(min=0, max=1, min_open=True),
-        default=0.9,
+        default=DEFAULTS.gpu_memory_utilization,
         help="The part of a GPU's memory that may be in use, if no --kv-cache-memory-mib is given; several models "
         "divide it evenly.",
     ),
     _option(
         "--num-threads",
         type=click.IntRange(min=0),
-        default=0,
+        default=DEFAULTS.num_threads,
         help="The CPU threads of each model; 0 for what --trials finds, else one fewer than there are cores.",
     ),
     _option(
@@ -64,7 +65,7 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     _option(
         "--trials",
         type=click.Choice(("at-load", "never")),
-        default="at-load",
+        default=DEFAULTS.trials,
         help="Tries which ways to compute are the quickest on this machine when a model is loaded for the first time, "
         "and keeps what is found for later starts. It takes some seconds.",
     ),

@@ -114,6 +114,13 @@ def test_the_same_seed_gives_the_same_outcome():
     assert Fleet(SCENARIO).run() != Fleet(replace(SCENARIO, seed=1)).run()
 
 
+def test_the_confidence_interval_of_the_99th_percentile_holds_what_a_long_run_finds():
+    found = [Fleet(replace(SCENARIO, duration_s=500.0, seed=seed)).run() for seed in range(5)]
+    long = Fleet(replace(SCENARIO, duration_s=3000.0, seed=9)).run()
+    holds = [abs(it.ttft_p99_s - long.ttft_p99_s) <= it.ttft_p99_margin_s + long.ttft_p99_margin_s for it in found]
+    assert sum(holds) >= 4
+
+
 def test_affinity_finds_more_prefixes_than_turns_do():
     found = {policy: Fleet(replace(SCENARIO, policy=policy)).run() for policy in POLICIES}
     assert found["prefix affinity"].cached > 1.5 * found["round robin"].cached
