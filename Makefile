@@ -74,6 +74,6 @@ setup:
 	@scripts/setup.sh bridge service $(if $(OTEL_EXPORTER_OTLP_ENDPOINT)$(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT),tracing)
 
 setup-dev:
-	@scripts/setup.sh bridge service tracing dev
+	@scripts/setup.sh bridge service tracing ray dev
 	@$(PYTHON_IN_VENV) -m scripts.real_clients
 	@$(PYTHON_IN_VENV) -m scripts.real_tokenizers

@@ -20,6 +20,7 @@ from runstream.v1 import (
 
 from service.batches.batches import Batches
 from service.config import ServiceConfig
+from service.edge_workers.local_calls import LocalCalls
 from service.edge_workers.workers import EdgeWorkers, Options
 from service.engine_client.child import Spawner
 from service.event_loop_lag import EventLoopLag
@@ -62,6 +63,7 @@ class Service:
         config: The settings.
         report: Gets lines about the progress of the start.
         spawner: See `open_models`.
+        has_port: Whether it listens; without a port its calls come by `local_calls`.
 
     Raises:
         CatalogError, ConfigError, TracingError, WeightsMissingError: It can't start like that.
@@ -73,7 +75,14 @@ class Service:
         calls: The calls that it is answering.
     """
 
-    def __init__(self, config: ServiceConfig, report: Callable[[str], None], spawner: Spawner | None = None) -> None:
+    def __init__(
+        self,
+        config: ServiceConfig,
+        report: Callable[[str], None],
+        spawner: Spawner | None = None,
+        *,
+        has_port: bool = True,
+    ) -> None:
         self.port = 0
         self.metrics_port = 0
         catalog = catalog_of(config)
@@ -81,6 +90,7 @@ class Service:
         self.models = open_models(config, catalog, spawner)
         self.calls = Calls(config.default_timeout_s)
         self._config = config
+        self._has_port = has_port
         self._report = report
         self._tracing = open_tracing(config.otlp_endpoint, "runstream-service", MAX_TRACES_ASKED_FOR_PER_S)
         self._metrics = Metrics()
@@ -98,6 +108,16 @@ class Service:
     def edge_workers(self) -> EdgeWorkers | None:
         """The processes that have gRPC's connections; None if this one has them."""
         return self._server if isinstance(self._server, EdgeWorkers) else None
+
+    @property
+    def local_calls(self) -> LocalCalls | None:
+        """Answers the calls that are passed to it; None if it listens on a port."""
+        return self._server if isinstance(self._server, LocalCalls) else None
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether any model serves, or is being loaded for a request."""
+        return self._health.is_serving
 
     async def start(self) -> None:
         """Listens, then loads; calls wait for their model, for as long as the config says.
@@ -145,7 +165,7 @@ class Service:
         self._generator.close()
         await asyncio.to_thread(self._tracing.close)
 
-    def _grpc_server(self) -> grpc.aio.Server | EdgeWorkers:
+    def _grpc_server(self) -> grpc.aio.Server | EdgeWorkers | LocalCalls:
         tokens = open_tokens(self._config.token, self._config.token_file)
         callers = Callers(tokens, self._config.trusted_names, self._limits)
         config = self._config
@@ -168,27 +188,32 @@ class Service:
 
     def _bare_server(
         self, interceptors: list[grpc.aio.ServerInterceptor], options: Options
-    ) -> grpc.aio.Server | EdgeWorkers:
+    ) -> grpc.aio.Server | EdgeWorkers | LocalCalls:
+        if not self._has_port:
+            return LocalCalls(interceptors)
         if self._config.edge_workers > 1:
             return EdgeWorkers(self._config, interceptors, options)
         return grpc.aio.server(interceptors=interceptors, options=options)
 
     def _listen(self) -> None:
         config = self._config
-        if path := config.unix_path:
+        if not self._has_port:
+            pass
+        elif path := config.unix_path:
             listen_on_socket(path, self._add_port)
             self._ends.callback(path.unlink, missing_ok=True)
         else:
             check_port(config.host, config.port, "--port")
             self.port = self._add_port(address(config.host, config.port))
         if config.metrics_port:
-            host = "127.0.0.1" if path else config.host
+            host = "127.0.0.1" if config.unix_path else config.host
             check_port(host, config.metrics_port, "--metrics-port")
             stop = start_metrics_server(self._metrics.registry, host, config.metrics_port)
             self.metrics_port = config.metrics_port
             self._ends.callback(stop)
 
     def _add_port(self, where: str) -> int:
+        assert not isinstance(self._server, LocalCalls)
         if isinstance(self._server, EdgeWorkers):
             return self._server.take_port()
         if files := self._config.tls_files:

@@ -9,14 +9,14 @@ from bench.fleet.fleet import Outcome, Scenario
 from bench.fleet.hardware import H200_8B
 from bench.fleet.policies import POLICIES
 
-_NUM_COUNTED = 30_000
-_MIN_COUNTED_S = 25.0
+_NUM_COUNTED = 20_000
+_MIN_COUNTED_S = 15.0
 _FAULTS_S = 600.0
-_BASE = Scenario(hardware=H200_8B, num_replicas=16, requests_per_hour=0.0, policy="", warm_up_s=50.0)
+_BASE = Scenario(hardware=H200_8B, num_replicas=16, requests_per_hour=0.0, policy="", warm_up_s=40.0)
 _LOADS = (10_000, 20_000, 30_000, 40_000, 50_000, 60_000, 80_000)
 _SIZES = (1, 4, 16, 64, 256)
 _SIZED_LOAD = 30_000
-_FLEETS_FOR = {1_000_000: (20, 25, 32, 40), 10_000_000: (200, 250, 320, 1000)}
+_FLEETS_FOR = {1_000_000: (20, 25, 32, 40), 10_000_000: (200, 320, 1000)}
 
 
 @dataclass(frozen=True, slots=True)

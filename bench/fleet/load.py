@@ -79,20 +79,32 @@ class Conversations:
         self.random = np.random.default_rng(seed)
         self._finished: deque[Request] = deque()
         self._num_sessions = 0
+        self._is_any_due = False
 
     def next(self, now_s: float) -> Request:
-        """The request that comes now: of the conversation that is due longest, or of a new one if none is."""
+        """The request that comes now: of the conversation that is due longest, or of a new one if none is.
+
+        Until one is due, conversations go on that began before the simulation, so that prompts are as long as later.
+        """
         traffic = self._traffic
         num_new = self._length(traffic.median_new_tokens)
         num_completion = self._length(traffic.median_completion_tokens)
         if self._finished and self._finished[0].finished_s + traffic.think_s <= now_s:
+            self._is_any_due = True
             before = self._finished.popleft()
             session = before.session
             num_prompt = before.num_prompt_tokens + before.num_completion_tokens + num_new
         else:
             session, self._num_sessions = self._num_sessions, self._num_sessions + 1
-            num_prompt = traffic.num_system_tokens + num_new
+            num_prompt = traffic.num_system_tokens + num_new + self._num_tokens_before()
         return Request(session, num_prompt, num_completion, now_s)
+
+    def _num_tokens_before(self) -> int:
+        num_tokens, traffic = 0, self._traffic
+        while not self._is_any_due and self.random.random() < traffic.continued:
+            num_tokens += self._length(traffic.median_new_tokens) + self._length(traffic.median_completion_tokens)
+        most = traffic.max_context_tokens - traffic.num_system_tokens
+        return min(num_tokens, most)
 
     def finish(self, request: Request) -> None:
         """Lets a request be gone on with, by chance, if its conversation is not too long."""

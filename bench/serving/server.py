@@ -46,14 +46,14 @@ def running_server(
         options += ["--catalog", str(catalog)]
     options += service_options
     with contextlib.ExitStack() as stack:
-        service, target = stack.enter_context(_started("service", *options))
+        service, target = stack.enter_context(started("service", *options))
         options = ["--port", "0", "--service", target, "--log-level", "WARNING", *bridge_options]
-        bridge, url = stack.enter_context(_started("bridge", *options))
+        bridge, url = stack.enter_context(started("bridge", *options))
         yield Server(target, url, {"bridge": bridge, "service": service, "engine": _engine_of(service)})
 
 
 @contextlib.contextmanager
-def _started(module: str, *options: str) -> Iterator[tuple[int, str]]:
+def started(module: str, *options: str) -> Iterator[tuple[int, str]]:
     """Starts a part; gives its process id and what it says it listens on."""
     command = [sys.executable, "-m", module, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -62,7 +62,7 @@ class Handlers:
     def _take(self, message: FromWorker, link: Link, calls: Calls) -> None:
         if isinstance(message, Begin):
             call = RemoteCall(link, message)
-            task = asyncio.create_task(self._answer(call, message))
+            task = asyncio.create_task(self.answer(call, message))
             calls[message.id] = call, task
             task.add_done_callback(partial(_forget, calls, message.id))
         elif isinstance(message, Written | Came | Left) and (known := calls.get(message.id)):
@@ -74,7 +74,8 @@ class Handlers:
             else:
                 task.cancel()
 
-    async def _answer(self, call: RemoteCall, begin: Begin) -> None:
+    async def answer(self, call: RemoteCall, begin: Begin) -> None:
+        """Answers one call, whatever comes of it."""
         try:
             handler = await self._find_intercepted(CallDetails(begin.method, begin.metadata))
             if handler is None:

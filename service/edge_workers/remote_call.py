@@ -3,12 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, Protocol
 
 import grpc
 
-from service.edge_workers.link import Link
-from service.edge_workers.messages import Begin, End, Initial, Metadata, Part, Wanted
+from service.edge_workers.messages import Begin, End, Initial, Metadata, Part, ToWorker, Wanted
 
 # So many parts are on their way to gRPC before the handler waits: then a caller that is slow gets more in each.
 MAX_UNWRITTEN: Final = 2
@@ -21,18 +20,26 @@ class Metadatum(NamedTuple):
     value: str | bytes
 
 
+class Way(Protocol):
+    """The way to whoever has the caller's connection."""
+
+    def send(self, message: ToWorker) -> None:
+        """Sends a message there."""
+        ...
+
+
 class RemoteCall:
     """The part of grpc.aio's context that handlers use.
 
     Args:
-        link: To the worker.
+        link: To whoever has the connection, such as an edge worker.
         begin: The call.
 
     Attributes:
         serialize: Makes bytes of a response.
     """
 
-    def __init__(self, link: Link, begin: Begin) -> None:
+    def __init__(self, link: Way, begin: Begin) -> None:
         self.serialize: Callable[[Any], bytes] | None = None
         self._link = link
         self._begin = begin

@@ -88,6 +88,11 @@ class Health:
         model.on_change(self._has_changed.set)
         self._has_changed.set()
 
+    @property
+    def is_serving(self) -> bool:
+        """Whether any model serves, or is being loaded for a request."""
+        return any(model.takes_requests for model in self._models.opened)
+
     async def follow(self) -> None:
         """Keeps the report true until cancelled."""
         while True:
@@ -103,6 +108,6 @@ class Health:
         models = self._models.opened
         serving = dict.fromkeys(self._models.not_here, False)
         serving |= {model.entry.id: model.is_serving for model in models}
-        serving |= dict.fromkeys(self._services, any(model.takes_requests for model in models))
+        serving |= dict.fromkeys(self._services, self.is_serving)
         for service, is_serving in serving.items():
             self.servicer.set(service, _SERVING if is_serving else _NOT_SERVING)

@@ -7,7 +7,7 @@ import simpy
 
 from bench.fleet.fleet import Fleet, Scenario
 from bench.fleet.hardware import Hardware
-from bench.fleet.load import Request, Traffic
+from bench.fleet.load import Conversations, Request, Traffic
 from bench.fleet.policies import POLICIES
 from bench.fleet.replica import Replica
 
@@ -131,3 +131,13 @@ def test_affinity_gives_no_replica_much_more_than_the_mean():
     for _ in range(100):  # one conversation only
         fleet.send(Request(0, 10, 1000, 0.0))
     assert max(replica.num_requests for replica in fleet.everyone) <= 1.25 * 100 / 3 + 1
+
+
+def test_prompts_are_as_long_at_the_start_as_later():
+    traffic = Traffic(spread=0.0, continued=0.7, max_context_tokens=100_000)
+    conversations = Conversations(traffic, seed=0)
+    first = [conversations.next(0.0).num_prompt_tokens for _ in range(4000)]
+    turns_before = traffic.continued / (1 - traffic.continued)
+    turn = traffic.median_new_tokens + traffic.median_completion_tokens
+    expected = traffic.num_system_tokens + traffic.median_new_tokens + turns_before * turn
+    assert sum(first) / len(first) == pytest.approx(expected, rel=0.05)
