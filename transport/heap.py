@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 _VARIABLE: Final = "GLIBC_TUNABLES"
-# gRPC takes an aligned block for each call. In front of it glibc (2.36) cuts off a small piece, which its caches give
+# gRPC takes an aligned block for each call. In front of it glibc (2.36) cuts off a small piece, which its cache gives
 # to somebody else. Then the block, once it is free, is too small for the next call, and the heap grows for ever.
-_WITHOUT_CACHES: Final = "glibc.malloc.tcache_count=0:glibc.malloc.mxfast=0"
+_WITHOUT_CACHE: Final = "glibc.malloc.tcache_count=0"
 
 
 def settle_heap() -> None:
@@ -18,13 +18,13 @@ def settle_heap() -> None:
     """
     if _VARIABLE in os.environ or not _is_glibc():
         return
-    os.environ[_VARIABLE] = _WITHOUT_CACHES
+    os.environ[_VARIABLE] = _WITHOUT_CACHE
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- its own command
 
 
 def without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """An environment for a process that does not answer calls: it gets the heap that it would have had."""
-    return {key: value for key, value in environment.items() if (key, value) != (_VARIABLE, _WITHOUT_CACHES)}
+    return {key: value for key, value in environment.items() if (key, value) != (_VARIABLE, _WITHOUT_CACHE)}
 
 
 def _is_glibc() -> bool:
