@@ -1,8 +1,7 @@
 """The edge's handle on an engine in its own process.
 
 It is spawned, spoken to over two pipes and watched. When it dies, the requests that ran end with an error. The others
-go to the next process. That is started at once, then after growing pauses, five times within a minute. A silent one is
-killed.
+go to the next process, which starts at once, then after growing pauses, five times in a minute. A silent one is killed.
 """
 
 import asyncio
