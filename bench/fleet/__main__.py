@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 
 from bench.fleet.cases import Found, Kept, cases
-from bench.fleet.fleet import Fleet, Outcome, Scenario
+from bench.fleet.fleet import Fleet
 from bench.fleet.hardware import H200_8B
 from bench.fleet.plots import draw
+from bench.fleet.report import markdown
 
 
 def run(is_quick: bool, kept: Kept) -> Found:
@@ -31,48 +32,6 @@ def run(is_quick: bool, kept: Kept) -> Found:
             print(f"{time.monotonic() - begun_s:6.1f} s  {text}", file=sys.stderr, flush=True)
         found.append((case, outcome))
     return found
-
-
-def markdown(found: Found) -> str:
-    """A table for each part."""
-    tables = []
-    for part in dict.fromkeys(case.part for case, _ in found):
-        lines = [
-            f"### {part.capitalize()}\n",
-            "| replicas | requests/h | faults | policy | TTFT p50, ms | TTFT p99, ms | between tokens p99, ms "
-            "| answered well | cut off | sent again | cached | busy | $ a million |",
-            "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-        ]
-        lines += [_line(case.scenario, outcome) for case, outcome in found if case.part == part]
-        tables.append("\n".join(lines))
-    return "\n\n".join(tables)
-
-
-def _line(scenario: Scenario, outcome: Outcome) -> str:
-    cells = (
-        f"{scenario.num_replicas:,}",
-        f"{scenario.requests_per_hour:,.0f}",
-        _faults_of(scenario),
-        scenario.policy,
-        f"{1e3 * outcome.ttft_p50_s:.0f}",
-        f"{1e3 * outcome.ttft_p99_s:.0f} ± {1e3 * outcome.ttft_p99_margin_s:.0f}",
-        f"{1e3 * outcome.inter_token_p99_s:.1f}",
-        f"{outcome.goodput:.2%}",
-        f"{outcome.failed:.2%}",
-        f"{outcome.retried:.2%}",
-        f"{outcome.cached:.0%}",
-        f"{outcome.busy:.0%}",
-        f"{outcome.dollars_per_million:.0f}" if outcome.goodput > 0.5 else "–",
-    )
-    return f"| {' | '.join(cells)} |"
-
-
-def _faults_of(scenario: Scenario) -> str:
-    if scenario.is_rolling:
-        return "all restarted in turn"
-    if scenario.failures_per_hour:
-        return f"each replica dies {scenario.failures_per_hour:g} times an hour"
-    return "none"
 
 
 def main(arguments: list[str] | None = None) -> None:

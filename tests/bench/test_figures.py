@@ -5,6 +5,8 @@ import json
 import pytest
 
 from bench.figures import PLOTS, RESULTS, draw, with_figures
+from bench.fleet.__main__ import main as simulate
+from bench.fleet.report import kept_table
 from bench.peers.contestants import PRECISIONS
 from bench.peers.report import kept_tables
 from tests.support.repository import ROOT
@@ -29,6 +31,17 @@ def test_plots_are_those_of_the_figures(tmp_path):
     drawn = draw(tmp_path)
     assert drawn
     assert not [file.name for file in drawn if file.read_text() != (PLOTS / file.name).read_text()]
+
+
+def test_tables_of_simulated_fleets_are_those_that_were_printed(tmp_path, capsys):
+    simulate(["--quick", "--json", str(tmp_path / "fleet.json")])
+    printed = capsys.readouterr().out
+    rows = json.loads((tmp_path / "fleet.json").read_text())
+    assert all(
+        f"### {part.capitalize()}\n\n{kept_table(rows, part)}\n" in printed for part in ("load", "size", "faults")
+    )
+    with pytest.raises(KeyError):
+        kept_table(rows, "luck")
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
