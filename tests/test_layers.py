@@ -45,7 +45,8 @@ def test_what_runs_on_a_gpu_needs_torch_and_transformers_only():
     """docs/benchmarks.md promises it to those who have an image with these."""
     needed = {"torch", "transformers", "tokenizers", "safetensors", "numpy", "tqdm"}
     found = set()
-    for module in loaded_with("bench.gpu.__main__", "bench.gpu.jobs", "bench.quantized_linears", "tests.gpu.engines"):
+    measured = "bench.gpu.__main__", "bench.gpu.jobs", "bench.gpu.visit.__main__", "bench.quantized_linears"
+    for module in loaded_with(*measured, "bench.gpu.visit.ways_program", "tests.gpu.engines"):
         path = ROOT / f"{module.replace('.', '/')}.py"
         if path.exists():
             found |= imported_in(ast.parse(path.read_text()).body)

@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from transformers import PreTrainedModel
 
@@ -46,29 +47,40 @@ def measure(engine: Engine, case: Case) -> list[float]:
 
 
 def decode_steps_s(engine: Engine, case: Case) -> list[float]:
-    """Seconds of each step in which all sequences decode, from one token's arrival on the host to the next one's.
+    """Seconds of each step in which all sequences decode, from one token's arrival on the host to the next one's."""
+    steps_s: list[float] = []
+    with begun_decoding(engine, case):
+        while len(steps_s) < NUM_STEPS + _NUM_WARM_UP_STEPS:
+            begun_at = time.perf_counter()
+            if len(outputs_of(engine)) == case.num_sequences:
+                steps_s.append(time.perf_counter() - begun_at)
+            elif not engine.has_work:
+                raise RuntimeError("requests failed or ended before they were measured")
+    return steps_s[_NUM_WARM_UP_STEPS:]
+
+
+@contextmanager
+def begun_decoding(engine: Engine, case: Case) -> Iterator[None]:
+    """A case's sequences have all begun to decode, and end afterwards.
 
     Raises:
-        RuntimeError: Requests ended before they were measured.
+        RuntimeError: Requests ended before all had begun.
     """
-    num_steps = NUM_STEPS + _NUM_WARM_UP_STEPS
-    length = max(_LEAST_PROMPT, case.num_tokens - num_steps // 2)
+    length = max(_LEAST_PROMPT, case.num_tokens - (NUM_STEPS + _NUM_WARM_UP_STEPS) // 2)
     source, salt = random.Random(0), new_salt()
     for number in range(case.num_sequences):
         prompt = random_prompt(source, length, engine.info.vocab_size)
         engine.submit(str(number), prompt, SamplingParams(_MAX_DECODED - _LEAST_PROMPT), cache_salt=salt)
     begun: set[str] = set()
-    steps_s: list[float] = []
-    while len(steps_s) < num_steps:
+    while len(begun) < case.num_sequences:
         if not engine.has_work:
             raise RuntimeError("requests failed or ended before they were measured")
-        are_all_begun, begun_at = len(begun) == case.num_sequences, time.perf_counter()
-        outputs = outputs_of(engine)
-        if are_all_begun and len(outputs) == case.num_sequences:
-            steps_s.append(time.perf_counter() - begun_at)
-        begun.update(output.id for output in outputs)
-    _abort(engine, case.num_sequences)
-    return steps_s[_NUM_WARM_UP_STEPS:]
+        begun.update(output.id for output in outputs_of(engine))
+    yield
+    for number in range(case.num_sequences):
+        engine.abort(str(number))
+    while engine.has_work:
+        outputs_of(engine)
 
 
 def prefills_s(engine: Engine, case: Case) -> list[float]:
@@ -117,11 +129,3 @@ def peer_rate(model: PreTrainedModel, case: Case, device: str) -> list[float]:
     with running_manager(model, config) as manager:
         serve_with_manager(manager, all_at_once(case.shape.vocab_size, min(16, case.num_sequences), 8))
         return [serve_with_manager(manager, load).rate]
-
-
-def _abort(engine: Engine, num_sequences: int) -> None:
-    """Ends what `decode_steps_s` has submitted."""
-    for number in range(num_sequences):
-        engine.abort(str(number))
-    while engine.has_work:
-        outputs_of(engine)

@@ -12,9 +12,10 @@ from service.engine.device import use_device
 from service.engine_protocol.acceleration import Acceleration
 
 
-def way_of(accelerations: frozenset[Acceleration]) -> str:
-    """How the table calls them."""
-    return " ".join(way.value for way in Acceleration if way in accelerations) or "plain"
+def way_of(accelerations: frozenset[Acceleration], label: str = "") -> str:
+    """How the table calls them, after a label if they have one."""
+    names = " ".join(way.value for way in Acceleration if way in accelerations) or "plain"
+    return f"{label}: {names}" if label else names
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,20 @@ class EngineJob:
         device: Where.
         cases: What; all of one shape and weights.
         accelerations: With what.
+        label: Who has chosen these, for the table; empty for nobody.
         limit_s: When it is stopped. To compile layers may take two minutes, where nothing was compiled before.
     """
 
     device: str
     cases: tuple[Case, ...]
     accelerations: frozenset[Acceleration]
+    label: str = ""
     limit_s: float = 240.0
 
     @property
     def way(self) -> str:
         """How the table calls its accelerations."""
-        return way_of(self.accelerations)
+        return way_of(self.accelerations, self.label)
 
     def run(self) -> Iterator[Measurement]:
         """Measures one after the other."""

@@ -30,17 +30,19 @@ class ServingJob:
         device: Where its engine runs.
         accelerations: With what.
         cases: What; all of one model.
+        label: As `EngineJob`'s.
     """
 
     device: str
     accelerations: frozenset[Acceleration]
     cases: tuple[Case, ...] = SERVED
+    label: str = ""
     limit_s: float = 240.0
 
     @property
     def way(self) -> str:
         """How the table calls its accelerations."""
-        return way_of(self.accelerations)
+        return way_of(self.accelerations, self.label)
 
     def run(self) -> Iterator[Measurement]:
         """Measures one after the other.
