@@ -16,12 +16,12 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from service.engine.kernels import int4_linear, int8_linear, splits
+from service.engine.kernels import int4_linear, int4_row, int8_linear, splits
 from service.engine.kernels.splits import block_options
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 POINTERS = {"weight": "i8", "codes": "u8", "output": "fp32", "sums": "fp32"}
-ODD = ("num_rows", "num_steps", "num_splits", "size")
+ODD = ("num_rows", "num_steps", "num_splits", "size", "low_exponent", "high_exponent")
 """Numbers that need not be multiples of 16."""
 
 
@@ -41,6 +41,10 @@ def kernels(names: list[str], counts: list[int]) -> Iterator[tuple[str, Any, dic
             )
             size = int4_linear.bytes_per_step(rows, 128)
             yield f"int4 {count} {name}", int4_linear._multiply, {"BYTES": size, **options}, name
+            if count == 1:
+                options = {"HAS_BIAS": True, "OUTPUTS": splits.BLOCK_OUTPUTS, "num_warps": int4_row.NUM_WARPS}
+                options |= {"WORDS": size // 8, "GROUP": 16, "IS_HALF": name == "fp16"}
+                yield f"int4 alone {name}", int4_row._multiply, options, name
 
 
 def main() -> None:
@@ -48,9 +52,10 @@ def main() -> None:
     target = GPUTarget("cuda", int(sys.argv[1]), 32)
     for name, kernel, options, element in kernels(sys.argv[2].split(","), [int(count) for count in sys.argv[3:]]):
         constants = {key: value for key, value in options.items() if key.isupper()}
-        is_pointer = ["num" not in key and "size" not in key for key in kernel.arg_names]
+        is_pointer = [not re.search("num|size|exponent", key) for key in kernel.arg_names]
+        pointers = POINTERS | ({"row": "i64", "codes": "i64"} if kernel is int4_row._multiply else {})
         signature = {
-            key: "constexpr" if key in constants else f"*{POINTERS.get(key, element)}" if pointer else "i32"
+            key: "constexpr" if key in constants else f"*{pointers.get(key, element)}" if pointer else "i32"
             for key, pointer in zip(kernel.arg_names, is_pointer, strict=True)
         }
         divisible: dict[Any, Any] = {
@@ -61,7 +66,7 @@ def main() -> None:
         source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=divisible)
         compiled = triton.compile(source, target=target, options={"num_warps": options["num_warps"]})
         ptx = compiled.asm["ptx"]
-        wide = len(re.findall(r"ld\.global\S*\.v4|cp\.async\.cg", ptx))
+        wide = len(re.findall(r"ld\.global\S*\.v(?:4|2\.b64)|cp\.async\.cg", ptx))
         found = {"name": name, "shared_bytes": compiled.metadata.shared, "wide_reads": wide, "ptx": len(ptx)}
         print(json.dumps(found), flush=True)
 

@@ -1,7 +1,7 @@
 """Rows by a matrix of 4 bits whose inputs share scale and zero in groups.
 
 Reads half a byte of a weight, once, for up to 64 rows, and a scale and a zero of 2 bytes each for a group: 0.53 bytes
-of a weight in groups of 128, 0.63 in groups of 32.
+of a weight in groups of 128, 0.63 in groups of 32. A single row of 16 bits has a kernel of its own, `int4_row`.
 """
 
 import math
@@ -10,6 +10,7 @@ import torch
 import triton
 import triton.language as tl
 
+from service.engine.kernels.int4_row import row_product, takes_row
 from service.engine.kernels.splits import (
     BLOCK_OUTPUTS,
     add_splits,
@@ -47,6 +48,8 @@ def int4_product(
     (num_rows, num_inputs), num_outputs = rows.shape, codes.shape[0]
     group_size = num_inputs // scales.shape[0]
     num_bytes = bytes_per_step(rows, group_size)
+    if num_inputs // 2 % num_bytes == 0 and takes_row(rows, num_bytes):
+        return row_product(rows, codes, scales, zeros, bias, num_bytes, num_processors)
     num_blocks = triton.cdiv(num_outputs, BLOCK_OUTPUTS)
     num_splits, num_steps = split_steps(triton.cdiv(num_inputs // 2, num_bytes), num_blocks, num_processors)
     sums = new_sums(rows, num_outputs, num_splits)

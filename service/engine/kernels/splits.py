@@ -24,19 +24,27 @@ _LEAST_STEPS = 2
 _SUM_BLOCK = 1024
 
 
-def split_steps(num_steps: int, num_blocks: int, num_processors: int) -> tuple[int, int]:
+def split_steps(
+    num_steps: int,
+    num_blocks: int,
+    num_processors: int,
+    programs_per_processor: int = _PROGRAMS_PER_PROCESSOR,
+    least_steps: int = _LEAST_STEPS,
+) -> tuple[int, int]:
     """Splits the steps that a block of outputs takes over its inputs.
 
     Args:
         num_steps: How many there are.
         num_blocks: How many blocks of outputs.
         num_processors: How many multiprocessors the GPU has.
+        programs_per_processor: How many programs each of these is to have.
+        least_steps: The fewest steps of a split.
 
     Returns:
         How many splits, and how many steps each but the last has. None is empty.
     """
-    wanted = max(1, _PROGRAMS_PER_PROCESSOR * num_processors // num_blocks)
-    steps = max(_LEAST_STEPS, -(-num_steps // wanted))
+    wanted = max(1, programs_per_processor * num_processors // num_blocks)
+    steps = max(least_steps, -(-num_steps // wanted))
     return -(-num_steps // steps), steps
 
 
