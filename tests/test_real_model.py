@@ -21,6 +21,7 @@ from openai import AsyncOpenAI
 from runstream import AsyncClient
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.support.document_blocks import blocks_of
 from tests.support.missing_tools import skip_or_fail
 from tests.support.running_stack import RunningStack, run_stack
 
@@ -135,6 +136,15 @@ async def test_each_face_gives_transformers_greedy_tokens(stack: RunningStack, e
     )
     assert "Paris" in expected.question
     assert [result["response"], *texts] == 4 * [expected.question]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/quickstart.md"])
+async def test_the_documents_show_what_it_answers(stack: RunningStack, document: str) -> None:
+    shown = next(block.text for block in blocks_of(document) if "ai/run/smollm2" in block.text)
+    answer = json.loads(shown.splitlines()[-1])["result"]
+    asked = await ask(stack, prompt="What is the capital of France?", temperature=0)
+    assert (asked["response"], asked["finish_reason"]) == (answer["response"], answer["finish_reason"])
+    assert asked["usage"]["completion_tokens"] == answer["usage"]["completion_tokens"]
 
 
 async def test_a_conversation_and_a_stop_sequence_are_those_of_transformers(

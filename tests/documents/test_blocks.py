@@ -187,7 +187,7 @@ def text_of(events):
 
 
 def test_the_quickstart_shows_what_is_answered(running_stack):
-    (shown,) = [block for block in blocks_of("docs/quickstart.md") if block.text.startswith("$ curl")]
+    shown = next(block for block in blocks_of("docs/quickstart.md") if block.text.startswith("$ curl"))
     whole, streamed = [line.removeprefix("curl ") for line in re.split(r"^\$ ", shown.text, flags=re.MULTILINE)[1:]]
     for command, answer in (re.split(r"(?<=[^\\])\n", part, maxsplit=1) for part in (whole, streamed)):
         here = command.replace("http://127.0.0.1:8080", running_stack.url)
