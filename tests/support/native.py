@@ -1,9 +1,10 @@
-"""The compiled library as other processors would have it, built once for all tests."""
+"""The compiled library, for this and other processors, built once for all tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from service.engine.native.build import build
 from service.engine.native.library import Library, native_library
@@ -27,7 +28,23 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.skip("this processor has no AVX2")
     # The folder that all processes of a run share.
     folder = tmp_path_factory.getbasetemp().parent / "native"
-    return Library(build(VECTOR_FLAGS[request.param], folder, _BUSY_MACHINE_S))
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / f".{request.param}.lock"):
+        return Library(build(VECTOR_FLAGS[request.param], folder, _BUSY_MACHINE_S))
+
+
+def built_library() -> Path:
+    """The library for this processor, where the user's services keep it; compiled if it is not there."""
+    return build(timeout_s=_BUSY_MACHINE_S)
+
+
+def cache_with_library(folder: Path) -> Path:
+    """A folder for XDG_CACHE_HOME that has the compiled library and nothing else."""
+    library = built_library()
+    kept = folder / "runstream" / "native"
+    kept.mkdir(parents=True)
+    (kept / library.name).symlink_to(library)
+    return folder
 
 
 @pytest.fixture

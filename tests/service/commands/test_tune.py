@@ -8,11 +8,12 @@ from click.testing import CliRunner, Result
 
 from service.__main__ import main
 from tests.support.checkpoints import save_tiny_model
+from tests.support.native import cache_with_library
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_with_library(tmp_path / "cache")))
     return tmp_path / "cache" / "runstream" / "choices"
 
 
@@ -37,7 +38,6 @@ def test_it_shows_what_was_tried_and_keeps_it(tmp_path: Path, cache: Path) -> No
 
 def test_nothing_to_try_is_told(tmp_path: Path, cache: Path) -> None:
     model = save_tiny_model(tmp_path / "tiny")
-    cache.parent.mkdir(parents=True)
     cache.write_text("a file in the way")
     result = tune(model)
     assert result.exit_code == 1

@@ -7,6 +7,7 @@ import pytest
 from runstream.v1 import models_pb2
 
 from tests.support.checkpoints import save_tiny_model
+from tests.support.native import cache_with_library
 from tests.support.running_service import MODEL, ask, config, run_service, write_catalog
 from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
 
@@ -15,8 +16,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 @pytest.fixture
 def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A catalog with a model of its own, for a user whose cache is empty."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    """A catalog with a model of its own, for a user for whom nothing was tried yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache_with_library(tmp_path / "cache")))
     # Nothing is tried for models that are much smaller.
     sizes: dict[str, Any] = {"vocab_size": 512, "max_position_embeddings": 32_768, "intermediate_size": 50_000}
     folder = save_tiny_model(tmp_path / "tiny", **sizes)

@@ -1,6 +1,8 @@
 """The library is built once, atomically, and its absence is told."""
 
+import contextlib
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import pytest
 from service.engine.native.build import SOURCES, BuildError, build, native_flags
 from service.engine.native.library import Library, native_library
 from tests.support.missing_tools import skip_or_fail
-from tests.support.native import VECTOR_FLAGS
+from tests.support.native import VECTOR_FLAGS, built_library
 
 
 def fake_compiler(folder: Path, script: str) -> Path:
@@ -21,12 +23,23 @@ def fake_compiler(folder: Path, script: str) -> Path:
     return path
 
 
+@pytest.fixture
+def copier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler that takes no time: it copies what the real one has made; before that it reads $GATE to its end."""
+    script = f'''case "$*" in *-dM*) exit ;; esac
+cat "${{GATE-/dev/null}}"
+while [ "$1" != -o ]; do shift; done
+exec cp '{built_library()}' "$2"'''
+    monkeypatch.setenv("CXX", str(fake_compiler(tmp_path, script)))
+
+
+@pytest.mark.usefixtures("copier")
 def test_a_library_is_built_once(tmp_path: Path) -> None:
-    path = build((), tmp_path)
+    path = build((), tmp_path / "kept")
     first = path.stat()
-    assert build((), tmp_path) == path
+    assert build((), tmp_path / "kept") == path
     assert path.stat().st_mtime_ns == first.st_mtime_ns
-    assert [it.name for it in tmp_path.iterdir()] == [path.name]
+    assert [it.name for it in (tmp_path / "kept").iterdir()] == [path.name]
     Library(path)
 
 
@@ -35,15 +48,23 @@ def test_other_vector_flags_are_another_library(library: Library) -> None:
     assert len(names) == 2
 
 
+@pytest.mark.usefixtures("copier")
 def test_starts_at_the_same_time_do_not_disturb_each_other(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from service.engine.native.build import build\n"
         "from service.engine.native.library import Library\n"
         "Library(build((), Path(sys.argv[1])))"
     )
-    started = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
+    kept, gates = tmp_path / "kept", [tmp_path / f"gate-{number}" for number in range(3)]
+    for gate in gates:
+        os.mkfifo(gate)
+    command = [sys.executable, "-c", code, str(kept)]
+    started = [subprocess.Popen(command, env={**os.environ, "GATE": str(gate)}) for gate in gates]
+    with contextlib.ExitStack() as all_compile:
+        for gate in gates:
+            all_compile.enter_context(gate.open("w"))  # waits for who reads it
     assert [process.wait() for process in started] == [0, 0, 0]
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(kept.iterdir())) == 1
 
 
 @pytest.mark.parametrize(
@@ -81,6 +102,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         build((), tmp_path / "file" / "below")
 
 
+@pytest.mark.usefixtures("copier")
 def test_the_cache_folder_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert build(()).parent == tmp_path / "runstream" / "native"
