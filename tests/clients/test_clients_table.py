@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 
+import click
 import pytest
 import runstream
 from runstream import library
@@ -141,8 +142,10 @@ def test_what_else_their_column_names_is_in_the_contract_or_in_code_that_is_run(
 
 
 def test_the_terminal_has_the_commands_and_options_that_its_column_names():
-    commands = {f"runstream {name}" for name in cli.commands}
-    params = [each for command in cli.commands.values() for each in command.params]
+    context = click.Context(cli)
+    names = cli.list_commands(context)
+    commands = {f"runstream {name}" for name in names}
+    params = [each for name in names for each in cli.get_command(context, name).params]
     options = {option for each in params for option in (*each.opts, *each.secondary_opts)}
     told = [name for cell in column(4).values() for name in cell]
     assert set(told) <= commands | options

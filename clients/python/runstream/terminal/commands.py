@@ -1,24 +1,63 @@
 """The command line as a whole."""
 
 import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from runstream.terminal.batch_command import batch
-from runstream.terminal.chat_command import chat
 from runstream.terminal.escapes import one_line
 from runstream.terminal.failures import USAGE, Failure
-from runstream.terminal.models_command import models
 from runstream.terminal.output import drop_unwritten, ends_unread
-from runstream.terminal.run_command import run
-from runstream.terminal.signals import INTERRUPTED, tidy_at_sigterm
+from runstream.terminal.signals import INTERRUPTED, interrupts_end_at_once, tidy_at_sigterm
+
+
+def _batch() -> click.Command:
+    from runstream.terminal.batch_command import batch
+
+    return batch
+
+
+def _chat() -> click.Command:
+    from runstream.terminal.chat_command import chat
+
+    return chat
+
+
+def _models() -> click.Command:
+    from runstream.terminal.models_command import models
+
+    return models
+
+
+def _run() -> click.Command:
+    from runstream.terminal.run_command import run
+
+    return run
+
+
+# Each is loaded when it is meant: what `chat` and `batch` need besides takes as long as the rest.
+_COMMANDS: Final[Mapping[str, Callable[[], click.Command]]] = {
+    "batch": _batch,
+    "chat": _chat,
+    "models": _models,
+    "run": _run,
+}
 
 
 class _Commands(click.Group):
     """The commands and their help. Click itself would end with 1 where nobody reads what they write."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names, in the order of the help."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Loads one; None for a name that none has."""
+        with interrupts_end_at_once():
+            return _COMMANDS[cmd_name]() if cmd_name in _COMMANDS else None
 
     def make_context(self, *arguments: Any, **options: Any) -> click.Context:
         """Reads the command line."""
@@ -55,10 +94,6 @@ def cli() -> None:
     3 the request is refused, 4 no answer now, 5 the answer was cut at its most tokens, 130 Ctrl-C, 141 nobody
     reads the output any more, 143 SIGTERM.
     """
-
-
-for command in (run, chat, models, batch):
-    cli.add_command(command)
 
 
 def run_command_line() -> int:

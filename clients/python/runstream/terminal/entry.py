@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Final, NoReturn
 
 from runstream.terminal.signals import interrupts_end_at_once
@@ -24,11 +25,9 @@ def main() -> NoReturn:
 def _loaded() -> Callable[[], int]:
     # gRPC would tell of a failed handshake on stderr, beside the one line that does.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    try:
-        from runstream.terminal.commands import run_command_line
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in NEEDED:
-            raise
-        print(f"runstream: {error.name} is missing: pip install 'runstream-client[cli]'", file=sys.stderr)
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        print(f"runstream: {missing[0]} is missing: pip install 'runstream-client[cli]'", file=sys.stderr)
         sys.exit(2)
+    from runstream.terminal.commands import run_command_line
+
     return run_command_line

@@ -20,9 +20,10 @@ from runstream.terminal.backend import Backend
 from runstream.terminal.bounded_input import read_file
 from runstream.terminal.failures import REFUSED, Failure, failures
 from runstream.terminal.grpc_backend import GrpcBackend
-from runstream.terminal.rest_backend import MAX_BODY_BYTES, RestBackend
 
 MAX_TOKEN_BYTES: Final = 65_536
+MAX_BODY_BYTES: Final = 2 * 1024 * 1024
+"""The most bytes of a request by REST."""
 
 # What the bridge calls the account while nobody needs a token.
 LOCAL_ACCOUNT: Final = "local"
@@ -102,6 +103,8 @@ class Connection:
         """The service, whose failures end the command."""
         made: Backend
         if self.url:
+            from runstream.terminal.rest_backend import RestBackend  # it takes a third of the start to load
+
             made = RestBackend(self.url, self.account or LOCAL_ACCOUNT, self.token, self._ssl(), self.timeout_s)
         else:
             made = GrpcBackend(self.client(), self.target)

@@ -13,7 +13,6 @@ from aiohttp.http import HttpProcessingError
 from runstream import errors
 from runstream.terminal.backend import ListedModel, Piece, Question
 
-MAX_BODY_BYTES: Final = 2 * 1024 * 1024
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 
 ValueT = TypeVar("ValueT", str, int, dict[str, Any], list[Any])
