@@ -1,12 +1,13 @@
 """Settings and fixtures that all tests share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from tests.support.ports import unused_ports
 from tests.support.running_stack import RunningStack, run_stack
 
 if not torch.cuda.is_available():
@@ -40,6 +41,18 @@ def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def unused_tcp_port_factory() -> Callable[[], int]:
+    """Gives ports; pytest-asyncio's own may be taken by a connection before a server listens there."""
+    return lambda: unused_ports(1)[0]
+
+
+@pytest.fixture
+def unused_tcp_port(unused_tcp_port_factory: Callable[[], int]) -> int:
+    """A port."""
+    return unused_tcp_port_factory()
 
 
 @pytest.fixture(scope="session")

@@ -105,7 +105,7 @@ def test_messages_are_answered_in_the_shape_of_the_model(run, running_stack, fam
     assert text_of(family, result)
     assert response.headers["x-runstream-model"] == "@runstream/demo"
     url = f"{running_stack.url}/client/v4/accounts/acc/ai/models/schema?model={family.model}"
-    told = requests.get(url, timeout=30).json()["result"]
+    told = requests.get(url, timeout=120).json()["result"]
     assert fits(told["input"], ASK)
     assert fits(told["output"], result)
 
@@ -275,7 +275,7 @@ def test_the_search_lists_every_model_with_its_shape_and_hides_what_it_is_told_t
     url = f"{running_stack.url}/client/v4/accounts/acc/ai/models/search"
 
     def search(**query: str) -> dict[str, dict[str, str]]:
-        rows = requests.get(url, params={"per_page": "1000", **query}, timeout=30).json()["result"]
+        rows = requests.get(url, params={"per_page": "1000", **query}, timeout=120).json()["result"]
         return {row["name"]: {it["property_id"]: it["value"] for it in row["properties"]} for row in rows}
 
     everything = search()

@@ -40,7 +40,7 @@ async def schemathesis(url, *options, cwd):
 
 
 def test_the_document_names_the_models_of_the_service(running_stack):
-    described = requests.get(f"{running_stack.url}/openapi.json", timeout=10).json()
+    described = requests.get(f"{running_stack.url}/openapi.json", timeout=120).json()
     assert "@cf/meta/llama-3.1-8b-instruct" in described["components"]["schemas"]["ModelName"]["enum"]
 
 

@@ -14,9 +14,10 @@ from runstream.v1 import batches_pb2
 
 from tests.support.batch_requests import PATIENCE_S, batch_now, batch_of, created, done, results_of
 from tests.support.chaos_load import DEMO
+from tests.support.ports import unused_ports
 from tests.support.processes import read_until
 from tests.support.running_service import Stubs, ask, error_info
-from tests.support.running_stack import ROOT, unused_ports
+from tests.support.running_stack import ROOT
 
 NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 MOUNT = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'

@@ -15,8 +15,8 @@ from tests.support.certificates import write_certificates
 from tests.support.client_builds import CLIENTS, build_typescript
 from tests.support.fake_service import DEMO, FakeService, failure, running
 from tests.support.followed_page import sections
+from tests.support.ports import unused_ports
 from tests.support.repository import ROOT
-from tests.support.running_stack import unused_ports
 
 IN_JAVASCRIPT = """
 import { readFileSync } from "node:fs";

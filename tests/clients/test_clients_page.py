@@ -11,8 +11,8 @@ import pytest
 from tests.support.client_builds import CLIENTS, kept_objects, toolchain_of
 from tests.support.followed_page import Reader, blocks, lay_out, sections
 from tests.support.missing_tools import skip_or_fail
+from tests.support.ports import unused_ports
 from tests.support.repository import ROOT
-from tests.support.running_stack import unused_ports
 
 PAGES = [(ROOT / "docs" / name).read_text() for name in ("clients.md", "stubs.md")]
 SECTIONS = {heading: text for page in PAGES for heading, text in sections(page).items()}

@@ -145,7 +145,7 @@ def test_the_terminal_has_the_commands_and_options_that_its_column_names():
     context = click.Context(cli)
     names = cli.list_commands(context)
     commands = {f"runstream {name}" for name in names}
-    params = [each for name in names for each in cli.get_command(context, name).params]
+    params = [each for name in names if (command := cli.get_command(context, name)) for each in command.params]
     options = {option for each in params for option in (*each.opts, *each.secondary_opts)}
     told = [name for cell in column(4).values() for name in cell]
     assert set(told) <= commands | options

@@ -1,6 +1,7 @@
 """Every language sees the same values: its programs ask a fake service, which knows what came, and the real one."""
 
 import asyncio
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support.client_builds import TOOLCHAINS, built
 from tests.support.fake_service import FakeService, failure, running
 from tests.support.metric_samples import samples
 from tests.support.running_service import RunningService, config, run_service
+from tests.support.scripted_engine import scripted_engine
 
 OK, CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED = 0, 1, 4, 8
 LARGEST_MESSAGE = 16 << 20
@@ -153,16 +155,32 @@ WAYS = [way if way in COMBINED else pytest.param(way, marks=pytest.mark.stress) 
 @pytest_asyncio.fixture(params=WAYS, scope="session", loop_scope="session")
 async def real(request, tmp_path_factory, unused_tcp_port_factory):
     """The real service with the demo model, in each way to reach it."""
-    has_tls, token = SECURITY[request.param]
+    async with run_real(request.param, tmp_path_factory, unused_tcp_port_factory()) as started:
+        yield started
+
+
+@pytest_asyncio.fixture(params=WAYS, scope="session", loop_scope="session")
+async def slow(request, tmp_path_factory, unused_tcp_port_factory):
+    """The real service with an engine that takes 20 s to fill the model's context."""
+    port = unused_tcp_port_factory()
+    async with run_real(request.param, tmp_path_factory, port, engine_command=scripted_engine(50)) as started:
+        yield started
+
+
+@contextlib.asynccontextmanager
+async def run_real(way, tmp_path_factory, metrics_port, **changes):
+    """Starts the real service, to be reached in a way."""
+    has_tls, token = SECURITY[way]
     files = write_certificates(tmp_path_factory.mktemp("certificates")) if has_tls else None
     settings = config(
         Path(),
         catalog_files=(),
         models=(MODEL,),
-        metrics_port=unused_tcp_port_factory(),
+        metrics_port=metrics_port,
         tls_cert=files and files.cert,
         tls_key=files and files.key,
         token=token,
+        **changes,
     )
     async with run_service(settings) as service:
         yield Real(service, f"127.0.0.1:{service.service.port}", token, str(files.ca) if files else "")
@@ -212,16 +230,16 @@ async def test_the_real_service_answers_whole_and_in_parts_alike(programs, real)
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_a_cancel_after_three_parts_frees_the_engine(programs, real):
+async def test_a_cancel_after_three_parts_frees_the_engine(programs, slow):
     request = pb.RunRequest(model=MODEL, prompt=pb.Prompt(text="Tell me a story"))
     request.sampling_params.MergeFrom(pb.SamplingParams(max_tokens=900, ignore_eos=True))
-    cancels = await real.metric("request_failure_total", "CANCELLED")
-    async with run_program(programs.contract, real.address, real.token, real.ca) as program:
+    cancels = await slow.metric("request_failure_total", "CANCELLED")
+    async with run_program(programs.contract, slow.address, slow.token, slow.ca) as program:
         outcome = await program.ask(request, "RunStream", cancel_after=3)
         assert (outcome.status.code, len(outcome.parts)) == (CANCELLED, 3)
-        assert await real.running.is_idle()
-    assert await real.metric("request_failure_total", "CANCELLED") == cancels + 1
-    assert await real.metric("num_requests_running", MODEL) == 0
+        assert await slow.running.is_idle()
+    assert await slow.metric("request_failure_total", "CANCELLED") == cancels + 1
+    assert await slow.metric("num_requests_running", MODEL) == 0
 
 
 # Of security the limit knows nothing, and writing 16 MiB takes its time in each language.

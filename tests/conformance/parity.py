@@ -46,7 +46,7 @@ def check_target(target: Target) -> None:
         ),
     ):
         try:
-            answer = requests.get(target.url + path, headers=headers, timeout=30)
+            answer = requests.get(target.url + path, headers=headers, timeout=120)
         except requests.RequestException as error:
             raise click.ClickException(f"{target.url} can't be reached ({type(error).__name__}): check BASE") from None
         if answer.status_code in REFUSALS:

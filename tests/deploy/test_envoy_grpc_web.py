@@ -11,7 +11,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from tests.support.fake_service import FakeService, running
 from tests.support.running_envoy import host_of, lead_to, read_settings, run_envoy
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 # Reads frames as they come: a byte of flags, four of the length, then a message, or with flag 0x80 the trailers.
 CALL = """

@@ -9,8 +9,8 @@ from runstream.v1 import batches_pb2, batches_pb2_grpc, models_pb2, models_pb2_g
 from runstream.v1 import text_generation_pb2 as pb
 
 from tests.support.fake_service import failure, several_running
+from tests.support.ports import unused_ports
 from tests.support.running_envoy import lead_to, read_settings, run_envoy
-from tests.support.running_stack import unused_ports
 
 NUM_STREAMS = 120
 DRAINING = failure(grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_READY", "the service is draining", retry_after_s=1)

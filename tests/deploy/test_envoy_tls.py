@@ -59,7 +59,7 @@ async def asked(target, authority, shown=None):
     async with grpc.aio.secure_channel(target, credentials) as channel:
         stub = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
         metadata = (("authorization", "Bearer of-the-caller"),)
-        return (await stub.Run(pb.RunRequest(), metadata=metadata, timeout=30)).text
+        return (await stub.Run(pb.RunRequest(), metadata=metadata, timeout=120)).text
 
 
 async def test_services_are_asked_by_tls_and_get_the_callers_token(authority, tmp_path):
@@ -72,7 +72,7 @@ async def test_services_are_asked_by_tls_and_get_the_callers_token(authority, tm
         async with grpc.aio.insecure_channel(target) as channel:
             stub = text_generation_pb2_grpc.TextGenerationServiceStub(channel)
             with pytest.raises(grpc.aio.AioRpcError):
-                await stub.Run(pb.RunRequest(), timeout=30)
+                await stub.Run(pb.RunRequest(), timeout=120)
 
 
 @pytest.mark.parametrize("mistake", ["authority", "name"])

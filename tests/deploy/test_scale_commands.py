@@ -12,11 +12,11 @@ import threading
 import pytest
 
 from tests.support.missing_tools import skip_or_fail
+from tests.support.ports import unused_ports
 from tests.support.processes import read_until
 from tests.support.replicas import ENGINE
 from tests.support.repository import ROOT
 from tests.support.running_envoy import FOLDER, envoy_command
-from tests.support.running_stack import unused_ports
 
 READY = {"service": "service listening", "bridge": "bridge listening", "envoy": "starting workers"}
 PORT = re.compile(r"\b(?:500\d\d|946\d|808\d|8000|990\d)\b")

@@ -51,7 +51,7 @@ def test_a_signal_ends_service_and_engine(started, received):
     engines = children(process.pid)
     assert engines
     process.send_signal(received)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     assert not any(is_running(pid) for pid in engines)
 
 

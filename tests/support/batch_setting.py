@@ -11,7 +11,7 @@ from service.batches.store_thread import StoreThread
 from service.metrics import Metrics
 from tests.support.batch_requests import batch_of
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 WAITING = "runstream_num_batch_items_waiting"
 MODEL = "model"
 CLOSED, OPEN = "closed", "open"

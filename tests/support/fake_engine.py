@@ -121,7 +121,7 @@ async def until(model: Model, state: EngineState, detail: str = "") -> None:
     """Waits until a model is in a state, and says so in some words."""
     changed = asyncio.Event()
     model.on_change(changed.set)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while model.state is not state or detail not in model.state_detail:
             changed.clear()
             await changed.wait()

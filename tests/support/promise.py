@@ -19,7 +19,7 @@ class Promise:
     """The demo model's grammars, and the check of what is written by them, without the model."""
 
     def __init__(self) -> None:
-        self.compiler = GrammarCompiler(CHECKPOINT, timeout_s=20.0)
+        self.compiler = GrammarCompiler(CHECKPOINT, timeout_s=60.0)
         self.values = ValueCheck()
         self._chat = Chat.load(CHECKPOINT)
         self._tokenizer = Tokenizer.from_file(str(CHECKPOINT / "tokenizer.json"))

@@ -10,7 +10,7 @@ from tests.support.fake_service import DEMO
 from tests.support.running_bridge import PROMPT, Bridge
 
 PATH = f"/client/v4/accounts/acc/ai/run/{DEMO}"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def post(body: object = PROMPT, headers: str = "", path: str = PATH) -> bytes:

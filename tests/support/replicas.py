@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
+from tests.support.ports import unused_ports
 from tests.support.processes import read_until
 from tests.support.repository import ROOT
-from tests.support.running_stack import unused_ports
 
 TOKENS_PER_S = 150
 """What each engine generates, of all its sequences together."""

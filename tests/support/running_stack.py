@@ -1,15 +1,15 @@
 """Service and bridge as `make run` starts them, in processes of their own."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.ports import unused_ports
 from tests.support.processes import read_until
 
 ROOT = Path(__file__).parents[2]
@@ -59,12 +59,3 @@ def run_stack(**environment: str) -> Iterator[RunningStack]:
             launcher.terminate()
             reader.join()
         assert launcher.wait() == 0
-
-
-def unused_ports(number: int) -> list[int]:
-    """Ports of loopback that nobody listens on, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

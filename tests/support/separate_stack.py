@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from tests.support.ports import unused_ports
 from tests.support.processes import read_until
-from tests.support.running_stack import ROOT, unused_ports
+from tests.support.running_stack import ROOT
 from tests.support.service_process import children
 
 _ENGINES = {"service.engine.process", "bench.serving.scripted_engine"}

@@ -74,7 +74,7 @@ def test_what_a_job_has_started_ends_with_it(tmp_path):
     assert next(results) == "started"
     with fifo.open("rb") as held:
         results.close()
-        is_closed, _, _ = select.select([held], [], [], 30)
+        is_closed, _, _ = select.select([held], [], [], 120)
         assert is_closed
 
 

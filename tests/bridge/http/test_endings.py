@@ -57,12 +57,12 @@ async def test_a_bridge_that_stops_answers_503_where_nothing_was_sent(bridge, se
 
 
 async def test_a_bridge_that_stops_lets_streams_end_within_the_grace(start_bridge, service):
-    bridge = await start_bridge(shutdown_grace_s=60.0)
+    bridge = await start_bridge(shutdown_grace_s=3600.0)
     stream = await begin_stream(bridge, service)
     stopping = asyncio.create_task(bridge.runner.cleanup())
     service.gate.set()
     assert (await stream.read()).endswith(b"data: [DONE]\n\n")
-    await asyncio.wait_for(stopping, 5)
+    await asyncio.wait_for(stopping, 120)
 
 
 @pytest.mark.parametrize("is_stopped", [True, False], ids=["bridge", "service"])
@@ -85,10 +85,10 @@ async def test_what_ends_behind_the_last_event_adds_no_error(bridge, service, ca
 
 
 async def test_a_bridge_that_stops_takes_no_new_connections(start_bridge, service):
-    bridge = await start_bridge(shutdown_grace_s=60.0)
+    bridge = await start_bridge(shutdown_grace_s=3600.0)
     stream = await begin_stream(bridge, service)
     stopping = asyncio.create_task(bridge.runner.cleanup())
-    await asyncio.wait_for(refused(bridge.url), 5)
+    await asyncio.wait_for(refused(bridge.url), 120)
     service.gate.set()
     await stream.read()
     await stopping
@@ -175,5 +175,5 @@ async def test_an_answer_that_is_cancelled_anywhere_is_not_waited_for_at_the_end
 
     async for where in each_cancel(answer):
         assert drain._is_idle.is_set(), where
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         await drain.finish(web.Application())

@@ -16,7 +16,7 @@ from bridge.http.metrics import METRICS, Metrics
 from tests.support.cancelling import each_cancel
 from tests.support.running_bridge import PROMPT
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 EVENT = b"data: {}\n\n"
 
 

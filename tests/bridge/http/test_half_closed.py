@@ -11,7 +11,7 @@ import pytest
 from tests.support.fake_service import DEMO, last_part, part
 
 PATH = f"/client/v4/accounts/acc/ai/run/{DEMO}"
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def request(body, version="1.1", headers=""):

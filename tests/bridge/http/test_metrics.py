@@ -54,12 +54,12 @@ async def test_what_runs_is_told(bridge):
 
 async def test_open_connections_are_counted(bridge):
     name = ("runstream_bridge_connections_open",)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while (await samples(bridge))[name] != 1:
             pass
     host, port = bridge.url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while (await samples(bridge))[name] != 2:
             pass
     writer.close()

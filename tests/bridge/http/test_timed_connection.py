@@ -168,7 +168,7 @@ async def test_a_reader_of_a_whole_answer_that_stops_ends_its_connection(start_b
 
 
 async def test_a_reader_of_a_large_answer_has_the_time_that_it_needs(start_bridge, service):
-    bridge = await start_bridge(write_timeout_s=2.0)
+    bridge = await start_bridge(write_timeout_s=20.0)
     service.answer.text = "x" * 8_000_000
     async with connected(bridge, post(headers="Connection: close\r\n"), receive_buffer=65_536) as (reader, _):
         assert len(await rest_of(reader)) > 8_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.playground.metrics_page import MAX_BYTES, MetricsError, fetch_page, figures_of, histogram, read_page
 from tests.support.fake_metrics import PAGE
-from tests.support.running_stack import unused_ports
+from tests.support.ports import unused_ports
 
 DEMO = "@runstream/demo"
 

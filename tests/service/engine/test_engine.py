@@ -37,7 +37,7 @@ def test_sixteen_mixed_requests_get_what_they_would_get_alone(checkpoint: Checkp
     assert is_whole(engine)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings().max_examples // 10)
 @given(
     params=st.builds(
         SamplingParams,

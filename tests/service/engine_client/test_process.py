@@ -189,7 +189,7 @@ async def test_an_engine_without_a_sign_of_life_does_not_count_as_serving(proces
 
 
 async def test_a_wedged_engine_is_killed_what_ran_fails_and_what_waited_is_answered(tmp_path: Path) -> None:
-    process = make_process(tmp_path, stall_timeout_s=0.5, stall_kill_s=0.5, command=SCRIPTED, max_num_seqs=10)
+    process = make_process(tmp_path, stall_timeout_s=0.5, stall_kill_s=3.0, command=SCRIPTED, max_num_seqs=10)
     await process.start()
     await process.wait_until_ready()
     ran = await fill(process)

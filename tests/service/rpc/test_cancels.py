@@ -16,7 +16,7 @@ from tests.support.cancelling import each_cancel
 from tests.support.fake_engine import make_loader, make_model, save_checkpoint
 from tests.support.running_service import ask
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,7 @@ def channel(target, authority, shown=None):
 
 async def list_models(target, authority, shown=None):
     async with channel(target, authority, shown) as opened:
-        return await models_pb2_grpc.ModelServiceStub(opened).ListModels(models_pb2.ListModelsRequest(), timeout=30)
+        return await models_pb2_grpc.ModelServiceStub(opened).ListModels(models_pb2.ListModelsRequest(), timeout=120)
 
 
 async def is_refused(target, authority, shown=None):
@@ -86,8 +86,8 @@ async def test_a_caller_whose_certificate_has_ended_is_refused(secure, authority
 async def test_health_and_reflection_ask_for_a_certificate_too(secure, authority, callers):
     async with channel(secure, authority) as opened:
         for asking in (
-            health_pb2_grpc.HealthStub(opened).Check(health_pb2.HealthCheckRequest(), timeout=30),
-            reflection_pb2_grpc.ServerReflectionStub(opened).ServerReflectionInfo(iter([LIST]), timeout=30).read(),
+            health_pb2_grpc.HealthStub(opened).Check(health_pb2.HealthCheckRequest(), timeout=120),
+            reflection_pb2_grpc.ServerReflectionStub(opened).ServerReflectionInfo(iter([LIST]), timeout=120).read(),
         ):
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await asking
@@ -155,7 +155,7 @@ async def refusal_of(secure, authority, shown, method="ListModels", account="", 
     request = models_pb2.ListModelsRequest() if method == "ListModels" else models_pb2.UnloadModelRequest(model=MODEL)
     async with channel(secure, authority, shown) as opened:
         try:
-            await getattr(models_pb2_grpc.ModelServiceStub(opened), method)(request, metadata=sent, timeout=30)
+            await getattr(models_pb2_grpc.ModelServiceStub(opened), method)(request, metadata=sent, timeout=120)
         except grpc.aio.AioRpcError as error:
             return error.code(), error.details()
     return None

@@ -42,7 +42,7 @@ async def call_to(
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
         fail: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/test.Service/Fail")
-        yield fail(b"", timeout=30)
+        yield fail(b"", timeout=120)
     await server.stop(None)
 
 

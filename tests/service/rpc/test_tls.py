@@ -30,7 +30,7 @@ async def secure(catalog_file, files):
 async def list_models(target, ca):
     async with grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(ca)) as channel:
         stub = models_pb2_grpc.ModelServiceStub(channel)
-        return await stub.ListModels(models_pb2.ListModelsRequest(), timeout=30)
+        return await stub.ListModels(models_pb2.ListModelsRequest(), timeout=120)
 
 
 async def test_who_trusts_the_authority_is_answered(secure, files):
@@ -47,7 +47,7 @@ async def test_who_trusts_another_authority_hangs_up(secure, tmp_path):
 async def test_plain_text_is_refused(secure):
     async with grpc.aio.insecure_channel(secure) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await models_pb2_grpc.ModelServiceStub(channel).ListModels(models_pb2.ListModelsRequest(), timeout=30)
+            await models_pb2_grpc.ModelServiceStub(channel).ListModels(models_pb2.ListModelsRequest(), timeout=120)
     assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 

@@ -20,7 +20,7 @@ CALL: dict[str, Any] = {"id": "chatcmpl-tool-1", "name": "add", "arguments_json"
 CALLING: dict[str, Any] = {"finish_reason": pb.FINISH_REASON_TOOL_CALLS, "usage": USAGE}
 CUT: dict[str, Any] = {"finish_reason": pb.FINISH_REASON_LENGTH, "usage": USAGE}
 TOKEN = pb.TokenLogprob(token=b"New", logprob=-0.5, top=[pb.TopLogprob(token=b"Old", logprob=-1.5)])
-PATIENCE_S = 20
+PATIENCE_S = 120
 
 
 class Sum(BaseModel):

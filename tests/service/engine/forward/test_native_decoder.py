@@ -109,7 +109,7 @@ def runner(request: pytest.FixtureRequest) -> Runner:
 
 
 @given(prompts=st.lists(PROMPTS, min_size=1, max_size=3), num_threads=st.integers(1, 3))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 def test_bits_are_equal_alone_and_in_any_company(runner: ModelRunner, prompts: list[Prompt], num_threads: int) -> None:
     before = torch.get_num_threads()
     alone = [last_logits(runner, [Prompt(it.seed, [sum(it.chunks)])])[0] for it in prompts]

@@ -20,7 +20,8 @@ LARGEST = {Format.CODES_INT16: 32639, Format.CODES_INT8: 127}
 """The whole number that the largest of at most 128 inputs of a row becomes."""
 
 shared_library = settings(
-    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=settings().max_examples // 4,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -51,7 +51,7 @@ def make_process(checkpoint: Path, **settings: Any) -> EngineProcess:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared(llama: Path) -> AsyncIterator[EngineProcess]:
-    process = make_process(llama, stall_timeout_s=1.0, stall_kill_s=4.0)
+    process = make_process(llama, stall_timeout_s=1.0, stall_kill_s=10.0)
     await process.start()
     yield process
     await process.stop()

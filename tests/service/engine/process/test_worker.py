@@ -149,7 +149,7 @@ def test_the_end_of_its_input_ends_the_process(checkpoint: Checkpoint) -> None:
     with started_worker(checkpoint("llama")) as (process, message):
         assert isinstance(message, Ready)
         assert message.info.dtype == "float32"
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert process.returncode == 0
 
 

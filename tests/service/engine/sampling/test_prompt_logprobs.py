@@ -58,7 +58,7 @@ def test_they_are_those_of_transformers(checkpoint: Checkpoint, family: str) -> 
     assert is_whole(engine)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=settings().max_examples // 6)
 @given(
     prompts=st.lists(st.tuples(st.integers(1, 70), st.sampled_from([None, 0, 1, 20])), min_size=1, max_size=6),
     num_blocks=st.integers(6, 30),
