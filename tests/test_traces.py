@@ -62,7 +62,7 @@ def ask_everything(stack: SeparateStack) -> None:
 
 
 def leave_early(stack: SeparateStack) -> None:
-    body = {"prompt": SECRET, "raw": True, "stream": True, "max_tokens": 400, "ignore_eos": True}
+    body = {"prompt": SECRET, "raw": True, "stream": True, "max_tokens": 950, "ignore_eos": True}
     headers = traceparent(TRACES["left"])
     with closing(requests.post(stack.url + NATIVE, json=body, headers=headers, stream=True)) as response:
         assert next(response.iter_lines())
