@@ -14,9 +14,9 @@ import requests
 import service.demo
 from tests.support.document_blocks import blocks_of
 from tests.support.missing_tools import skip_or_fail
+from tests.support.ports import unused_ports
 from tests.support.processes import read_until
 from tests.support.repository import ROOT
-from tests.support.running_stack import unused_ports
 
 HERE = {
     "--devices 0,1": "--devices cpu --trials never --metrics-port 0 --port {service}",

@@ -10,9 +10,9 @@ import zipfile
 import pytest
 
 from tests.support.missing_tools import skip_or_fail
+from tests.support.ports import unused_ports
 from tests.support.processes import read_until
 from tests.support.repository import FILES, ROOT
-from tests.support.running_stack import unused_ports
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 TOPS = {name for name in PROJECT["tool"]["setuptools"]["packages"] if "." not in name}

@@ -21,9 +21,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.metric_samples import samples
 from tests.support.missing_tools import skip_or_fail
+from tests.support.ports import unused_ports
 from tests.support.processes import handles_of_descendants, wait_for_the_end_of
 from tests.support.repository import ROOT
-from tests.support.running_stack import unused_ports
 
 FILE = ROOT / "deploy/ray/runstream.yaml"
 TOKEN = "a-token-of-the-tests"
