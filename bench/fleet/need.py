@@ -162,7 +162,7 @@ def _answer(scenario: Scenario, options: argparse.Namespace) -> None:
         found += [num_gpus] if is_good(outcome, scenario) else []
         print(
             f"  {num_gpus:,} GPUs: time to first token p99 {1e3 * outcome.ttft_p99_s:,.0f} ms, "
-            f"{outcome.goodput:.1%} answered well, {outcome.cached:.0%} cached, {outcome.busy:.0%} busy: {says}"
+            f"{outcome.goodput:.1%} answered well, {outcome.cached:.0%} cached: {says}"
         )
     needed = min(found)
     more = spares(needed, options.days_between_failures, hardware.load_s)

@@ -22,12 +22,12 @@ def draw(found: Found, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     by_load = [it for it in found if it[0].part == "load"]
     by_size = [it for it in found if it[0].part == "size"]
-    _plot(by_load, folder / "fleet-load.svg", "requests an hour and replica", _load_of)
+    _plot(by_load, folder / "fleet-load.svg", "thousand requests an hour and replica", _load_of)
     _plot(by_size, folder / "fleet-size.svg", "replicas", lambda scenario: scenario.num_replicas, is_log=True)
 
 
 def _load_of(scenario: Scenario) -> float:
-    return scenario.requests_per_hour / scenario.num_replicas
+    return scenario.requests_per_hour / scenario.num_replicas / 1000
 
 
 def _plot(found: Found, file: Path, label: str, place: Callable[[Scenario], float], is_log: bool = False) -> None:

@@ -23,8 +23,8 @@ REASON_OF_STATUS: Final[Mapping[grpc.StatusCode, str]] = {
 # What gRPC's server says when it takes no more calls; of a message that is too large it says how large.
 _TOO_MANY_CALLS: Final = ("Too many pending requests", "Concurrent RPC limit exceeded")
 
-# What becomes of a stream behind a proxy whose service has died.
-_RESET: Final = "RST_STREAM"
+# What becomes of a call behind Envoy, and behind Ray Serve, whose service has died.
+_LOST: Final = ("RST_STREAM", "The actor died", "The task may or may not have been executed on the actor")
 
 # What gRPC ends calls with that the service has not taken in time, and those of a server that stops.
 NOT_TAKEN: Final = "The model service ended the call before it was answered; it is too busy, or stopping."
@@ -52,7 +52,8 @@ def from_rpc(error: grpc.aio.AioRpcError, model_id: str) -> AiError:
 
 def _of_grpc(code: grpc.StatusCode, details: str) -> AiError:
     """The statuses with which gRPC itself ends a call."""
-    if code is grpc.StatusCode.CANCELLED or (code is grpc.StatusCode.INTERNAL and _RESET in details):
+    is_lost = code is grpc.StatusCode.INTERNAL and any(words in details for words in _LOST)
+    if code is grpc.StatusCode.CANCELLED or is_lost:
         return AiError("MODEL_NOT_READY", NOT_TAKEN)
     if details.startswith(_TOO_MANY_CALLS):
         return AiError("QUEUE_FULL")

@@ -18,6 +18,8 @@ MODEL = "@runstream/demo"
 UNMET = "AiError: JSON Mode couldn't be met: "
 UNREACHABLE = "AiError: AiError: The model service can't be reached; it may be starting or stopping."
 
+NOT_TAKEN = "AiError: AiError: The model service ended the call before it was answered; it is too busy, or stopping."
+
 # What the service says; then the status, the code and the message that follow from it.
 ROWS = [
     (failure(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", "no"), 400, 5006, "AiError: Bad input: Error: no"),
@@ -54,11 +56,13 @@ ROWS = [
         3040,
         UNREACHABLE,
     ),
+    (failure(grpc.StatusCode.CANCELLED), 503, 3040, NOT_TAKEN),
+    (failure(grpc.StatusCode.INTERNAL, message="Received RST_STREAM with error code 2"), 503, 3040, NOT_TAKEN),
     (
-        failure(grpc.StatusCode.CANCELLED),
+        failure(grpc.StatusCode.INTERNAL, message="The actor died unexpectedly before finishing this task.\n\tpid: 1"),
         503,
         3040,
-        "AiError: AiError: The model service ended the call before it was answered; it is too busy, or stopping.",
+        NOT_TAKEN,
     ),
     (
         failure(grpc.StatusCode.RESOURCE_EXHAUSTED, message="Concurrent RPC limit exceeded!"),

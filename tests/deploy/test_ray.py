@@ -156,6 +156,7 @@ async def test_of_a_killed_replica_the_streams_end_with_an_error_and_no_other_is
     lost = [error for _, error in ends if error is not None]
     assert 0 < len(lost) < NUM_STREAMS
     assert {error.code() for error in lost} == {grpc.StatusCode.INTERNAL}
+    assert all((error.details() or "").startswith("The actor died unexpectedly") for error in lost)
     assert not any("Traceback" in (error.details() or "") for error in lost)
     assert {tokens for tokens, error in ends if error is None} == {150}
     assert [await end_of(await begin(stubs)) for _ in range(4)] == [(NUM_TOKENS, None)] * 4

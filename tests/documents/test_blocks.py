@@ -36,6 +36,7 @@ PYTHON = re.compile(r"(\S*/)?python3?")
 OTHERS = {
     " curl, SDKs,    ┌": "a picture",
     "KV cache of @cf/": "what the log says on a GPU; tests/service/models/test_model.py",
+    "Llama-3.1-8B in bf16": "what the command above it tells; tests/bench/fleet/test_need.py",
     "what      way ": "what the log says of trials; tests/service/engine/trials/test_choose.py",
     "# account ": "test_the_lines_of_a_token_file_are_read",
     "[adapters.sql]": "test_tables_of_catalogs_are_read",
@@ -60,6 +61,7 @@ NOT_RUN = {
     "serve run": "starts a cluster of Ray; tests/deploy/test_ray.py",
     "kubectl": "needs a cluster; tests/deploy/test_kubernetes.py",
     "envoy": "tests/deploy/test_scale_commands.py",
+    "RUNSTREAM_SERVICE_TOKEN=secret RAY_": "tests/deploy/test_ray.py",
     "cp -r deploy/systemd": "needs systemd; tests/deploy/test_systemd.py",
     "systemctl": "needs systemd; tests/deploy/test_systemd.py",
     "python3 -m venv": "tests/packages/test_wheel.py",
