@@ -55,6 +55,6 @@ struct Attention {
 };
 
 // A thread's part. Keys and values of all places before `last` are in the cache.
-void attend(const Attention& attention, float* own, std::atomic<std::int64_t>& next_tile);
+void attend(const Attention& attention, float* own, int num_threads, std::atomic<std::int64_t>& next_tile);
 
 }  // namespace runstream

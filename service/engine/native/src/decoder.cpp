@@ -1,6 +1,9 @@
 #include "decoder.h"
 
+#include <utility>
+
 #include "parallel.h"
+#include "phases.h"
 #include "products.h"
 #include "workspace.h"
 
@@ -44,10 +47,10 @@ class Part {
       const std::int64_t count = std::min(decoder_.max_rows, step_.num_last - first);
       const Rows some{step_.last_rows + first * hidden_size_, hidden_size_, count};
       prepare_rows(*decoder_.head, some, share(count, thread_, num_threads_));
-      barrier();
+      end(Phase::last_rows);
       const std::int64_t vocabulary = decoder_.head->outputs;
       multiply_rows(*decoder_.head, some, nullptr, step_.logits + first * vocabulary, vocabulary);
-      barrier();
+      end(Phase::head);
     }
   }
 
@@ -57,6 +60,12 @@ class Part {
     std::int64_t stride;
     std::int64_t count;
   };
+
+  // Waits until all threads have done a phase.
+  void end(Phase phase) {
+    barrier();
+    if (thread_ == 0) clock_.end(phase);
+  }
 
   Range own_rows() const { return share(num_rows_, thread_, num_threads_); }
 
@@ -73,6 +82,7 @@ class Part {
     const Range range = own_rows();
     const float* from = step_.embedded + (first_ + range.first) * hidden_size_;
     copy_as<Float32>(from, (range.last - range.first) * hidden_size_, memory_.hidden + range.first * hidden_size_);
+    if (thread_ == 0) clock_.end(Phase::start);
   }
 
   // Norms the residual's rows and prepares them for a product; each thread its own.
@@ -81,7 +91,7 @@ class Part {
     for (std::int64_t row = range.first; row < range.last; ++row)
       rms_norm(memory_.hidden + row * hidden_size_, hidden_size_, norm, memory_.normed + row * hidden_size_);
     prepare_rows(matrix, {memory_.normed, hidden_size_, num_rows_}, range);
-    barrier();
+    end(Phase::norm);
   }
 
   // Attention with its norm, up to where its outputs are multiplied.
@@ -90,15 +100,15 @@ class Part {
     const std::int64_t stride = layer.qkv->outputs;
     multiply_rows(*layer.qkv, {memory_.normed, hidden_size_, num_rows_}, nullptr, memory_.qkv, stride);
     if (thread_ == 0) shared_.next_tile = 0;
-    barrier();
+    end(Phase::qkv);
     const Heads heads{decoder_.num_heads, decoder_.num_kv_heads, decoder_.head_size,
                       decoder_.cache_stored, layer.cache, layer.window};
     const Range range = own_rows();
     for (std::int64_t row = range.first; row < range.last; ++row) enter(layer, heads, row, memory_.qkv + row * stride);
-    barrier();
+    end(Phase::cache);
     const Attention attention{&heads, &step_.sequences, first_, first_ + num_rows_, memory_.qkv, stride, memory_.attended};
-    attend(attention, memory_.own + thread_ * memory_.own_floats, shared_.next_tile);
-    barrier();
+    attend(attention, memory_.own + thread_ * memory_.own_floats, num_threads_, shared_.next_tile);
+    end(Phase::attention);
   }
 
   // Norms and rotates a row's queries and keys, and writes keys and values to the cache.
@@ -121,14 +131,14 @@ class Part {
     const Rows attended{memory_.attended, layer.output->inputs, num_rows_};
     if (prepared_bytes(*layer.output, num_rows_) > 0) {
       prepare_rows(*layer.output, attended, own_rows());
-      barrier();
+      end(Phase::attention);
     }
     multiply_rows(*layer.output, attended, memory_.hidden, memory_.hidden, hidden_size_);
-    barrier();
+    end(Phase::output);
     norm_for(*layer.gate_up, layer.mlp_norm);
     const std::int64_t size = layer.down->inputs;
     multiply_rows(*layer.gate_up, {memory_.normed, hidden_size_, num_rows_}, nullptr, memory_.gate_up, 2 * size);
-    barrier();
+    end(Phase::gate_up);
     const Range range = own_rows();
     for (std::int64_t row = range.first; row < range.last; ++row) {
       const float* gates = memory_.gate_up + row * 2 * size;
@@ -136,15 +146,15 @@ class Part {
     }
     const Rows activated{memory_.activated, size, num_rows_};
     prepare_rows(*layer.down, activated, range);
-    barrier();
+    end(Phase::gate);
     multiply_rows(*layer.down, activated, memory_.hidden, memory_.hidden, hidden_size_);
-    barrier();
+    end(Phase::down);
   }
 
   // Goes on with only those rows whose logits are wanted, in the order in which they are.
   void keep_wanted() {
     if (thread_ == 0) find_wanted();
-    barrier();
+    end(Phase::last_rows);
     const Range range = share(shared_.num_wanted, thread_, num_threads_);
     const std::int64_t size = decoder_.num_heads * decoder_.head_size;
     for (std::int64_t i = range.first; i < range.last; ++i) {
@@ -152,7 +162,7 @@ class Part {
       copy_as<Float32>(memory_.hidden + row * hidden_size_, hidden_size_, memory_.normed + i * hidden_size_);
       copy_as<Float32>(memory_.attended + row * size, size, memory_.qkv + i * size);
     }
-    barrier();
+    end(Phase::last_rows);
     std::swap(memory_.hidden, memory_.normed);
     std::swap(memory_.attended, memory_.qkv);
     num_rows_ = shared_.num_wanted;
@@ -169,12 +179,13 @@ class Part {
     for (std::int64_t row = range.first; row < range.last; ++row)
       rms_norm(memory_.hidden + row * hidden_size_, hidden_size_, decoder_.last_norm,
                step_.last_rows + memory_.wanted[row] * hidden_size_);
-    barrier();
+    end(Phase::last_rows);
   }
 
   const Decoder& decoder_;
   const Step& step_;
   Shared& shared_;
+  PhaseClock clock_;
   const int thread_, num_threads_;
   Workspace memory_;
   const std::int64_t hidden_size_;
@@ -208,3 +219,9 @@ std::int64_t runstream_decoder_layout() {
   using namespace runstream;
   return static_cast<std::int64_t>(sizeof(Layer) + (sizeof(Decoder) << 16) + (sizeof(Step) << 32));
 }
+
+#if defined(RUNSTREAM_PHASES)
+void runstream_take_phases(double* seconds) {
+  for (double& spent : runstream::phase_seconds) *seconds++ = std::exchange(spent, 0.0);
+}
+#endif

@@ -64,4 +64,9 @@ void runstream_decode(const runstream::Decoder* decoder, const runstream::Step* 
 
 // The sizes of Layer, Decoder and Step, 16 bits each, as native/decoder.py must have them too.
 std::int64_t runstream_decoder_layout();
+
+#if defined(RUNSTREAM_PHASES)
+// Writes what each phase of the steps since the last call took, and begins anew.
+void runstream_take_phases(double* seconds);
+#endif
 }

@@ -10,18 +10,21 @@ enum class Stored : std::int32_t { float32 = 0, float16 = 1, bfloat16 = 2 };
 
 struct Float32 {
   using Bits = float;
+  static constexpr int kOfLine = 16;  // of a cache line
   static Floats load(const Bits* from) { return runstream::load(from); }
   static void store(Bits* to, Floats values) { runstream::store(to, values); }
 };
 
 struct Float16 {
   using Bits = std::uint16_t;
+  static constexpr int kOfLine = 32;
   static Floats load(const Bits* from) { return load_float16(from); }
   static void store(Bits* to, Floats values) { store_float16(to, values); }
 };
 
 struct Bfloat16 {
   using Bits = std::uint16_t;
+  static constexpr int kOfLine = 32;
   static Floats load(const Bits* from) { return load_bfloat16(from); }
   static void store(Bits* to, Floats values) { store_bfloat16(to, values); }
 };
