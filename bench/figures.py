@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from bench import roofline
 from bench.fleet.report import kept_table
 from bench.peers import plot
 from bench.peers.report import kept_tables
@@ -21,7 +22,11 @@ RESULTS: Final = ROOT / "bench" / "results"
 PLOTS: Final = ROOT / "docs" / "plots"
 
 Found = Any  # JSON
-TABLES: Final[Mapping[str, Callable[[Found, str], str]]] = {"peers": kept_tables, "fleet": kept_table}
+TABLES: Final[Mapping[str, Callable[[Found, str], str]]] = {
+    "peers": kept_tables,
+    "fleet": kept_table,
+    "visit": roofline.kept_table,
+}
 """By kind of benchmark: makes the Markdown of a part again from the figures."""
 
 DRAWINGS: Final[Mapping[str, Callable[[Found, Path], None]]] = {"peers": plot.draw}

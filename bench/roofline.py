@@ -211,14 +211,18 @@ def markdown(found: Mapping[str, Any], measurements: Sequence[Measurement]) -> s
     return "\n\n".join([*blocks, table(HEADINGS, lines(cases, measurements, found["device_name"], ceilings))])
 
 
+def kept_table(found: Any, part: str = "") -> str:
+    """The Markdown of what a run or a visit wrote, as JSON's values; it has one part."""
+    return markdown(found, [Measurement(**one) for one in found["measurements"]])
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Prints the table of a file."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.roofline", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path, help="what python -m bench.gpu --json wrote")
-    found = json.loads(parser.parse_args(arguments).file.read_text())
-    print(markdown(found, [Measurement(**one) for one in found["measurements"]]))
+    parser.add_argument("file", type=Path, help="what python -m bench.gpu --json or a visit wrote")
+    print(kept_table(json.loads(parser.parse_args(arguments).file.read_text())))
 
 
 if __name__ == "__main__":

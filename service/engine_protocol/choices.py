@@ -30,6 +30,8 @@ class Tried:
         detail: Why, if there is more to say.
         times_us: Numbers of rows, ascending, and how long a step of so many takes that way, in microseconds; of
             products and threads only the step's products. Empty if it was not timed.
+        graphs_bytes: The device's memory that recording its largest step has taken, and that of all others; of as many
+            layers as were tried.
     """
 
     what: str
@@ -37,6 +39,7 @@ class Tried:
     outcome: TrialOutcome
     detail: str = ""
     times_us: tuple[tuple[int, float], ...] = ()
+    graphs_bytes: tuple[int, int] = (0, 0)
 
     @property
     def is_right(self) -> bool:
@@ -57,12 +60,14 @@ class Choices:
         products: The name of the way to multiply; empty for the default.
         num_threads: The number of CPU threads; 0 for the default.
         accelerations: The ways to be faster.
+        graphs_bytes: The device's memory that CUDA graphs of the whole model are to have; 0 if that was not measured.
         tried: All ways that were tried; empty if none was.
     """
 
     products: str = ""
     num_threads: int = 0
     accelerations: frozenset[Acceleration] = frozenset()
+    graphs_bytes: int = 0
     tried: tuple[Tried, ...] = ()
 
 

@@ -65,6 +65,7 @@ class EngineConfig:
         num_threads: How many CPU threads a step uses; 0 for one fewer than there are cores, and at least one.
         quantization: How the weights are to be stored, as `load_model` takes it.
         accelerations: The ways to be faster that are used.
+        graphs_bytes: The device's memory that CUDA graphs are to have; 0 for an estimate.
         other_devices: The devices that share the model with `device`, if it is sharded over several.
         memory_share: What the engine may take if the KV cache gets what is left.
         context_window: The most tokens that a sequence will have; 0 for as many as the checkpoint was built for. What
@@ -86,6 +87,7 @@ class EngineConfig:
     num_threads: int = 0
     quantization: str = ""
     accelerations: frozenset[Acceleration] = frozenset()
+    graphs_bytes: int = 0
     other_devices: tuple[str, ...] = ()
     memory_share: MemoryShare = field(default_factory=MemoryShare)
     context_window: int = 0

@@ -65,3 +65,11 @@ def test_a_table_is_put_between_its_marks_and_nothing_else_changes():
 def test_a_file_that_is_not_there_is_told():
     with pytest.raises(FileNotFoundError):
         with_figures(PEERS.format("").replace("peers.json", "peers-none.json"))
+
+
+def test_a_visit_to_a_gpu_has_its_table_too(tmp_path):
+    file = tmp_path / "visit-h200.json"
+    row = {"case": "Llama-3.1-8B bf16, 1 sequence", "way": "plain", "values": [0.005]}
+    file.write_text(json.dumps({"machine": "", "device_name": "NVIDIA H200", "is_tiny": False, "measurements": [row]}))
+    made = with_figures(f"<!-- figures: {file} all -->\n<!-- /figures -->")
+    assert "| Llama-3.1-8B bf16, 1 sequence | plain | 5.00 ms | 200 | 3.35 ms | 0.67 |" in made

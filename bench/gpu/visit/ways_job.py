@@ -47,7 +47,8 @@ class WaysJob:
             max_num_batched_tokens=_MAX_NUM_BATCHED_TOKENS,
         )
         with Trials(_PROGRAM, self.limits) as trials:
-            choices = choose_accelerations(config, False, trials)
+            choices = choose_accelerations(config, False, trials, self.case.shape.num_layers)
         for tried in choices.tried:
             yield Found("ways", asdict(tried))
         yield Found("accelerations", sorted(choices.accelerations))
+        yield Found("graphs_bytes", choices.graphs_bytes)

@@ -8,9 +8,9 @@ from transformers import PreTrainedModel
 
 from bench.gpu.cases import CASES, Case
 from bench.gpu.models import random_model
+from service.engine.trials.accelerations import NUM_LAYERS
 from service.engine.trials.answering import answer_lines
 from service.engine.trials.runner_program import answer_to
-from service.engine.trials.runner_trial import NUM_LAYERS
 from service.engine_protocol.engine_config import EngineConfig
 
 TINY, WHOLE = "tiny", "whole"

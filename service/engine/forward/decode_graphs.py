@@ -88,6 +88,9 @@ class DecodeGraphs:
         attention: What decoding sequences attend with.
         num_columns: How many columns each step's block table has.
         max_num_seqs: The most sequences that run at once.
+
+    Attributes:
+        taken_bytes: The device's memory that the largest recorded step has taken, and what all others have.
     """
 
     def __init__(
@@ -113,7 +116,7 @@ class DecodeGraphs:
         self._lengths = torch.ones(sizes[-1], dtype=torch.int32, device=device)
         self._logits = torch.empty(0)
         self._replays: dict[int, Callable[[], None]] = {}
-        self._capture_all(capture, sizes)
+        self.taken_bytes = self._capture_all(capture, sizes)
 
     def __call__(
         self, token_ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch
@@ -136,20 +139,24 @@ class DecodeGraphs:
         return self._logits[:num_sequences]
 
     @torch.inference_mode()
-    def _capture_all(self, capture: Capture, sizes: list[int]) -> None:
-        """Records the largest first, whose memory the others then use."""
+    def _capture_all(self, capture: Capture, sizes: list[int]) -> tuple[int, int]:
+        """Records the largest first, whose memory the others then use; see `taken_bytes`."""
         free_bytes = capture.free_bytes()
         self._logits = self._run(sizes[-1]).clone()
         recorded: dict[int, Callable[[], None]] = {}
+        first_bytes = 0
         for num_done, size in enumerate(reversed(sizes), 1):
             try:
                 recorded[size] = self._captured(capture, size)
             except RuntimeError as error:
                 _log.warning("steps of %d sequences run without a CUDA graph: %s", size, error)
             tell_progress("capturing graphs", num_done, len(sizes))
+            first_bytes = first_bytes or max(0, free_bytes - capture.free_bytes())
         self._replays = dict(sorted(recorded.items()))
-        taken_mib = (free_bytes - capture.free_bytes()) / (1 << 20)
+        taken_bytes = max(0, free_bytes - capture.free_bytes())
+        taken_mib = taken_bytes / (1 << 20)
         _log.info("captured %d graphs, of up to %d sequences, in %.0f MiB", len(recorded), sizes[-1], taken_mib)
+        return first_bytes, max(0, taken_bytes - first_bytes)
 
     def _captured(self, capture: Capture, size: int) -> Callable[[], None]:
         """Records a step, and sees that another input gives what it gives without being recorded."""

@@ -46,6 +46,7 @@ class ModelRunner:
     Attributes:
         accelerations: The ways to be faster that are used.
         block_bytes: What a block of the KV cache takes in all layers.
+        graphs_bytes: `DecodeGraphs.taken_bytes`; zeros without graphs.
         max_num_tokens: The most tokens of a sequence.
         num_blocks: How many blocks the KV cache has for sequences.
         rope_switch: See `Sequence.outgrows`.
@@ -77,6 +78,7 @@ class ModelRunner:
         self._forward: Forward = fused_forward(model, accelerations) or class_forward(model)
         self.resize_kv_cache(num_blocks)
         self._unrecorded = self._forward
+        self.graphs_bytes = (0, 0)
         self._launch_work = launch_work
         self.step_scope: StepScope = lambda packed: nullcontext()
 
@@ -97,9 +99,10 @@ class ModelRunner:
         See `DecodeGraphs`.
         """
         assert self._decode_attention is not None, "graphs needs attention"
-        self._forward = DecodeGraphs(
+        graphs = DecodeGraphs(
             self._forward, capture, self._kv_cache, self._decode_attention, self._num_columns, max_num_seqs
         )
+        self._forward, self.graphs_bytes = graphs, graphs.taken_bytes
 
     def resize_kv_cache(self, num_blocks: int) -> None:
         """Makes a new, empty KV cache, elsewhere in memory: whatever knows its addresses is made after this."""

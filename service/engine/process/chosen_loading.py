@@ -41,7 +41,8 @@ def load_chosen(config: EngineConfig, tell: Tell, choose: Choose = choices_for) 
     torch.set_num_threads(choices.num_threads or num_threads(config))
     if choices.accelerations:
         try:
-            return _load(replace(config, accelerations=choices.accelerations), choices, tell)
+            accelerated = replace(config, accelerations=choices.accelerations, graphs_bytes=choices.graphs_bytes)
+            return _load(accelerated, choices, tell)
         except (AccelerationError, UnsupportedModelError) as error:
             _log.warning("the chosen ways to be faster are left out, with which the whole model fails: %s", error)
     try:

@@ -94,7 +94,7 @@ def blocks_that_fit(runner: ModelRunner, meter: MemoryMeter, config: EngineConfi
         runner.forget()
 
     memory = meter.measure(run_largest)
-    num_bytes = kv_cache_bytes(memory, config.memory_share, config.accelerations)
+    num_bytes = kv_cache_bytes(memory, config.memory_share, config.accelerations, config.graphs_bytes)
     if num_bytes < MIN_BLOCKS * runner.block_bytes:
         raise ValueError(_refusal(memory, config))
     return num_bytes // runner.block_bytes

@@ -7,7 +7,7 @@ from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import MemoryShare
 
 GRAPHS_BYTES = 1 << 30
-"""Memory that is kept free for CUDA graphs: an estimate that no GPU has confirmed."""
+"""Memory that is kept free for CUDA graphs where no trial has measured them: an estimate that no GPU has confirmed."""
 
 GATHERED_SHARE = 0.5
 """Without the attention kernel, decoding gathers a copy of what the running sequences have in the KV cache."""
@@ -35,11 +35,20 @@ class DeviceMemory:
         return max(0, self.total_bytes - self.free_bytes - self.weights_bytes)
 
 
-def kv_cache_bytes(memory: DeviceMemory, share: MemoryShare, accelerations: Set[Acceleration]) -> int:
-    """The bytes that the KV cache may take; negative if there is less than weights and steps need."""
+def kv_cache_bytes(
+    memory: DeviceMemory, share: MemoryShare, accelerations: Set[Acceleration], graphs_bytes: int = 0
+) -> int:
+    """The bytes that the KV cache may take; negative if there is less than weights and steps need.
+
+    Args:
+        memory: The device's.
+        share: What the engine may take of it.
+        accelerations: The ways to be faster that are used.
+        graphs_bytes: What CUDA graphs are to have; 0 for an estimate.
+    """
     left_to_all = int(share.utilization * memory.total_bytes) - memory.others_bytes
     most_bytes = min(share.most_bytes(memory.total_bytes), left_to_all)
     left = most_bytes - memory.weights_bytes - memory.step_bytes
     if Acceleration.GRAPHS in accelerations:
-        left -= GRAPHS_BYTES
+        left -= graphs_bytes or GRAPHS_BYTES
     return left if Acceleration.ATTENTION in accelerations else int(left * GATHERED_SHARE)

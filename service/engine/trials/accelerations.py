@@ -13,6 +13,12 @@ RUNNER_PROGRAM: Final = Path(__file__).with_name("runner_program.py")
 
 PLAIN: Final = "plain"
 
+NUM_LAYERS: Final = 4
+"""Of the model, that are tried."""
+
+_GRAPHS_MARGIN: Final = 1.25
+"""Memory is taken in pieces of megabytes, not just as it is needed."""
+
 _ROWS: Final = (1, 8, 32, 128)
 
 Ways = frozenset[Acceleration]
@@ -22,13 +28,14 @@ _LAYERS: Final[Ways] = _GRAPHS | {Acceleration.LAYERS}
 """Without graphs compiled layers cost the host more than they save, so that is not tried."""
 
 
-def choose_accelerations(config: EngineConfig, is_quantized: bool, trials: Trials) -> Choices:
+def choose_accelerations(config: EngineConfig, is_quantized: bool, trials: Trials, num_layers: int = 0) -> Choices:
     """Tries one way after the other, and then together what is right and quicker.
 
     Args:
         config: The engine's.
         is_quantized: Whether its weights may have 4 or 8 bits.
         trials: Answers for an engine on the device.
+        num_layers: How many layers the whole model has, of which fewer are tried; 0 if nobody knows.
     """
     found: dict[Ways, Tried] = {}
 
@@ -49,7 +56,20 @@ def choose_accelerations(config: EngineConfig, is_quantized: bool, trials: Trial
         ask(_LAYERS)
     ask(_together(found))
     used, tried = with_quickest(list(found.values()))
-    return Choices(accelerations=next(each for each in found if way_of(each) == used), tried=tuple(tried))
+    accelerations = next(each for each in found if way_of(each) == used)
+    reserve = graphs_bytes(found[accelerations], num_layers)
+    return Choices(accelerations=accelerations, graphs_bytes=reserve, tried=tuple(tried))
+
+
+def graphs_bytes(tried: Tried, num_layers: int) -> int:
+    """The memory to keep free for the CUDA graphs of a whole model; 0 where no trial has measured any.
+
+    The largest graph takes what all of them compute in, which does not grow with the layers; each kernel takes its own.
+    """
+    first_bytes, other_bytes = tried.graphs_bytes
+    if not first_bytes or not num_layers:
+        return 0
+    return int(_GRAPHS_MARGIN * (first_bytes + other_bytes * num_layers / min(num_layers, NUM_LAYERS)))
 
 
 def way_of(accelerations: Iterable[Acceleration]) -> str:

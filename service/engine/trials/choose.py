@@ -23,7 +23,7 @@ from service.engine.trials.cpu import CPU_PROGRAM, CpuModel, choose_on_cpu, thre
 from service.engine.trials.kept import Facts, KeptChoices, default_folder
 from service.engine.trials.machine import machine_facts, num_cores, num_physical_cores
 from service.engine.trials.questions import TrialLimits, Trials
-from service.engine.trials.shapes import matrices_of, num_weights
+from service.engine.trials.shapes import matrices_of, num_layers_of, num_weights
 from service.engine_protocol.choices import Choices, table
 from service.engine_protocol.engine_config import EngineConfig
 
@@ -169,7 +169,7 @@ def _choice_of_accelerations(config: EngineConfig, told: Mapping[str, Any], sett
     }
 
     def choose(trials: Trials) -> Choices:
-        return choose_accelerations(config, is_quantized, trials)
+        return choose_accelerations(config, is_quantized, trials, num_layers_of(told))
 
     return _Choice(facts, setting.runner_program, setting.runner_limits, choose)
 

@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ _log = logging.getLogger(__name__)
 Facts = Mapping[str, Any]
 """What a choice depends on, as JSON's values."""
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _MOST_FILES: Final = 64
 _MOST_BYTES: Final = 64 << 10
 _MOST_AGE_S: Final = 90 * 86_400.0
@@ -115,10 +116,8 @@ def _plain(choices: Choices) -> dict[str, Any]:
         "products": choices.products,
         "num_threads": choices.num_threads,
         "accelerations": sorted(choices.accelerations),
-        "tried": [
-            {"what": it.what, "way": it.way, "outcome": it.outcome, "detail": it.detail, "times_us": it.times_us}
-            for it in choices.tried
-        ],
+        "graphs_bytes": choices.graphs_bytes,
+        "tried": [asdict(it) for it in choices.tried],
     }
 
 
@@ -130,8 +129,9 @@ def _choices(plain: Any) -> Choices:
             TrialOutcome(it["outcome"]),
             str(it["detail"]),
             tuple((int(rows), float(time_us)) for rows, time_us in it["times_us"]),
+            (int(it["graphs_bytes"][0]), int(it["graphs_bytes"][1])),
         )
         for it in plain["tried"]
     )
     accelerations = frozenset(map(Acceleration, plain["accelerations"]))
-    return Choices(str(plain["products"]), int(plain["num_threads"]), accelerations, tried)
+    return Choices(str(plain["products"]), int(plain["num_threads"]), accelerations, int(plain["graphs_bytes"]), tried)

@@ -115,7 +115,7 @@ def with_quickest(tried: list[Tried], least_gain: float = LEAST_GAIN) -> tuple[s
 
 
 def _read(question: Question, answer: bytes) -> Tried:
-    """Reads what the program answers: `times_us`, or what is `wrong`, or how it `failed`."""
+    """Reads what the program answers: `times_us` and perhaps `graphs_bytes`, what is `wrong`, or how it `failed`."""
     try:
         told = json.loads(answer)
         if "wrong" in told:
@@ -123,8 +123,10 @@ def _read(question: Question, answer: bytes) -> Tried:
         if "failed" in told:
             return question.unanswered(TrialOutcome.FAILED, str(told["failed"]))
         times_us = tuple((int(rows), float(time_us)) for rows, time_us in told["times_us"].items())
+        first_bytes, other_bytes = map(int, told.get("graphs_bytes", (0, 0)))
     except (ValueError, LookupError, TypeError, AttributeError):
         return question.unanswered(TrialOutcome.FAILED, "its answer can't be read")
     if not times_us or not all(0 < time_us < math.inf for _, time_us in times_us):
         return question.unanswered(TrialOutcome.FAILED, "its answer has no times")
-    return Tried(question.what, question.way, TrialOutcome.SLOWER, times_us=times_us)
+    graphs_bytes = first_bytes, other_bytes
+    return Tried(question.what, question.way, TrialOutcome.SLOWER, times_us=times_us, graphs_bytes=graphs_bytes)

@@ -27,7 +27,7 @@ def answer_to(question: dict[str, Any], load: Load = load_first_layers) -> dict[
     accelerations = frozenset(map(Acceleration, question["accelerations"]))
     try:
         trial = _trial(load, question["checkpoint"], tuple(question["rows"]), **question["config"])
-        return {"times_us": trial.times_us(accelerations)}
+        return {"times_us": trial.times_us(accelerations), "graphs_bytes": trial.graphs_bytes}
     except (WrongLogitsError, UnsupportedModelError) as error:
         return {"wrong": str(error)}
     except (RuntimeError, ValueError, ImportError, OSError) as error:

@@ -16,12 +16,11 @@ from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.sequence import Sequence
 from service.engine.startup.build import Backend, StartedRunner, make_engine, start_runner
 from service.engine.tolerances import relative_error
+from service.engine.trials.accelerations import NUM_LAYERS
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import EngineConfig, num_blocks_for
 from service.engine_protocol.sampling_params import SamplingParams
-
-NUM_LAYERS = 4
 
 _NUM_SEQUENCES = (1, 7, 32)
 """Of the batches whose logits are compared."""
@@ -59,6 +58,7 @@ class RunnerTrial:
         backend: The parts that work with the device.
         load: Loads the model that is tried.
         clock: Tells the time, in seconds.
+        graphs_bytes: As `Tried`'s, of the way that was tried last.
     """
 
     config: EngineConfig
@@ -66,6 +66,7 @@ class RunnerTrial:
     backend: Backend = field(default_factory=Backend)
     load: Callable[[EngineConfig], PreTrainedModel] = load_first_layers
     clock: Callable[[], float] = time.perf_counter
+    graphs_bytes: tuple[int, int] = field(default=(0, 0), init=False)
     _expected: list[torch.Tensor] = field(default_factory=list, init=False)
 
     def times_us(self, accelerations: frozenset[Acceleration]) -> dict[int, float]:
@@ -79,6 +80,7 @@ class RunnerTrial:
         if not self._expected:
             self._expected = list(_all_logits(self._start(frozenset())))
         started = self._start(accelerations)
+        self.graphs_bytes = started.runner.graphs_bytes
         self._compare(started)
         engine = make_engine(started, self._config(accelerations))
         return {num_rows: self._time(engine, num_rows) for num_rows in self._possible_rows()}

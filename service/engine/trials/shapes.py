@@ -45,6 +45,13 @@ def matrices_of(config: Mapping[str, Any]) -> list[Matrix]:
     return made if all(min(matrix[:3]) > 0 for matrix in made) else []
 
 
+def num_layers_of(config: Mapping[str, Any]) -> int:
+    """A decoder's number of layers; 0 if its config.json does not tell."""
+    told = config.get("text_config", config)
+    number = told.get("num_hidden_layers") if isinstance(told, Mapping) else None
+    return number if isinstance(number, int) and number > 0 else 0
+
+
 def num_weights(matrices: Iterable[Matrix]) -> int:
     """The number of weights in all of them."""
     return sum(matrix.outputs * matrix.inputs * matrix.num_layers for matrix in matrices)

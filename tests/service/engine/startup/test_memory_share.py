@@ -38,6 +38,15 @@ def test_graphs_get_a_reserve() -> None:
     assert with_graphs == kv_cache_bytes(device(), MemoryShare(), KERNEL) - GRAPHS_BYTES
 
 
+def test_graphs_that_a_trial_has_measured_get_what_they_take() -> None:
+    ways = KERNEL | {Acceleration.GRAPHS}
+    assert (
+        kv_cache_bytes(device(), MemoryShare(), ways, 3 * GB)
+        == kv_cache_bytes(device(), MemoryShare(), KERNEL) - 3 * GB
+    )
+    assert kv_cache_bytes(device(), MemoryShare(), KERNEL, 3 * GB) == kv_cache_bytes(device(), MemoryShare(), KERNEL)
+
+
 def test_without_the_attention_kernel_half_is_kept_for_what_decoding_gathers() -> None:
     assert kv_cache_bytes(device(), MemoryShare(), frozenset()) == (90 - 16 - 2) * GB // 2
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from service.engine.trials.accelerations import choose_accelerations
+from service.engine.trials.accelerations import choose_accelerations, graphs_bytes
 from service.engine.trials.questions import TrialLimits, Trials
 from service.engine_protocol.acceleration import Acceleration
-from service.engine_protocol.choices import Choices, TrialOutcome
+from service.engine_protocol.choices import Choices, TrialOutcome, Tried
 from service.engine_protocol.engine_config import EngineConfig
 from tests.support.trial_programs import write_program
 
@@ -63,6 +63,22 @@ def test_if_the_quick_ones_fail_together_the_quickest_one_is_used(tmp_path: Path
 def test_layers_have_to_be_quicker_than_the_graphs_that_they_need(tmp_path: Path) -> None:
     choices = choose(tmp_path, {"attention+graphs": "quicker", "attention+graphs+layers": "quicker"})
     assert choices.accelerations == {ATTENTION, GRAPHS}
+
+
+@pytest.mark.parametrize(
+    ("taken", "num_layers", "reserve"),
+    [
+        ((100, 40), 32, 525),  # the others grow with the layers, and a quarter is added to all
+        ((100, 40), 2, 175),
+        ((100, 40), 0, 0),
+        ((0, 0), 32, 0),
+    ],
+)
+def test_graphs_get_what_recording_took_counted_for_all_layers(
+    taken: tuple[int, int], num_layers: int, reserve: int
+) -> None:
+    tried = Tried("accelerations", "attention+graphs", TrialOutcome.USED, graphs_bytes=taken)
+    assert graphs_bytes(tried, num_layers) == reserve
 
 
 def test_kernels_for_packed_weights_are_tried_where_there_may_be_such(tmp_path: Path) -> None:

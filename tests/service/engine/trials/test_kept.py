@@ -16,9 +16,10 @@ CHOICES = Choices(
     products="onednn",
     num_threads=2,
     accelerations=frozenset({Acceleration.OVERLAP}),
+    graphs_bytes=7,
     tried=(
         Tried("products", "onednn", TrialOutcome.USED, times_us=((1, 0.5), (16, 2.0))),
-        Tried("products", "fbgemm", TrialOutcome.WRONG, "by 0.5"),
+        Tried("products", "fbgemm", TrialOutcome.WRONG, "by 0.5", graphs_bytes=(5, 6)),
     ),
 )
 

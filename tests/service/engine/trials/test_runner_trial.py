@@ -53,8 +53,12 @@ def test_an_attention_that_is_wrong_only_for_longer_sequences_is_found(config: E
         trial(config, wrong_for_long_sequences).times_us(ATTENTION)
 
 
-def test_steps_that_are_replayed_are_compared_too(config: EngineConfig) -> None:
-    assert trial(config, paged_decode_reference).times_us(ATTENTION | {Acceleration.GRAPHS})
+def test_steps_that_are_replayed_are_compared_too_and_their_memory_is_measured(config: EngineConfig) -> None:
+    tried = trial(config, paged_decode_reference)
+    assert tried.times_us(ATTENTION | {Acceleration.GRAPHS})
+    assert tried.graphs_bytes == (1 << 20, 3 << 20)  # of 8, 4, 2 and 1 sequences
+    tried.times_us(ATTENTION)
+    assert tried.graphs_bytes == (0, 0)
 
 
 def test_a_way_that_does_not_work_with_a_model_says_so(tmp_path: Path) -> None:
