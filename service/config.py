@@ -38,6 +38,7 @@ class ServiceConfig:
         is_device_chosen: Whether that was done.
         tensor_parallel: How many of them, that follow one another, have an engine together and share the model.
         dtype: The torch dtype of the engines; None for the catalog's.
+        activation_dtype: See `EngineConfig`.
         max_waiting: The most requests that wait in front of one engine.
         max_waiting_tokens: The most tokens that their prompts have together.
         max_wait_s: How long a request waits in front of one engine.
@@ -85,6 +86,7 @@ class ServiceConfig:
     is_device_chosen: bool = False
     tensor_parallel: int = 1
     dtype: str | None = None
+    activation_dtype: str = "auto"
     max_waiting: int = 256
     max_waiting_tokens: int = 262_144
     max_wait_s: float = 60.0
@@ -136,6 +138,7 @@ class ServiceConfig:
             check_accelerations(self.accelerations or frozenset(), self.tensor_parallel)
         except AccelerationError as error:
             raise ConfigError(f"--accelerate: {error}") from error
+        self._check_activations()
         if self.devices == (AUTO,):
             return  # what follows depends on them
         if len(self.devices) % self.tensor_parallel:
@@ -148,6 +151,18 @@ class ServiceConfig:
             raise ConfigError(
                 f"--max-num-batched-tokens {bounds.max_num_batched_tokens} is less than --max-num-seqs "
                 f"{bounds.max_num_seqs}: each running request needs a token of every step"
+            )
+
+    def _check_activations(self) -> None:
+        """Refuses activations of 8 bits where none would be rounded."""
+        if self.activation_dtype == "auto":
+            return
+        named = f"--activation-dtype {self.activation_dtype}"
+        if any(map(is_cuda, self.devices)):
+            raise ConfigError(f"{named} is for models on the CPU: leave it out, or give --device cpu")
+        if self.dtype in ("float32", "float64"):
+            raise ConfigError(
+                f"{named} does not go with --dtype {self.dtype}: give bfloat16 or float16, or leave it out"
             )
 
     @property

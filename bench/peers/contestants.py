@@ -39,10 +39,15 @@ class Contestant:
         return self.worker == "runstream"
 
 
-def _ours(precision: str, dtype: str, quantization: str, layer_bits: float) -> Contestant:
+def _ours(
+    precision: str, dtype: str, quantization: str, layer_bits: float, *, has_int8_rows: bool = False
+) -> Contestant:
     name = f"Runstream {precision} in {dtype}" if quantization else f"Runstream {dtype}"
     weights = "awq" if quantization == "awq" else "plain"
-    options = {"dtype": dtype, "quantization": quantization}
+    options: dict[str, Any] = {"dtype": dtype, "quantization": quantization}
+    if has_int8_rows:
+        name += ", 8-bit rows"
+        options["settings"] = {"activation_dtype": "int8"}
     head_bits = 32 if dtype == "float32" else 16
     return Contestant(name, precision, "runstream", OURS, weights, layer_bits, head_bits, options)
 
@@ -90,11 +95,13 @@ CONTESTANTS: Final = (
     _openvino("16bit", "fp16", 16, 16),
     _transformers("16bit", "bfloat16", 16),
     _ours("int8", "bfloat16", "int8", 8),
+    _ours("int8", "bfloat16", "int8", 8, has_int8_rows=True),
     _ours("int8", "float32", "int8", 8),
     _llama_cpp("int8", "Q8_0", 8 + _SCALE_OF_32, 8 + _SCALE_OF_32),
     _ctranslate2("int8", "int8", 8),
     _openvino("int8", "int8", 8, 8),
     _ours("int4", "bfloat16", "awq", 4 + 1.25 * _SCALE_OF_128),  # zero points have 4 bits
+    _ours("int4", "bfloat16", "awq", 4 + 1.25 * _SCALE_OF_128, has_int8_rows=True),
     _ours("int4", "float32", "awq", 4 + 1.25 * _SCALE_OF_128),
     _llama_cpp("int4", "Q4_0", 4 + _SCALE_OF_32, 8 + _SCALE_OF_32),
     _openvino("int4", "int4", 4 + 1.25 * _SCALE_OF_128, 8),

@@ -10,6 +10,7 @@ from service.catalog import DTYPES
 from service.commands import option_values
 from service.config import DEFAULTS
 from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.engine_config import ACTIVATION_DTYPES
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -38,6 +39,13 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
     ),
     _optional(
         "--dtype", type=click.Choice(DTYPES), default=None, help="Computes in it instead of the catalog's dtypes."
+    ),
+    _option(
+        "--activation-dtype",
+        type=click.Choice(ACTIVATION_DTYPES),
+        default=DEFAULTS.activation_dtype,
+        help="int8 rounds activations to 8 bits where weights of 8 and 4 bits are multiplied by them (W8A8, W4A8), on "
+        "the CPU: quicker and less exact. auto leaves them 16 bits.",
     ),
     _option(
         "--gpu-memory-utilization",

@@ -11,6 +11,9 @@ BLOCK_SIZE = 16
 """The number of tokens whose keys and values a block holds."""
 
 
+ACTIVATION_DTYPES = ("auto", "int8")
+
+
 def num_blocks_for(num_tokens: int) -> int:
     """The number of blocks that hold `num_tokens` tokens."""
     return -(-num_tokens // BLOCK_SIZE)
@@ -64,6 +67,8 @@ class EngineConfig:
         kv_cache_memory_mib: How much memory the KV cache takes; 0 for what `memory_share` leaves, on CUDA only.
         num_threads: How many CPU threads a step uses; 0 for one fewer than there are cores, and at least one.
         quantization: How the weights are to be stored, as `load_model` takes it.
+        activation_dtype: What activations are rounded to where packed weights are multiplied by them, one of
+            `ACTIVATION_DTYPES`; "auto" leaves them 16 bits.
         accelerations: The ways to be faster that are used.
         graphs_bytes: The device's memory that CUDA graphs are to have; 0 for an estimate.
         other_devices: The devices that share the model with `device`, if it is sharded over several.
@@ -86,6 +91,7 @@ class EngineConfig:
     kv_cache_memory_mib: int = 512
     num_threads: int = 0
     quantization: str = ""
+    activation_dtype: str = "auto"
     accelerations: frozenset[Acceleration] = frozenset()
     graphs_bytes: int = 0
     other_devices: tuple[str, ...] = ()

@@ -116,6 +116,7 @@ def engine_configs(config: ServiceConfig, entry: CatalogModel, catalog: Catalog)
         checkpoint=best_stored(locate(entry), entry.quantization),
         dtype=config.dtype or entry.dtype,
         quantization=entry.quantization,
+        activation_dtype=config.activation_dtype,
         max_num_seqs=bounds.max_num_seqs,
         max_num_batched_tokens=bounds.max_num_batched_tokens,
         kv_cache_memory_mib=kv_cache_memory_mib,

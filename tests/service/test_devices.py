@@ -100,3 +100,20 @@ def test_what_was_never_tried_with_a_shared_model_is_refused(catalog_file, way):
     ways = frozenset({way, Acceleration.ATTENTION})
     with pytest.raises(ConfigError, match=f"--accelerate: {way} can't be used where several devices share a model"):
         config(catalog_file, devices=("cpu", "cpu"), tensor_parallel=2, accelerations=ways)
+
+
+def test_activations_are_rounded_on_a_cpu_if_somebody_says_so(engines_of):
+    (by_default,), (rounded,) = engines_of(), engines_of(activation_dtype="int8", dtype="bfloat16")
+    assert (by_default.activation_dtype, rounded.activation_dtype) == ("auto", "int8")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"devices": ("cuda:0",)}, "--activation-dtype int8 is for models on the CPU"),
+        ({"dtype": "float32"}, "--activation-dtype int8 does not go with --dtype float32: give bfloat16 or float16"),
+    ],
+)
+def test_activations_that_would_not_be_rounded_are_refused(engines_of, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        engines_of(activation_dtype="int8", **settings)

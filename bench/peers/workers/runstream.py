@@ -15,7 +15,8 @@ class Runstream:
     """Steps in this thread, without pipes.
 
     Args:
-        options: `weights`, the checkpoint, and `dtype` and `quantization` as the service takes them.
+        options: `weights`, the checkpoint, `dtype` and `quantization` as the service takes them, and `settings`, what
+            else of an `EngineConfig` is set.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -37,6 +38,7 @@ class Runstream:
             max_num_seqs=16,
             num_threads=1,
             has_trials=True,
+            **options.get("settings", {}),
         )
         with products_chosen(choices_for(config, num_threads=1).products):
             self._engine = load_engine(config, lambda loading: None)

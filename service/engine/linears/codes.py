@@ -4,6 +4,10 @@ Where there is no compiler, PyTorch's products and those of unpacked matrices do
 """
 
 import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final
 
 import torch
 from torch import nn
@@ -14,16 +18,21 @@ from service.engine.linears.operator_trial import works
 from service.engine.linears.quantized import Int8Linear
 from service.engine.native.codes import Codes, CodesMatrix, format_of_codes, merged_codes, packed_codes
 from service.engine.native.library import Library, native_library
+from service.engine.native.matrix import Format
 
 _ALL = slice(None)
 _TRIED_OUTPUTS, _TRIED_ROWS = 33, (1, 3, 17)
+_PIECE: Final = 128
+"""The most inputs of a row that share a scale."""
+
+_has_int8_rows: ContextVar[bool] = ContextVar("has_int8_rows", default=False)
 
 
 class CodesLinear(nn.Module):
     """A layer whose matrix is packed for the compiled products, on a CPU.
 
-    Rows in bfloat16 and float16 are multiplied as numbers of 16 bits with a scale for each group, and summed exactly;
-    those in float32 as they are.
+    Rows in bfloat16 and float16 are multiplied as numbers of 16 bits, or of 8, with a scale for each group, and summed
+    exactly; those in float32 as they are.
 
     Args:
         matrix: The packed matrix, bias included.
@@ -38,6 +47,11 @@ class CodesLinear(nn.Module):
         for name, tensor in zip(("panels", "scales", "zeros"), matrix.parts, strict=True):
             self.register_buffer(name, tensor, persistent=False)
 
+    @property
+    def has_int8_rows(self) -> bool:
+        """Whether rows are rounded to 8 bits."""
+        return Format(self.matrix.fields.format) is Format.CODES_INT8
+
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
         product = self.matrix.multiply(hidden.reshape(-1, self.in_features))
@@ -46,6 +60,16 @@ class CodesLinear(nn.Module):
     def dequantized(self, dtype: torch.dtype, outputs: slice = _ALL) -> torch.Tensor:
         """The matrix in plain numbers, or some of its rows: [outputs, in_features], for inputs as rows have them."""
         return self.matrix.take(torch.arange(self.out_features)[outputs]).to(dtype)
+
+
+@contextmanager
+def rows_rounded_to_int8(is_wanted: bool = True) -> Iterator[None]:
+    """Layers that are made within round rows of 16 bits to 8, if that is wanted."""
+    token = _has_int8_rows.set(is_wanted)
+    try:
+        yield
+    finally:
+        _has_int8_rows.reset(token)
 
 
 def codes_linear(weights: GroupedWeights, dtype: torch.dtype) -> CodesLinear | None:
@@ -69,24 +93,26 @@ def merged_linear(parts: list[CodesLinear]) -> CodesLinear | None:
 
 
 def _layer(codes: Codes, dtype: torch.dtype) -> CodesLinear | None:
-    kind, library = format_of_codes(dtype), native_library() if is_cpu(codes.codes.device) else None
+    kind = format_of_codes(dtype, _has_int8_rows.get())
+    library = native_library() if is_cpu(codes.codes.device) else None
     inputs, groups = codes.codes.shape[1], codes.scales.shape[1]
-    if kind is None or library is None or not _works(library, dtype, codes.bits, inputs, groups):
+    if kind is None or library is None or not _works(library, kind, dtype, codes.bits, inputs, groups):
         return None
     return CodesLinear(packed_codes(library, kind, codes), dtype)
 
 
 @functools.cache
 @torch.inference_mode()
-def _works(library: Library, dtype: torch.dtype, bits: int, inputs: int, groups: int) -> bool:
+def _works(library: Library, kind: Format, dtype: torch.dtype, bits: int, inputs: int, groups: int) -> bool:
     """Tells if the compiled products of a shape are those of the plain matrix, tried once."""
-    kind = format_of_codes(dtype)
-    assert kind is not None, "the caller has looked"
     generator = torch.Generator().manual_seed(0)
     codes = torch.randint(2**bits, (_TRIED_OUTPUTS, inputs), dtype=torch.uint8, generator=generator)
     zeros = torch.randint(2**bits, (_TRIED_OUTPUTS, groups), generator=generator)
     scales = torch.rand(zeros.shape, generator=generator) + 0.5
-    rows = torch.randn((_TRIED_ROWS[-1], inputs), generator=generator).to(dtype)
+    rows = torch.randn((_TRIED_ROWS[-1], inputs), generator=generator)
+    if kind is Format.CODES_INT8:
+        rows = _bytes_of(rows, groups)
+    rows = rows.to(dtype)
     centred = codes.view(_TRIED_OUTPUTS, groups, -1).float() - zeros[:, :, None]
     plain = (centred * scales[:, :, None]).view(_TRIED_OUTPUTS, inputs)
     expected = (rows.float() @ plain.t()).to(dtype)
@@ -97,3 +123,10 @@ def _works(library: Library, dtype: torch.dtype, bits: int, inputs: int, groups:
 
     otherwise = f"{bits}-bit weights of {inputs} inputs in {groups} groups are multiplied by PyTorch"
     return works(attempt, [expected[:count] for count in _TRIED_ROWS], otherwise)
+
+
+def _bytes_of(rows: torch.Tensor, groups: int) -> torch.Tensor:
+    """Rows that rounding to 8 bits leaves as they are: multiples of 1/128, of which each piece has the largest."""
+    rounded = (rows * 32).round().clamp(-127, 127) / 128
+    rounded.view(rows.shape[0], groups, -1)[:, :, ::_PIECE] = 127 / 128
+    return rounded

@@ -58,7 +58,7 @@ def _load(config: EngineConfig, choices: Choices, tell: Tell) -> Engine:
     load_it = load_sharded if config.other_devices else load_engine
     with products_chosen(choices.products):
         engine = load_it(config, tell)
-    engine.info = replace(engine.info, tried=choices.tried)
+    engine.info = replace(engine.info, tried=(*choices.tried, *engine.info.tried))
     return engine
 
 

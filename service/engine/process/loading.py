@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -9,6 +10,8 @@ from service.checkpoints.memory import in_gb
 from service.checkpoints.need import need_of
 from service.engine.device import has_own_memory, use_device
 from service.engine.engine import Engine
+from service.engine.linears.codes import rows_rounded_to_int8
+from service.engine.process.activations import tried_activations
 from service.engine.process.quick_imports import loaded
 from service.engine.progress import Progress, progress_told
 from service.engine.sharding.layers import Ranks
@@ -55,13 +58,15 @@ def load_runner(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
     use_device(config.device)
     check_room(config)
     progress = throttled(tell)
-    with progress_told(progress):
+    with progress_told(progress), rows_rounded_to_int8(config.activation_dtype == "int8"):
         what = config.checkpoint, config.device, config.dtype, config.quantization, ranks, config.accelerations
         model = loaded(lambda: load_model(*what))
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
+    tried = tried_activations(model, config)
     with progress_told(throttled(tell, is_bytes=False)):
-        return start_runner(model, config, backend=Backend(meter=_meter(config, ranks), ranks=ranks))
+        started = start_runner(model, config, backend=Backend(meter=_meter(config, ranks), ranks=ranks))
+    return replace(started, info=replace(started.info, tried=tried))
 
 
 def _meter(config: EngineConfig, ranks: Ranks | None) -> MemoryMeter | None:

@@ -141,6 +141,7 @@ def _choice_on_cpu(model: CpuModel, config: EngineConfig, setting: TrialSetting)
         "matrices": model.matrices,
         "dtype": model.dtype,
         "quantization": config.quantization,
+        "activation_dtype": config.activation_dtype,
         "is_plain": model.is_plain,
         "threads": [model.num_threads, *model.thread_counts],
     }

@@ -1,6 +1,7 @@
 """An engine on the CPU chooses by trial once, and from the disk after that."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,12 @@ def test_it_is_tried_again_when_somebody_asks(tmp_path: Path, config: EngineConf
     dies = dict.fromkeys(("native", "onednn", "linear"), "crash")
     choices_for(config, 1, setting=setting(tmp_path, **dies))
     assert choices_for(config, 1, again=True, setting=setting(tmp_path)).products
+
+
+def test_rows_of_other_types_are_other_choices(tmp_path: Path, config: EngineConfig) -> None:
+    dies = dict.fromkeys(("native", "onednn", "linear"), "crash")
+    choices_for(config, 1, setting=setting(tmp_path, **dies))
+    assert choices_for(replace(config, activation_dtype="int8"), 1, setting=setting(tmp_path)).products
 
 
 def test_threads_are_chosen_unless_somebody_has_said_how_many(tmp_path: Path) -> None:
