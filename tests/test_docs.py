@@ -50,7 +50,7 @@ def named_files(path):
 def named_modules(path):
     """What stands between backticks and names a module, or something in one: `service.engine.forward`."""
     spans = re.findall(r"`(\w+(?:\.\w+)+)(?:\(\))?`", prose(path))
-    return [span for span in spans if span.split(".")[0] in PACKAGES and not span.endswith(SUFFIXES)]
+    return [span for span in spans if span.split(".")[0] in PACKAGES and not span.endswith((*SUFFIXES, ".txt"))]
 
 
 def run_modules(path):

@@ -1,12 +1,16 @@
 """The tables of what was simulated, as they are printed and as docs/ has them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from bench.fleet.cases import Case, Found
 from bench.fleet.fleet import Outcome, Scenario
 from bench.fleet.hardware import Hardware
 from bench.fleet.load import Traffic
+from bench.report import table
+
+_WORTH_A_PRICE: Final = 0.5
+"""The least part that is answered well; below it a price for each of these says nothing."""
 
 
 def markdown(found: Found) -> str:
@@ -34,36 +38,46 @@ def _case_of(row: Mapping[str, Any]) -> Case:
 
 
 def _table(found: Found, part: str) -> str:
-    lines = [
-        "| replicas | requests/h | faults | policy | TTFT p50, ms | TTFT p99, ms | between tokens p99, ms "
-        "| answered well | cut off | sent again | cached | busy | $ a million |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *(_line(case.scenario, outcome) for case, outcome in found if case.part == part)])
+    rows = [_fault_cells(case, outcome) if part == "faults" else _cells(case, outcome) for case, outcome in found]
+    shown = [row for row, (case, _) in zip(rows, found, strict=True) if case.part == part]
+    return table(list(shown[0]), [list(row.values()) for row in shown])
 
 
-def _line(scenario: Scenario, outcome: Outcome) -> str:
-    cells = (
-        f"{scenario.num_replicas:,}",
-        f"{scenario.requests_per_hour:,.0f}",
-        _faults_of(scenario),
-        scenario.policy,
-        f"{1e3 * outcome.ttft_p50_s:.0f}",
-        f"{1e3 * outcome.ttft_p99_s:.0f} ± {1e3 * outcome.ttft_p99_margin_s:.0f}",
-        f"{1e3 * outcome.inter_token_p99_s:.1f}",
-        f"{outcome.goodput:.2%}",
-        f"{outcome.failed:.2%}",
-        f"{outcome.retried:.2%}",
-        f"{outcome.cached:.0%}",
-        f"{outcome.busy:.0%}",
-        f"{outcome.dollars_per_million:.0f}" if outcome.goodput > 0.5 else "–",
-    )
-    return f"| {' | '.join(cells)} |"
+def _cells(case: Case, outcome: Outcome) -> dict[str, str]:
+    """A row by its headings: what differs between the cases of the part comes first."""
+    scenario = case.scenario
+    load = f"{scenario.requests_per_hour / scenario.num_replicas:,.0f}"
+    first = {"requests/h and GPU": load} if case.part == "load" else {"GPUs": f"{scenario.num_replicas:,}"}
+    return {
+        **first,
+        **_times(case, outcome),
+        "between tokens p99, ms": f"{1e3 * outcome.inter_token_p99_s:.0f}",
+        "well": f"{100 * outcome.goodput:.1f} %".replace("100.0", "100"),
+        "cached": f"{100 * outcome.cached:.0f} %",
+        "$ a million": f"{outcome.dollars_per_million:.0f}" if outcome.goodput > _WORTH_A_PRICE else "–",
+    }
+
+
+def _fault_cells(case: Case, outcome: Outcome) -> dict[str, str]:
+    return {
+        "faults": _faults_of(case.scenario),
+        **_times(case, outcome),
+        "well": f"{100 * outcome.goodput:.2f} %",
+        "cut off": f"{100 * outcome.failed:.2f} %",
+        "sent again": f"{100 * outcome.retried:.2f} %",
+        "cached": f"{100 * outcome.cached:.0f} %",
+    }
+
+
+def _times(case: Case, outcome: Outcome) -> dict[str, str]:
+    return {
+        "policy": case.scenario.policy,
+        "TTFT p50, ms": f"{1e3 * outcome.ttft_p50_s:,.0f}",
+        "p99, ms": f"{1e3 * outcome.ttft_p99_s:,.0f} ± {1e3 * outcome.ttft_p99_margin_s:,.0f}",
+    }
 
 
 def _faults_of(scenario: Scenario) -> str:
     if scenario.is_rolling:
-        return "all restarted in turn"
-    if scenario.failures_per_hour:
-        return f"each replica dies {scenario.failures_per_hour:g} times an hour"
-    return "none"
+        return "restarted"
+    return "dies" if scenario.failures_per_hour else "none"
