@@ -9,6 +9,7 @@ from accounts.limits import Limits
 from service.catalog_adapters import CatalogAdapter
 from service.devices import AUTO, CPU_BOUNDS, CUDA_BOUNDS, EngineBounds, is_cuda
 from service.engine_protocol.acceleration import Acceleration, AccelerationError, check_accelerations
+from service.engine_protocol.speculative import Speculative
 from transport.addresses import is_loopback
 from transport.certificates import CertificateError, CertificateFiles, server_files
 
@@ -47,6 +48,7 @@ class ServiceConfig:
         gpu_memory_utilization: See `MemoryShare`.
         num_threads: See `EngineConfig`.
         accelerations: The ways to be faster that are used; None for what trials find.
+        speculative: See `EngineConfig`.
         trials: When it is tried which ways to compute are the quickest here: "at-load" of a model, or "never".
         stall_timeout_s: How long an engine may be silent while it has work.
         stall_kill_s: How much longer it may be, until its process is killed and started again; 0 for no end.
@@ -97,6 +99,7 @@ class ServiceConfig:
     num_threads: int = 0
     accelerations: frozenset[Acceleration] | None = None
     trials: str = "at-load"
+    speculative: Speculative = Speculative.AUTO
     stall_timeout_s: float = 30.0
     stall_kill_s: float = 60.0
     default_timeout_s: float = 120.0

@@ -71,6 +71,13 @@ class _Models(Collector):
         yield _counter("num_preemptions", text, [((model,), engine.num_preemptions) for model, _, engine in watched])
         text = "Tokens that a step computes: those of prompts, and those sampled."
         yield _step_tokens("iteration_tokens_total", text, {model: engine.step_tokens for model, _, engine in watched})
+        drafted = [((model,), engine.step_tokens.spec_decode) for model, _, engine in watched]
+        text = "Drafts of several tokens that steps computed with a sequence's next one."
+        yield _counter("spec_decode_num_drafts", text, [(key, it.num_drafts) for key, it in drafted])
+        text = "Tokens of drafts."
+        yield _counter("spec_decode_num_draft_tokens", text, [(key, it.num_draft_tokens) for key, it in drafted])
+        text = "Tokens of drafts that came, and so took no step of their own."
+        yield _counter("spec_decode_num_accepted_tokens", text, [(key, it.num_accepted_tokens) for key, it in drafted])
         text = "Times that an engine's process was started again after it had died."
         yield _counter("engine_restarts", text, [((model,), engine.num_restarts) for model, _, engine in watched])
 

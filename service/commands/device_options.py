@@ -11,6 +11,7 @@ from service.commands import option_values
 from service.config import DEFAULTS
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.engine_config import ACTIVATION_DTYPES
+from service.engine_protocol.speculative import Speculative
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -69,6 +70,15 @@ _OPTIONS: Final[list[Callable[[Any], Any]]] = [
         callback=option_values.accelerations,
         help="Ways to be faster on a GPU: auto for those that --trials finds right and quicker there, none, or names "
         f"with commas between: {', '.join(Acceleration)}. None has run on a GPU yet.",
+    ),
+    _option(
+        "--speculative",
+        type=click.Choice([*map(str, Speculative)]),
+        default=DEFAULTS.speculative.value,
+        callback=option_values.speculative,
+        help="Speculative decoding by prompt lookup: what stood behind the same tokens before is computed as a draft, "
+        "and kept as far as it would have been sampled anyway. auto where tokens stay the same to the bit, which is on "
+        "a CPU with compiled code of our own; ngram elsewhere too, which was not measured; or none.",
     ),
     _option(
         "--trials",

@@ -7,6 +7,7 @@ import click
 from service.catalog_adapters import CatalogAdapter, parse_module
 from service.devices import DeviceError, parse_devices
 from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.speculative import Speculative
 from service.rpc.ports import bare_host
 from tracing.opening import TracingError, check_endpoint
 
@@ -47,6 +48,11 @@ def lora_modules(
     except ValueError as error:
         forms = 'NAME=PATH, or {"name": …, "path": …, "base_model_name": …}'
         raise click.BadParameter(f"{error}: write {forms}") from error
+
+
+def speculative(context: click.Context, parameter: click.Parameter, value: str) -> Speculative:
+    """Where drafts come from."""
+    return Speculative(value)
 
 
 def accelerations(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Acceleration] | None:

@@ -149,7 +149,7 @@ class Engine:
             torch.AcceleratorError: No step on this device can succeed any more.
         """
         result = StepResult()
-        num_prompt_tokens = 0
+        num_prompt_tokens, drafted_before = 0, self.scheduler.spec_decode
         scheduled = self._schedule()
         try:
             while scheduled:
@@ -172,7 +172,7 @@ class Engine:
             num_waiting=self.scheduler.num_waiting,
             num_free_blocks=self.block_pool.num_free,
             num_preemptions=self.scheduler.num_preemptions,
-            spec_decode=self.scheduler.spec_decode,
+            spec_decode=self.scheduler.spec_decode.since(drafted_before),
             num_prompt_tokens=num_prompt_tokens,
         )
 

@@ -204,7 +204,7 @@ class StepResult:
         num_free_blocks: How many blocks of the KV cache are free; blocks that only the prefix cache has are among them.
         num_preemptions: How many times a sequence was preempted since the engine started.
         num_prompt_tokens: How many tokens of prompts the step computed.
-        spec_decode: What has come of drafts since the engine started.
+        spec_decode: What came of the step's drafts.
     """
 
     outputs: list[StepOutput] = field(default_factory=list)

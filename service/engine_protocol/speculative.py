@@ -29,6 +29,10 @@ class SpecDecode(NamedTuple):
         """The counts with another draft, of which so many tokens at the end did not come."""
         return self.with_more(SpecDecode(1, num_tokens, num_tokens - num_rejected))
 
+    def since(self, before: "SpecDecode") -> "SpecDecode":
+        """What has been counted since these were the counts."""
+        return SpecDecode(*(count - less for count, less in zip(self, before, strict=True)))
+
     def with_more(self, other: "SpecDecode") -> "SpecDecode":
         """The sums of two."""
         return SpecDecode(*(count + more for count, more in zip(self, other, strict=True)))

@@ -130,6 +130,7 @@ def engine_configs(config: ServiceConfig, entry: CatalogModel, catalog: Catalog)
         ),
         context_window=entry.context_window,
         log_format=config.log_format,
+        speculative=config.speculative,
         has_trials=config.trials == "at-load",
         adapters=tuple(AdapterSource(it.id, Path(it.adapter)) for it in catalog.values() if it.parent == entry.id),
     )

@@ -19,6 +19,7 @@ from service.checkpoints.need import Budget
 from service.config import ServiceConfig
 from service.engine_client.process import EngineProcess
 from service.engine_protocol.engine_config import BLOCK_SIZE
+from service.engine_protocol.speculative import Speculative
 from service.errors import WeightsMissingError
 from service.generation import TextGenerator
 from service.metrics import Metrics
@@ -130,6 +131,7 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "num_threads": 1,
         "accelerations": frozenset(),
         "trials": "never",
+        "speculative": Speculative.NONE,
         "stall_kill_s": 0.0,
         "default_timeout_s": 60.0,
         "max_connection_age_s": 0.0,

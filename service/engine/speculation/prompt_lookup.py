@@ -10,7 +10,7 @@ _NGRAM_SIZES = (3, 2)
 _KEPT = 0.95
 """What the tokens before count beside each new one: the last twenty or so decide."""
 
-_FIRST_RATE, _FIRST_WEIGHT = 0.6, 4.0
+_FIRST_RATE, _FIRST_WEIGHT = 0.5, 1.0
 """The acceptance rate of a new sequence, and how many tokens that counts as: the best of some for texts of SmolLM2."""
 
 

@@ -2,21 +2,19 @@
 
 import itertools
 import operator
-import random
 from collections import Counter
-from typing import Any, cast
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from service.engine.scheduling.block_pool import BlockPool
-from service.engine.scheduling.drafter import Drafter
 from service.engine.scheduling.scheduled import ScheduledSequence
 from service.engine.scheduling.scheduler import Scheduler
 from service.engine.scheduling.sequence import Sequence, SequenceStatus
 from service.engine_protocol.engine_config import BLOCK_SIZE, num_blocks_for
 from service.engine_protocol.sampling_params import Priority, SamplingParams
+from tests.support.known_drafts import SomeRight
 from tests.support.known_kv_cache import KVCache, drawn_at
 
 PREFIXES = [[place] * 60 for place in range(2)]
@@ -31,35 +29,6 @@ REQUEST = st.tuples(
     st.sampled_from(Priority),
     st.sampled_from(SALTS),
 )
-
-
-class SomeRight(Drafter):
-    """Drafts of which about as much comes as a number says, as far as there is room."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__(row_cost=0.01)
-        self._random = random.Random(seed)
-
-    def add_drafts(self, scheduled: list[ScheduledSequence], pool: BlockPool, budget: int) -> None:
-        for item in scheduled:
-            sequence = item.sequence
-            if item.num_tokens == 1 and item.is_last_chunk:
-                right = [drawn_at(place) for place in range(item.end, item.end + self._random.randrange(40))]
-                sequence.lookup = cast(Any, Known([it if self._random.random() < 0.9 else 7 for it in right]))
-        super().add_drafts(scheduled, pool, budget)
-
-
-class Known:
-    """Predicts what it is told."""
-
-    def __init__(self, token_ids: list[int]) -> None:
-        self._token_ids = token_ids
-        self.acceptance_rate = 0.9 if token_ids else 0.0
-
-    def catch_up(self) -> None: ...
-
-    def predict(self, num_tokens: int) -> list[int]:
-        return self._token_ids[:num_tokens]
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -85,7 +54,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.max_num_flights = max_num_flights if draft_seed is None else 1
         self.pool = BlockPool(num_blocks)
         self.max_num_seqs, self.budget = max_num_seqs, max_num_seqs + more_tokens
-        drafter = None if draft_seed is None else SomeRight(draft_seed)
+        drafter = None if draft_seed is None else SomeRight(drawn_at, draft_seed)
         self.scheduler = Scheduler(self.pool, max_num_seqs, self.budget, drafter=drafter)
         self.kv_cache = KVCache()
 
