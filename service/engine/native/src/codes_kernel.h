@@ -74,6 +74,11 @@ struct Position {
   const Piece& piece(int row) const { return *reinterpret_cast<const Piece*>(pieces + row * row_bytes); }
 };
 
+// The panels that are read as streams of their own by one row of bytes, and how far ahead: see float_kernel.h. Fewer panels
+// are asked for while those before them are multiplied.
+constexpr int kStreamPanels = 8;
+constexpr std::int64_t kStreamAhead = 1024;
+
 template <int BITS>
 inline Codes load_quad(const std::uint8_t* from, int half) {
   if (BITS == 8) return load_codes(from + half * kQuadBytes);
@@ -87,24 +92,24 @@ inline void sum_piece(Position at, std::int64_t pairs, typename Arithmetic::Sums
   constexpr std::int64_t kBytes = code_bytes(BITS, kPair);
 #pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PANELS; ++p) sums[r][p] = Arithmetic::from(at.piece(r).start);
   }
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
 #pragma GCC unroll 2
     for (int half = 0; half < 2; ++half) {
       Codes codes[PANELS];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int p = 0; p < PANELS; ++p) codes[p] = load_quad<BITS>(at.codes + p * at.panel_bytes, half);
 #pragma GCC unroll 4
       for (int step = 0; step < Arithmetic::kSteps; ++step) {
         typename Arithmetic::Weights weights[PANELS];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int p = 0; p < PANELS; ++p) weights[p] = Arithmetic::weights(codes[p], centre_of(BITS), step);
 #pragma GCC unroll 8
         for (int r = 0; r < ROWS; ++r) {
           const auto* quad = reinterpret_cast<const Quad*>(at.quads + r * at.row_bytes) + half;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
           for (int p = 0; p < PANELS; ++p) sums[r][p] = Arithmetic::add(sums[r][p], weights[p], quad, step);
         }
       }
@@ -149,7 +154,7 @@ inline void add_piece(const Position& at, std::int64_t pairs, const Group (&grou
 #pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
     const Floats scale = broadcast(at.piece(r).scale);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PANELS; ++p) {
       const Floats sum = Arithmetic::total(sums[r][p]);
       totals[r][p] = multiply_add(HAS_ONE_SCALE ? sum : multiply(sum, group[p].scales), scale, totals[r][p]);
@@ -159,7 +164,7 @@ inline void add_piece(const Position& at, std::int64_t pairs, const Group (&grou
 #pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
     const Floats sum = broadcast(at.piece(r).sum);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PANELS; ++p) totals[r][p] = multiply_add(group[p].shifts, sum, totals[r][p]);
   }
 }
@@ -172,14 +177,14 @@ inline void multiply_tile(const Product& product, const CodesLayout& layout, std
   const char* const pieces = static_cast<const char*>(product.prepared) + row * layout.row_bytes;
   Position at{static_cast<const std::uint8_t*>(matrix.panels) + panel * layout.panel_bytes,
               layout.panel_bytes,
-              layout.panel_bytes * PANELS,
+              PANELS == kStreamPanels ? kStreamAhead : layout.panel_bytes * PANELS,
               pieces,
               pieces + layout.pieces * static_cast<std::int64_t>(sizeof(Piece)),
               layout.row_bytes};
   const bool has_shifts = matrix.zero_type != ZeroType::centre;
   Group group[PANELS];
   for (std::int64_t index = 0; index < layout.groups; ++index) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PANELS; ++p) group[p] = load_group(matrix, ((panel + p) * layout.groups + index) * kLanes);
     for (std::int64_t left = layout.padded; left > 0; left -= kPiece, at.pieces += sizeof(Piece)) {
       const std::int64_t pairs = std::min(kPiece, left) / kPair;
@@ -191,7 +196,7 @@ inline void multiply_tile(const Product& product, const CodesLayout& layout, std
   if (!HAS_ONE_SCALE) return;
 #pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PANELS; ++p) totals[r][p] = multiply(totals[r][p], group[p].scales);
   }
 }

@@ -16,8 +16,11 @@ template <class Arithmetic>
 constexpr int kMaxRows = std::min(8, Arithmetic::kMaxSums);
 
 // So many that there are sums enough which don't wait for each other, and no more than registers.
-template <class Arithmetic>
+template <class Arithmetic, int BITS>
 constexpr int panels_at_once(int rows) {
+#if defined(RUNSTREAM_AVX512)
+  if (rows == 1 && BITS == 8 && Arithmetic::kSteps == 1) return kStreamPanels;
+#endif
   return rows == 1 ? 4 : rows * 2 <= Arithmetic::kMaxSums ? 2 : 1;
 }
 
@@ -44,7 +47,7 @@ void multiply_and_write(const Product& product, const CodesLayout& layout, std::
   Floats totals[ROWS][PANELS];
 #pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PANELS; ++p) totals[r][p] = zeros();
   }
   // Codes of 4 bits hardly ever have one scale for an output: no kernel is compiled for that.
@@ -55,14 +58,14 @@ void multiply_and_write(const Product& product, const CodesLayout& layout, std::
   }
 #pragma GCC unroll 8
   for (int r = 0; r < ROWS; ++r) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < PANELS; ++p) write_outputs(product, row + r, panel + p, totals[r][p]);
   }
 }
 
 template <class Arithmetic, int BITS, int ROWS>
 void multiply_rows(const Product& product, const CodesLayout& layout, std::int64_t row, Range panels) {
-  constexpr int kPanels = panels_at_once<Arithmetic>(ROWS);
+  constexpr int kPanels = panels_at_once<Arithmetic, BITS>(ROWS);
   std::int64_t panel = panels.first;
   for (; panel + kPanels <= panels.last; panel += kPanels) {
     multiply_and_write<Arithmetic, BITS, ROWS, kPanels>(product, layout, row, panel);
@@ -84,7 +87,9 @@ void multiply_range(const Product& product, const CodesLayout& layout, Range row
 template <class Arithmetic, int BITS>
 void multiply_part(const Product& product, Range rows, Range panels) {
   const CodesLayout layout(*product.matrix);
-  const std::int64_t step = std::max<std::int64_t>(4, kBlockBytes / layout.panel_bytes / 4 * 4);
+  const bool has_one_row = rows.last - rows.first == 1;
+  const std::int64_t step = has_one_row ? panels.last - panels.first
+                                        : std::max<std::int64_t>(4, kBlockBytes / layout.panel_bytes / 4 * 4);
   for (std::int64_t first = panels.first; first < panels.last; first += step) {
     multiply_range<Arithmetic, BITS, 8, 4, 2, 1>(product, layout, rows,
                                                            {first, std::min(first + step, panels.last)});

@@ -56,10 +56,11 @@ class Multiplication {
   void run() {
     for (std::int64_t first = part_.rows.first; first < part_.rows.last; first += kBlockRows) {
       const Range rows{first, std::min(first + kBlockRows, part_.rows.last)};
+      if (rows.last - rows.first == 1) return multiply_row(rows);
       for (std::int64_t panel = part_.panels.first; panel < part_.panels.last; panel += kBlockPanels) {
         const Range panels{panel, std::min(panel + kBlockPanels, part_.panels.last)};
         for (std::int64_t step = 0; step < steps_; step += block_steps_) add_block(rows, panels, step);
-        finish(rows, panels);
+        finish(rows, panels, block_sums, kBlockOutputs);
       }
     }
   }
@@ -102,19 +103,35 @@ class Multiplication {
         const std::int64_t line = group * (steps / period) * kLine;
         task.ahead = {next + behind * panel_size_ * static_cast<std::int64_t>(sizeof(Weight)) + line, period,
                       num_rows >= kManyRows};
-        (is_wide ? kKernels<Weights, true> : kKernels<Weights, false>)[count - 1](task);
+        (is_wide ? kKernels<Weights, true> : kKernels<Weights, false>)[count - 2](task);
         panel += is_wide ? panels_at_once(count) : 1;
       }
     }
   }
 
+  void multiply_row(Range row) const {
+    std::int64_t panel = part_.panels.first;
+    for (; panel + kStreamPanels <= part_.panels.last; panel += kStreamPanels) multiply_row_by<kStreamPanels>(row, panel);
+    for (; panel < part_.panels.last; ++panel) multiply_row_by<1>(row, panel);
+  }
+
+  template <int PANELS>
+  void multiply_row_by(Range row, std::int64_t panel) const {
+    alignas(kLine) float sums[PANELS * kLanes];
+    const Range panels{panel, panel + PANELS};
+    const bool is_last = panels.last + PANELS > part_.panels.last;
+    stream_products<Weights, PANELS>({weights_at(panel, 0), panel_size_, rows_ + row.first * row_stride_, steps_,
+                                      weights_at(is_last ? panel : panels.last, 0), sums});
+    finish(row, panels, sums, 0);
+  }
+
   // Adds bias and residual to a block's sums, and writes the outputs.
-  void finish(Range rows, Range panels) const {
+  void finish(Range rows, Range panels, float* of_block, std::int64_t stride) const {
     const std::int64_t first = panels.first * kLanes;
     const std::int64_t last = std::min(panels.last * kLanes, product_.matrix->outputs);
     const float* const bias = product_.matrix->bias;
     for (std::int64_t row = rows.first; row < rows.last; ++row) {
-      float* const sums = block_sums + (row - rows.first) * kBlockOutputs - first;
+      float* const sums = of_block + (row - rows.first) * stride - first;
       const std::int64_t place = row * product_.out_stride;
       if (bias != nullptr) {
         for (std::int64_t output = first; output < last; ++output) sums[output] += bias[output];
