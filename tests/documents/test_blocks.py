@@ -61,7 +61,7 @@ NOT_RUN = {
     "serve run": "starts a cluster of Ray; tests/deploy/test_ray.py",
     "kubectl": "needs a cluster; tests/deploy/test_kubernetes.py",
     "envoy": "tests/deploy/test_scale_commands.py",
-    "RUNSTREAM_SERVICE_TOKEN=secret RAY_": "tests/deploy/test_ray.py",
+    "bench/gpu/visit.sh": "visits a GPU; tests/bench/gpu/visit/test_main.py",
     "cp -r deploy/systemd": "needs systemd; tests/deploy/test_systemd.py",
     "systemctl": "needs systemd; tests/deploy/test_systemd.py",
     "python3 -m venv": "tests/packages/test_wheel.py",
