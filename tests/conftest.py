@@ -1,6 +1,7 @@
 """Settings and fixtures that all tests share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,6 +21,10 @@ if not torch.cuda.is_available():
 os.environ["RUNSTREAM_SERVICE_TRIALS"] = "never"
 # And on a machine with a GPU they would run there; tests/gpu says so itself.
 os.environ["RUNSTREAM_SERVICE_DEVICE"] = "cpu"
+
+# A shell has its background jobs ignore Ctrl-C, and what a test starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = [
     "tests.support.browser",

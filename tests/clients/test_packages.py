@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.check_versions import project
 from tests.support.client_builds import CLIENTS, built, toolchain_of
 from tests.support.fake_service import FakeService, running
 from tests.support.repository import FILES
@@ -17,7 +18,7 @@ from tests.support.repository import FILES
 CMAKE_PROJECT = """
 cmake_minimum_required(VERSION 3.22)
 project(app LANGUAGES CXX)
-find_package(runstream 0.1 REQUIRED)
+find_package(runstream MAJOR.MINOR REQUIRED)
 add_executable(app main.cpp)
 target_link_libraries(app PRIVATE runstream::runstream)
 """
@@ -33,7 +34,8 @@ def run(*command, **environment):
 def cpp_app(folder):
     """The example, built by a project that finds what `cmake --install` has put somewhere."""
     build = Path(built("cpp").contract[0]).parent
-    (folder / "CMakeLists.txt").write_text(CMAKE_PROJECT)
+    major_minor = project("pyproject.toml")["project"]["version"].rpartition(".")[0]
+    (folder / "CMakeLists.txt").write_text(CMAKE_PROJECT.replace("MAJOR.MINOR", major_minor))
     shutil.copy(CLIENTS / "cpp/example/main.cpp", folder)
     run("cmake", "--install", build, "--prefix", folder / "installed")
     run("cmake", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={folder}/installed")
