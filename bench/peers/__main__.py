@@ -27,7 +27,7 @@ from bench import machine
 from bench.peers.checkpoint import num_weights
 from bench.peers.contestants import CONTESTANTS, PRECISIONS, Contestant
 from bench.peers.environments import ROOT, default_cache, pinned_version
-from bench.peers.report import precision_report
+from bench.peers.report import precision_report, served_title_of
 from bench.peers.rounds import Setup, measure, prepare
 from bench.peers.served import measure_served, servers_of
 from bench.peers.tables import served_tables
@@ -103,7 +103,7 @@ def report_all(chosen: Sequence[Contestant], setup: Setup, has_http: bool, json_
         reports = [precision_report(precision, contestants, measure(contestants, setup), sizes)]
         if has_http and (servers := servers_of(contestants)):
             figures = measure_served(*servers, setup)
-            reports.append(Report(f"Over HTTP, {precision}", "", served_tables(figures), asdict(figures)))
+            reports.append(Report(served_title_of(precision), "", served_tables(figures), asdict(figures)))
         for report in reports:
             # The engines' own processes are others, so only the load average tells of a machine that is not quiet.
             print(f"{report.markdown(machine.warning(host.load_average[0]))}\n", flush=True)

@@ -7,7 +7,7 @@ from typing import Any
 from bench import machine
 from bench.peers.contestants import CONTESTANTS, Contestant
 from bench.peers.rounds import Figures
-from bench.peers.tables import rates_table, ratios_table
+from bench.peers.tables import rates_table, ratios_table, served_tables
 from bench.report import Report, Spread
 
 
@@ -31,8 +31,21 @@ def figures_of(found: Mapping[str, Any], precision: str) -> Figures:
     return Figures(**found[title_of(precision)])
 
 
-def kept_tables(found: Mapping[str, Any], precision: str) -> str:
-    """The same tables again, from what `--json` has kept, without their heading."""
+def served_title_of(precision: str) -> str:
+    """The heading of its servers, by which their figures are kept, too."""
+    return f"Over HTTP, {precision}"
+
+
+def kept_tables(found: Mapping[str, Any], part: str) -> str:
+    """The same tables again, from what `--json` has kept, without their heading.
+
+    Args:
+        found: What was kept.
+        part: A precision, for its engines; with "served " before it for its servers.
+    """
+    precision = part.removeprefix("served ")
+    if part != precision:
+        return "\n\n".join(served_tables(Figures(**found[served_title_of(precision)])))
     figures = figures_of(found, precision)
     names = {*figures.rates, *figures.missing}
     contestants = [one for one in CONTESTANTS if one.precision == precision and one.name in names]

@@ -48,9 +48,12 @@ def test_tables_of_simulated_fleets_are_those_that_were_printed(tmp_path, capsys
 def test_a_figure_that_was_changed_is_found(precision):
     found = json.loads((RESULTS / "peers.json").read_text())
     before = kept_tables(found, precision)
-    for rates in next(iter(found[f"Beside other engines, {precision}"]["rates"].values())).values():
-        rates[:] = [2 * rate for rate in rates]
+    served = kept_tables(found, f"served {precision}")
+    for title in (f"Beside other engines, {precision}", f"Over HTTP, {precision}"):
+        for rates in next(iter(found[title]["rates"].values())).values():
+            rates[:] = [2 * rate for rate in rates]
     assert kept_tables(found, precision) != before
+    assert kept_tables(found, f"served {precision}") != served
 
 
 def test_a_table_is_put_between_its_marks_and_nothing_else_changes():
