@@ -1,4 +1,4 @@
-"""What both servers need to know of the way between machines: certificates and their files, and what is loopback.
+"""What both servers need of the machine and of the way between machines: certificates, loopback, descriptors, the heap.
 
 Only the standard library is imported here; how gRPC or aiohttp use it is theirs.
 """
