@@ -7,16 +7,15 @@ import shlex
 import shutil
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from tests.support.missing_tools import skip_or_fail
 from tests.support.ports import unused_ports
-from tests.support.processes import read_until
 from tests.support.replicas import ENGINE
 from tests.support.repository import ROOT
 from tests.support.running_envoy import FOLDER, envoy_command
+from tests.support.started_commands import started
 
 READY = {"service": "service listening", "bridge": "bridge listening", "envoy": "starting workers"}
 PORT = re.compile(r"\b(?:500\d\d|946\d|808\d|8000|990\d)\b")
@@ -40,29 +39,12 @@ def text():
     return (ROOT / "docs/scale.md").read_text()
 
 
-@contextlib.contextmanager
-def started(command):
+def server(command):
     """Runs a command, ready when it says so."""
     name = command[2] if command[0] == "python" else command[0]
     program = {"python": sys.executable, "envoy": str(envoy_command())}[command[0]]
     environment = {**os.environ, "RUNSTREAM_SERVICE_ENGINE_COMMAND": ENGINE}
-    with subprocess.Popen(
-        [program, *command[1:]],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            read_until(READY[name], process.stdout)
-            reader = threading.Thread(target=process.stdout.read)
-            reader.start()
-            yield
-        finally:
-            process.terminate()
-        reader.join()
+    return started([program, *command[1:]], READY[name], ROOT, environment)
 
 
 def test_they_start_services_bridges_and_both_proxies(commands):
@@ -72,7 +54,7 @@ def test_they_start_services_bridges_and_both_proxies(commands):
     assert [command[0] for command in commands] == ["python"] * 3 + ["envoy"] + ["python"] * 2 + ["envoy", "curl"]
     with contextlib.ExitStack() as stack:
         for command in servers:
-            stack.enter_context(started(command))
+            stack.enter_context(server(command))
         done = subprocess.run(client, capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("data: {"), done
     assert done.stdout.endswith("data: [DONE]\n\n")

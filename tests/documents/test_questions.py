@@ -1,12 +1,10 @@
 """The first question of docs/questions.md, done as the page says: with the demo model, and on a CPU."""
 
-import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
-import threading
 
 import pytest
 import requests
@@ -15,8 +13,8 @@ import service.demo
 from tests.support.document_blocks import blocks_of
 from tests.support.missing_tools import skip_or_fail
 from tests.support.ports import unused_ports
-from tests.support.processes import read_until
 from tests.support.repository import ROOT
+from tests.support.started_commands import started
 
 HERE = {
     "--devices 0,1": "--devices cpu --trials never --metrics-port 0 --port {service}",
@@ -47,27 +45,10 @@ def blocks():
     return texts
 
 
-@contextlib.contextmanager
-def started(command, folder):
-    """Runs a server until the end of the block, ready when it says so."""
+def server(command, folder):
+    """A server until the end of the block, ready when it says so."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        ["bash", "-c", f"exec {command}"],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            read_until("listening on", process.stdout)
-            reader = threading.Thread(target=process.stdout.read)
-            reader.start()
-            yield
-        finally:
-            process.terminate()
-        reader.join()
+    return started(["bash", "-c", f"exec {command}"], "listening on", folder, environment)
 
 
 def run(commands, folder):
@@ -83,7 +64,7 @@ def test_a_fine_tuned_model_is_served_behind_tls(folder, blocks):
     catalog, serve, certificate_and_token, bridge, ask = blocks
     (folder / "my-models.toml").write_text(re.sub("|".join(SIZES), lambda size: SIZES[size[0]], catalog))
     run(certificate_and_token, folder)
-    with started(serve, folder), started(bridge, folder):
+    with server(serve, folder), server(bridge, folder):
         assert '"success":true' in run(ask, folder)
         port = re.search(r"localhost:(\d+)", ask)
         assert port is not None
