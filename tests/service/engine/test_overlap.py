@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -23,28 +22,13 @@ from service.engine.scheduling.scheduler import Scheduler
 from service.engine.scheduling.sequence import Sequence
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
-from service.engine_protocol.messages import ENGINE_FAILED, GrammarSpec, StepOutput
+from service.engine_protocol.messages import ENGINE_FAILED, StepOutput
 from service.engine_protocol.sampling_params import Priority, SamplingParams
+from tests.support.arriving_requests import FEW, PAIRS, PREFIX, Request
 from tests.support.deferred import OVERLAP, overlapping_engine
 from tests.support.engines import engine_on_a_copy, finish
 from tests.support.grammars import choice, regex, save_model
 from tests.support.tokenizers import byte_level_tokenizer
-
-PREFIX = [3 + (step * 7) % 300 for step in range(40)]
-FEW = tuple(range(3, 418, 50))
-PAIRS = tuple((first, second) for first in FEW for second in FEW if (first + second) % 100 == 6)
-"""Bad words: behind each of these tokens every other one is forbidden."""
-
-
-class Request(NamedTuple):
-    """A request, and what becomes of it."""
-
-    prompt: tuple[int, ...]
-    params: SamplingParams
-    grammar: GrammarSpec | None
-    priority: Priority
-    arrives_at: int
-    aborted_after: int | None
 
 
 class Tiny:

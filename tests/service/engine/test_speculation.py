@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -20,30 +20,16 @@ from service.engine.scheduling.scheduler import Scheduler
 from service.engine.startup.build import StartedRunner, start_runner
 from service.engine.weights.load import load_model
 from service.engine_protocol.engine_config import EngineConfig
-from service.engine_protocol.messages import GrammarSpec, StepOutput, StepResult
+from service.engine_protocol.messages import StepOutput, StepResult
 from service.engine_protocol.sampling_params import Priority, SamplingParams
 from service.engine_protocol.speculative import Speculative
+from tests.support.arriving_requests import FEW, PAIRS, PREFIX, Request
 from tests.support.engines import engine_on_a_copy, fail_step, finish, is_whole, tokens_of
 from tests.support.grammars import choice, regex, save_model, schema
 from tests.support.tokenizers import byte_level_tokenizer
 
 SMALLEST_VOCABULARY = 400
 NUM_BLOCKS = 20
-PREFIX = [3 + (step * 7) % 300 for step in range(40)]
-FEW = tuple(range(3, 418, 50))
-PAIRS = tuple((first, second) for first in FEW for second in FEW if (first + second) % 100 == 6)
-"""Bad words: behind each of these tokens every other one is forbidden."""
-
-
-class Request(NamedTuple):
-    """A request, and what becomes of it."""
-
-    prompt: tuple[int, ...]
-    params: SamplingParams
-    grammar: GrammarSpec | None
-    priority: Priority
-    arrives_at: int
-    aborted_after: int | None
 
 
 class Foreseen:
