@@ -55,9 +55,16 @@ class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc]  # it
     ) -> None:
         """Answers each question."""
         async with error_status(context, request_id_of(context), self._count_failure):
-            self._callers.identify(context)
-            async for answer in super().ServerReflectionInfo(request_iterator, context):
+            async for answer in super().ServerReflectionInfo(self._allowed(request_iterator, context), context):
                 await context.write(answer)
+
+    # Not before the question has come: a client whose write fails since the call has ended takes that for its status.
+    async def _allowed(
+        self, questions: AsyncIterator[reflection_pb2.ServerReflectionRequest], context: Any
+    ) -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
+        async for question in questions:
+            self._callers.identify(context)
+            yield question
 
 
 def _pool_of(files: Iterable[FileDescriptor]) -> DescriptorPool:

@@ -60,21 +60,22 @@ async def test_the_clients_own_deadline_ends_the_call(running):
 
 
 @pytest.mark.parametrize("is_the_clients", [True, False])
-async def test_a_deadline_ends_a_call_that_still_waits(running, is_the_clients):
-    engine = running.engine
-    ahead = [running.text_generation.RunStream(ask(max_tokens=ENDLESS)) for _ in range(engine.config.max_num_seqs)]
-    await engine.wait_for(lambda: engine.num_running == len(ahead))
-    async with run_edge(running, Calls(default_timeout_s=0.5)) as edge:
-        stubs, timeout_s = (running, 0.5) if is_the_clients else (edge, None)
-        waiting = asyncio.create_task(error_of(stubs.text_generation.RunStream(ask(), timeout=timeout_s)))
-        await engine.wait_for(lambda: engine.stats.num_waiting == 1)
-        # At its deadline, or a little before: once its answer can't be in time any more.
-        assert (await waiting).code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
-    await engine.wait_for(lambda: engine.stats.num_waiting == 0)
-    assert engine.stats.num_running == len(ahead), "it is gone from the engine's queue, and nobody else is"
-    for call in ahead:
-        call.cancel()
-    assert await running.is_idle()
+async def test_a_deadline_ends_a_call_that_still_waits(catalog_file, is_the_clients):
+    # A service of its own: one that has measured its rate refuses the call instead of letting it wait.
+    async with run_service(config(catalog_file, engine_command=scripted_engine(1000))) as running:
+        engine = running.engine
+        ahead = [running.text_generation.RunStream(ask(max_tokens=ENDLESS)) for _ in range(engine.config.max_num_seqs)]
+        await engine.wait_for(lambda: engine.num_running == len(ahead))
+        async with run_edge(running, Calls(default_timeout_s=0.5)) as edge:
+            stubs, timeout_s = (running, 0.5) if is_the_clients else (edge, None)
+            waiting = asyncio.create_task(error_of(stubs.text_generation.RunStream(ask(), timeout=timeout_s)))
+            await engine.wait_for(lambda: engine.stats.num_waiting == 1 or waiting.done())
+            assert (await waiting).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await engine.wait_for(lambda: engine.stats.num_waiting == 0)
+        assert engine.stats.num_running == len(ahead), "it is gone from the engine's queue, and nobody else is"
+        for call in ahead:
+            call.cancel()
+        assert await running.is_idle()
 
 
 async def test_cancelling_one_stream_leaves_the_others(running):
