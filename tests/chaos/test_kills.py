@@ -15,7 +15,7 @@ from tests.support.separate_stack import separate_stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LONG, SHORT = 300, 12
+LONG, SHORT = 900, 12
 NUMBERS = range(2)
 MODEL = "@runstream/demo"
 each_number_of_rounds = pytest.mark.parametrize("rounds", [1, pytest.param(50, marks=pytest.mark.stress)])

@@ -65,7 +65,7 @@ async def test_a_stream_joined_is_the_whole_answer(agent):
     streamed = Runner.run_streamed(agent(), QUESTION)
     raw = [event.data async for event in streamed.stream_events() if event.type == "raw_response_event"]
     texts = [event.delta for event in raw if event.type == "response.output_text.delta"]
-    assert len(texts) > 5
+    assert len(texts) > 1
     assert "".join(texts) == streamed.final_output == (await Runner.run(agent(), QUESTION)).final_output
 
 

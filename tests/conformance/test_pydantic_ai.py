@@ -55,7 +55,7 @@ async def test_an_agent_answers(model):
 async def test_a_stream_joined_is_the_whole_answer(model):
     async with Agent(model).run_stream(QUESTION) as result:
         texts = [text async for text in result.stream_text(delta=True, debounce_by=None)]
-    assert ("".join(texts), len(texts) > 5) == ((await Agent(model).run(QUESTION)).output, True)
+    assert ("".join(texts), len(texts) > 1) == ((await Agent(model).run(QUESTION)).output, True)
 
 
 @pytest.mark.parametrize("way", OUTPUTS)

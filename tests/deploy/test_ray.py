@@ -123,10 +123,11 @@ async def test_a_call_that_is_left_is_aborted_in_the_engine(application, stubs, 
 
 
 async def test_a_call_ends_at_its_deadline_in_the_engine_too(application, stubs):
-    call = stubs.text_generation.Run(ask(1000), metadata=CREDENTIALS, timeout=1.0)
-    await application.until(lambda replicas: sum(replica.num_running for replica in replicas) == 1)
+    before = sum(replica.num_begun for replica in await application.replicas())
+    call = stubs.text_generation.Run(ask(1000), metadata=CREDENTIALS, timeout=3.0)
     assert (await failure(call)).code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await application.until(lambda replicas: sum(replica.num_running for replica in replicas) == 0)
+    after = await application.until(lambda replicas: sum(replica.num_running for replica in replicas) == 0)
+    assert sum(replica.num_begun for replica in after) == before + 1
 
 
 async def test_a_session_stays_on_its_replica(application, stubs):
@@ -149,7 +150,7 @@ async def test_a_bridge_in_front_answers_whole_and_in_events(application):
 
 
 async def test_of_a_killed_replica_the_streams_end_with_an_error_and_no_other_is_touched(application, stubs):
-    streams = [await begin(stubs, 150) for _ in range(NUM_STREAMS)]
+    streams = [await begin(stubs, 300) for _ in range(NUM_STREAMS)]
     (victim, _) = await application.until(lambda replicas: all(replica.num_running for replica in replicas))
     kill(victim.pid, signal.SIGKILL)
     ends = await asyncio.gather(*map(end_of, streams))
@@ -158,7 +159,7 @@ async def test_of_a_killed_replica_the_streams_end_with_an_error_and_no_other_is
     assert {error.code() for error in lost} == {grpc.StatusCode.INTERNAL}
     assert all((error.details() or "").startswith("The actor died unexpectedly") for error in lost)
     assert not any("Traceback" in (error.details() or "") for error in lost)
-    assert {tokens for tokens, error in ends if error is None} == {150}
+    assert {tokens for tokens, error in ends if error is None} == {300}
     assert [await end_of(await begin(stubs)) for _ in range(4)] == [(NUM_TOKENS, None)] * 4
     replicas = await application.until(lambda replicas: len(replicas) == 2)
     assert victim.pid not in {replica.pid for replica in replicas}

@@ -51,6 +51,12 @@ class Replica:
         return sum(value for (name, *_), value in self.metrics.items() if name == "runstream_num_requests_running")
 
     @property
+    def num_begun(self) -> float:
+        """How many requests have had a token."""
+        name_of_count = "runstream_time_to_first_token_seconds_count"
+        return sum(value for (name, *_), value in self.metrics.items() if name == name_of_count)
+
+    @property
     def num_answered(self) -> float:
         """How many requests it has answered whole."""
         return sum(value for (name, *_), value in self.metrics.items() if name == "runstream_request_success_total")

@@ -133,7 +133,9 @@ def config(catalog: Path, **changes: Any) -> ServiceConfig:
         "trials": "never",
         "speculative": Speculative.NONE,
         "stall_kill_s": 0.0,
-        "default_timeout_s": 60.0,
+        # However slow the machine is, nobody is refused for how long it would have to wait.
+        "default_timeout_s": 3600.0,
+        "max_wait_s": 3600.0,
         "max_connection_age_s": 0.0,
         "batch_db": "none",
     }

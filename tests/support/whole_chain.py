@@ -188,7 +188,7 @@ async def run_whole_chain(catalog: Path) -> AsyncIterator[WholeChain]:
     """Starts a chain, and ends it whatever happened."""
     async with run_service(config(catalog, batch_db="")) as service:
         target = f"127.0.0.1:{service.service.port}"
-        async with running_bridge(Config(service=target, shutdown_grace_s=0.0)) as bridge:
+        async with running_bridge(Config(service=target, shutdown_grace_s=0.0, deadline_s=3600.0)) as bridge:
             yield WholeChain(bridge, service)
 
 

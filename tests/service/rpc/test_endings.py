@@ -54,7 +54,7 @@ async def test_a_client_that_is_gone_frees_its_blocks(running):
 
 
 async def test_the_clients_own_deadline_ends_the_call(running):
-    error = await error_of(await begun_stream(running, timeout_s=1.0))
+    error = await error_of(running.text_generation.RunStream(ask(max_tokens=ENDLESS), timeout=1.0))
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert await running.is_idle()
 
@@ -96,8 +96,7 @@ async def test_a_call_without_a_deadline_gets_the_services_own(running):
 
 async def test_a_client_that_stops_reading_does_not_hold_the_engine_for_ever(running):
     async with run_edge(running, Calls(default_timeout_s=1.0)) as edge:
-        call = edge.text_generation.RunStream(ask(max_tokens=ENDLESS))
-        await running.engine.wait_for(lambda: running.engine.num_running == 1)
+        call = await begun_stream(edge)
         assert await running.is_idle()
         call.cancel()
 
@@ -132,8 +131,9 @@ async def test_calls_that_outlive_the_drain_end_with_the_reason(catalog_file):
     async with run_service(config(catalog_file, engine_command=scripted_engine(1000))) as running:
         call = await begun_stream(running)
         engine_pid = running.engine_pid
-        stopping = asyncio.create_task(running.service.stop(drain_timeout_s=0.1))
+        stopping = asyncio.create_task(running.service.stop(drain_timeout_s=3600))
         assert (await running.health.Check(health_pb2.HealthCheckRequest(service=""))).status == NOT_SERVING
+        await running.service.calls.drain(timeout_s=0)
         error = await error_of(call)
         await stopping
     assert error.code() is grpc.StatusCode.UNAVAILABLE

@@ -28,7 +28,7 @@ async def test_joined_parts_are_the_answer_of_run(running, seed):
 
 
 async def test_only_the_last_part_says_how_it_ended(running):
-    parts = [part async for part in running.text_generation.RunStream(ask(max_tokens=20))]
+    parts = [part async for part in running.text_generation.RunStream(ask(max_tokens=1000))]
     assert len(parts) > 1
     for part in parts[:-1]:
         assert part.finish_reason == pb.FINISH_REASON_UNSPECIFIED
@@ -37,7 +37,7 @@ async def test_only_the_last_part_says_how_it_ended(running):
 
 
 async def test_the_first_part_comes_while_the_engine_still_generates(running):
-    call = running.text_generation.RunStream(ask(max_tokens=3000))
+    call = running.text_generation.RunStream(ask(max_tokens=20_000))
     await call.read()
     assert running.engine.num_running == 1
     call.cancel()
