@@ -39,6 +39,8 @@ MODEL: Final = closed(
             times=array_of(closed(num_rows=COUNT, time_us={"type": "number"})),
         )
     ),
+    speculative_method={"enum": ["none", "ngram", "unspecified"]},
+    speculative_detail=STRING,
 )
 MODELS: Final = closed(
     account=STRING,

@@ -16,6 +16,7 @@ from bridge.upstream.client import SERVICE
 STATE_PREFIX: Final = "MODEL_STATE_"
 SHAPE_PREFIX: Final = "ANSWER_SHAPE_"
 OUTCOME_PREFIX: Final = "TRIAL_OUTCOME_"
+METHOD_PREFIX: Final = "SPECULATIVE_METHOD_"
 
 
 async def tell_models(http_request: web.Request) -> web.Response:
@@ -43,11 +44,13 @@ async def tell_models(http_request: web.Request) -> web.Response:
 
 
 def to_entry(model: models_pb2.Model) -> dict[str, Any]:
-    """The fields of the contract; states, shapes and outcomes as words in lower case, such as "weights_missing"."""
+    """The fields of the contract; values of enums as words in lower case, such as "weights_missing"."""
     fields: dict[str, Any] = MessageToDict(
         model, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     state = fields["state"].removeprefix(STATE_PREFIX).lower()
     shape = fields["answer_shape"].removeprefix(SHAPE_PREFIX).lower()
     trials = [{**it, "outcome": it["outcome"].removeprefix(OUTCOME_PREFIX).lower()} for it in fields["trials"]]
-    return {**fields, "state": state, "answer_shape": shape, "trials": trials}
+    method = fields["speculative_method"].removeprefix(METHOD_PREFIX).lower()
+    told = {"state": state, "answer_shape": shape, "trials": trials, "speculative_method": method}
+    return {**fields, **told}

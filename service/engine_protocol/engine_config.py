@@ -5,7 +5,7 @@ from pathlib import Path
 
 from service.engine_protocol.acceleration import Acceleration
 from service.engine_protocol.choices import Tried
-from service.engine_protocol.speculative import Speculative
+from service.engine_protocol.speculative import Speculation, Speculative
 
 BLOCK_SIZE = 16
 """The number of tokens whose keys and values a block holds."""
@@ -121,6 +121,7 @@ class EngineInfo:
         kv_cache_bytes: What it takes.
         device, dtype: Where and in which precision it computes.
         tried: The ways to compute that were tried on its machine; empty if none was.
+        speculation: How it drafts its sequences' next tokens.
     """
 
     vocab_size: int
@@ -130,3 +131,4 @@ class EngineInfo:
     device: str
     dtype: str
     tried: tuple[Tried, ...] = ()
+    speculation: Speculation = field(default_factory=Speculation)

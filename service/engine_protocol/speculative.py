@@ -12,6 +12,18 @@ class Speculative(enum.StrEnum):
     NONE = "none"
 
 
+class Speculation(NamedTuple):
+    """How an engine drafts.
+
+    Attributes:
+        method: Where its drafts come from: `NGRAM` or `NONE`.
+        detail: Why, if there is more to say.
+    """
+
+    method: Speculative = Speculative.NONE
+    detail: str = ""
+
+
 class SpecDecode(NamedTuple):
     """Counts of drafts, as vLLM has them.
 

@@ -92,7 +92,7 @@ class LoadableModel(Model):
             chat = await self._load_chat()
             info = await self.engine.wait_until_ready()
             _warn(self.entry.id, chat, info.vocab_size)
-            self._parts = LoadedParts(chat, _limits(self.entry, info), info.tried)
+            self._parts = LoadedParts(chat, _limits(self.entry, info), info.tried, info.speculation)
             self.need = replace(self.need, kv_cache_bytes=info.kv_cache_bytes)
         except BaseException:
             await self.engine.stop("it could not be loaded")

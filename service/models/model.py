@@ -1,13 +1,14 @@
 """One model as those see it who serve it: what the catalog says of it, its engine, and whether it takes requests."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from service.catalog import CatalogModel
 from service.engine_client.handle import EngineHandle
 from service.engine_client.request import EngineState
 from service.engine_protocol.choices import Tried
+from service.engine_protocol.speculative import Speculation
 from service.errors import ModelNotReadyError
 from service.models.load_state import LoadState
 from service.prompts.tokenizer import Chat
@@ -30,12 +31,13 @@ class LoadedParts:
     Attributes:
         chat: Turns requests into token ids and these into text.
         limits: The bounds of its requests.
-        tried: See `EngineInfo`.
+        tried, speculation: See `EngineInfo`.
     """
 
     chat: Chat
     limits: Limits
     tried: tuple[Tried, ...] = ()
+    speculation: Speculation = field(default_factory=Speculation)
 
 
 class Model:
@@ -107,6 +109,11 @@ class Model:
     def tried(self) -> tuple[Tried, ...]:
         """The ways to compute that were tried for it on this machine; none while it is not loaded."""
         return self._parts.tried if self._parts is not None else ()
+
+    @property
+    def speculation(self) -> Speculation | None:
+        """How its engines draft; None while it is not loaded."""
+        return self._parts.speculation if self._parts is not None else None
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Calls back, in the event loop, whenever `state` or `is_serving` may have changed."""

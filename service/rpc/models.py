@@ -8,6 +8,7 @@ from runstream.v1 import models_pb2, models_pb2_grpc
 from service.catalog import CatalogModel
 from service.engine_client.request import EngineState
 from service.engine_protocol.choices import TrialOutcome, Tried
+from service.engine_protocol.speculative import Speculative
 from service.errors import InvalidRequestError, ModelNotReadyError, WeightsMissingError
 from service.metrics import Metrics
 from service.models.models import Models
@@ -39,6 +40,11 @@ TRIAL_OUTCOMES = {
     TrialOutcome.FAILED: models_pb2.TRIAL_OUTCOME_FAILED,
     TrialOutcome.TOO_LONG: models_pb2.TRIAL_OUTCOME_TOO_LONG,
     TrialOutcome.UNTRIED: models_pb2.TRIAL_OUTCOME_UNTRIED,
+}
+
+SPECULATIVE_METHODS = {
+    Speculative.NONE: models_pb2.SPECULATIVE_METHOD_NONE,
+    Speculative.NGRAM: models_pb2.SPECULATIVE_METHOD_NGRAM,
 }
 
 _DRAIN_S = 30.0
@@ -154,6 +160,9 @@ class ModelServicer(models_pb2_grpc.ModelServiceServicer):
         if not answering.stands_in:
             described.can_call_tools = model.can_call_tools
             described.trials.extend(map(to_trial, model.tried))
+            if (speculation := model.speculation) is not None:
+                described.speculative_method = SPECULATIVE_METHODS[speculation.method]
+                described.speculative_detail = speculation.detail
         return described
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from runstream.v1 import models_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
 from service.engine_protocol.speculative import Speculative
@@ -71,6 +72,20 @@ async def test_a_stop_sequence_within_a_draft_ends_the_answer_where_it_stands(
     assert drafted == plain
     assert plain.matched_stop == text[100:104]
     assert await drafting.is_idle()
+
+
+async def test_a_model_tells_how_it_drafts(running: RunningService, drafting: RunningService) -> None:
+    asked = models_pb2.GetModelRequest(model=MODEL)
+    plain, drafted = [(await it.models.GetModel(asked)).model for it in (running, drafting)]
+    assert drafted.speculative_method == models_pb2.SPECULATIVE_METHOD_NGRAM
+    assert plain.speculative_method == models_pb2.SPECULATIVE_METHOD_NONE
+    assert plain.speculative_detail == "turned off by --speculative none"
+
+
+async def test_a_model_that_is_not_loaded_tells_nothing_of_drafts(drafting: RunningService) -> None:
+    asked = models_pb2.GetModelRequest(model="@test/absent")
+    model = (await drafting.models.GetModel(asked)).model
+    assert model.speculative_method == models_pb2.SPECULATIVE_METHOD_UNSPECIFIED
 
 
 async def test_what_came_of_drafts_is_counted(drafting: RunningService) -> None:

@@ -49,6 +49,16 @@ _OUTCOMES: Final[Mapping[int, TrialOutcome]] = {
 }
 
 
+SpeculativeMethod = Literal["none", "ngram", "unspecified", "unknown"]
+"""Where drafts of a model's next tokens come from; "unspecified" while it is not loaded."""
+
+_METHODS: Final[Mapping[int, SpeculativeMethod]] = {
+    pb.SPECULATIVE_METHOD_UNSPECIFIED: "unspecified",
+    pb.SPECULATIVE_METHOD_NONE: "none",
+    pb.SPECULATIVE_METHOD_NGRAM: "ngram",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """A way to compute that the service has tried on its machine.
@@ -93,6 +103,8 @@ class Model:
         parent: The model that it is a LoRA adapter of; empty if it is none.
         lora_adapters: The names of its adapters, for `lora`.
         trials: The ways to compute that were tried for it; empty while it is not loaded.
+        speculative_method: Where drafts of its next tokens come from.
+        speculative_detail: Why, if there is more to say.
     """
 
     id: str
@@ -115,6 +127,8 @@ class Model:
     parent: str = ""
     lora_adapters: tuple[str, ...] = ()
     trials: tuple[Trial, ...] = ()
+    speculative_method: SpeculativeMethod = "unspecified"
+    speculative_detail: str = ""
 
 
 def _to_model(model: pb.Model) -> Model:
@@ -125,6 +139,7 @@ def _to_model(model: pb.Model) -> Model:
         "properties": tuple(model.properties),
         "lora_adapters": tuple(model.lora_adapters),
         "trials": tuple(map(_to_trial, model.trials)),
+        "speculative_method": _METHODS.get(model.speculative_method, "unknown"),
     }
     return Model(**{**plain, **told})
 

@@ -28,7 +28,7 @@ export {
   WeightsMissingError,
 } from "./errors.js";
 export type { Message, OpenAiToolCall, TextPart, ToolCall } from "./messages.js";
-export type { AnswerShape, Model, ModelState, Trial, TrialOutcome } from "./models.js";
+export type { AnswerShape, Model, ModelState, SpeculativeMethod, Trial, TrialOutcome } from "./models.js";
 export { type CompletionOptions, makeRequest, type PromptOptions, type RequestOptions, type SamplingOptions } from "./requests.js";
 export { Choice, Regex, type ResponseFormat } from "./responseFormats.js";
 export { type FinishReason, type Part, RunResult, type TokenCount, type ToolCallDelta, type Usage } from "./results.js";

@@ -8,6 +8,7 @@ import {
   type ModelService,
   ModelState as State,
   AnswerShape as Shape,
+  SpeculativeMethod as Method,
   type Trial as ContractTrial,
   TrialOutcome as Outcome,
 } from "./stubs/runstream/v1/models_pb.js";
@@ -49,6 +50,15 @@ const OUTCOMES = new Map<Outcome, TrialOutcome>([
   [Outcome.FAILED, "failed"],
   [Outcome.TOO_LONG, "too_long"],
   [Outcome.UNTRIED, "untried"],
+]);
+
+/** Where drafts of a model's next tokens come from; "unspecified" while it is not loaded. */
+export type SpeculativeMethod = "none" | "ngram" | "unspecified" | "unknown";
+
+const METHODS = new Map<Method, SpeculativeMethod>([
+  [Method.UNSPECIFIED, "unspecified"],
+  [Method.NONE, "none"],
+  [Method.NGRAM, "ngram"],
 ]);
 
 /** A way to compute that the service has tried on its machine. */
@@ -103,6 +113,10 @@ export interface Model {
   loraAdapters: string[];
   /** The ways to compute that were tried for it; empty while it is not loaded. */
   trials: Trial[];
+  /** Where drafts of its next tokens come from. */
+  speculativeMethod: SpeculativeMethod;
+  /** Why, if there is more to say. */
+  speculativeDetail: string;
 }
 
 function toTrial({ what, way, outcome, detail, times }: ContractTrial): Trial {
@@ -111,9 +125,14 @@ function toTrial({ what, way, outcome, detail, times }: ContractTrial): Trial {
 }
 
 function toModel(model: ContractModel | undefined): Model {
-  const { $typeName: _type, $unknown: _unknown, state, answerShape, trials, ...fields } = model!;
-  const shape = ANSWER_SHAPES.get(answerShape) ?? "unknown";
-  return { ...fields, state: STATES.get(state) ?? "unknown", answerShape: shape, trials: trials.map(toTrial) };
+  const { $typeName: _type, $unknown: _unknown, ...fields } = model!;
+  return {
+    ...fields,
+    state: STATES.get(fields.state) ?? "unknown",
+    answerShape: ANSWER_SHAPES.get(fields.answerShape) ?? "unknown",
+    trials: fields.trials.map(toTrial),
+    speculativeMethod: METHODS.get(fields.speculativeMethod) ?? "unknown",
+  };
 }
 
 /** `client.models`. All calls reject with `RunstreamError`s. */

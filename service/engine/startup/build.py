@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
@@ -17,7 +17,7 @@ from service.engine.lora.attach import attach_adapters
 from service.engine.scheduling.block_pool import BlockPool
 from service.engine.scheduling.scheduler import Scheduler
 from service.engine.sharding.layers import Ranks
-from service.engine.startup.drafting import drafter_for
+from service.engine.startup.drafting import drafter_for, speculation_for
 from service.engine.startup.memory_profile import MIN_BLOCKS, MemoryMeter, blocks_that_fit
 from service.engine.startup.self_check import CheckedRunner, SelfCheck
 from service.engine_protocol.acceleration import Acceleration
@@ -99,9 +99,10 @@ def start_runner(
 
 def make_engine(started: StartedRunner, config: EngineConfig) -> Engine:
     """The engine of a runner that has been started with the same bounds."""
-    runner, info = started.runner, started.info
+    runner, speculation = started.runner, speculation_for(started.runner, config)
+    info = replace(started.info, speculation=speculation)
     bounds = config.max_num_seqs, config.max_num_batched_tokens
-    scheduler = Scheduler(BlockPool(runner.num_blocks), *bounds, runner.rope_switch, drafter_for(runner, config))
+    scheduler = Scheduler(BlockPool(runner.num_blocks), *bounds, runner.rope_switch, drafter_for(runner, speculation))
     max_num_tokens = min(runner.max_num_tokens, info.num_kv_tokens)
     num_flights = 2 if Acceleration.OVERLAP in config.accelerations else 1
     return Engine(runner, scheduler, info, max_num_tokens, num_flights, tuple(it.name for it in config.adapters))

@@ -41,6 +41,13 @@ async def test_what_was_tried_is_told_with_its_outcome_as_a_word(bridge, service
     ]
 
 
+async def test_how_a_model_drafts_is_told_as_a_word(bridge, service):
+    service.model.speculative_method = models_pb2.SPECULATIVE_METHOD_NGRAM
+    service.other_models = [models_pb2.Model(id="@cf/a/b")]
+    told = json.loads((await bridge.ask("GET", "/playground/models")).body)["models"]
+    assert [model["speculative_method"] for model in told] == ["ngram", "unspecified"]
+
+
 async def test_without_tokens_the_account_is_local(bridge, service):
     answer = json.loads((await bridge.ask("GET", "/playground/models")).body)
     assert (answer["account"], answer["needs_token"]) == ("local", False)

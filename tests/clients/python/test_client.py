@@ -93,12 +93,13 @@ async def test_an_answer_that_is_no_whole_value_says_why_when_it_is_parsed(fake)
 
 
 async def test_what_is_newer_than_the_client_is_unknown(fake):
-    fake.answer.finish_reason = fake.model.state = fake.batch.state = 99
+    fake.answer.finish_reason = fake.model.state = fake.batch.state = fake.model.speculative_method = 99
     fake.parts = [part("", finish_reason=99)]
     async with AsyncClient(fake.target) as client:
         assert (await client.run(DEMO, prompt="p")).finish_reason == "unknown"
         assert (await anext(client.stream(DEMO, prompt="p"))).finish_reason == "unknown"
-        assert (await client.models.get(DEMO)).state == "unknown"
+        model = await client.models.get(DEMO)
+        assert (model.state, model.speculative_method) == ("unknown", "unknown")
         assert (await client.batches.get("batch-1")).state == "unknown"
 
 
@@ -157,6 +158,13 @@ async def test_closing_the_client_ends_its_calls_with_an_error_and_cancels_no_ta
 
 def test_a_model_has_what_the_contract_tells_of_one():
     assert set(Model.__dataclass_fields__) == {field.name for field in models_pb2.Model.DESCRIPTOR.fields}
+
+
+async def test_a_model_tells_how_it_drafts(fake):
+    fake.model.speculative_method, fake.model.speculative_detail = models_pb2.SPECULATIVE_METHOD_NONE, "with overlap"
+    async with AsyncClient(fake.target) as client:
+        model = await client.models.get(DEMO)
+    assert (model.speculative_method, model.speculative_detail) == ("none", "with overlap")
 
 
 async def test_models_are_listed_page_by_page(fake):

@@ -161,6 +161,14 @@ async def test_models_come_page_by_page(ask_fake, fake):
     assert await ask_fake(ids) == [MODEL] * 4
 
 
+async def test_a_model_tells_how_it_drafts(ask_fake, fake):
+    fake.model.speculative_method, fake.model.speculative_detail = models_pb2.SPECULATIVE_METHOD_NONE, "with overlap"
+    told = (
+        f"const model = await client.models.get({MODEL!r}); return [model.speculativeMethod, model.speculativeDetail];"
+    )
+    assert await ask_fake(told) == ["none", "with overlap"]
+
+
 async def test_nothing_there_is_unreachable(ask, unused_tcp_port):
     error = await asyncio.to_thread(
         ask,

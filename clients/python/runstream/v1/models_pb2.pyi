@@ -19,6 +19,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SpeculativeMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SpeculativeMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SpeculativeMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SPECULATIVE_METHOD_UNSPECIFIED: _SpeculativeMethod.ValueType  # 0
+    """Not a method: the model is not loaded."""
+    SPECULATIVE_METHOD_NONE: _SpeculativeMethod.ValueType  # 1
+    """From nowhere: each step computes one token of a sequence."""
+    SPECULATIVE_METHOD_NGRAM: _SpeculativeMethod.ValueType  # 2
+    """From the sequence's own text, by prompt lookup: what stood behind the same
+    tokens before.
+    """
+
+class SpeculativeMethod(_SpeculativeMethod, metaclass=_SpeculativeMethodEnumTypeWrapper):
+    """Says where drafts of next tokens come from."""
+
+SPECULATIVE_METHOD_UNSPECIFIED: SpeculativeMethod.ValueType  # 0
+"""Not a method: the model is not loaded."""
+SPECULATIVE_METHOD_NONE: SpeculativeMethod.ValueType  # 1
+"""From nowhere: each step computes one token of a sequence."""
+SPECULATIVE_METHOD_NGRAM: SpeculativeMethod.ValueType  # 2
+"""From the sequence's own text, by prompt lookup: what stood behind the same
+tokens before.
+"""
+Global___SpeculativeMethod: _TypeAlias = SpeculativeMethod  # noqa: Y015
+
 class _TrialOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -382,6 +410,8 @@ class Model(_message.Message):
     PARENT_FIELD_NUMBER: _builtins.int
     LORA_ADAPTERS_FIELD_NUMBER: _builtins.int
     TRIALS_FIELD_NUMBER: _builtins.int
+    SPECULATIVE_METHOD_FIELD_NUMBER: _builtins.int
+    SPECULATIVE_DETAIL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The model's id, which requests name."""
     description: _builtins.str
@@ -437,6 +467,15 @@ class Model(_message.Message):
     """The model that this one is a LoRA adapter of: it has its own name, and all
     else is its parent's. Empty if it is no adapter.
     """
+    speculative_method: Global___SpeculativeMethod.ValueType
+    """Where drafts of next tokens come from, which the model then computes
+    several of at once. Unspecified while the model is not loaded, and where
+    another stands in.
+    """
+    speculative_detail: _builtins.str
+    """Why `speculative_method` is what it is, if there is more to say: the
+    setting that turned drafts off, or what they can't be used with.
+    """
     @_builtins.property
     def properties(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What Workers AI's catalog says of the model, by the names of its
@@ -481,10 +520,12 @@ class Model(_message.Message):
         parent: _builtins.str = ...,
         lora_adapters: _abc.Iterable[_builtins.str] | None = ...,
         trials: _abc.Iterable[Global___Trial] | None = ...,
+        speculative_method: Global___SpeculativeMethod.ValueType = ...,
+        speculative_detail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_shape", b"answer_shape", "can_call_tools", b"can_call_tools", "context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "default_temperature", b"default_temperature", "description", b"description", "id", b"id", "license", b"license", "lora_adapters", b"lora_adapters", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "parent", b"parent", "properties", b"properties", "replaced_by", b"replaced_by", "retired", b"retired", "served_model", b"served_model", "state", b"state", "state_detail", b"state_detail", "trials", b"trials"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_shape", b"answer_shape", "can_call_tools", b"can_call_tools", "context_window", b"context_window", "default_max_tokens", b"default_max_tokens", "default_max_tokens_streamed", b"default_max_tokens_streamed", "default_temperature", b"default_temperature", "description", b"description", "id", b"id", "license", b"license", "lora_adapters", b"lora_adapters", "max_completion_tokens", b"max_completion_tokens", "max_prompt_tokens", b"max_prompt_tokens", "parent", b"parent", "properties", b"properties", "replaced_by", b"replaced_by", "retired", b"retired", "served_model", b"served_model", "speculative_detail", b"speculative_detail", "speculative_method", b"speculative_method", "state", b"state", "state_detail", b"state_detail", "trials", b"trials"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file runstream/v1/models.proto.
  */
 export const file_runstream_v1_models: GenFile = /*@__PURE__*/
-  fileDesc("ChlydW5zdHJlYW0vdjEvbW9kZWxzLnByb3RvEgxydW5zdHJlYW0udjEiOgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiUgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiMKBm1vZGVscxgBIAMoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0TW9kZWxSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJIjYKEEdldE1vZGVsUmVzcG9uc2USIgoFbW9kZWwYASABKAsyEy5ydW5zdHJlYW0udjEuTW9kZWwiIQoQTG9hZE1vZGVsUmVxdWVzdBINCgVtb2RlbBgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCIjChJVbmxvYWRNb2RlbFJlcXVlc3QSDQoFbW9kZWwYASABKAkiOQoTVW5sb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCKNBAoFTW9kZWwSCgoCaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJwoFc3RhdGUYAyABKA4yGC5ydW5zdHJlYW0udjEuTW9kZWxTdGF0ZRIUCgxzdGF0ZV9kZXRhaWwYBCABKAkSFAoMc2VydmVkX21vZGVsGAUgASgJEhkKEW1heF9wcm9tcHRfdG9rZW5zGAYgASgFEh0KFW1heF9jb21wbGV0aW9uX3Rva2VucxgHIAEoBRIWCg5jb250ZXh0X3dpbmRvdxgIIAEoBRIaChJkZWZhdWx0X21heF90b2tlbnMYCSABKAUSIwobZGVmYXVsdF9tYXhfdG9rZW5zX3N0cmVhbWVkGAogASgFEg8KB2xpY2Vuc2UYCyABKAkSFgoOY2FuX2NhbGxfdG9vbHMYDCABKAgSLwoMYW5zd2VyX3NoYXBlGA0gASgOMhkucnVuc3RyZWFtLnYxLkFuc3dlclNoYXBlEhsKE2RlZmF1bHRfdGVtcGVyYXR1cmUYDiABKAESEgoKcHJvcGVydGllcxgPIAMoCRIPCgdyZXRpcmVkGBAgASgJEhMKC3JlcGxhY2VkX2J5GBEgASgJEg4KBnBhcmVudBgSIAEoCRIVCg1sb3JhX2FkYXB0ZXJzGBMgAygJEiMKBnRyaWFscxgUIAMoCzITLnJ1bnN0cmVhbS52MS5UcmlhbCKHAQoFVHJpYWwSDAoEd2hhdBgBIAEoCRILCgN3YXkYAiABKAkSKwoHb3V0Y29tZRgDIAEoDjIaLnJ1bnN0cmVhbS52MS5UcmlhbE91dGNvbWUSDgoGZGV0YWlsGAQgASgJEiYKBXRpbWVzGAUgAygLMhcucnVuc3RyZWFtLnYxLlRpbWVkUm93cyIuCglUaW1lZFJvd3MSEAoIbnVtX3Jvd3MYASABKAUSDwoHdGltZV91cxgCIAEoASrJAQoMVHJpYWxPdXRjb21lEh0KGVRSSUFMX09VVENPTUVfVU5TUEVDSUZJRUQQABIWChJUUklBTF9PVVRDT01FX1VTRUQQARIYChRUUklBTF9PVVRDT01FX1NMT1dFUhACEhcKE1RSSUFMX09VVENPTUVfV1JPTkcQAxIYChRUUklBTF9PVVRDT01FX0ZBSUxFRBAEEhoKFlRSSUFMX09VVENPTUVfVE9PX0xPTkcQBRIZChVUUklBTF9PVVRDT01FX1VOVFJJRUQQBirHAQoLQW5zd2VyU2hhcGUSHAoYQU5TV0VSX1NIQVBFX1VOU1BFQ0lGSUVEEAASFwoTQU5TV0VSX1NIQVBFX05BVElWRRABEhsKF0FOU1dFUl9TSEFQRV9DT01QTEVUSU9OEAISFQoRQU5TV0VSX1NIQVBFX0NIQVQQAxIaChZBTlNXRVJfU0hBUEVfUkVTUE9OU0VTEAQSFgoSQU5TV0VSX1NIQVBFX0dVQVJEEAUSGQoVQU5TV0VSX1NIQVBFX0RFQ0lTSU9OEAYqrAEKCk1vZGVsU3RhdGUSGwoXTU9ERUxfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNNT0RFTF9TVEFURV9MT0FESU5HEAESFQoRTU9ERUxfU1RBVEVfUkVBRFkQAhIfChtNT0RFTF9TVEFURV9XRUlHSFRTX01JU1NJTkcQAxIWChJNT0RFTF9TVEFURV9GQUlMRUQQBBIYChRNT0RFTF9TVEFURV9VTkxPQURFRBAFMswCCgxNb2RlbFNlcnZpY2USTwoKTGlzdE1vZGVscxIfLnJ1bnN0cmVhbS52MS5MaXN0TW9kZWxzUmVxdWVzdBogLnJ1bnN0cmVhbS52MS5MaXN0TW9kZWxzUmVzcG9uc2USSQoIR2V0TW9kZWwSHS5ydW5zdHJlYW0udjEuR2V0TW9kZWxSZXF1ZXN0Gh4ucnVuc3RyZWFtLnYxLkdldE1vZGVsUmVzcG9uc2USTAoJTG9hZE1vZGVsEh4ucnVuc3RyZWFtLnYxLkxvYWRNb2RlbFJlcXVlc3QaHy5ydW5zdHJlYW0udjEuTG9hZE1vZGVsUmVzcG9uc2USUgoLVW5sb2FkTW9kZWwSIC5ydW5zdHJlYW0udjEuVW5sb2FkTW9kZWxSZXF1ZXN0GiEucnVuc3RyZWFtLnYxLlVubG9hZE1vZGVsUmVzcG9uc2VCdAoQZGV2LnJ1bnN0cmVhbS52MUILTW9kZWxzUHJvdG9QAVpCZ2l0aHViLmNvbS9ydW5zdHJlYW0vcnVuc3RyZWFtL2NsaWVudHMvZ28vcnVuc3RyZWFtL3YxO3J1bnN0cmVhbXYxqgIMUnVuc3RyZWFtLlYxYgZwcm90bzM");
+  fileDesc("ChlydW5zdHJlYW0vdjEvbW9kZWxzLnByb3RvEgxydW5zdHJlYW0udjEiOgoRTGlzdE1vZGVsc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiUgoSTGlzdE1vZGVsc1Jlc3BvbnNlEiMKBm1vZGVscxgBIAMoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoPR2V0TW9kZWxSZXF1ZXN0Eg0KBW1vZGVsGAEgASgJIjYKEEdldE1vZGVsUmVzcG9uc2USIgoFbW9kZWwYASABKAsyEy5ydW5zdHJlYW0udjEuTW9kZWwiIQoQTG9hZE1vZGVsUmVxdWVzdBINCgVtb2RlbBgBIAEoCSI3ChFMb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCIjChJVbmxvYWRNb2RlbFJlcXVlc3QSDQoFbW9kZWwYASABKAkiOQoTVW5sb2FkTW9kZWxSZXNwb25zZRIiCgVtb2RlbBgBIAEoCzITLnJ1bnN0cmVhbS52MS5Nb2RlbCLmBAoFTW9kZWwSCgoCaWQYASABKAkSEwoLZGVzY3JpcHRpb24YAiABKAkSJwoFc3RhdGUYAyABKA4yGC5ydW5zdHJlYW0udjEuTW9kZWxTdGF0ZRIUCgxzdGF0ZV9kZXRhaWwYBCABKAkSFAoMc2VydmVkX21vZGVsGAUgASgJEhkKEW1heF9wcm9tcHRfdG9rZW5zGAYgASgFEh0KFW1heF9jb21wbGV0aW9uX3Rva2VucxgHIAEoBRIWCg5jb250ZXh0X3dpbmRvdxgIIAEoBRIaChJkZWZhdWx0X21heF90b2tlbnMYCSABKAUSIwobZGVmYXVsdF9tYXhfdG9rZW5zX3N0cmVhbWVkGAogASgFEg8KB2xpY2Vuc2UYCyABKAkSFgoOY2FuX2NhbGxfdG9vbHMYDCABKAgSLwoMYW5zd2VyX3NoYXBlGA0gASgOMhkucnVuc3RyZWFtLnYxLkFuc3dlclNoYXBlEhsKE2RlZmF1bHRfdGVtcGVyYXR1cmUYDiABKAESEgoKcHJvcGVydGllcxgPIAMoCRIPCgdyZXRpcmVkGBAgASgJEhMKC3JlcGxhY2VkX2J5GBEgASgJEg4KBnBhcmVudBgSIAEoCRIVCg1sb3JhX2FkYXB0ZXJzGBMgAygJEiMKBnRyaWFscxgUIAMoCzITLnJ1bnN0cmVhbS52MS5UcmlhbBI7ChJzcGVjdWxhdGl2ZV9tZXRob2QYFSABKA4yHy5ydW5zdHJlYW0udjEuU3BlY3VsYXRpdmVNZXRob2QSGgoSc3BlY3VsYXRpdmVfZGV0YWlsGBYgASgJIocBCgVUcmlhbBIMCgR3aGF0GAEgASgJEgsKA3dheRgCIAEoCRIrCgdvdXRjb21lGAMgASgOMhoucnVuc3RyZWFtLnYxLlRyaWFsT3V0Y29tZRIOCgZkZXRhaWwYBCABKAkSJgoFdGltZXMYBSADKAsyFy5ydW5zdHJlYW0udjEuVGltZWRSb3dzIi4KCVRpbWVkUm93cxIQCghudW1fcm93cxgBIAEoBRIPCgd0aW1lX3VzGAIgASgBKnIKEVNwZWN1bGF0aXZlTWV0aG9kEiIKHlNQRUNVTEFUSVZFX01FVEhPRF9VTlNQRUNJRklFRBAAEhsKF1NQRUNVTEFUSVZFX01FVEhPRF9OT05FEAESHAoYU1BFQ1VMQVRJVkVfTUVUSE9EX05HUkFNEAIqyQEKDFRyaWFsT3V0Y29tZRIdChlUUklBTF9PVVRDT01FX1VOU1BFQ0lGSUVEEAASFgoSVFJJQUxfT1VUQ09NRV9VU0VEEAESGAoUVFJJQUxfT1VUQ09NRV9TTE9XRVIQAhIXChNUUklBTF9PVVRDT01FX1dST05HEAMSGAoUVFJJQUxfT1VUQ09NRV9GQUlMRUQQBBIaChZUUklBTF9PVVRDT01FX1RPT19MT05HEAUSGQoVVFJJQUxfT1VUQ09NRV9VTlRSSUVEEAYqxwEKC0Fuc3dlclNoYXBlEhwKGEFOU1dFUl9TSEFQRV9VTlNQRUNJRklFRBAAEhcKE0FOU1dFUl9TSEFQRV9OQVRJVkUQARIbChdBTlNXRVJfU0hBUEVfQ09NUExFVElPThACEhUKEUFOU1dFUl9TSEFQRV9DSEFUEAMSGgoWQU5TV0VSX1NIQVBFX1JFU1BPTlNFUxAEEhYKEkFOU1dFUl9TSEFQRV9HVUFSRBAFEhkKFUFOU1dFUl9TSEFQRV9ERUNJU0lPThAGKqwBCgpNb2RlbFN0YXRlEhsKF01PREVMX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTTU9ERUxfU1RBVEVfTE9BRElORxABEhUKEU1PREVMX1NUQVRFX1JFQURZEAISHwobTU9ERUxfU1RBVEVfV0VJR0hUU19NSVNTSU5HEAMSFgoSTU9ERUxfU1RBVEVfRkFJTEVEEAQSGAoUTU9ERUxfU1RBVEVfVU5MT0FERUQQBTLMAgoMTW9kZWxTZXJ2aWNlEk8KCkxpc3RNb2RlbHMSHy5ydW5zdHJlYW0udjEuTGlzdE1vZGVsc1JlcXVlc3QaIC5ydW5zdHJlYW0udjEuTGlzdE1vZGVsc1Jlc3BvbnNlEkkKCEdldE1vZGVsEh0ucnVuc3RyZWFtLnYxLkdldE1vZGVsUmVxdWVzdBoeLnJ1bnN0cmVhbS52MS5HZXRNb2RlbFJlc3BvbnNlEkwKCUxvYWRNb2RlbBIeLnJ1bnN0cmVhbS52MS5Mb2FkTW9kZWxSZXF1ZXN0Gh8ucnVuc3RyZWFtLnYxLkxvYWRNb2RlbFJlc3BvbnNlElIKC1VubG9hZE1vZGVsEiAucnVuc3RyZWFtLnYxLlVubG9hZE1vZGVsUmVxdWVzdBohLnJ1bnN0cmVhbS52MS5VbmxvYWRNb2RlbFJlc3BvbnNlQnQKEGRldi5ydW5zdHJlYW0udjFCC01vZGVsc1Byb3RvUAFaQmdpdGh1Yi5jb20vcnVuc3RyZWFtL3J1bnN0cmVhbS9jbGllbnRzL2dvL3J1bnN0cmVhbS92MTtydW5zdHJlYW12MaoCDFJ1bnN0cmVhbS5WMWIGcHJvdG8z");
 
 /**
  * Asks for the models of the catalog.
@@ -359,6 +359,23 @@ export type Model = Message<"runstream.v1.Model"> & {
    * @generated from field: repeated runstream.v1.Trial trials = 20;
    */
   trials: Trial[];
+
+  /**
+   * Where drafts of next tokens come from, which the model then computes
+   * several of at once. Unspecified while the model is not loaded, and where
+   * another stands in.
+   *
+   * @generated from field: runstream.v1.SpeculativeMethod speculative_method = 21;
+   */
+  speculativeMethod: SpeculativeMethod;
+
+  /**
+   * Why `speculative_method` is what it is, if there is more to say: the
+   * setting that turned drafts off, or what they can't be used with.
+   *
+   * @generated from field: string speculative_detail = 22;
+   */
+  speculativeDetail: string;
 };
 
 /**
@@ -449,6 +466,41 @@ export const TimedRowsSchema: GenMessage<TimedRows> = /*@__PURE__*/
   messageDesc(file_runstream_v1_models, 10);
 
 /**
+ * Says where drafts of next tokens come from.
+ *
+ * @generated from enum runstream.v1.SpeculativeMethod
+ */
+export enum SpeculativeMethod {
+  /**
+   * Not a method: the model is not loaded.
+   *
+   * @generated from enum value: SPECULATIVE_METHOD_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * From nowhere: each step computes one token of a sequence.
+   *
+   * @generated from enum value: SPECULATIVE_METHOD_NONE = 1;
+   */
+  NONE = 1,
+
+  /**
+   * From the sequence's own text, by prompt lookup: what stood behind the same
+   * tokens before.
+   *
+   * @generated from enum value: SPECULATIVE_METHOD_NGRAM = 2;
+   */
+  NGRAM = 2,
+}
+
+/**
+ * Describes the enum runstream.v1.SpeculativeMethod.
+ */
+export const SpeculativeMethodSchema: GenEnum<SpeculativeMethod> = /*@__PURE__*/
+  enumDesc(file_runstream_v1_models, 0);
+
+/**
  * Says what came of a trial.
  *
  * @generated from enum runstream.v1.TrialOutcome
@@ -508,7 +560,7 @@ export enum TrialOutcome {
  * Describes the enum runstream.v1.TrialOutcome.
  */
 export const TrialOutcomeSchema: GenEnum<TrialOutcome> = /*@__PURE__*/
-  enumDesc(file_runstream_v1_models, 0);
+  enumDesc(file_runstream_v1_models, 1);
 
 /**
  * Says how Workers AI's own route takes and answers requests for a model.
@@ -573,7 +625,7 @@ export enum AnswerShape {
  * Describes the enum runstream.v1.AnswerShape.
  */
 export const AnswerShapeSchema: GenEnum<AnswerShape> = /*@__PURE__*/
-  enumDesc(file_runstream_v1_models, 1);
+  enumDesc(file_runstream_v1_models, 2);
 
 /**
  * Says whether a model can answer now.
@@ -631,7 +683,7 @@ export enum ModelState {
  * Describes the enum runstream.v1.ModelState.
  */
 export const ModelStateSchema: GenEnum<ModelState> = /*@__PURE__*/
-  enumDesc(file_runstream_v1_models, 2);
+  enumDesc(file_runstream_v1_models, 3);
 
 /**
  * Tells which models a server knows and what they take, loads and unloads them.

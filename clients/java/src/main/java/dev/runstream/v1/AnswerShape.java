@@ -196,7 +196,7 @@ public enum AnswerShape
   }
   public static final com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return dev.runstream.v1.ModelsProto.getDescriptor().getEnumTypes().get(1);
+    return dev.runstream.v1.ModelsProto.getDescriptor().getEnumTypes().get(2);
   }
 
   private static final AnswerShape[] VALUES = values();

@@ -33,6 +33,8 @@ private static final long serialVersionUID = 0L;
     parent_ = "";
     loraAdapters_ = com.google.protobuf.LazyStringArrayList.EMPTY;
     trials_ = java.util.Collections.emptyList();
+    speculativeMethod_ = 0;
+    speculativeDetail_ = "";
   }
 
   @java.lang.Override
@@ -802,6 +804,85 @@ private static final long serialVersionUID = 0L;
     return trials_.get(index);
   }
 
+  public static final int SPECULATIVE_METHOD_FIELD_NUMBER = 21;
+  private int speculativeMethod_ = 0;
+  /**
+   * <pre>
+   * Where drafts of next tokens come from, which the model then computes
+   * several of at once. Unspecified while the model is not loaded, and where
+   * another stands in.
+   * </pre>
+   *
+   * <code>.runstream.v1.SpeculativeMethod speculative_method = 21;</code>
+   * @return The enum numeric value on the wire for speculativeMethod.
+   */
+  @java.lang.Override public int getSpeculativeMethodValue() {
+    return speculativeMethod_;
+  }
+  /**
+   * <pre>
+   * Where drafts of next tokens come from, which the model then computes
+   * several of at once. Unspecified while the model is not loaded, and where
+   * another stands in.
+   * </pre>
+   *
+   * <code>.runstream.v1.SpeculativeMethod speculative_method = 21;</code>
+   * @return The speculativeMethod.
+   */
+  @java.lang.Override public dev.runstream.v1.SpeculativeMethod getSpeculativeMethod() {
+    dev.runstream.v1.SpeculativeMethod result = dev.runstream.v1.SpeculativeMethod.forNumber(speculativeMethod_);
+    return result == null ? dev.runstream.v1.SpeculativeMethod.UNRECOGNIZED : result;
+  }
+
+  public static final int SPECULATIVE_DETAIL_FIELD_NUMBER = 22;
+  @SuppressWarnings("serial")
+  private volatile java.lang.Object speculativeDetail_ = "";
+  /**
+   * <pre>
+   * Why `speculative_method` is what it is, if there is more to say: the
+   * setting that turned drafts off, or what they can't be used with.
+   * </pre>
+   *
+   * <code>string speculative_detail = 22;</code>
+   * @return The speculativeDetail.
+   */
+  @java.lang.Override
+  public java.lang.String getSpeculativeDetail() {
+    java.lang.Object ref = speculativeDetail_;
+    if (ref instanceof java.lang.String) {
+      return (java.lang.String) ref;
+    } else {
+      com.google.protobuf.ByteString bs = 
+          (com.google.protobuf.ByteString) ref;
+      java.lang.String s = bs.toStringUtf8();
+      speculativeDetail_ = s;
+      return s;
+    }
+  }
+  /**
+   * <pre>
+   * Why `speculative_method` is what it is, if there is more to say: the
+   * setting that turned drafts off, or what they can't be used with.
+   * </pre>
+   *
+   * <code>string speculative_detail = 22;</code>
+   * @return The bytes for speculativeDetail.
+   */
+  @java.lang.Override
+  public com.google.protobuf.ByteString
+      getSpeculativeDetailBytes() {
+    java.lang.Object ref = speculativeDetail_;
+    if (ref instanceof java.lang.String) {
+      com.google.protobuf.ByteString b = 
+          com.google.protobuf.ByteString.copyFromUtf8(
+              (java.lang.String) ref);
+      speculativeDetail_ = b;
+      return b;
+    } else {
+      return (com.google.protobuf.ByteString) ref;
+    }
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -875,6 +956,12 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < trials_.size(); i++) {
       output.writeMessage(20, trials_.get(i));
+    }
+    if (speculativeMethod_ != dev.runstream.v1.SpeculativeMethod.SPECULATIVE_METHOD_UNSPECIFIED.getNumber()) {
+      output.writeEnum(21, speculativeMethod_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(speculativeDetail_)) {
+      com.google.protobuf.GeneratedMessageV3.writeString(output, 22, speculativeDetail_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -965,6 +1052,13 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(20, trials_.get(i));
     }
+    if (speculativeMethod_ != dev.runstream.v1.SpeculativeMethod.SPECULATIVE_METHOD_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(21, speculativeMethod_);
+    }
+    if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(speculativeDetail_)) {
+      size += com.google.protobuf.GeneratedMessageV3.computeStringSize(22, speculativeDetail_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -1019,6 +1113,9 @@ private static final long serialVersionUID = 0L;
         .equals(other.getLoraAdaptersList())) return false;
     if (!getTrialsList()
         .equals(other.getTrialsList())) return false;
+    if (speculativeMethod_ != other.speculativeMethod_) return false;
+    if (!getSpeculativeDetail()
+        .equals(other.getSpeculativeDetail())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -1078,6 +1175,10 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + TRIALS_FIELD_NUMBER;
       hash = (53 * hash) + getTrialsList().hashCode();
     }
+    hash = (37 * hash) + SPECULATIVE_METHOD_FIELD_NUMBER;
+    hash = (53 * hash) + speculativeMethod_;
+    hash = (37 * hash) + SPECULATIVE_DETAIL_FIELD_NUMBER;
+    hash = (53 * hash) + getSpeculativeDetail().hashCode();
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1239,6 +1340,8 @@ private static final long serialVersionUID = 0L;
         trialsBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00080000);
+      speculativeMethod_ = 0;
+      speculativeDetail_ = "";
       return this;
     }
 
@@ -1345,6 +1448,12 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00020000) != 0)) {
         result.parent_ = parent_;
+      }
+      if (((from_bitField0_ & 0x00100000) != 0)) {
+        result.speculativeMethod_ = speculativeMethod_;
+      }
+      if (((from_bitField0_ & 0x00200000) != 0)) {
+        result.speculativeDetail_ = speculativeDetail_;
       }
     }
 
@@ -1505,6 +1614,14 @@ private static final long serialVersionUID = 0L;
           }
         }
       }
+      if (other.speculativeMethod_ != 0) {
+        setSpeculativeMethodValue(other.getSpeculativeMethodValue());
+      }
+      if (!other.getSpeculativeDetail().isEmpty()) {
+        speculativeDetail_ = other.speculativeDetail_;
+        bitField0_ |= 0x00200000;
+        onChanged();
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -1641,6 +1758,16 @@ private static final long serialVersionUID = 0L;
               }
               break;
             } // case 162
+            case 168: {
+              speculativeMethod_ = input.readEnum();
+              bitField0_ |= 0x00100000;
+              break;
+            } // case 168
+            case 178: {
+              speculativeDetail_ = input.readStringRequireUtf8();
+              bitField0_ |= 0x00200000;
+              break;
+            } // case 178
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -3557,6 +3684,186 @@ private static final long serialVersionUID = 0L;
         trials_ = null;
       }
       return trialsBuilder_;
+    }
+
+    private int speculativeMethod_ = 0;
+    /**
+     * <pre>
+     * Where drafts of next tokens come from, which the model then computes
+     * several of at once. Unspecified while the model is not loaded, and where
+     * another stands in.
+     * </pre>
+     *
+     * <code>.runstream.v1.SpeculativeMethod speculative_method = 21;</code>
+     * @return The enum numeric value on the wire for speculativeMethod.
+     */
+    @java.lang.Override public int getSpeculativeMethodValue() {
+      return speculativeMethod_;
+    }
+    /**
+     * <pre>
+     * Where drafts of next tokens come from, which the model then computes
+     * several of at once. Unspecified while the model is not loaded, and where
+     * another stands in.
+     * </pre>
+     *
+     * <code>.runstream.v1.SpeculativeMethod speculative_method = 21;</code>
+     * @param value The enum numeric value on the wire for speculativeMethod to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSpeculativeMethodValue(int value) {
+      speculativeMethod_ = value;
+      bitField0_ |= 0x00100000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Where drafts of next tokens come from, which the model then computes
+     * several of at once. Unspecified while the model is not loaded, and where
+     * another stands in.
+     * </pre>
+     *
+     * <code>.runstream.v1.SpeculativeMethod speculative_method = 21;</code>
+     * @return The speculativeMethod.
+     */
+    @java.lang.Override
+    public dev.runstream.v1.SpeculativeMethod getSpeculativeMethod() {
+      dev.runstream.v1.SpeculativeMethod result = dev.runstream.v1.SpeculativeMethod.forNumber(speculativeMethod_);
+      return result == null ? dev.runstream.v1.SpeculativeMethod.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * Where drafts of next tokens come from, which the model then computes
+     * several of at once. Unspecified while the model is not loaded, and where
+     * another stands in.
+     * </pre>
+     *
+     * <code>.runstream.v1.SpeculativeMethod speculative_method = 21;</code>
+     * @param value The speculativeMethod to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSpeculativeMethod(dev.runstream.v1.SpeculativeMethod value) {
+      if (value == null) {
+        throw new NullPointerException();
+      }
+      bitField0_ |= 0x00100000;
+      speculativeMethod_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Where drafts of next tokens come from, which the model then computes
+     * several of at once. Unspecified while the model is not loaded, and where
+     * another stands in.
+     * </pre>
+     *
+     * <code>.runstream.v1.SpeculativeMethod speculative_method = 21;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearSpeculativeMethod() {
+      bitField0_ = (bitField0_ & ~0x00100000);
+      speculativeMethod_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private java.lang.Object speculativeDetail_ = "";
+    /**
+     * <pre>
+     * Why `speculative_method` is what it is, if there is more to say: the
+     * setting that turned drafts off, or what they can't be used with.
+     * </pre>
+     *
+     * <code>string speculative_detail = 22;</code>
+     * @return The speculativeDetail.
+     */
+    public java.lang.String getSpeculativeDetail() {
+      java.lang.Object ref = speculativeDetail_;
+      if (!(ref instanceof java.lang.String)) {
+        com.google.protobuf.ByteString bs =
+            (com.google.protobuf.ByteString) ref;
+        java.lang.String s = bs.toStringUtf8();
+        speculativeDetail_ = s;
+        return s;
+      } else {
+        return (java.lang.String) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Why `speculative_method` is what it is, if there is more to say: the
+     * setting that turned drafts off, or what they can't be used with.
+     * </pre>
+     *
+     * <code>string speculative_detail = 22;</code>
+     * @return The bytes for speculativeDetail.
+     */
+    public com.google.protobuf.ByteString
+        getSpeculativeDetailBytes() {
+      java.lang.Object ref = speculativeDetail_;
+      if (ref instanceof String) {
+        com.google.protobuf.ByteString b = 
+            com.google.protobuf.ByteString.copyFromUtf8(
+                (java.lang.String) ref);
+        speculativeDetail_ = b;
+        return b;
+      } else {
+        return (com.google.protobuf.ByteString) ref;
+      }
+    }
+    /**
+     * <pre>
+     * Why `speculative_method` is what it is, if there is more to say: the
+     * setting that turned drafts off, or what they can't be used with.
+     * </pre>
+     *
+     * <code>string speculative_detail = 22;</code>
+     * @param value The speculativeDetail to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSpeculativeDetail(
+        java.lang.String value) {
+      if (value == null) { throw new NullPointerException(); }
+      speculativeDetail_ = value;
+      bitField0_ |= 0x00200000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Why `speculative_method` is what it is, if there is more to say: the
+     * setting that turned drafts off, or what they can't be used with.
+     * </pre>
+     *
+     * <code>string speculative_detail = 22;</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearSpeculativeDetail() {
+      speculativeDetail_ = getDefaultInstance().getSpeculativeDetail();
+      bitField0_ = (bitField0_ & ~0x00200000);
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Why `speculative_method` is what it is, if there is more to say: the
+     * setting that turned drafts off, or what they can't be used with.
+     * </pre>
+     *
+     * <code>string speculative_detail = 22;</code>
+     * @param value The bytes for speculativeDetail to set.
+     * @return This builder for chaining.
+     */
+    public Builder setSpeculativeDetailBytes(
+        com.google.protobuf.ByteString value) {
+      if (value == null) { throw new NullPointerException(); }
+      checkByteStringIsUtf8(value);
+      speculativeDetail_ = value;
+      bitField0_ |= 0x00200000;
+      onChanged();
+      return this;
     }
     @java.lang.Override
     public final Builder setUnknownFields(

@@ -444,4 +444,49 @@ public interface ModelOrBuilder extends
    */
   dev.runstream.v1.TrialOrBuilder getTrialsOrBuilder(
       int index);
+
+  /**
+   * <pre>
+   * Where drafts of next tokens come from, which the model then computes
+   * several of at once. Unspecified while the model is not loaded, and where
+   * another stands in.
+   * </pre>
+   *
+   * <code>.runstream.v1.SpeculativeMethod speculative_method = 21;</code>
+   * @return The enum numeric value on the wire for speculativeMethod.
+   */
+  int getSpeculativeMethodValue();
+  /**
+   * <pre>
+   * Where drafts of next tokens come from, which the model then computes
+   * several of at once. Unspecified while the model is not loaded, and where
+   * another stands in.
+   * </pre>
+   *
+   * <code>.runstream.v1.SpeculativeMethod speculative_method = 21;</code>
+   * @return The speculativeMethod.
+   */
+  dev.runstream.v1.SpeculativeMethod getSpeculativeMethod();
+
+  /**
+   * <pre>
+   * Why `speculative_method` is what it is, if there is more to say: the
+   * setting that turned drafts off, or what they can't be used with.
+   * </pre>
+   *
+   * <code>string speculative_detail = 22;</code>
+   * @return The speculativeDetail.
+   */
+  java.lang.String getSpeculativeDetail();
+  /**
+   * <pre>
+   * Why `speculative_method` is what it is, if there is more to say: the
+   * setting that turned drafts off, or what they can't be used with.
+   * </pre>
+   *
+   * <code>string speculative_detail = 22;</code>
+   * @return The bytes for speculativeDetail.
+   */
+  com.google.protobuf.ByteString
+      getSpeculativeDetailBytes();
 }

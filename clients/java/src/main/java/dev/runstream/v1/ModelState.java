@@ -179,7 +179,7 @@ public enum ModelState
   }
   public static final com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return dev.runstream.v1.ModelsProto.getDescriptor().getEnumTypes().get(2);
+    return dev.runstream.v1.ModelsProto.getDescriptor().getEnumTypes().get(3);
   }
 
   private static final ModelState[] VALUES = values();

@@ -89,7 +89,7 @@ public final class ModelsProto {
       "delResponse\022\"\n\005model\030\001 \001(\0132\023.runstream.v" +
       "1.Model\"#\n\022UnloadModelRequest\022\r\n\005model\030\001" +
       " \001(\t\"9\n\023UnloadModelResponse\022\"\n\005model\030\001 \001" +
-      "(\0132\023.runstream.v1.Model\"\215\004\n\005Model\022\n\n\002id\030" +
+      "(\0132\023.runstream.v1.Model\"\346\004\n\005Model\022\n\n\002id\030" +
       "\001 \001(\t\022\023\n\013description\030\002 \001(\t\022\'\n\005state\030\003 \001(" +
       "\0162\030.runstream.v1.ModelState\022\024\n\014state_det" +
       "ail\030\004 \001(\t\022\024\n\014served_model\030\005 \001(\t\022\031\n\021max_p" +
@@ -102,38 +102,43 @@ public final class ModelsProto {
       "temperature\030\016 \001(\001\022\022\n\nproperties\030\017 \003(\t\022\017\n" +
       "\007retired\030\020 \001(\t\022\023\n\013replaced_by\030\021 \001(\t\022\016\n\006p" +
       "arent\030\022 \001(\t\022\025\n\rlora_adapters\030\023 \003(\t\022#\n\006tr" +
-      "ials\030\024 \003(\0132\023.runstream.v1.Trial\"\207\001\n\005Tria" +
-      "l\022\014\n\004what\030\001 \001(\t\022\013\n\003way\030\002 \001(\t\022+\n\007outcome\030" +
-      "\003 \001(\0162\032.runstream.v1.TrialOutcome\022\016\n\006det" +
-      "ail\030\004 \001(\t\022&\n\005times\030\005 \003(\0132\027.runstream.v1." +
-      "TimedRows\".\n\tTimedRows\022\020\n\010num_rows\030\001 \001(\005" +
-      "\022\017\n\007time_us\030\002 \001(\001*\311\001\n\014TrialOutcome\022\035\n\031TR" +
-      "IAL_OUTCOME_UNSPECIFIED\020\000\022\026\n\022TRIAL_OUTCO" +
-      "ME_USED\020\001\022\030\n\024TRIAL_OUTCOME_SLOWER\020\002\022\027\n\023T" +
-      "RIAL_OUTCOME_WRONG\020\003\022\030\n\024TRIAL_OUTCOME_FA" +
-      "ILED\020\004\022\032\n\026TRIAL_OUTCOME_TOO_LONG\020\005\022\031\n\025TR" +
-      "IAL_OUTCOME_UNTRIED\020\006*\307\001\n\013AnswerShape\022\034\n" +
-      "\030ANSWER_SHAPE_UNSPECIFIED\020\000\022\027\n\023ANSWER_SH" +
-      "APE_NATIVE\020\001\022\033\n\027ANSWER_SHAPE_COMPLETION\020" +
-      "\002\022\025\n\021ANSWER_SHAPE_CHAT\020\003\022\032\n\026ANSWER_SHAPE" +
-      "_RESPONSES\020\004\022\026\n\022ANSWER_SHAPE_GUARD\020\005\022\031\n\025" +
-      "ANSWER_SHAPE_DECISION\020\006*\254\001\n\nModelState\022\033" +
-      "\n\027MODEL_STATE_UNSPECIFIED\020\000\022\027\n\023MODEL_STA" +
-      "TE_LOADING\020\001\022\025\n\021MODEL_STATE_READY\020\002\022\037\n\033M" +
-      "ODEL_STATE_WEIGHTS_MISSING\020\003\022\026\n\022MODEL_ST" +
-      "ATE_FAILED\020\004\022\030\n\024MODEL_STATE_UNLOADED\020\0052\314" +
-      "\002\n\014ModelService\022O\n\nListModels\022\037.runstrea" +
-      "m.v1.ListModelsRequest\032 .runstream.v1.Li" +
-      "stModelsResponse\022I\n\010GetModel\022\035.runstream" +
-      ".v1.GetModelRequest\032\036.runstream.v1.GetMo" +
-      "delResponse\022L\n\tLoadModel\022\036.runstream.v1." +
-      "LoadModelRequest\032\037.runstream.v1.LoadMode" +
-      "lResponse\022R\n\013UnloadModel\022 .runstream.v1." +
-      "UnloadModelRequest\032!.runstream.v1.Unload" +
-      "ModelResponseBt\n\020dev.runstream.v1B\013Model" +
-      "sProtoP\001ZBgithub.com/runstream/runstream" +
-      "/clients/go/runstream/v1;runstreamv1\252\002\014R" +
-      "unstream.V1b\006proto3"
+      "ials\030\024 \003(\0132\023.runstream.v1.Trial\022;\n\022specu" +
+      "lative_method\030\025 \001(\0162\037.runstream.v1.Specu" +
+      "lativeMethod\022\032\n\022speculative_detail\030\026 \001(\t" +
+      "\"\207\001\n\005Trial\022\014\n\004what\030\001 \001(\t\022\013\n\003way\030\002 \001(\t\022+\n" +
+      "\007outcome\030\003 \001(\0162\032.runstream.v1.TrialOutco" +
+      "me\022\016\n\006detail\030\004 \001(\t\022&\n\005times\030\005 \003(\0132\027.runs" +
+      "tream.v1.TimedRows\".\n\tTimedRows\022\020\n\010num_r" +
+      "ows\030\001 \001(\005\022\017\n\007time_us\030\002 \001(\001*r\n\021Speculativ" +
+      "eMethod\022\"\n\036SPECULATIVE_METHOD_UNSPECIFIE" +
+      "D\020\000\022\033\n\027SPECULATIVE_METHOD_NONE\020\001\022\034\n\030SPEC" +
+      "ULATIVE_METHOD_NGRAM\020\002*\311\001\n\014TrialOutcome\022" +
+      "\035\n\031TRIAL_OUTCOME_UNSPECIFIED\020\000\022\026\n\022TRIAL_" +
+      "OUTCOME_USED\020\001\022\030\n\024TRIAL_OUTCOME_SLOWER\020\002" +
+      "\022\027\n\023TRIAL_OUTCOME_WRONG\020\003\022\030\n\024TRIAL_OUTCO" +
+      "ME_FAILED\020\004\022\032\n\026TRIAL_OUTCOME_TOO_LONG\020\005\022" +
+      "\031\n\025TRIAL_OUTCOME_UNTRIED\020\006*\307\001\n\013AnswerSha" +
+      "pe\022\034\n\030ANSWER_SHAPE_UNSPECIFIED\020\000\022\027\n\023ANSW" +
+      "ER_SHAPE_NATIVE\020\001\022\033\n\027ANSWER_SHAPE_COMPLE" +
+      "TION\020\002\022\025\n\021ANSWER_SHAPE_CHAT\020\003\022\032\n\026ANSWER_" +
+      "SHAPE_RESPONSES\020\004\022\026\n\022ANSWER_SHAPE_GUARD\020" +
+      "\005\022\031\n\025ANSWER_SHAPE_DECISION\020\006*\254\001\n\nModelSt" +
+      "ate\022\033\n\027MODEL_STATE_UNSPECIFIED\020\000\022\027\n\023MODE" +
+      "L_STATE_LOADING\020\001\022\025\n\021MODEL_STATE_READY\020\002" +
+      "\022\037\n\033MODEL_STATE_WEIGHTS_MISSING\020\003\022\026\n\022MOD" +
+      "EL_STATE_FAILED\020\004\022\030\n\024MODEL_STATE_UNLOADE" +
+      "D\020\0052\314\002\n\014ModelService\022O\n\nListModels\022\037.run" +
+      "stream.v1.ListModelsRequest\032 .runstream." +
+      "v1.ListModelsResponse\022I\n\010GetModel\022\035.runs" +
+      "tream.v1.GetModelRequest\032\036.runstream.v1." +
+      "GetModelResponse\022L\n\tLoadModel\022\036.runstrea" +
+      "m.v1.LoadModelRequest\032\037.runstream.v1.Loa" +
+      "dModelResponse\022R\n\013UnloadModel\022 .runstrea" +
+      "m.v1.UnloadModelRequest\032!.runstream.v1.U" +
+      "nloadModelResponseBt\n\020dev.runstream.v1B\013" +
+      "ModelsProtoP\001ZBgithub.com/runstream/runs" +
+      "tream/clients/go/runstream/v1;runstreamv" +
+      "1\252\002\014Runstream.V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -192,7 +197,7 @@ public final class ModelsProto {
     internal_static_runstream_v1_Model_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_runstream_v1_Model_descriptor,
-        new java.lang.String[] { "Id", "Description", "State", "StateDetail", "ServedModel", "MaxPromptTokens", "MaxCompletionTokens", "ContextWindow", "DefaultMaxTokens", "DefaultMaxTokensStreamed", "License", "CanCallTools", "AnswerShape", "DefaultTemperature", "Properties", "Retired", "ReplacedBy", "Parent", "LoraAdapters", "Trials", });
+        new java.lang.String[] { "Id", "Description", "State", "StateDetail", "ServedModel", "MaxPromptTokens", "MaxCompletionTokens", "ContextWindow", "DefaultMaxTokens", "DefaultMaxTokensStreamed", "License", "CanCallTools", "AnswerShape", "DefaultTemperature", "Properties", "Retired", "ReplacedBy", "Parent", "LoraAdapters", "Trials", "SpeculativeMethod", "SpeculativeDetail", });
     internal_static_runstream_v1_Trial_descriptor =
       getDescriptor().getMessageTypes().get(9);
     internal_static_runstream_v1_Trial_fieldAccessorTable = new

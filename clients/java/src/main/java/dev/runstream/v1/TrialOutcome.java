@@ -190,7 +190,7 @@ public enum TrialOutcome
   }
   public static final com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return dev.runstream.v1.ModelsProto.getDescriptor().getEnumTypes().get(0);
+    return dev.runstream.v1.ModelsProto.getDescriptor().getEnumTypes().get(1);
   }
 
   private static final TrialOutcome[] VALUES = values();
