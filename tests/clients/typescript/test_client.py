@@ -123,11 +123,18 @@ async def test_what_comes_of_a_stream_as_it_is_left_keeps_no_process_alive(ask_f
     assert await left == "ab"
 
 
-async def test_an_aborted_signal_cancels_a_whole_answer(ask_fake, fake):
+async def test_an_aborted_signal_cancels_a_whole_answer(ask_fake, fake, tmp_path):
+    os.mkfifo(held := tmp_path / "held")
     fake.gate.clear()
-    found = asyncio.create_task(
-        ask_fake(f"return (await name(() => client.run({{ ...{ASKED}, signal: AbortSignal.timeout(500) }}))).name;")
+    body = (
+        'const { readFile } = await import("node:fs/promises"); const left = new AbortController();'
+        f'readFile("{held}").then(() => left.abort());'
+        f"return (await name(() => client.run({{ ...{ASKED}, signal: left.signal }}))).name;"
     )
+    found = asyncio.create_task(ask_fake(body))
+    await fake.started.wait()
+    with await asyncio.to_thread(held.open, "w"):
+        pass  # the client learns of the end of the pipe, and aborts
     await fake.cancelled.wait()
     assert await found == "CallCancelledError"
 
