@@ -12,6 +12,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from bridge.config import Config
 from tests.support.checkpoints import save_tiny_model
+from tests.support.engine_states import until
 from tests.support.running_bridge import running_bridge
 from tests.support.running_service import MODEL, config, details, error_info, run_service, write_catalog
 from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
@@ -119,7 +120,7 @@ async def test_a_waiting_call_whose_deadline_passes_leaves_the_queue_and_never_r
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await service.text_generation.Run(question(), timeout=0.5)
     assert caught.value.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
-    await service.engine.wait_for(lambda: service.engine.num_waiting == service.engine.stats.num_waiting == 0)
+    await until(service.engine, lambda: service.engine.num_waiting == service.engine.stats.num_waiting == 0)
     assert service.engine.num_running == 4
     for stream in streams:
         stream.cancel()

@@ -20,6 +20,7 @@ from service.config import ConfigError
 from service.models.opening import catalog_of, engine_configs, open_models
 from tests.support.adapters import generate, load_adapted, save_adapter
 from tests.support.batch_requests import batch_of, created, done, results_of
+from tests.support.engine_states import until
 from tests.support.engines import load_reference
 from tests.support.running_service import MODEL, RunningService, config, details, error_info, run_service
 
@@ -175,7 +176,7 @@ async def test_an_adapter_is_loaded_with_its_base_and_not_unloaded_alone(served:
 
 async def test_an_engine_that_is_started_again_has_them(served: RunningService, expected: dict[str, list[int]]) -> None:
     os.kill(served.engine_pid, signal.SIGKILL)
-    await served.engine.wait_for(lambda: served.engine.num_restarts == 1 and served.engine.is_serving)
+    await until(served.engine, lambda: served.engine.num_restarts == 1 and served.engine.is_serving)
     assert tokens_of(await ask(served, "second")) == expected["second"]
 
 

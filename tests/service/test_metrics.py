@@ -11,6 +11,7 @@ import pytest
 from runstream.v1 import text_generation_pb2 as pb
 
 from tests.support.begun_streams import begun_stream, error_of
+from tests.support.engine_states import until
 from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, ask, config, run_service
 
@@ -154,7 +155,7 @@ async def test_an_engine_that_dies_is_counted_once_it_is_started_again(catalog_f
         call = await begun_stream(running)
         os.kill(running.engine_pid, signal.SIGKILL)
         assert (await error_of(call)).code() is grpc.StatusCode.INTERNAL
-        await running.engine.wait_for(lambda: running.engine.num_restarts > 0)
+        await until(running.engine, lambda: running.engine.num_restarts > 0)
         await running.engine.wait_until_ready()
         after = await samples(port)
     assert before["runstream_engine_restarts_total", MODEL] == 0

@@ -34,6 +34,7 @@ from service.rpc.ports import address
 from service.rpc.slow_readers import SlowReaders
 from service.rpc.text_generation import TextGenerationServicer
 from service.server import Service
+from tests.support.engine_states import until
 
 MODEL = "@test/tiny"
 
@@ -102,7 +103,7 @@ class RunningService(Stubs):
     async def is_idle(self) -> bool:
         """Waits until the engine has no request; whether all its blocks are free then."""
         engine = self.engine
-        await engine.wait_for(lambda: engine.num_running == engine.stats.num_running == engine.stats.num_waiting == 0)
+        await until(engine, lambda: engine.num_running == engine.stats.num_running == engine.stats.num_waiting == 0)
         assert engine.info is not None
         return engine.stats.num_free_blocks * BLOCK_SIZE == engine.info.num_kv_tokens
 

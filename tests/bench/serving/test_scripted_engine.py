@@ -8,6 +8,7 @@ from runstream.v1 import text_generation_pb2 as pb
 
 from service.__main__ import main
 from tests.support.checkpoints import save_tiny_model
+from tests.support.engine_states import until
 from tests.support.running_service import MODEL, config, run_service, write_catalog
 from tests.support.tokenizers import byte_level_tokenizer, save_tokenizer
 
@@ -41,7 +42,7 @@ async def test_a_call_that_is_left_ends_in_the_engine_and_others_go_on(service):
     left = service.text_generation.RunStream(question("endless", 30_000))
     await left.read()
     left.cancel()
-    await service.model.engine.wait_for(lambda: not service.model.engine.num_running)
+    await until(service.model.engine, lambda: not service.model.engine.num_running)
     answer = await service.text_generation.Run(question("next", 8))
     assert answer.usage.completion_tokens == 8
 

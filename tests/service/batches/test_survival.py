@@ -20,6 +20,7 @@ from service.generation import TextGenerator
 from service.metrics import Metrics
 from service.server import Service
 from tests.support.batch_requests import ACCOUNT, batch_now, batch_of, created, done, results_of
+from tests.support.engine_states import until
 from tests.support.running_service import MODEL, Stubs, ask, config, run_service
 from tests.support.scripted_engine import scripted_engine, scripted_engine_option
 from tests.support.whole_chain import POISON
@@ -78,7 +79,7 @@ async def test_a_second_service_on_the_same_file_does_not_start(settings):
 async def test_a_killed_engine_fails_no_item(settings):
     async with run_service(settings) as running:
         batch = await created(running, batch_of([ask(max_tokens=800)] * 3))
-        await running.engine.wait_for(lambda: running.engine.num_running == 3)
+        await until(running.engine, lambda: running.engine.num_running == 3)
         os.kill(running.engine_pid, signal.SIGKILL)
         ended = await done(running, batch.id)
         assert (ended.num_succeeded, ended.num_failed) == (3, 0)
@@ -88,7 +89,7 @@ async def test_items_that_find_no_room_are_tried_until_they_do(settings):
     full = replace(settings, max_waiting=1, max_num_seqs=2)
     async with run_service(full) as running:
         online = [running.text_generation.RunStream(ask(max_tokens=20_000)) for _ in range(3)]
-        await running.engine.wait_for(lambda: running.engine.num_running == 2)
+        await until(running.engine, lambda: running.engine.num_running == 2)
         batch = await created(running, batch_of([ask(max_tokens=2)] * 4))
         while (await batch_now(running, batch.id)).state != batches_pb2.BATCH_STATE_RUNNING:
             pass
@@ -110,9 +111,9 @@ async def test_an_item_with_which_the_engine_fails_again_alone_has_failed_and_no
 async def test_a_drain_lets_running_items_end_while_calls_do_and_starts_no_others(settings):
     async with run_service(replace(settings, max_num_seqs=3)) as running:
         online = asyncio.ensure_future(running.text_generation.Run(ask(max_tokens=1200)))
-        await running.engine.wait_for(lambda: running.engine.num_running == 1)
-        await created(running, batch_of([ask(max_tokens=50)] * 7))
-        await running.engine.wait_for(lambda: running.engine.num_running + running.engine.num_waiting == 4)
+        await until(running.engine, lambda: running.engine.num_running == 1)
+        await created(running, batch_of([ask(max_tokens=500)] * 7))
+        await until(running.engine, lambda: running.engine.num_running + running.engine.num_waiting == 4)
         await running.service.stop(drain_timeout_s=60.0)
         assert (await online).usage.completion_tokens == 1200
     store = BatchStore(Path(settings.batch_db), ttl_s=60.0)

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from runstream.v1 import batches_pb2, models_pb2
 
 from tests.support.begun_streams import ENDLESS
+from tests.support.engine_states import until
 from tests.support.http2 import framed, unread
 from tests.support.running_service import MODEL, RunningService, Stubs, ask, config, error_info, run_service
 from tests.support.scripted_engine import scripted_engine
@@ -115,7 +116,7 @@ async def test_a_call_that_is_left_ends_in_the_engine(workers):
     engine = workers.model.engine
     assert engine.num_running == 1
     call.cancel()
-    await engine.wait_for(lambda: not engine.num_running)
+    await until(engine, lambda: not engine.num_running)
 
 
 async def test_the_callers_deadline_ends_the_call_in_the_engine(workers):
@@ -125,7 +126,7 @@ async def test_the_callers_deadline_ends_the_call_in_the_engine(workers):
             pass
     assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     engine = workers.model.engine
-    await engine.wait_for(lambda: not engine.num_running)
+    await until(engine, lambda: not engine.num_running)
 
 
 async def test_many_calls_at_once_over_many_connections_get_each_their_own_answer(workers, running: RunningService):
@@ -149,7 +150,7 @@ async def test_one_that_is_killed_takes_its_own_calls_and_comes_back(catalog_fil
         assert ends.count(grpc.StatusCode.UNAVAILABLE) == num_its_own
         assert ends.count(grpc.StatusCode.OK) == len(calls) - num_its_own
         engine: Any = service.model.engine
-        await engine.wait_for(lambda: not engine.num_running)
+        await until(engine, lambda: not engine.num_running)
         await edge_workers_of(service).are_whole.wait()
         assert killed not in pids_of(service)
         assert len(pids_of(service)) == NUM_WORKERS

@@ -17,6 +17,7 @@ from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.messages import StepOutput, StepResult, Submit
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams
 from service.errors import DeadlineExceededError, QueueFullError, RunstreamError
+from tests.support.engine_states import until
 
 NUM_PLACES = 4
 LENGTH = 20
@@ -170,6 +171,6 @@ async def test_one_that_waits_for_too_long_is_dropped_and_never_runs(
     with pytest.raises(error, match=r"beg[ai]n the request"):
         await anext(process.generate(Submit("late", [5, 6, 7], SamplingParams(20)), deadline_s=deadline_s))
     await running.aclose()
-    await process.wait_for(lambda: "long" in process.stats.aborted)
+    await until(process, lambda: "long" in process.stats.aborted)
     assert process.stats.num_running == process.stats.num_waiting == 0
     await process.stop()

@@ -14,6 +14,7 @@ from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.messages import GrammarKind, GrammarSpec, Submit
 from service.engine_protocol.sampling_params import SamplingParams
 from service.errors import UnsatisfiableFormatError
+from tests.support.engine_states import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,10 +37,10 @@ async def complete(process: EngineProcess, moments: Moments, max_tokens: int, na
 
 async def test_each_turn_is_later_than_the_one_before(process: EngineProcess) -> None:
     other = asyncio.create_task(complete(process, Moments(), 900, "other"))
-    await process.wait_for(lambda: process.num_running == 1)
+    await until(process, lambda: process.num_running == 1)
     moments = Moments()
     it = asyncio.create_task(complete(process, moments, 3))
-    await process.wait_for(lambda: process.stats.num_waiting == 1)
+    await until(process, lambda: process.stats.num_waiting == 1)
     assert moments.submitted_at is not None
     assert moments.started_at is moments.first_token_at is moments.ended_at is None, "it waits"
     other.cancel()

@@ -20,6 +20,7 @@ from service.engine_protocol.messages import GrammarKind, GrammarSpec, Submit
 from service.engine_protocol.sampling_params import FinishReason, Priority, SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError, UnsatisfiableFormatError
 from tests.support.cancelling import each_cancel
+from tests.support.engine_states import until
 from tests.support.scripted_engine import scripted_engine
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -56,7 +57,7 @@ async def process(shared: EngineProcess) -> AsyncIterator[EngineProcess]:
     await shared.wait_until_ready()
     yield shared
     await shared.wait_until_ready()
-    await shared.wait_for(lambda: shared.stats.num_running == shared.stats.num_waiting == 0)
+    await until(shared, lambda: shared.stats.num_running == shared.stats.num_waiting == 0)
     assert shared.info is not None
     assert shared.stats.num_free_blocks * BLOCK_SIZE in (0, shared.info.num_kv_tokens), "blocks are left"
 
@@ -64,7 +65,7 @@ async def process(shared: EngineProcess) -> AsyncIterator[EngineProcess]:
 async def fill(process: EngineProcess) -> list["asyncio.Task[tuple[list[int], FinishReason | None]]"]:
     """Lets as many requests run as can."""
     tasks = [asyncio.create_task(complete(process, f"ran {i}", LONG)) for i in range(10)]
-    await process.wait_for(lambda: process.num_running == 10)
+    await until(process, lambda: process.num_running == 10)
     return tasks
 
 
@@ -114,17 +115,17 @@ async def test_closing_a_completion_early_frees_its_blocks(process: EngineProces
     await anext(outputs)
     num_free_before = process.stats.num_free_blocks
     await outputs.aclose()
-    await process.wait_for(lambda: "it" in process.stats.aborted and process.stats.num_running == 0)
+    await until(process, lambda: "it" in process.stats.aborted and process.stats.num_running == 0)
     assert process.stats.num_free_blocks > num_free_before
 
 
 async def test_a_cancelled_request_that_still_waits_is_forgotten(process: EngineProcess) -> None:
     ran = await fill(process)
     waiting = asyncio.create_task(complete(process, "waiting", LONG))
-    await process.wait_for(lambda: process.stats.num_waiting == 1)
+    await until(process, lambda: process.stats.num_waiting == 1)
     waiting.cancel()
-    await process.wait_for(
-        lambda: "waiting" in (now := process.stats).aborted and (now.num_running, now.num_waiting) == (10, 0)
+    await until(
+        process, lambda: "waiting" in (now := process.stats).aborted and (now.num_running, now.num_waiting) == (10, 0)
     )
     await cancel(ran)
 
@@ -132,7 +133,7 @@ async def test_a_cancelled_request_that_still_waits_is_forgotten(process: Engine
 async def test_more_waiting_requests_than_may_are_refused(process: EngineProcess) -> None:
     tasks = await fill(process)
     tasks += [asyncio.create_task(complete(process, f"waits {i}", LONG)) for i in range(2)]
-    await process.wait_for(lambda: process.num_waiting == 2)
+    await until(process, lambda: process.num_waiting == 2)
     with pytest.raises(QueueFullError, match="2 requests"):
         await complete(process, "one too many", LONG)
     await cancel(tasks)
@@ -141,7 +142,7 @@ async def test_more_waiting_requests_than_may_are_refused(process: EngineProcess
 async def test_more_waiting_tokens_than_may_are_refused(process: EngineProcess) -> None:
     tasks = await fill(process)
     tasks.append(asyncio.create_task(complete(process, "waits", LONG)))
-    await process.wait_for(lambda: process.num_waiting == 1)
+    await until(process, lambda: process.num_waiting == 1)
     with pytest.raises(QueueFullError, match="3 tokens"):
         await anext(process.generate(Submit("too long", [5] * 998, SamplingParams(1))))
     await cancel(tasks)
@@ -156,9 +157,9 @@ async def test_a_batch_request_goes_after_an_online_one_that_came_later(process:
         ends.append(name)
 
     batch = asyncio.create_task(note_end("batch", Priority.BATCH))
-    await process.wait_for(lambda: process.num_waiting == 1)
+    await until(process, lambda: process.num_waiting == 1)
     online = asyncio.create_task(note_end("online", Priority.ONLINE))
-    await process.wait_for(lambda: process.num_waiting == 2)
+    await until(process, lambda: process.num_waiting == 2)
     await cancel(ran[:1])
     await asyncio.gather(batch, online)
     await cancel(ran)
@@ -168,7 +169,7 @@ async def test_a_batch_request_goes_after_an_online_one_that_came_later(process:
 async def test_a_killed_engine_fails_what_ran_and_answers_what_waited(process: EngineProcess) -> None:
     ran = await fill(process)
     waited = asyncio.create_task(complete(process, "waited", SamplingParams(5)))
-    await process.wait_for(lambda: process.stats.num_waiting == 1)
+    await until(process, lambda: process.stats.num_waiting == 1)
     kill(process)
     errors = await asyncio.gather(*ran, return_exceptions=True)
     assert [type(error) for error in errors] == [EngineFailedError] * 10
@@ -179,12 +180,12 @@ async def test_a_killed_engine_fails_what_ran_and_answers_what_waited(process: E
 
 async def test_an_engine_without_a_sign_of_life_does_not_count_as_serving(process: EngineProcess) -> None:
     task = asyncio.create_task(complete(process, "it", LONG))
-    await process.wait_for(lambda: process.num_running == 1)
+    await until(process, lambda: process.num_running == 1)
     assert process.pid is not None
     os.kill(process.pid, signal.SIGSTOP)
-    await process.wait_for(lambda: not process.is_serving)
+    await until(process, lambda: not process.is_serving)
     os.kill(process.pid, signal.SIGCONT)
-    await process.wait_for(lambda: process.is_serving)
+    await until(process, lambda: process.is_serving)
     assert len((await task)[0]) == 900
 
 
@@ -194,11 +195,11 @@ async def test_a_wedged_engine_is_killed_what_ran_fails_and_what_waited_is_answe
     await process.wait_until_ready()
     ran = await fill(process)
     waited = asyncio.create_task(complete(process, "waited", SamplingParams(5)))
-    await process.wait_for(lambda: process.stats.num_waiting == 1)
+    await until(process, lambda: process.stats.num_waiting == 1)
     wedged = process.pid
     assert wedged is not None
     os.kill(wedged, signal.SIGSTOP)
-    await process.wait_for(lambda: not process.is_serving)
+    await until(process, lambda: not process.is_serving)
     errors = await asyncio.gather(*ran, return_exceptions=True)
     assert [type(error) for error in errors] == [EngineFailedError] * 10
     assert len((await waited)[0]) == 5
@@ -212,7 +213,7 @@ async def test_stopping_ends_what_runs_and_leaves_no_process(checkpoint: Checkpo
     await process.start()
     await process.wait_until_ready()
     task = asyncio.create_task(complete(process, "it", LONG))
-    await process.wait_for(lambda: process.num_running == 1)
+    await until(process, lambda: process.num_running == 1)
     pid = process.pid
     assert pid is not None
     await process.stop()
@@ -227,7 +228,7 @@ async def test_an_engine_that_keeps_dying_stays_down(tmp_path: Path) -> None:
     seen: set[int | None] = {None}
     await process.start()
     while process.state is not EngineState.FAILED:
-        await process.wait_for(lambda: process.pid not in seen or process.state is EngineState.FAILED)
+        await until(process, lambda: process.pid not in seen or process.state is EngineState.FAILED)
         seen.add(process.pid)
         kill(process)
     assert len(seen) == 1 + 5
@@ -268,7 +269,7 @@ async def test_an_end_that_is_cancelled_anywhere_ends_requests_and_process_and_l
     await process.start()
     await process.wait_until_ready()
     request = asyncio.create_task(complete(process, "left", LONG))
-    await process.wait_for(lambda: process.num_running == 1)
+    await until(process, lambda: process.num_running == 1)
     ending = asyncio.create_task(process.stop())
     await asyncio.sleep(0)
     ending.cancel()

@@ -20,6 +20,7 @@ from service.engine_protocol.engine_config import BLOCK_SIZE, EngineConfig
 from service.engine_protocol.messages import Submit
 from service.engine_protocol.sampling_params import FinishReason, SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError, QueueFullError
+from tests.support import engine_states
 from tests.support.cancelling import each_cancel
 from tests.support.scripted_engine import scripted_engine
 
@@ -29,7 +30,6 @@ Completion = asyncio.Task[list[int]]
 LONG = SamplingParams(900)
 PROMPT = [5, 6, 7] * 20
 MAX_NUM_SEQS, MAX_WAITING = 3, 2
-PATIENCE_S = 120.0
 SCRIPTED = Spawner(scripted_engine(1000))
 
 
@@ -108,8 +108,7 @@ def new_prompt() -> list[int]:
 
 
 async def until(engine: EngineProcess, running: int, waiting: int = 0) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        await engine.wait_for(lambda: (engine.num_running, engine.num_waiting) == (running, waiting))
+    await engine_states.until(engine, lambda: (engine.num_running, engine.num_waiting) == (running, waiting))
 
 
 async def run_on_both(replicas: Replicas, per_engine: int) -> tuple[list[list[int]], list[Completion]]:
@@ -234,7 +233,7 @@ async def test_closing_a_completion_early_frees_its_blocks(replicas: Replicas) -
     await anext(outputs)
     (engine,) = [engine for engine in replicas.engines if engine.num_running]
     await outputs.aclose()
-    await engine.wait_for(lambda: "it" in engine.stats.aborted)
+    await engine_states.until(engine, lambda: "it" in engine.stats.aborted)
 
 
 async def test_an_engine_that_can_not_be_loaded_is_told_by_its_device(tmp_path: Path) -> None:

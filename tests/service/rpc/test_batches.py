@@ -10,6 +10,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from service.batches.request import MAX_ITEMS
 from service.rpc.request_id import REQUEST_ID_HEADER
 from tests.support.batch_requests import ACCOUNT, batch_now, batch_of, cancelled, created, done, results_of
+from tests.support.engine_states import until
 from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, ask, config, details, error_info, run_service
 
@@ -136,7 +137,7 @@ async def test_another_account_finds_no_batch(keeping):
 
 async def test_a_batch_that_is_deleted_is_gone_and_frees_the_engine(keeping):
     batch = await created(keeping, batch_of([ask(max_tokens=20_000) for _ in range(3)]))
-    await keeping.engine.wait_for(lambda: keeping.engine.num_running == 3)
+    await until(keeping.engine, lambda: keeping.engine.num_running == 3)
     assert (await batch_now(keeping, batch.id)).state == batches_pb2.BATCH_STATE_RUNNING
     await keeping.batches.DeleteBatch(batches_pb2.DeleteBatchRequest(account=ACCOUNT, batch_id=batch.id))
     with pytest.raises(grpc.aio.AioRpcError, match="There is no batch"):
@@ -200,7 +201,7 @@ async def test_an_item_says_whether_its_answer_had_to_be_a_call(keeping, choice,
 async def test_online_requests_go_before_the_items_of_a_batch(keeping):
     num_slots = keeping.engine.config.max_num_seqs
     batch = await created(keeping, batch_of([ask(max_tokens=20_000) for _ in range(3 * num_slots)]))
-    await keeping.engine.wait_for(lambda: keeping.engine.stats.num_running == num_slots)
+    await until(keeping.engine, lambda: keeping.engine.stats.num_running == num_slots)
     answer = await keeping.text_generation.Run(ask(max_tokens=5))
     assert answer.usage.completion_tokens == 5
     assert keeping.engine.num_running + keeping.engine.num_waiting == num_slots, "the others wait in their file"

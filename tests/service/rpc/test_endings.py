@@ -13,6 +13,7 @@ from runstream.v1 import text_generation_pb2_grpc
 
 from service.rpc.calls import Calls
 from tests.support.begun_streams import ENDLESS, Stream, begun_stream, error_of
+from tests.support.engine_states import until
 from tests.support.http2 import framed, unread
 from tests.support.running_service import ask, config, error_info, run_edge, run_service
 from tests.support.scripted_engine import scripted_engine
@@ -41,7 +42,7 @@ async def test_a_stream_that_its_client_cancels_frees_its_blocks(running):
 
 async def test_a_unary_call_that_its_client_cancels_frees_its_blocks(running):
     call = running.text_generation.Run(ask(max_tokens=ENDLESS))
-    await running.engine.wait_for(lambda: running.engine.num_running == 1)
+    await until(running.engine, lambda: running.engine.num_running == 1)
     call.cancel()
     assert await running.is_idle()
 
@@ -65,13 +66,13 @@ async def test_a_deadline_ends_a_call_that_still_waits(catalog_file, is_the_clie
     async with run_service(config(catalog_file, engine_command=scripted_engine(1000))) as running:
         engine = running.engine
         ahead = [running.text_generation.RunStream(ask(max_tokens=ENDLESS)) for _ in range(engine.config.max_num_seqs)]
-        await engine.wait_for(lambda: engine.num_running == len(ahead))
+        await until(engine, lambda: engine.num_running == len(ahead))
         async with run_edge(running, Calls(default_timeout_s=0.5)) as edge:
             stubs, timeout_s = (running, 0.5) if is_the_clients else (edge, None)
             waiting = asyncio.create_task(error_of(stubs.text_generation.RunStream(ask(), timeout=timeout_s)))
-            await engine.wait_for(lambda: engine.stats.num_waiting == 1 or waiting.done())
+            await until(engine, lambda: engine.stats.num_waiting == 1 or waiting.done())
             assert (await waiting).code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await engine.wait_for(lambda: engine.stats.num_waiting == 0)
+        await until(engine, lambda: engine.stats.num_waiting == 0)
         assert engine.stats.num_running == len(ahead), "it is gone from the engine's queue, and nobody else is"
         for call in ahead:
             call.cancel()

@@ -7,6 +7,7 @@ import pytest
 from google.rpc import error_details_pb2
 from runstream.v1 import text_generation_pb2 as pb
 
+from tests.support.engine_states import until
 from tests.support.running_service import MODEL, ask, details, error_info
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -113,7 +114,7 @@ async def test_more_requests_than_may_wait_are_told_to_come_back(running):
     for call in calls:
         call.cancel()
     await asyncio.gather(*first_parts, return_exceptions=True)
-    await running.engine.wait_for(lambda: running.engine.num_running + running.engine.num_waiting == 0)
+    await until(running.engine, lambda: running.engine.num_running + running.engine.num_waiting == 0)
     assert tuple(await refused.initial_metadata()) == (), "after headers gRPC does not ask again by itself"
     assert errors[0].code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert error_info(errors[0]).reason == "QUEUE_FULL"

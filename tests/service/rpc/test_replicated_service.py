@@ -11,6 +11,7 @@ from runstream.v1 import models_pb2
 
 from service.engine_client.replicas import Replicas
 from tests.support.begun_streams import begun_stream, error_of
+from tests.support.engine_states import until
 from tests.support.metric_samples import samples
 from tests.support.running_service import MODEL, RunningService, ask, config, error_info, run_service
 from tests.support.service_process import is_running
@@ -51,13 +52,13 @@ async def test_a_crowd_on_two_engines_gets_what_each_gets_alone(both, running):
 
 async def test_killing_one_engine_in_mid_stream_leaves_the_other_and_the_service_as_they_were(both):
     first, second = engines_of(both).engines
-    request = ask("Where is it?", max_tokens=2000)
+    request = ask("Where is it?", max_tokens=5000)
     undisturbed = (await both.text_generation.Run(request)).text
     request.cache_salt = "so that no engine knows it"
     doomed = await begun_stream(both)
     victim, other = (first, second) if first.num_running else (second, first)
     stream = both.text_generation.Run(request)
-    await other.wait_for(lambda: other.num_running == 1)
+    await until(other, lambda: other.num_running == 1)
     assert victim.pid is not None
     os.kill(victim.pid, signal.SIGKILL)
     assert error_info(await error_of(doomed)).reason == "ENGINE_FAILED"

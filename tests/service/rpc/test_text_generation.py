@@ -10,6 +10,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from runstream.v1 import text_generation_pb2_grpc
 
 from service.rpc.text_generation import MODEL_HEADER
+from tests.support.engine_states import until
 from tests.support.engines import load_reference
 from tests.support.running_service import MODEL, ask
 
@@ -41,7 +42,7 @@ async def test_the_first_part_comes_while_the_engine_still_generates(running):
     await call.read()
     assert running.engine.num_running == 1
     call.cancel()
-    await running.engine.wait_for(lambda: running.engine.num_running == 0)
+    await until(running.engine, lambda: running.engine.num_running == 0)
 
 
 async def test_usage_counts_the_tokens_of_template_prompt_and_completion(running):

@@ -18,6 +18,7 @@ from service.engine_protocol.messages import Submit
 from service.engine_protocol.sampling_params import SamplingParams
 from service.errors import EngineFailedError, ModelNotReadyError
 from tests.support.checkpoints import save_tiny_model
+from tests.support.engine_states import until
 from tests.support.engines import finish, make_engine, tokens_of
 from tests.support.processes import handles_of_descendants, needs_pidfd, wait_for_the_end_of
 
@@ -101,14 +102,14 @@ async def test_two_ranks_give_the_tokens_of_one(process: EngineProcess, llama: P
     assert process.info.num_kv_tokens == NUM_KV_TOKENS
     assert await complete_all(process) == completions_of_one_rank(llama)
     assert process.stats.num_preemptions > 0
-    await process.wait_for(lambda: process.stats.num_running == process.stats.num_waiting == 0)
+    await until(process, lambda: process.stats.num_running == process.stats.num_waiting == 0)
     assert process.stats.num_free_blocks * 16 == NUM_KV_TOKENS
 
 
 @needs_pidfd
 async def test_an_engine_ends_with_its_second_rank_and_is_started_again(process: EngineProcess, llama: Path) -> None:
     ran = asyncio.create_task(complete(process, "ran", [5, 6], LONG))
-    await process.wait_for(lambda: process.num_running == 1)
+    await until(process, lambda: process.num_running == 1)
     (rank,) = ranks_below(process)
     signal.pidfd_send_signal(rank, signal.SIGKILL)
     with pytest.raises(EngineFailedError):
@@ -120,7 +121,7 @@ async def test_an_engine_ends_with_its_second_rank_and_is_started_again(process:
 @needs_pidfd
 async def test_an_engine_whose_second_rank_is_wedged_is_killed_as_a_whole(process: EngineProcess) -> None:
     ran = asyncio.create_task(complete(process, "ran", [5, 6], LONG))
-    await process.wait_for(lambda: process.num_running == 1)
+    await until(process, lambda: process.num_running == 1)
     num_restarts, (rank,) = process.num_restarts, ranks_below(process)
     signal.pidfd_send_signal(rank, signal.SIGSTOP)
     with pytest.raises(EngineFailedError):
