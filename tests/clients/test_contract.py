@@ -14,7 +14,7 @@ from runstream.v1 import text_generation_pb2 as pb
 from tests.clients.contract import MODEL, PARTS, REQUESTS, RESPONSE, SAMPLING_PARAMS, UNICODE, run_program
 from tests.support.certificates import write_certificates
 from tests.support.client_builds import TOOLCHAINS, built
-from tests.support.fake_service import FakeService, failure, running
+from tests.support.fake_service import FakeService, failure, last_part, part, running
 from tests.support.metric_samples import samples
 from tests.support.running_service import RunningService, config, run_service
 from tests.support.scripted_engine import scripted_engine
@@ -210,11 +210,20 @@ async def test_the_example_gets_what_it_asks_for(programs, real):
     text = whole.rpartition(" (")[0]
     assert "United States" in text
     assert streamed == text
-    assert text.startswith(beginning)
-    assert 0 < len(beginning) < len(text)
+    assert beginning
+    assert text.startswith(beginning)  # all of it, where the service had more than one token ready for each part
     assert health == "health: SERVING"
     assert deadline.upper().replace("_", "") == "DEADLINE: DEADLINEEXCEEDED"
     assert error == "error: MODEL_NOT_FOUND"
+
+
+async def test_an_example_leaves_a_stream_after_its_third_part(programs, fake):
+    fake.answer = pb.RunResponse(text="abcd", finish_reason=pb.FINISH_REASON_STOP)
+    fake.parts = [*map(part, "abcd"), last_part()]
+    process = await start_example(programs, fake.target)
+    output, _ = await process.communicate()
+    _, _, streamed, beginning, *_ = output.decode().splitlines()
+    assert (streamed, beginning) == ("abcd", "abc")
 
 
 @pytest.mark.asyncio(loop_scope="session")
