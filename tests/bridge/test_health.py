@@ -78,7 +78,7 @@ async def test_a_client_that_leaves_is_counted_as_499(bridge, service):
     async with bridge.http.post(bridge.run_url, json=STREAM) as response:
         await response.content.readuntil(b"\n\n")
         response.close()
-    await asyncio.wait_for(service.cancelled.wait(), 5)
+    await asyncio.wait_for(service.cancelled.wait(), 60)
     assert await metric(bridge, f'runstream_bridge_requests_total{{{ROUTE},status="499"}}') == 1
 
 

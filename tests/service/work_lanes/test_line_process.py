@@ -41,7 +41,7 @@ def test_one_process_answers_all_lines(program):
 
 @pytest.mark.parametrize("last", ["die", "sleep"])
 def test_what_does_not_answer_is_ended_and_started_again(program, last):
-    with closing(LineProcess(program, timeout_s=3.0)) as process:
+    with closing(LineProcess(program, timeout_s=5.0)) as process:
         before = process.ask("a").split()[0]
         assert process.ask(last) == b""
         assert process.ask("a").split()[0] not in (b"", before)

@@ -33,7 +33,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
-    model = Model(save_model(tmp_path_factory.mktemp("tiny"), byte_level_tokenizer(512)), timeout_s=1.0)
+    model = Model(save_model(tmp_path_factory.mktemp("tiny"), byte_level_tokenizer(512)))
     yield model
     model.compiler.close()
 

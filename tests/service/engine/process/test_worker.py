@@ -87,7 +87,7 @@ def test_a_request_that_cannot_run_fails_alone(checkpoint: Checkpoint) -> None:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
-    model = Model(save_model(tmp_path_factory.mktemp("tiny"), byte_level_tokenizer(512)), timeout_s=3.0)
+    model = Model(save_model(tmp_path_factory.mktemp("tiny"), byte_level_tokenizer(512)), timeout_s=5.0)
     yield model
     model.compiler.close()
 
