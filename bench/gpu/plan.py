@@ -22,7 +22,7 @@ from bench.gpu.engine_cases import num_kv_tokens
 from bench.gpu.jobs import EngineJob, PeerJob
 from bench.gpu.serving import ServingJob
 from bench.roofline import Measurement, kv_bytes_per_token, weight_bytes
-from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.acceleration import PREFILLS, Acceleration
 
 _ENGINE_CASES = tuple(case for case in CASES if case not in (PEER, *SERVED))
 _ON_A_CPU = frozenset({Acceleration.ATTENTION, Acceleration.OVERLAP})
@@ -32,14 +32,16 @@ _SINGLES: tuple[tuple[set[Acceleration], tuple[Case, ...]], ...] = (
     ({Acceleration.LINEARS}, (INT8_ALONE, AWQ_ALONE)),
     ({Acceleration.LAYERS}, (LLAMA_3_ALONE, PREFILL)),
     ({Acceleration.OVERLAP}, (LLAMA_3_ALONE, LLAMA_3_MANY)),
+    ({Acceleration.VARLEN}, (PREFILL,)),
+    ({Acceleration.FLEX}, (PREFILL,)),
 )
 _USABLE_SHARE = 0.92
 """Of the device's memory; a step's own tensors, CUDA and the peer's mask need some."""
 
 
 def all_ways(device: str) -> frozenset[Acceleration]:
-    """Every acceleration that a device has."""
-    return frozenset(Acceleration) if device.startswith("cuda") else _ON_A_CPU
+    """Every acceleration that a device has, and that goes with the others."""
+    return frozenset(Acceleration) - PREFILLS if device.startswith("cuda") else _ON_A_CPU
 
 
 SomeJob = EngineJob | PeerJob | ServingJob
@@ -52,7 +54,8 @@ def jobs(device: str, is_tiny: bool) -> list[SomeJob]:
     peer = PeerJob(device, (PEER.shrunk() if is_tiny else PEER,))
     served = tuple(case.shrunk() if is_tiny else case for case in SERVED)
     plain_service, whole_service = (ServingJob(device, way, served) for way in (frozenset(), usable))
-    singles = [(frozenset(ways), cases) for ways, cases in _SINGLES if ways <= usable]
+    known = usable | PREFILLS if device.startswith("cuda") else usable
+    singles = [(frozenset(ways), cases) for ways, cases in _SINGLES if ways <= known]
     alone = (job for way, cases in singles for job in _jobs(device, way, cases, is_tiny))
     return [*together, peer, plain_service, *alone, whole_service]
 

@@ -24,7 +24,7 @@ class Tried:
     """A way to do something, as a trial has found it.
 
     Attributes:
-        what: What it does: "products", "threads" or "accelerations".
+        what: What it does: "products", "threads", "accelerations" or "prefill".
         way: Its name.
         outcome: What came of it.
         detail: Why, if there is more to say.

@@ -9,9 +9,9 @@ somebody's GPU.
 import pytest
 import torch
 
-from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.acceleration import PREFILLS, Acceleration
 
-_ALL = frozenset(Acceleration)
+_ALL = frozenset(Acceleration) - PREFILLS
 _ATTENTION = frozenset({Acceleration.ATTENTION})
 _WAYS = {
     "cuda": {

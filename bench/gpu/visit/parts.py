@@ -33,7 +33,7 @@ from service.engine.trials.questions import TrialLimits
 from service.engine_protocol.acceleration import Acceleration
 
 _FIRST_TESTS = ("attention", "linears", "tokens", "graphs")
-_OTHER_TESTS = ("overlap", "lora", "endurance")
+_OTHER_TESTS = ("prefill", "overlap", "lora", "endurance")
 _FIRST_TESTS_OF_TINY = ("attention",)
 _OTHER_TESTS_OF_TINY = ("linears",)
 

@@ -64,7 +64,7 @@ class Trial:
     """A way to compute that the service has tried on its machine.
 
     Attributes:
-        what: What it does: "products", "threads" or "accelerations".
+        what: What it does: "products", "threads", "accelerations" or "prefill".
         way: Its name.
         outcome: What came of it.
         detail: Why, if there is more to say.

@@ -94,6 +94,8 @@ def attend(
         outputs.append(_decode(query, gathered, group, params))
     for chunk in batch.prefill_chunks:
         outputs.append(prefill(query, keys_values, cache, chunk, params))
+    if batch.packed_prefill is not None:
+        outputs.append(batch.packed_prefill.attend(query, keys_values, cache, params))
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from service.engine.attention.packed_prefill import PackedPrefill
 from service.engine.attention.paged_decode import PagedDecode
 from service.engine.attention.prefill import PrefillChunk, additive
 
@@ -78,9 +79,10 @@ class PackedBatch:
         kv_cache: One tensor for each layer, [blocks, BLOCK_SIZE, 2 * KV heads, head size]: keys' heads, then values'.
         slot_mapping: Where each token's keys and values go, block * BLOCK_SIZE + offset, int64 [T].
         decode_groups: The sequences that decode; none where `paged_decode` has them.
-        prefill_chunks: The sequences that prefill.
+        prefill_chunks: The sequences that prefill; none where `packed_prefill` has them.
         paged_decode: The sequences that decode, with `--accelerate attention`; None without.
-        paged_rows: All sequences, for `NativeDecoder`, and then none of the three before; None for another forward.
+        packed_prefill: The sequences that prefill, with `--accelerate varlen` or `flex`; None without.
+        paged_rows: All sequences, for `NativeDecoder`, and then none of the four before; None for another forward.
     """
 
     kv_cache: list[torch.Tensor]
@@ -88,4 +90,5 @@ class PackedBatch:
     decode_groups: list[DecodeGroup]
     prefill_chunks: list[PrefillChunk]
     paged_decode: PagedDecode | None = None
+    packed_prefill: PackedPrefill | None = None
     paged_rows: PagedRows | None = None

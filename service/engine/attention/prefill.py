@@ -24,6 +24,15 @@ class PrefillChunk:
     num_computed_tokens: int
     block_table: torch.Tensor
 
+    @property
+    def num_context(self) -> int:
+        """The number of tokens that its last one can see."""
+        return self.num_computed_tokens + self.end - self.start
+
+    def first_seen(self, sliding_window: int | None) -> int:
+        """The first token of its sequence that its tokens see."""
+        return 0 if sliding_window is None else max(0, self.num_computed_tokens - sliding_window + 1)
+
 
 def prefill(
     query: torch.Tensor,
@@ -45,7 +54,7 @@ def prefill(
         [end - start, heads, head size].
     """
     num_tokens = chunk.end - chunk.start
-    num_context = chunk.num_computed_tokens + num_tokens
+    num_context = chunk.num_context
     scaling, window, softcap = params
     if window is not None and num_context <= window:
         window = None
@@ -75,9 +84,8 @@ def _context_of_chunk(
     """Keys and values from the first that a chunk's tokens see: [1, tokens, 2 * KV heads, head size]."""
     if chunk.num_computed_tokens == 0:
         return keys_values[None, chunk.start : chunk.end]
-    block_size = cache.shape[1]
-    first = 0 if window is None else max(0, chunk.num_computed_tokens - window + 1)
-    first_block, end = first // block_size, chunk.num_computed_tokens + chunk.end - chunk.start
+    block_size, first, end = cache.shape[1], chunk.first_seen(window), chunk.num_context
+    first_block = first // block_size
     gathered = gather(cache, chunk.block_table[None, first_block:])
     return gathered[:, first - first_block * block_size : end - first_block * block_size]
 

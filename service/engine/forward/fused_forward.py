@@ -9,7 +9,7 @@ from service.engine.forward.class_forward import Forward
 from service.engine.forward.compiled_layers import compile_layers
 from service.engine.forward.fused_decoder import FusedDecoder, can_fuse
 from service.engine.forward.native_decoder import native_decoder
-from service.engine_protocol.acceleration import Acceleration, AccelerationError
+from service.engine_protocol.acceleration import ATTENTIONS, Acceleration, AccelerationError
 
 _NEED_FUSED = (Acceleration.LAYERS, Acceleration.GRAPHS)
 
@@ -24,7 +24,7 @@ def fused_forward(model: PreTrainedModel, accelerations: Set[Acceleration]) -> F
         decoder = FusedDecoder(model, has_native=Acceleration.GRAPHS not in accelerations)
         if Acceleration.LAYERS in accelerations:
             return compile_layers(decoder)
-        is_native = is_cpu(model.device) and Acceleration.ATTENTION not in accelerations
+        is_native = is_cpu(model.device) and not accelerations & ATTENTIONS
         return (native_decoder(decoder, model.dtype) if is_native else None) or decoder
     if asked_for := [name for name in _NEED_FUSED if name in accelerations]:
         raise AccelerationError(

@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel
 
 from service.engine.attention.attention import ATTENTION_NAME
+from service.engine.attention.packed_prefill import PrefillAttention
 from service.engine.attention.paged_decode import DecodeAttention, decode_attention_for
 from service.engine.forward.class_forward import Forward, class_forward
 from service.engine.forward.decode_graphs import Capture, DecodeGraphs
@@ -18,6 +19,7 @@ from service.engine.forward.kv_cache import KVShape, bytes_per_block, make_kv_ca
 from service.engine.forward.long_rope import use_long_rope
 from service.engine.forward.native_decoder import NativeDecoder
 from service.engine.forward.packing import Packer, StepInputs, packing_key
+from service.engine.forward.prefill_attention import prefill_attention_for
 from service.engine.lora.attach import LoadedAdapters
 from service.engine.sampling.isolation import NextToken, next_tokens_of, prompt_logprobs, sample_sequences
 from service.engine.sampling.sampled import SamplerOutput
@@ -42,6 +44,7 @@ class ModelRunner:
         launch_work: How the device is given a step's work.
         max_num_tokens: The most tokens of a sequence; 0 for as many as the checkpoint was built for.
         adapters: The model's LoRA adapters, if it has any.
+        prefill_attention: How sequences that prefill attend with one of `PREFILLS`; None for the library's own way.
 
     Attributes:
         accelerations: The ways to be faster that are used.
@@ -63,6 +66,7 @@ class ModelRunner:
         launch_work: Callable[[Work], Pending] = Launched,
         max_num_tokens: int = 0,
         adapters: LoadedAdapters | None = None,
+        prefill_attention: PrefillAttention | None = None,
     ) -> None:
         model.set_attn_implementation(ATTENTION_NAME)
         self.rope_switch = use_long_rope(model)
@@ -75,6 +79,7 @@ class ModelRunner:
         elif decode_attention is None:
             decode_attention = decode_attention_for(model.device)
         self._decode_attention, self._adapters = decode_attention, adapters
+        self._prefill_attention = prefill_attention_for(model.device, accelerations, prefill_attention)
         self._forward: Forward = fused_forward(model, accelerations) or class_forward(model)
         self.resize_kv_cache(num_blocks)
         self._unrecorded = self._forward
@@ -113,7 +118,13 @@ class ModelRunner:
 
     def _new_packer(self) -> Packer:
         return Packer(
-            self._kv_cache, self._device, self._decode_attention, self._num_columns, self._adapters, self.is_native
+            self._kv_cache,
+            self._device,
+            self._decode_attention,
+            self._num_columns,
+            self._adapters,
+            self.is_native,
+            self._prefill_attention,
         )
 
     def launch(self, scheduled: list[ScheduledSequence], before: Flight | None = None) -> Flight:

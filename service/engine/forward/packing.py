@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from service.engine.attention.batch import DecodeGroup, PackedBatch, PagedRows
+from service.engine.attention.packed_prefill import PackedPrefill, PrefillAttention
 from service.engine.attention.paged_decode import DecodeAttention, PagedDecode
 from service.engine.attention.prefill import PrefillChunk
 from service.engine.device import tensor_to_device, to_device
@@ -58,6 +59,7 @@ class Packer:
         num_columns: How many blocks the longest sequence has.
         adapters: The model's, if it has any.
         reads_blocks: Whether the forward takes `PagedRows`, of steps without adapters.
+        prefill_attention: How all sequences that prefill attend in one call; None for a call for each.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Packer:
         num_columns: int,
         adapters: LoadedAdapters | None = None,
         reads_blocks: bool = False,
+        prefill_attention: PrefillAttention | None = None,
     ) -> None:
         self._kv_cache = kv_cache
         self._device = device
@@ -75,6 +78,7 @@ class Packer:
         self._num_columns = num_columns
         self._adapters = adapters
         self._reads_blocks = reads_blocks
+        self._prefill_attention = prefill_attention
         self.forget()
 
     def forget(self) -> None:
@@ -122,13 +126,15 @@ class Packer:
             return PackedBatch(self._kv_cache, slots, [], [], paged_rows=self._paged_rows(packed, ends))
         num_decoding = sum(map(_is_decoding, packed))
         decoding = packed[:num_decoding]
-        is_paged = self._decode_attention is not None
+        chunks = self._prefill_chunks(packed[num_decoding:], num_decoding)
+        is_paged, prefilling = self._decode_attention is not None, self._prefill_attention
         return PackedBatch(
             kv_cache=self._kv_cache,
             slot_mapping=slots,
             decode_groups=[] if is_paged else self._decode_groups(decoding),
-            prefill_chunks=self._prefill_chunks(packed[num_decoding:], num_decoding),
+            prefill_chunks=[] if prefilling else chunks,
             paged_decode=self._paged_decode(decoding) if is_paged and decoding else None,
+            packed_prefill=PackedPrefill(prefilling, chunks) if prefilling and chunks else None,
         )
 
     def _cleared_blocks(self, packed: list[ScheduledSequence]) -> torch.Tensor | None:

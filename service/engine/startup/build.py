@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel
 
+from service.engine.attention.packed_prefill import PrefillAttention
 from service.engine.attention.paged_decode import DecodeAttention
 from service.engine.engine import Engine
 from service.engine.errors import UnsupportedModelError
@@ -34,6 +35,7 @@ class Backend:
 
     Attributes:
         decode_attention: Attends for decoding sequences with `Acceleration.ATTENTION`; None for the device's own.
+        prefill_attention: Attends for prefilling ones with `Acceleration.VARLEN` or `FLEX`; None for the library's own.
         launch_work: Gives the device a step's work.
         capture: Records steps with `Acceleration.GRAPHS`; None for the device's own.
         meter: Measures the number of blocks that fit; None if the KV cache has a size of its own.
@@ -41,6 +43,7 @@ class Backend:
     """
 
     decode_attention: DecodeAttention | None = None
+    prefill_attention: PrefillAttention | None = None
     launch_work: Callable[[Work], Pending] = Launched
     capture: Capture | None = None
     meter: MemoryMeter | None = None
@@ -137,6 +140,7 @@ def _sized_runner(
         backend.launch_work,
         min(longest, config.context_window or longest),
         attach_adapters(model, config, backend.ranks),
+        backend.prefill_attention,
     )
     if meter is not None:
         runner.resize_kv_cache(blocks_that_fit(runner, meter, config))

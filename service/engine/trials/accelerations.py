@@ -19,7 +19,11 @@ NUM_LAYERS: Final = 4
 _GRAPHS_MARGIN: Final = 1.25
 """Memory is taken in pieces of megabytes, not just as it is needed."""
 
+SDPA: Final = "sdpa"
+"""The name of the way in which prompts attend without one of `PREFILLS`."""
+
 _ROWS: Final = (1, 8, 32, 128)
+_PREFILLED_TOKENS: Final = (512, 2048)
 
 Ways = frozenset[Acceleration]
 
@@ -29,7 +33,7 @@ _LAYERS: Final[Ways] = _GRAPHS | {Acceleration.LAYERS}
 
 
 def choose_accelerations(config: EngineConfig, is_quantized: bool, trials: Trials, num_layers: int = 0) -> Choices:
-    """Tries one way after the other, and then together what is right and quicker.
+    """Tries one way after the other, then together what is right and quicker, and then how prompts attend beside that.
 
     Args:
         config: The engine's.
@@ -58,7 +62,16 @@ def choose_accelerations(config: EngineConfig, is_quantized: bool, trials: Trial
     used, tried = with_quickest(list(found.values()))
     accelerations = next(each for each in found if way_of(each) == used)
     reserve = graphs_bytes(found[accelerations], num_layers)
-    return Choices(accelerations=accelerations, graphs_bytes=reserve, tried=tuple(tried))
+    prefill, tried_prefills = _choose_prefill(config, accelerations, trials)
+    return Choices(accelerations=accelerations | prefill, graphs_bytes=reserve, tried=(*tried, *tried_prefills))
+
+
+def _choose_prefill(config: EngineConfig, accelerations: Ways, trials: Trials) -> tuple[Ways, list[Tried]]:
+    """How prompts attend beside what is chosen for decoding, the way without any of `PREFILLS` first."""
+    ways = {SDPA: Ways(), **{str(each): Ways({each}) for each in (Acceleration.VARLEN, Acceleration.FLEX)}}
+    asked = [_question(config, accelerations | each, "prefill", name) for name, each in ways.items()]
+    used, tried = with_quickest(trials.ask_all(asked))
+    return ways[used or SDPA], tried
 
 
 def graphs_bytes(tried: Tried, num_layers: int) -> int:
@@ -87,10 +100,16 @@ def _together(found: Mapping[Ways, Tried]) -> Ways:
     return together
 
 
-def _question(config: EngineConfig, accelerations: Ways) -> Question:
+def _question(config: EngineConfig, accelerations: Ways, what: str = "accelerations", way: str = "") -> Question:
     plain: Mapping[str, Any] = {
         name: getattr(config, name)
         for name in ("device", "dtype", "quantization", "max_num_seqs", "max_num_batched_tokens")
     }
-    asked = {"checkpoint": str(config.checkpoint), "accelerations": sorted(accelerations), "rows": _ROWS}
-    return Question("accelerations", way_of(accelerations), {**asked, "config": plain})
+    asked = {
+        "checkpoint": str(config.checkpoint),
+        "accelerations": sorted(accelerations),
+        "rows": _ROWS,
+        "prefilled_tokens": _PREFILLED_TOKENS,
+        "config": plain,
+    }
+    return Question(what, way or way_of(accelerations), asked)

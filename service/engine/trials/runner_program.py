@@ -26,7 +26,10 @@ def answer_to(question: dict[str, Any], load: Load = load_first_layers) -> dict[
     """
     accelerations = frozenset(map(Acceleration, question["accelerations"]))
     try:
-        trial = _trial(load, question["checkpoint"], tuple(question["rows"]), **question["config"])
+        counts = tuple(question["rows"]), tuple(question["prefilled_tokens"])
+        trial = _trial(load, question["checkpoint"], *counts, **question["config"])
+        if question["what"] == "prefill":
+            return {"times_us": trial.prefill_times_us(accelerations)}
         return {"times_us": trial.times_us(accelerations), "graphs_bytes": trial.graphs_bytes}
     except (WrongLogitsError, UnsupportedModelError) as error:
         return {"wrong": str(error)}
@@ -35,10 +38,12 @@ def answer_to(question: dict[str, Any], load: Load = load_first_layers) -> dict[
 
 
 @functools.cache
-def _trial(load: Load, checkpoint: str, rows: tuple[int, ...], **config: Any) -> RunnerTrial:
+def _trial(
+    load: Load, checkpoint: str, rows: tuple[int, ...], prefilled: tuple[int, ...], **config: Any
+) -> RunnerTrial:
     """The trial of one model, which remembers the plain way's logits."""
     use_device(config["device"])
-    return RunnerTrial(EngineConfig(Path(checkpoint), **config), rows, load=load)
+    return RunnerTrial(EngineConfig(Path(checkpoint), **config), rows, prefilled, load=load)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ _NUM_SEQUENCES = (1, 7, 32)
 _NUM_DECODED = 3
 _LONGEST = 90
 _TIMED_STEPS, _UNTIMED_STEPS = 8, 3
+_SHORT = 64
+"""The shortest prompts of a step that only prefills have at most so many tokens."""
+
 _MARGIN = 64
 """The most tokens that a sequence gets, while others still prefill and while steps are timed."""
 
@@ -55,6 +58,7 @@ class RunnerTrial:
     Attributes:
         config: The engine's; LoRA adapters are left out.
         rows: Numbers of sequences that decode together, ascending.
+        prefilled_tokens: Numbers of tokens that prefill together, ascending.
         backend: The parts that work with the device.
         load: Loads the model that is tried.
         clock: Tells the time, in seconds.
@@ -63,6 +67,7 @@ class RunnerTrial:
 
     config: EngineConfig
     rows: tuple[int, ...]
+    prefilled_tokens: tuple[int, ...] = ()
     backend: Backend = field(default_factory=Backend)
     load: Callable[[EngineConfig], PreTrainedModel] = load_first_layers
     clock: Callable[[], float] = time.perf_counter
@@ -77,13 +82,42 @@ class RunnerTrial:
             UnsupportedModelError, AccelerationError: It does not work with this model, or on this device.
             RuntimeError: It fails.
         """
-        if not self._expected:
-            self._expected = list(_all_logits(self._start(frozenset())))
-        started = self._start(accelerations)
+        started = self._compared(accelerations)
         self.graphs_bytes = started.runner.graphs_bytes
-        self._compare(started)
         engine = make_engine(started, self._config(accelerations))
         return {num_rows: self._time(engine, num_rows) for num_rows in self._possible_rows()}
+
+    def prefill_times_us(self, accelerations: frozenset[Acceleration]) -> dict[int, float]:
+        """The time of a step that only prefills in microseconds, by its number of tokens; raises as `times_us` does."""
+        started = self._compared(accelerations)
+        return {count: self._time_prefill(started, count) for count in self._possible_tokens()}
+
+    def _compared(self, accelerations: frozenset[Acceleration]) -> StartedRunner:
+        """A runner whose logits are those of the plain way."""
+        if not self._expected:
+            self._expected = list(self._all_logits(self._start(frozenset())))
+        started = self._start(accelerations)
+        for ours, expected in zip(self._all_logits(started), self._expected, strict=True):
+            error = relative_error(ours, expected)
+            if not error <= started.tolerance:
+                raise WrongLogitsError(f"logits differ by {error:.1e}, more than {started.tolerance:.1e}")
+        return started
+
+    def _all_logits(self, started: StartedRunner) -> Iterator[torch.Tensor]:
+        """Logits of short prompts in all kinds of steps, and of the steps whose prefilling is timed."""
+        yield from _logits_of_short_prompts(started)
+        for count in self._possible_tokens():
+            yield started.runner.logits(_prefilling(started, count)).float().cpu()
+
+    def _time_prefill(self, started: StartedRunner, num_tokens: int) -> float:
+        """The mean time of a step that prefills, in microseconds."""
+        step = _prefilling(started, num_tokens)
+        for _ in range(_UNTIMED_STEPS):
+            started.runner.launch(step).tokens()
+        start_s = self.clock()
+        for _ in range(_TIMED_STEPS):
+            started.runner.launch(step).tokens()
+        return 1e6 * (self.clock() - start_s) / _TIMED_STEPS
 
     def _config(self, accelerations: frozenset[Acceleration]) -> EngineConfig:
         return replace(self.config, accelerations=accelerations, adapters=(), context_window=0)
@@ -97,11 +131,8 @@ class RunnerTrial:
     def _possible_rows(self) -> tuple[int, ...]:
         return tuple(num_rows for num_rows in self.rows if num_rows <= self.config.max_num_seqs)
 
-    def _compare(self, started: StartedRunner) -> None:
-        for ours, expected in zip(_all_logits(started), self._expected, strict=True):
-            error = relative_error(ours, expected)
-            if not error <= started.tolerance:
-                raise WrongLogitsError(f"logits differ by {error:.1e}, more than {started.tolerance:.1e}")
+    def _possible_tokens(self) -> list[int]:
+        return sorted({min(count, self.config.max_num_batched_tokens) for count in self.prefilled_tokens})
 
     def _time(self, engine: Engine, num_rows: int) -> float:
         """The mean time of a decoding step, in microseconds."""
@@ -126,7 +157,7 @@ class RunnerTrial:
         return 1e6 * step_s
 
 
-def _all_logits(started: StartedRunner) -> Iterator[torch.Tensor]:
+def _logits_of_short_prompts(started: StartedRunner) -> Iterator[torch.Tensor]:
     """Logits of prompts in two chunks, of batches that prefill and decode at once, and of those that only decode."""
     for count in _NUM_SEQUENCES:
         sequences = [_sequence(row, started.info.vocab_size) for row in range(count)]
@@ -154,6 +185,31 @@ def _step(started: StartedRunner, step: list[tuple[Sequence, int]]) -> Iterator[
         yield logits.float().cpu()
 
 
+def _prefilling(started: StartedRunner, num_tokens: int) -> list[ScheduledSequence]:
+    """A step that prefills so many tokens: the second half of a prompt, whose first is done, and other prompts."""
+    step: list[ScheduledSequence] = []
+    num_blocks = 0
+    for row, length in enumerate(_ragged(num_tokens, started.runner.max_num_tokens // 2)):
+        num_before = 0 if step else length
+        token_ids = _token_ids(row, started.info.vocab_size, num_before + length)
+        sequence = Sequence(f"prompt {row}", token_ids, len(token_ids), SamplingParams(_MARGIN))
+        sequence.block_table = list(range(num_blocks, num_blocks + num_blocks_for(len(token_ids))))
+        num_blocks += len(sequence.block_table)
+        if num_before:
+            started.runner.logits([ScheduledSequence(sequence, num_before)])
+            sequence.num_computed_tokens = num_before
+        step.append(ScheduledSequence(sequence, length))
+    return sorted(step, key=packing_key)
+
+
+def _ragged(num_tokens: int, longest: int) -> Iterator[int]:
+    """Lengths that add up to a number of tokens, each half of what is left."""
+    while num_tokens:
+        length = min(longest, max(num_tokens // 2, min(num_tokens, _SHORT)))
+        yield length
+        num_tokens -= length
+
+
 def _left(sequence: Sequence) -> int:
     return sequence.num_tokens - sequence.num_computed_tokens
 
@@ -163,7 +219,7 @@ def _sequence(row: int, vocab_size: int) -> Sequence:
     return Sequence(f"trial {row}", token_ids, len(token_ids), SamplingParams(_MARGIN))
 
 
-def _token_ids(row: int, vocab_size: int) -> list[int]:
-    """A prompt of 6 to 85 tokens; each row has one of its own."""
-    length = 6 + row * 37 % 80
+def _token_ids(row: int, vocab_size: int, length: int = 0) -> list[int]:
+    """A prompt of so many tokens, or of 6 to 85; each row has one of its own."""
+    length = length or 6 + row * 37 % 80
     return [(place * 7919 + row * 104_729 + 11) % vocab_size for place in range(length)]

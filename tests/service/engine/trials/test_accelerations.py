@@ -12,8 +12,8 @@ from service.engine_protocol.engine_config import EngineConfig
 from tests.support.trial_programs import write_program
 
 CONFIG = EngineConfig(Path("unused"), device="cuda")
-ATTENTION, GRAPHS, LAYERS, LINEARS, OVERLAP = (
-    Acceleration(name) for name in ("attention", "graphs", "layers", "linears", "overlap")
+ATTENTION, GRAPHS, LAYERS, LINEARS, OVERLAP, VARLEN, FLEX = (
+    Acceleration(name) for name in ("attention", "graphs", "layers", "linears", "overlap", "varlen", "flex")
 )
 
 
@@ -35,7 +35,9 @@ def test_where_nothing_is_quicker_the_plain_way_is_used(tmp_path: Path) -> None:
     assert set(outcomes(choices)) == {
         *("plain", "overlap", "attention"),
         *("attention+graphs", "attention+graphs+layers"),
+        *("sdpa", "varlen", "flex"),
     }
+    assert outcomes(choices)["sdpa"] is TrialOutcome.USED
 
 
 def test_all_that_is_quicker_is_tried_together(tmp_path: Path) -> None:
@@ -84,6 +86,38 @@ def test_graphs_get_what_recording_took_counted_for_all_layers(
 def test_kernels_for_packed_weights_are_tried_where_there_may_be_such(tmp_path: Path) -> None:
     assert choose(tmp_path, {"linears": "quick"}, is_quantized=True).accelerations == {LINEARS}
     assert "linears" not in outcomes(choose(tmp_path, {}))
+
+
+def test_how_prompts_attend_is_chosen_beside_what_is_chosen_for_decoding(tmp_path: Path) -> None:
+    choices = choose(tmp_path, {"attention": "quick", "varlen": "quicker", "flex": "quick"})
+    assert choices.accelerations == {ATTENTION, FLEX}
+    prefills = {it.way: it.outcome for it in choices.tried if it.what == "prefill"}
+    assert prefills == {
+        "sdpa": TrialOutcome.SLOWER,
+        "varlen": TrialOutcome.SLOWER,
+        "flex": TrialOutcome.USED,
+    }
+
+
+@pytest.mark.parametrize("fate", ["crash", "segfault", "wrong", "failed", "gibberish", "slow"])
+def test_a_way_of_prompts_that_is_no_good_is_left_out(tmp_path: Path, fate: str) -> None:
+    choices = choose(tmp_path, {"attention": "quick", "varlen": fate, "flex": "quicker"})
+    assert choices.accelerations == {ATTENTION, FLEX}
+    assert outcomes(choices)["varlen"] is not TrialOutcome.USED
+    assert choose(tmp_path, {"varlen": fate, "flex": fate}).accelerations == frozenset()
+
+
+def test_a_way_of_prompts_that_hangs_takes_no_longer_than_it_may(tmp_path: Path) -> None:
+    program = write_program(tmp_path, default="slow", varlen="hang", flex="quick")
+    with Trials(program, TrialLimits(each_s=4.0, all_s=600.0)) as trials:
+        choices = choose_accelerations(CONFIG, False, trials)
+    assert choices.accelerations == {FLEX}
+    assert outcomes(choices)["varlen"] is TrialOutcome.TOO_LONG
+
+
+def test_where_no_way_of_prompts_answers_none_is_chosen(tmp_path: Path) -> None:
+    choices = choose(tmp_path, {"attention": "quick", "sdpa": "crash", "varlen": "crash", "flex": "crash"})
+    assert choices.accelerations == {ATTENTION}
 
 
 @pytest.mark.parametrize("fate", ["crash", "wrong", "failed"])

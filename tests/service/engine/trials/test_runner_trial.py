@@ -6,17 +6,21 @@ from pathlib import Path
 import pytest
 import torch
 
+from service.engine.attention.flex import FlexAttention
+from service.engine.attention.packed_prefill import PrefillAttention
 from service.engine.attention.paged_decode import DecodeAttention, paged_decode_reference
+from service.engine.attention.varlen import VarlenAttention
 from service.engine.startup.build import Backend
 from service.engine.trials.runner_program import answer_to
 from service.engine.trials.runner_trial import RunnerTrial, WrongLogitsError, load_first_layers
 from service.engine_protocol.acceleration import Acceleration, AccelerationError
 from service.engine_protocol.engine_config import EngineConfig
 from tests.support.checkpoints import save_tiny_model
+from tests.support.ragged_attention import WrongBeyond, varlen_as_documented
 from tests.support.recorded_operations import RecordedOperations
 
-ROWS = (1, 4, 128)
-ATTENTION = frozenset({Acceleration.ATTENTION})
+ROWS, TOKENS = (1, 4, 128), (70, 300, 2048)
+ATTENTION, VARLEN, FLEX = (frozenset({Acceleration(name)}) for name in ("attention", "varlen", "flex"))
 
 
 @pytest.fixture
@@ -24,10 +28,12 @@ def config(tmp_path: Path) -> EngineConfig:
     return EngineConfig(save_tiny_model(tmp_path, num_hidden_layers=6), max_num_seqs=8)
 
 
-def trial(config: EngineConfig, attention: DecodeAttention | None = None) -> RunnerTrial:
+def trial(
+    config: EngineConfig, attention: DecodeAttention | None = None, prefill: PrefillAttention | None = None
+) -> RunnerTrial:
     ticks = itertools.count()
-    backend = Backend(decode_attention=attention, capture=RecordedOperations())
-    return RunnerTrial(config, ROWS, backend, clock=lambda: next(ticks) / 1000)
+    backend = Backend(decode_attention=attention, prefill_attention=prefill, capture=RecordedOperations())
+    return RunnerTrial(config, ROWS, TOKENS, backend, clock=lambda: next(ticks) / 1000)
 
 
 def test_only_the_first_layers_are_loaded(config: EngineConfig) -> None:
@@ -53,6 +59,28 @@ def test_an_attention_that_is_wrong_only_for_longer_sequences_is_found(config: E
         trial(config, wrong_for_long_sequences).times_us(ATTENTION)
 
 
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize(
+    ("family", "ways", "prefill"),
+    [
+        ("llama", frozenset(), None),
+        ("mistral", VARLEN, VarlenAttention(varlen_as_documented)),
+        ("gemma2", FLEX, FlexAttention()),
+    ],
+)
+def test_ways_of_prompts_are_timed_at_the_numbers_of_tokens_that_can_be(
+    tmp_path: Path, family: str, ways: frozenset[Acceleration], prefill: PrefillAttention | None
+) -> None:
+    config = EngineConfig(save_tiny_model(tmp_path, family), max_num_seqs=8, max_num_batched_tokens=400)
+    times_us = trial(config, prefill=prefill).prefill_times_us(ways)
+    assert times_us == pytest.approx({70: 125.0, 300: 125.0, 400: 125.0})
+
+
+def test_a_way_of_prompts_that_is_wrong_only_for_longer_ones_is_found(config: EngineConfig) -> None:
+    with pytest.raises(WrongLogitsError, match="logits differ by"):
+        trial(config, prefill=WrongBeyond(varlen_as_documented)).prefill_times_us(VARLEN)
+
+
 def test_steps_that_are_replayed_are_compared_too_and_their_memory_is_measured(config: EngineConfig) -> None:
     tried = trial(config, paged_decode_reference)
     assert tried.times_us(ATTENTION | {Acceleration.GRAPHS})
@@ -69,10 +97,14 @@ def test_a_way_that_does_not_work_with_a_model_says_so(tmp_path: Path) -> None:
 
 def test_the_program_answers_for_each_way(config: EngineConfig) -> None:
     plain = {"device": "cpu", "dtype": "float32", "quantization": "", "max_num_seqs": 8, "max_num_batched_tokens": 512}
-    question = {"checkpoint": str(config.checkpoint), "rows": [1, 8], "config": plain}
-    assert set(answer_to({**question, "accelerations": ["overlap"]})["times_us"]) == {1, 8}
-    nowhere = answer_to({**question, "checkpoint": "/nowhere", "accelerations": []})
+    question = {"checkpoint": str(config.checkpoint), "rows": [1, 8], "prefilled_tokens": [64], "config": plain}
+    decoding, prefill = {**question, "what": "accelerations"}, {**question, "what": "prefill"}
+    assert set(answer_to({**decoding, "accelerations": ["overlap"]})["times_us"]) == {1, 8}
+    assert set(answer_to({**prefill, "accelerations": ["overlap"]})["times_us"]) == {64}
+    nowhere = answer_to({**decoding, "checkpoint": "/nowhere", "accelerations": []})
     assert nowhere["failed"].startswith("FileNotFoundError: ")
+    here = answer_to({**prefill, "accelerations": ["varlen"]})
+    assert here == {"failed": "AccelerationError: varlen does not run on cpu: PyTorch has that kernel for CUDA only"}
 
 
 def test_packed_weights_of_the_first_layers_are_loaded_too(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * What it does: "products" of matrices, "threads" of the CPU that share them,
-   * "accelerations" of a GPU. There may be more in later versions.
+   * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
+   * be more in later versions.
    * </pre>
    *
    * <code>string what = 1;</code>
@@ -80,7 +81,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * What it does: "products" of matrices, "threads" of the CPU that share them,
-   * "accelerations" of a GPU. There may be more in later versions.
+   * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
+   * be more in later versions.
    * </pre>
    *
    * <code>string what = 1;</code>
@@ -756,7 +758,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU. There may be more in later versions.
+     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
+     * be more in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>
@@ -777,7 +780,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU. There may be more in later versions.
+     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
+     * be more in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>
@@ -799,7 +803,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU. There may be more in later versions.
+     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
+     * be more in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>
@@ -817,7 +822,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU. There may be more in later versions.
+     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
+     * be more in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>
@@ -832,7 +838,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU. There may be more in later versions.
+     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
+     * be more in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>

@@ -10,7 +10,8 @@ public interface TrialOrBuilder extends
   /**
    * <pre>
    * What it does: "products" of matrices, "threads" of the CPU that share them,
-   * "accelerations" of a GPU. There may be more in later versions.
+   * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
+   * be more in later versions.
    * </pre>
    *
    * <code>string what = 1;</code>
@@ -20,7 +21,8 @@ public interface TrialOrBuilder extends
   /**
    * <pre>
    * What it does: "products" of matrices, "threads" of the CPU that share them,
-   * "accelerations" of a GPU. There may be more in later versions.
+   * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
+   * be more in later versions.
    * </pre>
    *
    * <code>string what = 1;</code>
