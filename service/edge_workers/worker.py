@@ -32,6 +32,7 @@ from service.edge_workers.messages import (
 )
 from service.rpc.calls import ServicerContext
 from service.rpc.grpc_log import quiet_grpc
+from service.rpc.operations import Operations
 from service.rpc.ports import address
 from service.rpc.tls import server_credentials
 
@@ -54,6 +55,7 @@ class Call:
         self._id = id
         self._context = context
         self._link = link
+        self._writes = Operations(context.write, lambda: link.send(Written(id)))
         self._reading: asyncio.Task[None] | None = None
         self._came: asyncio.Queue[ToWorker] = asyncio.Queue()
         self._limit = asyncio.timeout(None)
@@ -74,6 +76,7 @@ class Call:
                 async with self._limit:
                     while not isinstance(message := await self._came.get(), End):
                         await self._carry_out(message)
+                    await self._writes.end()
         finally:
             if self._reading:
                 self._reading.cancel()
@@ -85,8 +88,7 @@ class Call:
     async def _carry_out(self, message: ToWorker) -> None:
         match message:
             case Part():
-                await self._context.write(message.message)
-                self._link.send(Written(self._id))
+                await self._writes.start(message.message)
             case Initial():
                 await self._context.send_initial_metadata(message.metadata)
             case Wanted():

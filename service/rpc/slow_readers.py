@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from service.errors import DeadlineExceededError
 from service.rpc.calls import ServicerContext
+from service.rpc.operations import Operations
 
 
 class SlowReaders:
@@ -34,6 +35,7 @@ class SlowReaders:
                 writer = Writer(context, self._timeout_s, limit)
                 try:
                     yield writer
+                    await writer.flush()
                 finally:
                     writer.end()
         except TimeoutError:
@@ -57,6 +59,7 @@ class Writer:
 
     def __init__(self, context: ServicerContext, timeout_s: float, limit: asyncio.Timeout) -> None:
         self._context = context
+        self._writes = Operations(self._begin, self._note_taken)
         self._timeout_s = timeout_s
         self._limit = limit
         self._loop = asyncio.get_running_loop()
@@ -64,14 +67,23 @@ class Writer:
         self._timer = self._loop.call_later(timeout_s, self._look)
 
     async def write(self, message: Any) -> None:
-        """Writes a message, once the client has taken enough of those before it."""
-        self._waits_since = self._loop.time()
-        await self._context.write(message)
-        self._waits_since = None
+        """Begins to write a message, once the client has taken enough of those before it."""
+        await self._writes.start(message)
+
+    async def flush(self) -> None:
+        """Waits until the client has taken enough of the last message."""
+        await self._writes.end()
 
     def end(self) -> None:
         """Looks no more."""
         self._timer.cancel()
+
+    def _begin(self, message: Any) -> Coroutine[Any, Any, None]:
+        self._waits_since = self._loop.time()
+        return self._context.write(message)
+
+    def _note_taken(self) -> None:
+        self._waits_since = None
 
     def _look(self) -> None:
         now = self._loop.time()
