@@ -23,7 +23,7 @@ async def begin_endless(page, chain):
     await page.open(chain.bridge.url)
     await page.until(".fields", "max_tokens")
     await page.click(f'[name="model"] option[value="{MODEL}"]')
-    await page.write('[name="max_tokens"]', "20000")
+    await page.write('[name="max_tokens"]', "30000")
     await page.write('[name="temperature"]', "0")
     await page.write("#message", "Where is New York?")
     await page.press(Keys.ENTER)

@@ -218,7 +218,7 @@ async def test_the_example_gets_what_it_asks_for(programs, real):
 
 
 async def test_an_example_leaves_a_stream_after_its_third_part(programs, fake):
-    fake.answer = pb.RunResponse(text="abcd", finish_reason=pb.FINISH_REASON_STOP)
+    fake.answer = FakeService().answer
     fake.parts = [*map(part, "abcd"), last_part()]
     process = await start_example(programs, fake.target)
     output, _ = await process.communicate()
