@@ -31,7 +31,7 @@ from bench.gpu.models import random_int8
 from bench.report import Report, table
 from service.engine.device import NoDeviceError, use_device
 from service.engine.linears.grouped_weights import GroupedWeights
-from service.engine.linears.kernel_trials import MAX_ROWS, Layer, Timer, cuda_timer, make_product
+from service.engine.linears.kernel_trials import ALL_ROW_COUNTS, Layer, Timer, cuda_timer, make_product
 from service.engine.linears.quantized import GroupedLinear, Kernel
 from service.engine.linears.tinygemm import Int4KernelLinear, int4_kernel_works
 
@@ -129,8 +129,8 @@ def _measure_layer(
             if packed_by_torch is not None:
                 calls["PyTorch's kernel"] = partial(packed_by_torch, rows)
             times_ms = {way: timer(call) for way, call in calls.items()}
-            if count <= MAX_ROWS:
-                layer.kernel = Kernel(multiply, MAX_ROWS)
+            if count in ALL_ROW_COUNTS:
+                layer.kernel = Kernel(multiply, ALL_ROW_COUNTS)
                 times_ms["kernel"] = timer(partial(layer, rows))
                 layer.kernel = None
             products.append(Product(name, outputs, inputs, kind, count, packed_bytes, times_ms))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from service.engine.linears.grouped_weights import GroupedWeights
-from service.engine.linears.kernel_trials import MAX_ROWS, make_product
+from service.engine.linears.kernel_trials import ALL_ROW_COUNTS, make_product
 from service.engine.linears.quantized import GroupedLinear, Int8Linear, Kernel
 
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}
@@ -43,7 +43,7 @@ class Case:
                 expected += bias.float()
             multiply = make_product(layer)
             assert multiply is not None
-            layer.kernel = Kernel(multiply, MAX_ROWS)
+            layer.kernel = Kernel(multiply, ALL_ROW_COUNTS)
             output = layer(hidden)
         assert output.shape == expected.shape
         assert output.dtype == self.dtype

@@ -1,12 +1,13 @@
 """Triton's kernels for packed weights (`--accelerate linears`): tried on each shape, and used where they are quicker.
 
-With more rows than a measured limit, a matrix is unpacked for the product as without kernels.
+At other numbers of rows a layer multiplies as without: which these are is measured on each shape.
 """
 
 import functools
+import itertools
 import logging
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Set
 
 import torch
 from torch import nn
@@ -24,6 +25,8 @@ Timer = Callable[[Callable[[], object]], float]
 MAX_ROWS = 64
 """The most rows that the kernels are made for."""
 
+ALL_ROW_COUNTS = frozenset(range(1, MAX_ROWS + 1))
+
 _TRIED_ROWS = (1, 3, 17, MAX_ROWS)
 """One for each way in which they are compiled."""
 
@@ -40,10 +43,10 @@ def use_kernels(model: nn.Module, timer: Timer | None = None) -> None:
 
     Args:
         model: A model whose layers compute, on its device.
-        timer: What times products with and without a kernel, to find up to how many rows it pays; by default CUDA's
-            events. On a CPU, where kernels run in Triton's interpreter only, nothing is timed by default.
+        timer: What times products with and without a kernel, to find at which numbers of rows it pays; by default that
+            is CUDA's events. On a CPU, where kernels run in Triton's interpreter only, nothing is timed by default.
     """
-    layers = _packed_layers(model)
+    layers = packed_layers(model)
     found: dict[tuple[object, ...], Kernel | None] = {}
     for layer in layers:
         key = (type(layer), layer.in_features, layer.out_features, getattr(layer, "group_size", None))
@@ -62,20 +65,21 @@ def tried_kernel(layer: Layer, multiply: Callable[..., torch.Tensor], timer: Tim
         timer: As `use_kernels`'s; None for no limit but the kernels' own.
 
     Returns:
-        The product with the number of rows up to which it pays; None if it is wrong or never pays.
+        The product with the numbers of rows at which it pays; None if it is wrong or never pays.
     """
-    kernel = Kernel(multiply, MAX_ROWS)
+    kernel = Kernel(multiply, ALL_ROW_COUNTS)
     for count in _TRIED_ROWS:
         rows = _random_rows(layer, count)
         if not is_close(_with(kernel, layer, rows), layer(rows)):
-            _log.warning("%s goes without its kernel, which is wrong for %d rows", _name(layer), count)
+            _log.warning("%s goes without its kernel, which is wrong for %d rows", layer_name(layer), count)
             return None
-    limit = MAX_ROWS if timer is None else _crossover(layer, kernel, timer)
-    _log.info("%s has a kernel for up to %d rows", _name(layer), limit)
-    return Kernel(multiply, limit) if limit else None
+    row_counts = ALL_ROW_COUNTS if timer is None else frozenset(_paying(layer, kernel, timer))
+    _log.info("%s has a kernel for %s rows", layer_name(layer), ranges(row_counts) or "no")
+    return Kernel(multiply, row_counts) if row_counts else None
 
 
-def _packed_layers(model: nn.Module) -> list[Layer]:
+def packed_layers(model: nn.Module) -> list[Layer]:
+    """The layers of a model that the kernels are for."""
     return [
         module
         for module in model.modules()
@@ -89,10 +93,10 @@ def _find_kernel(layer: Layer, timer: Timer | None) -> Kernel | None:
         if timer is None and has_triton(_device(layer)):
             timer = cuda_timer()
     except ImportError as error:
-        _log.warning("%s goes without a kernel: %s", _name(layer), error)
+        _log.warning("%s goes without a kernel: %s", layer_name(layer), error)
         return None
     if multiply is None:
-        _log.warning("%s goes without a kernel: its groups don't fill whole steps of one", _name(layer))
+        _log.warning("%s goes without a kernel: its groups don't fill whole steps of one", layer_name(layer))
         return None
     from triton.errors import TritonError
 
@@ -100,7 +104,7 @@ def _find_kernel(layer: Layer, timer: Timer | None) -> Kernel | None:
         return tried_kernel(layer, multiply, timer)
     # What compiling raises where something is missing, and launching where the device can't.
     except (TritonError, RuntimeError, ValueError, OSError, subprocess.SubprocessError) as error:
-        _log.warning("%s goes without its kernel: %s: %s", _name(layer), type(error).__name__, error)
+        _log.warning("%s goes without its kernel: %s: %s", layer_name(layer), type(error).__name__, error)
         return None
 
 
@@ -117,15 +121,19 @@ def make_product(layer: Layer) -> Callable[..., torch.Tensor] | None:
     return None
 
 
-def _crossover(layer: Layer, kernel: Kernel, timer: Timer) -> int:
-    """The most rows, of those timed, up to which the kernel is never slower."""
-    limit = 0
-    for count in _TIMED_ROWS:
+def _paying(layer: Layer, kernel: Kernel, timer: Timer) -> Iterator[int]:
+    """The numbers of rows at which the kernel is not slower; those between two that are timed are as the larger one."""
+    for before, count in itertools.pairwise((0, *_TIMED_ROWS)):
         rows = _random_rows(layer, count)
-        if timer(functools.partial(_with, kernel, layer, rows)) > timer(functools.partial(layer, rows)):
-            break
-        limit = count
-    return limit
+        if timer(functools.partial(_with, kernel, layer, rows)) <= timer(functools.partial(layer, rows)):
+            yield from range(before + 1, count + 1)
+
+
+def ranges(counts: Set[int]) -> str:
+    """Numbers as a list of ranges, such as "1, 9-64"."""
+    starts = sorted(count for count in counts if count - 1 not in counts)
+    ends = sorted(count for count in counts if count + 1 not in counts)
+    return ", ".join(str(start) if start == end else f"{start}-{end}" for start, end in zip(starts, ends, strict=True))
 
 
 def _with(kernel: Kernel, layer: Layer, rows: torch.Tensor) -> torch.Tensor:
@@ -166,6 +174,7 @@ def cuda_timer() -> Timer:
     return timer
 
 
-def _name(layer: Layer) -> str:
+def layer_name(layer: Layer) -> str:
+    """What a log calls all layers of a size."""
     bits = 8 if isinstance(layer, Int8Linear) else layer.bits
     return f"a {bits}-bit layer of {layer.out_features} x {layer.in_features}"

@@ -1,12 +1,13 @@
 """Quantized layers of the same input as one layer, so that one kernel reads all their matrices."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from service.engine.linears.codes import CodesLinear, merged_linear
-from service.engine.linears.quantized import GroupedLinear, Int8Linear
+from service.engine.linears.quantized import GroupedLinear, Int8Linear, Kernel
 from service.engine.linears.tinygemm import HalvesKernelLinear, Int4KernelLinear
 
 QUANTIZED = (CodesLinear, Int8Linear, GroupedLinear, Int4KernelLinear, HalvesKernelLinear)
@@ -40,8 +41,7 @@ def _merge(first: Int8Linear | GroupedLinear, others: Sequence[nn.Module]) -> nn
     parts: list[Int8Linear | GroupedLinear] = [first, *others]  # type: ignore[list-item]  # `merged` has looked
     bias = merged_bias(parts)
     first.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
-    kernels = [part.kernel for part in parts if part.kernel is not None]
-    first.kernel = min(kernels, key=lambda kernel: kernel.max_rows) if len(kernels) == len(parts) else None
+    first.kernel = merged_kernel([part.kernel for part in parts])
     for name, dimension in first.OUTPUT_DIMENSIONS.items():
         buffers = [getattr(part, name) for part in parts]
         for other in others:
@@ -49,6 +49,13 @@ def _merge(first: Int8Linear | GroupedLinear, others: Sequence[nn.Module]) -> nn
         setattr(first, name, torch.cat(buffers, dim=dimension))
     first.out_features = sum(part.out_features for part in parts)
     return first
+
+
+def merged_kernel(kernels: Sequence[Kernel | None]) -> Kernel | None:
+    """The kernel of layers that become one, for numbers of rows at which it pays in each; None if those are none."""
+    known = [kernel for kernel in kernels if kernel is not None]
+    row_counts = frozenset[int].intersection(*(frozenset(kernel.row_counts) for kernel in known)) if known else ()
+    return replace(known[0], row_counts=row_counts) if row_counts and len(known) == len(kernels) else None
 
 
 def merged_bias(parts: Sequence[nn.Linear | Int8Linear | GroupedLinear]) -> torch.Tensor | None:

@@ -8,7 +8,7 @@ of an AMD EPYC with AVX-512).
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,11 +37,11 @@ class Kernel:
 
     Attributes:
         multiply: Takes rows [rows, inputs], a layer's packed tensors and its bias; gives [rows, outputs].
-        max_rows: With more rows than this, unpacking is quicker or the kernel can't.
+        row_counts: Numbers of rows by which it multiplies; at others what goes without it is quicker, or it can't.
     """
 
     multiply: Callable[..., torch.Tensor]
-    max_rows: int
+    row_counts: Set[int]
 
 
 class Int8Linear(nn.Module):
@@ -79,7 +79,7 @@ class Int8Linear(nn.Module):
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """[..., in_features] to [..., out_features]."""
         rows = hidden.reshape(-1, self.in_features)
-        if self.kernel is not None and rows.shape[0] <= self.kernel.max_rows:
+        if self.kernel is not None and rows.shape[0] in self.kernel.row_counts:
             product = self.kernel.multiply(rows.contiguous(), self.weight, self.scale, self.bias)
             return product.view(*hidden.shape[:-1], -1)
         if rows.shape[0] > _MAX_KERNEL_ROWS or not self.can_use_torch_kernel():
@@ -136,7 +136,7 @@ class GroupedLinear(nn.Module):
         """[..., in_features] to [..., out_features]."""
         inputs = ordered(hidden, self._order)
         rows = inputs.reshape(-1, self.in_features)
-        if self.kernel is not None and rows.shape[0] <= self.kernel.max_rows:
+        if self.kernel is not None and rows.shape[0] in self.kernel.row_counts:
             product = self.kernel.multiply(rows.contiguous(), self._codes, self._scales, self._zeros, self.bias)
             return product.view(*hidden.shape[:-1], -1)
         return _unpacked_product(self, inputs)

@@ -12,6 +12,7 @@ from service.engine.device import has_own_memory, use_device
 from service.engine.engine import Engine
 from service.engine.linears.codes import rows_rounded_to_int8
 from service.engine.process.activations import tried_activations
+from service.engine.process.kernels_told import tried_kernels
 from service.engine.process.quick_imports import loaded
 from service.engine.progress import Progress, progress_told
 from service.engine.sharding.layers import Ranks
@@ -63,7 +64,7 @@ def load_runner(config: EngineConfig, tell: Callable[[Loading], None], ranks: Ra
         model = loaded(lambda: load_model(*what))
     num_bytes = sum(parameter.nbytes for parameter in model.parameters())
     progress("checking", num_bytes, num_bytes)
-    tried = tried_activations(model, config)
+    tried = *tried_activations(model, config), *tried_kernels(model)
     with progress_told(throttled(tell, is_bytes=False)):
         started = start_runner(model, config, backend=Backend(meter=_meter(config, ranks), ranks=ranks))
     return replace(started, info=replace(started.info, tried=tried))

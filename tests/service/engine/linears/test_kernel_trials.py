@@ -8,11 +8,14 @@ import torch
 from transformers import PreTrainedModel
 
 from service.engine.linears.grouped_weights import GroupedWeights
-from service.engine.linears.kernel_trials import MAX_ROWS, Layer, make_product, tried_kernel, use_kernels
-from service.engine.linears.quantized import GroupedLinear, Int8Linear
+from service.engine.linears.kernel_trials import MAX_ROWS, Layer, make_product, ranges, tried_kernel, use_kernels
+from service.engine.linears.merged import merged_kernel
+from service.engine.linears.quantized import GroupedLinear, Int8Linear, Kernel
+from service.engine.process.kernels_told import tried_kernels
 from service.engine.startup.build import build_engine
 from service.engine.weights.load import load_model
 from service.engine_protocol.acceleration import Acceleration
+from service.engine_protocol.choices import TrialOutcome, Tried
 from service.engine_protocol.engine_config import EngineConfig
 from service.engine_protocol.sampling_params import SamplingParams
 from tests.support.engines import finish, tokens_of
@@ -77,32 +80,64 @@ def product_of(layer: Layer) -> Callable[..., torch.Tensor]:
     return multiply
 
 
-@pytest.mark.parametrize(("pays_up_to", "limit"), [(64, 64), (20, 16), (3, 2), (1, 1)])
-def test_a_kernel_is_used_up_to_the_rows_at_which_it_was_quicker(pays_up_to: int, limit: int) -> None:
+@pytest.mark.parametrize(
+    ("paying", "used"),
+    [
+        ({1, 2, 4, 8, 16, 32, 64}, "1-64"),
+        ({1, 2, 4, 8, 16}, "1-16"),
+        ({1}, "1"),
+        ({8, 16}, "5-16"),
+        ({1, 2, 64}, "1-2, 33-64"),
+    ],
+)
+def test_a_kernel_is_used_for_the_numbers_of_rows_at_which_it_was_quicker(paying: set[int], used: str) -> None:
     layer = grouped()
-    times = iter([time for count in (1, 2, 4, 8, 16, 32, 64) for time in (1.0, 2.0 if count <= pays_up_to else 0.5)])
+    times = iter([time for count in (1, 2, 4, 8, 16, 32, 64) for time in (1.0, 2.0 if count in paying else 0.5)])
     kernel = tried_kernel(layer, product_of(layer), lambda call: next(times))
     assert kernel is not None
-    assert kernel.max_rows == limit
+    assert ranges(kernel.row_counts) == used
 
 
-def test_more_rows_than_the_limit_are_unpacked() -> None:
-    layer, called = grouped(), []
-
+def counting(layer: Layer, called: list[int]) -> Callable[..., torch.Tensor]:
     def multiply(*inputs: torch.Tensor) -> torch.Tensor:
         called.append(inputs[0].shape[0])
         return product_of(layer)(*inputs)
 
-    layer.kernel = tried_kernel(layer, multiply, None)
-    called.clear()
-    for count in (MAX_ROWS, MAX_ROWS + 1):
-        layer(torch.randn(count, 64).half())
-    assert called == [MAX_ROWS]
+    return multiply
+
+
+def test_other_numbers_of_rows_are_multiplied_without_the_kernel() -> None:
+    layer, called = grouped(), list[int]()
+    layer.kernel = Kernel(counting(layer, called), {3, MAX_ROWS})
+    for count in (1, 2, 3, 4, MAX_ROWS, MAX_ROWS + 1):
+        rows = torch.randn(count, 64).half()
+        expected = rows.float() @ layer.dequantized(torch.float32).t()
+        assert (layer(rows) - expected).norm() < 2e-3 * expected.norm()
+    assert called == [3, MAX_ROWS]
+
+
+def test_layers_that_become_one_have_a_kernel_where_it_pays_in_each() -> None:
+    first, second, third = (Kernel(product_of(grouped()), counts) for counts in ({1, 2, 3}, {2, 3, 4}, {9}))
+    merged = merged_kernel([first, second])
+    assert merged is not None
+    assert merged.row_counts == {2, 3}
+    assert merged_kernel([first, third]) is None
+    assert merged_kernel([first, None]) is None
+
+
+def test_what_has_a_kernel_is_told_once_for_each_size() -> None:
+    layers = torch.nn.ModuleList([grouped(), grouped(), grouped(inputs=128), torch.nn.Linear(2, 2)])
+    assert tried_kernels(layers) == ()
+    use_kernels(layers)
+    assert tried_kernels(layers) == (
+        Tried("kernels", "a 4-bit layer of 32 x 64", TrialOutcome.USED, "for 1-64 rows"),
+        Tried("kernels", "a 4-bit layer of 32 x 128", TrialOutcome.USED, "for 1-64 rows"),
+    )
 
 
 def test_a_kernel_that_never_pays_is_not_used() -> None:
     layer = grouped()
-    times = iter([2.0, 1.0])
+    times = iter([2.0, 1.0] * 7)
     assert tried_kernel(layer, product_of(layer), lambda call: next(times)) is None
 
 
