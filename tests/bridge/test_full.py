@@ -24,7 +24,7 @@ async def test_after_one_refusal_others_are_refused_without_a_call(bridge, servi
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/responses", "/ai/run"])
 async def test_each_face_refuses_without_a_call(bridge, service, path):
-    service.status = FULL
+    service.status, service.parts = FULL, []  # a stream that is let through as a probe is refused, too
     inputs = {"chat": ("messages", [{"role": "user", "content": "hi"}]), "responses": ("input", "hi")}
     name, value = next((given for kind, given in inputs.items() if kind in path), ("prompt", "hi"))
     body = {"model": "@runstream/demo", name: value}
