@@ -3,9 +3,10 @@
     python -m bench.kernel_instructions [--capability 90] [--dtype bfloat16]
 
 Needs no GPU: Triton compiles for one, and brings the disassembler. Counted are the instructions of the kernel's one
-loop, for one row and 4-bit weights in groups of 128. An H200 issues 33 x 10 ** 12 threads' instructions a second (132
-multiprocessors, 4 schedulers each, 32 threads, 1.98 GHz), and 4.8 TB/s bring 9.1 x 10 ** 12 weights of 0.53 bytes: with
-3.7 instructions a weight both take as long. Of conversions it does 4.2 x 10 ** 12 (16 a clock and multiprocessor).
+loop, for one row, by weights of 4 bits in groups of 128 and by those of 8. An H200 issues 33 x 10 ** 12 threads'
+instructions a second (132 multiprocessors, 4 schedulers each, 32 threads, 1.98 GHz). 4.8 TB/s bring 9.1 x 10 ** 12
+weights of 0.53 bytes, or 4.8 x 10 ** 12 of one: with 3.7 and 6.9 instructions a weight both take as long. Of
+conversions it does 4.2 x 10 ** 12 (16 a clock and multiprocessor).
 """
 
 import argparse
@@ -25,13 +26,14 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from bench.report import table
-from service.engine.kernels import int4_linear, int4_row
+from service.engine.kernels import int4_linear, int4_row, int8_linear, int8_row
+from service.engine.kernels.lone_rows import NUM_WARPS
 from service.engine.kernels.splits import BLOCK_OUTPUTS, block_options
 
 _NUM_INPUTS, _GROUP_SIZE = 4096, 128
 _WARP = 32
 _ELEMENTS = {"bfloat16": "bf16", "float16": "fp16"}
-_NOT_DIVISIBLE = ("num_rows", "num_steps", "low_exponent", "high_exponent")
+_NOT_DIVISIBLE = ("num_rows", "num_steps", "low_exponent", "high_exponent", "exponent")
 _KINDS: Mapping[str, tuple[str, ...]] = {
     "conversions": ("I2F", "F2F", "I2FP"),
     "integers": (
@@ -91,7 +93,7 @@ class Count:
 
 
 def kernels(dtype: str) -> Iterator[Kernel]:
-    """The kernel for any number of rows, compiled for one, and the one that is made for it."""
+    """For 4 and for 8 bits the kernel for any number of rows, compiled for one, and the one that is made for it."""
     row = torch.empty((1, _NUM_INPUTS), dtype=getattr(torch, dtype), device="meta")
     num_bytes = int4_linear.bytes_per_step(row, _GROUP_SIZE)
     num_weights = 2 * BLOCK_OUTPUTS * num_bytes
@@ -99,11 +101,20 @@ def kernels(dtype: str) -> Iterator[Kernel]:
     num_warps = options.pop("num_warps")
     pointers = {"codes": "u8", "output": "fp32"}
     constants = {"HAS_BIAS": False, "BYTES": num_bytes, **options}
-    yield Kernel("any rows", int4_linear._multiply, pointers, constants, num_warps, num_weights, 6)
+    yield Kernel("4 bits, any rows", int4_linear._multiply, pointers, constants, num_warps, num_weights, 6)
     pointers |= {"codes": "i64", "row": "i64"}
     constants = {"HAS_BIAS": False, "OUTPUTS": BLOCK_OUTPUTS, "WORDS": num_bytes // 8, "GROUP": _GROUP_SIZE // 8}
     constants |= {"IS_HALF": dtype == "float16"}
-    yield Kernel("one row", int4_row._multiply, pointers, constants, int4_row.NUM_WARPS, num_weights, 8)
+    yield Kernel("4 bits, one row", int4_row._multiply, pointers, constants, NUM_WARPS, num_weights, 8)
+    pointers = {"weight": "i8", "output": "fp32"}
+    constants = {"HAS_BIAS": False, "INPUTS": int8_linear.inputs_per_step(row), **options}
+    num_weights = BLOCK_OUTPUTS * int8_linear.inputs_per_step(row)
+    yield Kernel("8 bits, any rows", int8_linear._multiply, pointers, constants, num_warps, num_weights, 4)
+    pointers = {"weight": "i64", "row": "i64", "output": "fp32"}
+    constants = {"HAS_BIAS": False, "OUTPUTS": BLOCK_OUTPUTS, "WORDS": int8_row.BYTES // 8}
+    constants |= {"IS_HALF": dtype == "float16"}
+    num_weights = BLOCK_OUTPUTS * int8_row.BYTES
+    yield Kernel("8 bits, one row", int8_row._multiply, pointers, constants, NUM_WARPS, num_weights, 8)
 
 
 def count(kernel: Kernel, dtype: str, capability: int) -> Count:

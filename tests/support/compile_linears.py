@@ -16,12 +16,19 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from service.engine.kernels import int4_linear, int4_row, int8_linear, splits
+from service.engine.kernels import int4_linear, int4_row, int8_linear, int8_row, splits
+from service.engine.kernels.lone_rows import NUM_WARPS
 from service.engine.kernels.splits import block_options
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+WORDS = {
+    int4_row._multiply: {"row": "i64", "codes": "i64"},
+    int8_row._multiply: {"row": "i64", "weight": "i64"},
+}
+"""What is read in words of 64 bits."""
+
 POINTERS = {"weight": "i8", "codes": "u8", "output": "fp32", "sums": "fp32"}
-ODD = ("num_rows", "num_steps", "num_splits", "size", "low_exponent", "high_exponent")
+ODD = ("num_rows", "num_steps", "num_splits", "size", "low_exponent", "high_exponent", "exponent")
 """Numbers that need not be multiples of 16."""
 
 
@@ -42,9 +49,11 @@ def kernels(names: list[str], counts: list[int]) -> Iterator[tuple[str, Any, dic
             size = int4_linear.bytes_per_step(rows, 128)
             yield f"int4 {count} {name}", int4_linear._multiply, {"BYTES": size, **options}, name
             if count == 1:
-                options = {"HAS_BIAS": True, "OUTPUTS": splits.BLOCK_OUTPUTS, "num_warps": int4_row.NUM_WARPS}
-                options |= {"WORDS": size // 8, "GROUP": 16, "IS_HALF": name == "fp16"}
-                yield f"int4 alone {name}", int4_row._multiply, options, name
+                options = {"HAS_BIAS": True, "OUTPUTS": splits.BLOCK_OUTPUTS, "num_warps": NUM_WARPS}
+                options |= {"WORDS": size // 8, "IS_HALF": name == "fp16"}
+                yield f"int4 alone {name}", int4_row._multiply, options | {"GROUP": 16}, name
+                options |= {"WORDS": int8_row.BYTES // 8}
+                yield f"int8 alone {name}", int8_row._multiply, options, name
 
 
 def main() -> None:
@@ -53,7 +62,7 @@ def main() -> None:
     for name, kernel, options, element in kernels(sys.argv[2].split(","), [int(count) for count in sys.argv[3:]]):
         constants = {key: value for key, value in options.items() if key.isupper()}
         is_pointer = [not re.search("num|size|exponent", key) for key in kernel.arg_names]
-        pointers = POINTERS | ({"row": "i64", "codes": "i64"} if kernel is int4_row._multiply else {})
+        pointers = POINTERS | WORDS.get(kernel, {})
         signature = {
             key: "constexpr" if key in constants else f"*{pointers.get(key, element)}" if pointer else "i32"
             for key, pointer in zip(kernel.arg_names, is_pointer, strict=True)

@@ -70,7 +70,7 @@ class Case:
 
 
 _SMALL = [
-    *[(64, 128, 0), (33, 70, 0), (100, 300, 0)],
+    *[(64, 128, 0), (33, 70, 0), (100, 300, 0), (48, 640, 0)],
     *[(64, 256, 128), (33, 384, 128), (80, 192, 32), (40, 50, 50), (100, 512, 64), (48, 512, 256), (70, 1024, 1024)],
 ]
 """Outputs, inputs and group size: whole blocks of the kernels and parts of them, one split and several."""

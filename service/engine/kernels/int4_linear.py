@@ -10,7 +10,8 @@ import torch
 import triton
 import triton.language as tl
 
-from service.engine.kernels.int4_row import row_product, takes_row
+from service.engine.kernels.int4_row import row_product
+from service.engine.kernels.lone_rows import takes_row
 from service.engine.kernels.splits import (
     BLOCK_OUTPUTS,
     add_splits,

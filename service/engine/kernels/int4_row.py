@@ -10,25 +10,18 @@ import torch
 import triton
 import triton.language as tl
 
+from service.engine.kernels.lone_rows import (
+    LEAST_STEPS,
+    NUM_WARPS,
+    PROGRAMS_PER_PROCESSOR,
+    floats,
+    sums_of_2,
+    words_of,
+)
 from service.engine.kernels.splits import BLOCK_OUTPUTS, add_splits, new_sums, split_steps, store_sums
-
-_LEAST_BYTES = 16
-"""What a thread reads of an output at once."""
-
-_PROGRAMS_PER_PROCESSOR = 8
-_LEAST_STEPS = 1
-"""A step reads 8 KiB of codes and a split writes 256 bytes of sums."""
-
-NUM_WARPS = 2
-"""A thread has eight outputs then, which share the inputs that it has read."""
 
 EXPONENTS = (0x43000000, 0x45000000)
 """Of 128 and of 2048 in float32. Given when the kernel is started: constants take another instruction for each code."""
-
-
-def takes_row(rows: torch.Tensor, num_bytes_per_step: int) -> bool:
-    """Tells if the kernel multiplies such rows by codes of which so many bytes of an output have one scale."""
-    return rows.shape[0] == 1 and rows.element_size() == 2 and num_bytes_per_step % _LEAST_BYTES == 0
 
 
 def row_product(
@@ -55,13 +48,12 @@ def row_product(
     num_words, words_per_step = num_bytes // 8, num_bytes_per_step // 8
     num_blocks = triton.cdiv(num_outputs, BLOCK_OUTPUTS)
     num_splits, num_steps = split_steps(
-        num_words // words_per_step, num_blocks, num_processors, _PROGRAMS_PER_PROCESSOR, _LEAST_STEPS
+        num_words // words_per_step, num_blocks, num_processors, PROGRAMS_PER_PROCESSOR, LEAST_STEPS
     )
     sums = new_sums(row, num_outputs, num_splits)
-    aligned = row if row.data_ptr() % 16 == 0 else row.clone()
     with torch.cuda.device_of(row):  # type: ignore[no-untyped-call]
         _multiply[(num_blocks, num_splits)](
-            aligned.view(torch.int64),
+            words_of(row),
             codes.view(torch.int64),
             scales,
             zeros,
@@ -113,8 +105,8 @@ def _multiply(
         for half in tl.static_range(2):
             # A word of the row has four inputs, one of the codes eight in its low halves and eight in its high ones.
             place = 2 * (half * num_words + word)
-            a, b, c, d = _floats(tl.load(row + place), IS_HALF)
-            e, f, g, h = _floats(tl.load(row + place + 1), IS_HALF)
+            a, b, c, d = floats(tl.load(row + place), IS_HALF)
+            e, f, g, h = floats(tl.load(row + place + 1), IS_HALF)
             inputs = ((a + b) + (c + d)) + ((e + f) + (g + h))
             if half:
                 products = _high(first, -2048.0 * inputs, a, b, c, d, high_exponent)
@@ -124,29 +116,8 @@ def _multiply(
                 products = _low(second, products, e, f, g, h, low_exponent)
             group = (step * WORDS + half * num_words) // GROUP * num_outputs + there
             zero, scale = tl.load(zeros + group).to(tl.float32), tl.load(scales + group).to(tl.float32)
-            sums += scale[:, None] * (_sums_of_2(products) - zero[:, None] * _sums_of_2(inputs))
+            sums += scale[:, None] * (sums_of_2(products) - zero[:, None] * sums_of_2(inputs))
     store_sums(sums, bias, output, column, split, 1, num_outputs, 1, HAS_BIAS)
-
-
-@triton.jit
-def _floats(words, IS_HALF: tl.constexpr):
-    """Four numbers of 16 bits in each word of 64, as float32."""
-    first, second = words.to(tl.uint32), (words >> 32).to(tl.uint32)
-    return _lower(first, IS_HALF), _upper(first, IS_HALF), _lower(second, IS_HALF), _upper(second, IS_HALF)
-
-
-@triton.jit
-def _lower(words, IS_HALF: tl.constexpr):
-    if IS_HALF:
-        return words.to(tl.uint16).to(tl.float16, bitcast=True).to(tl.float32)
-    return (words << 16).to(tl.float32, bitcast=True)
-
-
-@triton.jit
-def _upper(words, IS_HALF: tl.constexpr):
-    if IS_HALF:
-        return (words >> 16).to(tl.uint16).to(tl.float16, bitcast=True).to(tl.float32)
-    return (words & 0xFFFF0000).to(tl.float32, bitcast=True)
 
 
 @triton.jit
@@ -169,9 +140,3 @@ def _high(codes, sums, a, b, c, d, exponent):
     sums += (((codes >> 8) & 0xF000) | exponent).to(tl.float32, bitcast=True) * c
     sums += ((turned & 0xF000) | exponent).to(tl.float32, bitcast=True) * d
     return sums
-
-
-@triton.jit
-def _sums_of_2(numbers):
-    """[N, K] to [N, K / 2]: of what one thread has."""
-    return tl.sum(tl.reshape(numbers, (numbers.shape[0], numbers.shape[1] // 2, 2)), axis=2)

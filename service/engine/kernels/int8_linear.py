@@ -1,9 +1,13 @@
-"""Rows by a matrix of 8 bits with one scale for each output. Reads 1 byte of a weight, once, for up to 64 rows."""
+"""Rows by a matrix of 8 bits with one scale for each output. Reads 1 byte of a weight, once, for up to 64 rows.
+
+A single row of 16 bits has a kernel of its own, `int8_row`.
+"""
 
 import torch
 import triton
 import triton.language as tl
 
+from service.engine.kernels.int8_row import can_multiply, row_product
 from service.engine.kernels.splits import (
     BLOCK_OUTPUTS,
     add_splits,
@@ -30,6 +34,8 @@ def int8_product(
     Returns:
         [rows, outputs] of the dtype of the rows.
     """
+    if can_multiply(rows):
+        return row_product(rows, weight, scale, bias, num_processors)
     (num_rows, num_inputs), num_outputs = rows.shape, weight.shape[0]
     num_blocks = triton.cdiv(num_outputs, BLOCK_OUTPUTS)
     num_splits, num_steps = split_steps(triton.cdiv(num_inputs, inputs_per_step(rows)), num_blocks, num_processors)
