@@ -1,8 +1,8 @@
 """Waiting for the service in a way that can be cancelled without a loss.
 
-What gRPC has allocated for a read or for an answer is freed when the wait for it ends, and never if that wait is
-cancelled: 0.4 KiB for each client that left, in grpcio 1.85. So a task of its own waits. Whoever leaves cancels the
-call, and that ends the wait.
+What gRPC has allocated for a read or for an answer is freed when the wait for it ends well, and never if that wait
+fails or is cancelled: 0.4 KiB for each client that left, in grpcio 1.85. So a task of its own waits. Whoever leaves
+cancels the call, and that ends the wait.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable
 from typing import Generic, Protocol, TypeVar
 
-from runstream.waiting import apart, note_error
+from runstream.waiting import apart, note_error, sparing_failures
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -55,7 +55,7 @@ class _Reader(Generic[_T]):
         self._parts: deque[_T] = deque()
         self._is_left = False
         self._news, self._room = asyncio.Event(), asyncio.Event()
-        self._reading = asyncio.create_task(self._read())
+        self._reading = asyncio.create_task(self._read_all())
         self._reading.add_done_callback(self._end)
 
     async def next(self) -> _T | None:
@@ -73,6 +73,9 @@ class _Reader(Generic[_T]):
         self._is_left = True
         self._call.cancel()
         self._room.set()
+
+    async def _read_all(self) -> None:
+        await sparing_failures(self._read())
 
     async def _read(self) -> None:
         async for part in self._call:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import grpc
+from runstream.waiting import take_failure
 
 
 class Operations:
@@ -47,7 +47,7 @@ class Operations:
     def _go_on(self, waited: "asyncio.Future[Any] | None" = None) -> None:
         """Runs the coroutine up to its next future. A cancelled task is not there, so nothing is thrown into it."""
         assert self._running
-        failure = _taken_out(waited) if waited else None
+        failure = take_failure(waited)
         try:
             future = self._running.send(None)
         except StopIteration:
@@ -65,13 +65,3 @@ class Operations:
             self._error = failure
         if self._ended and not self._ended.done():
             self._ended.set_result(None)
-
-
-def _taken_out(future: "asyncio.Future[Any]") -> Exception | None:
-    """Takes the failure of an operation out of its future, which then has a result; None if it is no failure."""
-    failure = None if future.cancelled() else future.exception()
-    if not isinstance(failure, grpc.aio.InternalError):
-        return None
-    asyncio.Future.__init__(future, loop=future.get_loop())
-    future.set_result(None)
-    return failure
