@@ -18,6 +18,7 @@ LIMITS: Final = TrialLimits(each_s=50.0, all_s=75.0)
 """Less than a service takes: a visit is short."""
 
 _MAX_NUM_SEQS, _MAX_NUM_BATCHED_TOKENS = 128, 8192
+_TOKENS_OF_TINY = 128
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class WaysJob:
             self.device,
             self.case.weights.dtype,
             max_num_seqs=most,
-            max_num_batched_tokens=_MAX_NUM_BATCHED_TOKENS,
+            max_num_batched_tokens=_TOKENS_OF_TINY if self.is_tiny else _MAX_NUM_BATCHED_TOKENS,
         )
         with Trials(_PROGRAM, self.limits) as trials:
             choices = choose_accelerations(config, False, trials, self.case.shape.num_layers)
