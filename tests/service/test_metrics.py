@@ -69,9 +69,9 @@ async def test_the_times_of_a_completion_add_up(running):
 async def test_each_token_but_those_that_come_with_the_first_has_a_time(running):
     key = ("runstream_inter_token_latency_seconds_count", MODEL)
     before = await samples(running.service.metrics_port)
-    await running.text_generation.Run(ask(max_tokens=40))
+    await running.text_generation.Run(ask(max_tokens=1000))
     after = await samples(running.service.metrics_port)
-    assert 30 <= after[key] - before[key] <= 39
+    assert 500 <= after[key] - before[key] <= 999
 
 
 async def test_the_tokens_of_each_step_are_counted(running):
