@@ -1,5 +1,6 @@
 """All that prefill attend in one call as each does by itself, over the KV cache and beside others."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -57,6 +58,17 @@ def test_flex_sees_all_that_is_to_be_compiled_at_its_first_call_for_layers_of_a_
     assert lengths == [256, 384, 768, 768]
     together.attend(*step.states, params._replace(softcap=2.0))
     assert lengths[4:] == [256, 384, 768]
+
+
+@pytest.mark.parametrize("make", [VarlenAttention, FlexAttention])
+def test_nothing_waits_for_the_device(make: Callable[[Callable[..., torch.Tensor]], PrefillAttention]) -> None:
+    way = make(lambda query, *rest, **keywords: torch.empty_like(query))
+    step = ragged_step(CASES["chunks of prompts"], 4).to(
+        "meta", torch.float16
+    )  # has no data, which nobody can wait for
+    together = PackedPrefill(way, step.chunks)
+    for params in (AttentionParams(0.3), AttentionParams(0.3, 40)):
+        assert together.attend(*step.states, params).shape == (179, 4, 16)
 
 
 def test_varlen_tells_what_it_does_not_do() -> None:

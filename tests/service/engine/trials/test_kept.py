@@ -15,11 +15,12 @@ FACTS = {"processor": "x", "matrices": [(3, 2, 1, True)], "dtype": "float32"}
 CHOICES = Choices(
     products="onednn",
     num_threads=2,
-    accelerations=frozenset({Acceleration.OVERLAP}),
+    accelerations=frozenset({Acceleration.OVERLAP, Acceleration.FLEX}),
     graphs_bytes=7,
     tried=(
         Tried("products", "onednn", TrialOutcome.USED, times_us=((1, 0.5), (16, 2.0))),
         Tried("products", "fbgemm", TrialOutcome.WRONG, "by 0.5", graphs_bytes=(5, 6)),
+        Tried("prefill", "flex", TrialOutcome.USED, times_us=((512, 9.0),)),
     ),
 )
 
