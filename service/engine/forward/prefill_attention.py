@@ -32,7 +32,7 @@ def prefill_attention_for(
     if Acceleration.VARLEN in accelerations:
         return VarlenAttention(library_varlen(device))
     if is_cpu(device):
-        raise AccelerationError("flex is for CUDA: a CPU has other ways, and to compile this one takes it a minute")
+        raise AccelerationError("flex is for CUDA: a CPU has other ways, and compiles this one for up to a minute")
     # Its import takes a start longer than all else of attention.
     from service.engine.attention.flex import FlexAttention, compiled_flex
 
