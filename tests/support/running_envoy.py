@@ -62,7 +62,7 @@ class RunningEnvoy:
 
     def _lines(self) -> list[dict[str, Any]]:
         self.log.seek(0)
-        return [json.loads(line) for line in self.log]
+        return [json.loads(line) for line in self.log if line.endswith("\n")]
 
     async def _healthy(self, http: aiohttp.ClientSession, name: str) -> set[str]:
         hosts = await self._hosts(http, name)

@@ -49,7 +49,11 @@ def run_stack(**environment: str) -> Iterator[RunningStack]:
         text=True,
     ) as launcher:
         assert launcher.stdout is not None
-        read_until("Ctrl-C ends it", launcher.stdout)
+        try:
+            read_until("Ctrl-C ends it", launcher.stdout)
+        except BaseException:
+            launcher.kill()  # nobody would end what does not come to listen; its parts end with it
+            raise
         # What it says from here on must be read, or it would block.
         reader = threading.Thread(target=launcher.stdout.read)
         reader.start()
