@@ -51,10 +51,25 @@ struct KernelTask {
   const typename Weights::Row* rows;
   std::int64_t row_stride;
   std::int64_t steps;
-  float* sums;  // [rows][kBlockOutputs]
+  float* sums;  // [rows][sums_stride]
+  std::int64_t sums_stride;
   bool continues;  // what is in `sums`; else they begin at 0
   Ahead ahead;
 };
+
+// Asks for a line of each panel.
+template <class Weights, int PANELS>
+inline void bring_near(const KernelTask<Weights>& task, const char* at) {
+  const auto panel_bytes = task.panel_size * static_cast<std::int64_t>(sizeof(typename Weights::Weight));
+#pragma GCC unroll 4
+  for (int panel = 0; panel < PANELS; ++panel) {
+    if (task.ahead.is_through_first) {
+      __builtin_prefetch(at + panel * panel_bytes, 0, 3);
+    } else {
+      __builtin_prefetch(at + panel * panel_bytes, 0, 1);
+    }
+  }
+}
 
 // Adds the products of ROWS rows with PANELS panels to their sums, input by input.
 template <class Weights, int ROWS, int PANELS>
@@ -64,47 +79,38 @@ void add_products(const KernelTask<Weights>& task) {
   for (int row = 0; row < ROWS; ++row) {
 #pragma GCC unroll 4
     for (int panel = 0; panel < PANELS; ++panel) {
-      sums[row][panel] = task.continues ? load(task.sums + row * kBlockOutputs + panel * kLanes) : zeros();
+      sums[row][panel] = task.continues ? load(task.sums + row * task.sums_stride + panel * kLanes) : zeros();
     }
   }
   const auto* weights = task.panels;
   const auto* rows = task.rows;
-  const std::int64_t size = task.panel_size, stride = task.row_stride, period = task.ahead.period;
-  const auto panel_bytes = static_cast<std::int64_t>(size * sizeof(typename Weights::Weight));
+  const std::int64_t size = task.panel_size, stride = task.row_stride;
   const char* ahead = task.ahead.at;
-  std::int64_t until = 1;
-  for (std::int64_t step = 0; step < task.steps; ++step) {
-    if (--until == 0) {
+  // A loop of its own between lines that are asked for: with them in it, addresses have no room in the registers.
+  for (std::int64_t left = task.steps; left > 0; left -= task.ahead.period) {
+    bring_near<Weights, PANELS>(task, ahead);
+    ahead += 64;
+    for (std::int64_t count = std::min(left, task.ahead.period); count > 0; --count) {
+      typename Weights::Loaded loaded[PANELS];
 #pragma GCC unroll 4
-      for (int panel = 0; panel < PANELS; ++panel) {
-        if (task.ahead.is_through_first) {
-          __builtin_prefetch(ahead + panel * panel_bytes, 0, 3);
-        } else {
-          __builtin_prefetch(ahead + panel * panel_bytes, 0, 1);
+      for (int panel = 0; panel < PANELS; ++panel) loaded[panel] = Weights::read(weights + panel * size);
+#pragma GCC unroll 8
+      for (int row = 0; row < ROWS; ++row) {
+        const auto input = Weights::spread(rows + row * stride);
+#pragma GCC unroll 4
+        for (int panel = 0; panel < PANELS; ++panel) {
+          sums[row][panel] = Weights::add_product(sums[row][panel], loaded[panel], input);
         }
       }
-      ahead += 64;
-      until = period;
+      weights += kLanes * Weights::kInputsPerStep;
+      rows += Weights::kInputsPerStep;
     }
-    typename Weights::Loaded loaded[PANELS];
-#pragma GCC unroll 4
-    for (int panel = 0; panel < PANELS; ++panel) loaded[panel] = Weights::read(weights + panel * size);
-#pragma GCC unroll 8
-    for (int row = 0; row < ROWS; ++row) {
-      const auto input = Weights::spread(rows + row * stride);
-#pragma GCC unroll 4
-      for (int panel = 0; panel < PANELS; ++panel) {
-        sums[row][panel] = Weights::add_product(sums[row][panel], loaded[panel], input);
-      }
-    }
-    weights += kLanes * Weights::kInputsPerStep;
-    rows += Weights::kInputsPerStep;
   }
 #pragma GCC unroll 8
   for (int row = 0; row < ROWS; ++row) {
 #pragma GCC unroll 4
     for (int panel = 0; panel < PANELS; ++panel) {
-      store(task.sums + row * kBlockOutputs + panel * kLanes, sums[row][panel]);
+      store(task.sums + row * task.sums_stride + panel * kLanes, sums[row][panel]);
     }
   }
 }

@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "float_kernel.h"
-#include "vectors.h"
+#include "vector_functions.h"
 #include "weights.h"
 
 namespace runstream {
 
 namespace {
 
-constexpr int kBlockRows = 240;  // whose sums a thread keeps between blocks of inputs
+constexpr int kBlockRows = 128;  // whose sums a thread keeps between blocks of inputs
 constexpr std::int64_t kLine = 64;
 
 // The weights that are read for all rows of a block before the next ones: they stay in the second cache. Few rows read
@@ -54,13 +54,15 @@ class Multiplication {
   }
 
   void run() {
-    for (std::int64_t first = part_.rows.first; first < part_.rows.last; first += kBlockRows) {
-      const Range rows{first, std::min(first + kBlockRows, part_.rows.last)};
+    const std::int64_t num_rows = part_.rows.last - part_.rows.first;
+    const auto num_blocks = static_cast<int>((num_rows + kBlockRows - 1) / kBlockRows);
+    for (int block = 0; block < num_blocks; ++block) {
+      const Range own = share(num_rows, block, num_blocks);
+      const Range rows{part_.rows.first + own.first, part_.rows.first + own.last};
       if (rows.last - rows.first == 1) return multiply_row(rows);
       for (std::int64_t panel = part_.panels.first; panel < part_.panels.last; panel += kBlockPanels) {
         const Range panels{panel, std::min(panel + kBlockPanels, part_.panels.last)};
         for (std::int64_t step = 0; step < steps_; step += block_steps_) add_block(rows, panels, step);
-        finish(rows, panels, block_sums, kBlockOutputs);
       }
     }
   }
@@ -85,6 +87,7 @@ class Multiplication {
     const std::int64_t steps = std::min(block_steps_, steps_ - step), num_rows = rows.last - rows.first;
     const std::int64_t groups = (num_rows + kMaxKernelRows - 1) / kMaxKernelRows;
     const char* const next = next_weights(panels, step);
+    const bool in_place = sums_in_place(panels), is_last = step + steps == steps_;
     const std::int64_t period = std::max<std::int64_t>(1, groups * kLine / kStepBytes);
     for (std::int64_t group = 0; group < groups; ++group) {
       const Range own = {rows.first + num_rows * group / groups, rows.first + num_rows * (group + 1) / groups};
@@ -95,17 +98,30 @@ class Multiplication {
       task.row_stride = row_stride_;
       task.steps = steps;
       task.continues = step > 0;
+      task.sums_stride = in_place ? product_.out_stride : kBlockOutputs;
+      float* const sums = in_place ? product_.out + own.first * product_.out_stride + panels.first * kLanes
+                                   : block_sums + (own.first - rows.first) * kBlockOutputs;
+      if (in_place ? step == 0 : is_last) bring_near_outputs(own, panels);
       for (std::int64_t panel = panels.first; panel < panels.last;) {
         const bool is_wide = panels.last - panel >= panels_at_once(count);
         const std::int64_t behind = panel - panels.first;
         task.panels = weights_at(panel, step);
-        task.sums = block_sums + (own.first - rows.first) * kBlockOutputs + behind * kLanes;
+        task.sums = sums + behind * kLanes;
         const std::int64_t line = group * (steps / period) * kLine;
         task.ahead = {next + behind * panel_size_ * static_cast<std::int64_t>(sizeof(Weight)) + line, period,
                       num_rows >= kManyRows};
         (is_wide ? kKernels<Weights, true> : kKernels<Weights, false>)[count - 2](task);
         panel += is_wide ? panels_at_once(count) : 1;
       }
+      if (is_last && !in_place) finish(own, panels, sums, kBlockOutputs);
+    }
+  }
+
+  // Asks for the lines that `finish` writes, so that it needn't wait for each of them.
+  void bring_near_outputs(Range rows, Range panels) const {
+    for (std::int64_t row = rows.first; row < rows.last; ++row) {
+      const float* const out = product_.out + row * product_.out_stride;
+      for (std::int64_t panel = panels.first; panel < panels.last; ++panel) __builtin_prefetch(out + panel * kLanes, 1, 3);
     }
   }
 
@@ -125,22 +141,24 @@ class Multiplication {
     finish(row, panels, sums, 0);
   }
 
+  // Whether sums can be kept where outputs are: nothing is added to them, and no panel has more than there are.
+  bool sums_in_place(Range panels) const {
+    return product_.matrix->bias == nullptr && product_.residual == nullptr &&
+           panels.last * kLanes <= product_.matrix->outputs;
+  }
+
   // Adds bias and residual to a block's sums, and writes the outputs.
-  void finish(Range rows, Range panels, float* of_block, std::int64_t stride) const {
-    const std::int64_t first = panels.first * kLanes;
-    const std::int64_t last = std::min(panels.last * kLanes, product_.matrix->outputs);
+  void finish(Range rows, Range panels, const float* sums, std::int64_t stride) const {
     const float* const bias = product_.matrix->bias;
-    for (std::int64_t row = rows.first; row < rows.last; ++row) {
-      float* const sums = of_block + (row - rows.first) * stride - first;
-      const std::int64_t place = row * product_.out_stride;
-      if (bias != nullptr) {
-        for (std::int64_t output = first; output < last; ++output) sums[output] += bias[output];
+    for (std::int64_t row = rows.first; row < rows.last; ++row, sums += stride) {
+      for (std::int64_t panel = panels.first; panel < panels.last; ++panel) {
+        const std::int64_t output = panel * kLanes, place = row * product_.out_stride + output;
+        const std::int64_t count = product_.matrix->outputs - output;
+        Floats sum = load(sums + (panel - panels.first) * kLanes);
+        if (bias != nullptr) sum = add(sum, load(bias + output));
+        if (product_.residual != nullptr) sum = add(sum, load_some(product_.residual + place, count));
+        store_some(product_.out + place, sum, count);
       }
-      if (product_.residual != nullptr) {
-        const float* const residual = product_.residual + place;
-        for (std::int64_t output = first; output < last; ++output) sums[output] += residual[output];
-      }
-      std::copy(sums + first, sums + last, product_.out + place + first);
     }
   }
 
