@@ -51,8 +51,13 @@ class DecoderLayer:
     @property
     def attention_params(self) -> AttentionParams:
         """Made at every step: `SelfCheck` shortens the window for a while."""
+        return AttentionParams(self.attention.scaling, self.sliding_window)
+
+    @property
+    def sliding_window(self) -> int | None:
+        """The tokens that one sees; None for all before it."""
         window: int | None = getattr(self.window_holder, "sliding_window", None)
-        return AttentionParams(self.attention.scaling, window)
+        return window
 
 
 class FusedDecoder:

@@ -34,6 +34,7 @@ class NativeDecoder:
 
     def __init__(self, fused: FusedDecoder, decoder: Decoder, rotary: RotaryTable) -> None:
         self.fused, self.decoder, self._rotary = fused, decoder, rotary
+        self._windows: list[int | None] | None = None
 
     def __call__(
         self, token_ids: torch.Tensor, positions: torch.Tensor, last: torch.Tensor, batch: PackedBatch
@@ -43,8 +44,10 @@ class NativeDecoder:
         if rows is None:
             return self.fused(token_ids, positions, last, batch)
         self.decoder.use_caches(batch.kv_cache)
-        params = [layer.attention_params for layer in self.fused.layers]
-        self.decoder.use_attention([it.scaling for it in params], [it.sliding_window for it in params])
+        windows = [layer.sliding_window for layer in self.fused.layers]
+        if windows != self._windows:
+            self.decoder.use_attention([layer.attention.scaling for layer in self.fused.layers], windows)
+            self._windows = windows
         rotations, places = self._rotary.rows(positions[0], rows.max_length)
         return self.decoder.logits(
             PackedStep(

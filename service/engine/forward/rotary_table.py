@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from service.engine.forward.long_rope import LongRope
 from service.engine.scheduling.sequence import LONG_POSITIONS
 
 _LEAST_POSITIONS = 1024
@@ -22,6 +23,7 @@ class RotaryTable:
 
     def __init__(self, rotary: Any, device: torch.device) -> None:
         self._rotary, self._device = rotary, device
+        self._has_long = isinstance(rotary, LongRope)
         self.half = self._made(1, 0).shape[2]
         self._short = torch.empty((0, 2, self.half))
         self._long: torch.Tensor | None = None
@@ -38,6 +40,8 @@ class RotaryTable:
         """
         if length > self._short.shape[0]:
             self._short, self._long = self._made(max(_LEAST_POSITIONS, _rounded_up(length)), 0), None
+        if not self._has_long:
+            return self._short, positions
         is_long = positions >= LONG_POSITIONS
         if not is_long.any():
             return self._short, positions

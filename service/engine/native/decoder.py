@@ -174,15 +174,16 @@ class Decoder:
     def logits(self, step: PackedStep) -> torch.Tensor:
         """The logits of a step's last places, float32 [L, vocabulary], valid until the next call."""
         self._make_room(step.last.shape[0])
+        embedded, positions, rotations, slots, ends, lengths, block_table, last = (it.data_ptr() for it in step)
         fields = _Step(
-            num_tokens=step.embedded.shape[0],
-            num_sequences=step.ends.shape[0],
-            num_columns=step.block_table.shape[1],
-            num_last=step.last.shape[0],
-            last_rows=self._last_rows.data_ptr(),
-            logits=self._logits.data_ptr(),
-            note_progress=self._progress,
-            **{name: tensor.data_ptr() for name, tensor in step._asdict().items()},
+            step.embedded.shape[0],
+            *(embedded, positions, rotations, slots),
+            step.ends.shape[0],
+            *(ends, lengths, block_table),
+            step.block_table.shape[1],
+            step.last.shape[0],
+            *(last, self._last_rows.data_ptr(), self._logits.data_ptr()),
+            self._progress,
         )
         self._library.decode(ctypes.byref(self._fields), ctypes.byref(fields))
         return self._logits[: step.last.shape[0]]

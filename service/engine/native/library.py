@@ -63,6 +63,7 @@ class Library:
         self.decode = functions.runstream_decode
         self.workspace_bytes = functions.runstream_workspace_bytes
         self.decoder_layout = functions.runstream_decoder_layout
+        self.take_outputs.restype = c_int32
         self.workspace_bytes.restype = self.decoder_layout.restype = c_int64
         functions.runstream_matrix_bytes.restype = c_int64
         if functions.runstream_matrix_bytes() != ctypes.sizeof(Fields):

@@ -92,11 +92,13 @@ class Matrix:
         Raises:
             IndexError: There is no such row.
         """
-        if outputs.numel() and not 0 <= int(outputs.min()) <= int(outputs.max()) < self.outputs:
-            raise IndexError(f"rows {int(outputs.min())} to {int(outputs.max())} of a matrix with {self.outputs}")
         taken = torch.empty((outputs.numel(), self.inputs), dtype=torch.float32, device=outputs.device)
         ids = outputs.contiguous()
-        self.library.take_outputs(self.address, ids.data_ptr(), ids.numel(), taken.data_ptr(), torch.get_num_threads())
+        is_found = self.library.take_outputs(
+            self.address, ids.data_ptr(), ids.numel(), taken.data_ptr(), torch.get_num_threads()
+        )
+        if not is_found:
+            raise IndexError(f"rows {int(outputs.min())} to {int(outputs.max())} of a matrix with {self.outputs}")
         return taken
 
 

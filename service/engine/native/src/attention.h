@@ -40,6 +40,9 @@ struct Heads {
 // Writes a token's keys and values, [2 * KV heads][head size], to its slot: block * 16 + offset.
 void write(const Heads& heads, const float* keys_values, std::int64_t slot);
 
+// The room for a head's numbers of 16 bits in whole vectors of 32.
+inline std::int64_t pair_room(std::int64_t head_size) { return whole_vectors((head_size + 1) / 2) * 2; }
+
 // What a thread needs for itself, in floats.
 std::int64_t attention_floats(std::int64_t head_size);
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "attention.h"
+#include "attention_softmax.h"
 #include "lane_sums.h"
 #include "lines_ahead.h"
 #include "transpose.h"
@@ -20,6 +21,29 @@ constexpr int kRowsTogether = 2, kLanesTogether = 2;
 // Up to how many rows it takes longer to turn keys round than to add up the lanes of each row's products.
 constexpr std::int64_t kFewRows = 4;
 
+// A span's values as they are in memory: those of each block, from token to token a stride apart.
+template <class Bits>
+struct Values {
+  const Bits* const* blocks;
+  std::int64_t stride;
+  std::int64_t num_tokens;
+
+  const Bits* at(std::int64_t token) const { return blocks[token / kBlockSize] + token % kBlockSize * stride; }
+};
+
+// One KV head's rows in a span: what they weigh the tokens with, and what becomes of their sums.
+struct WeighedRows {
+  const float* weights;      // [rows][kSpan], in the form that products have given them
+  const float* scales;       // [rows], which multiply the sums first
+  const std::int64_t* seen;  // [rows], ascending: how many of the span's tokens each sees at most
+  std::int64_t count;
+  float* sums;               // [rows][padded head size]
+
+  WeighedRows from(std::int64_t row, std::int64_t padded) const {
+    return {weights + row * kSpan, scales + row, seen + row, count - row, sums + row * padded};
+  }
+};
+
 // The first `count` lanes, and zeros.
 inline Floats first_lanes(Floats values, std::int64_t count) {
   if (count >= kLanes) return values;
@@ -28,25 +52,14 @@ inline Floats first_lanes(Floats values, std::int64_t count) {
   return where_less(load(places), broadcast(static_cast<float>(count)), values, zeros());
 }
 
-// Scores of a row with a block's tokens, whose keys are read where they are.
-//
-// It reads up to 15 numbers behind a head, which are another head's or the scratch block's, and then sets them to zero.
-template <class Number>
-inline void score_in_place(const float* query, const typename Number::Bits* keys, std::int64_t stride,
-                           std::int64_t size, float* scores, LinesAhead& ahead) {
-  const std::int64_t whole = size / kLanes * kLanes, lines = (size + Number::kOfLine - 1) / Number::kOfLine;
-  Floats sums[kBlockSize];
-  for (int token = 0; token < kBlockSize; ++token, keys += stride) {
-    ahead.bring_near(lines);
-    Floats sum = zeros();
-    for (std::int64_t d = 0; d < whole; d += kLanes) sum = multiply_add(load(query + d), Number::load(keys + d), sum);
-    if (whole < size) {
-      const Floats key = first_lanes(Number::load(keys + whole), size - whole);
-      sum = multiply_add(load_some(query + whole, size - whole), key, sum);
-    }
-    sums[token] = sum;
-  }
-  store(scores, sums_of_lanes(sums));
+// The tokens whose values are added together to a row that reads them in place. Even, as some are added in pairs.
+constexpr std::int64_t kTokensTogether = 4;
+
+// The scores of which a block's sums before their lanes are added are in memory, [16 tokens][16].
+inline Floats sums_of_rows(const float* partial) {
+  Floats sums[kLanes];
+  for (int i = 0; i < kLanes; ++i) sums[i] = load(partial + i * kLanes);
+  return sums_of_lanes(sums);
 }
 
 // Reads a block's keys of one head so that tokens are lanes: [head size][16 tokens].
@@ -79,83 +92,108 @@ inline void score_some(const float* const* queries, const float* keys, std::int6
   for (int row = 0; row < rows; ++row) store(scores + row * kSpan, sums.of[row]);
 }
 
-// Scores of rows with a block's tokens, whose keys have been read: [rows][16], a span apart.
-inline void score(const float* const* queries, std::int64_t num_rows, const float* keys, std::int64_t size,
-                  float* scores) {
-  std::int64_t row = 0;
-  for (; row + kRowsTogether <= num_rows; row += kRowsTogether)
-    score_some<kRowsTogether>(queries + row, keys, size, scores + row * kSpan);
-  for (; row < num_rows; ++row) score_some<1>(queries + row, keys, size, scores + row * kSpan);
-}
-
-// Gives scores of a row minus infinity, but those of the places from `begin` to `end` in the span.
-inline void hide_unseen(float* scores, std::int64_t num_blocks, float begin, float end) {
-  float places[kLanes];
-  for (int i = 0; i < kLanes; ++i) places[i] = static_cast<float>(i);
-  for (std::int64_t block = 0; block < num_blocks; ++block, scores += kLanes) {
-    const Floats place = add(load(places), broadcast(static_cast<float>(block * kLanes))), hidden = broadcast(-INFINITY);
-    const Floats seen = where_less(place, broadcast(begin), hidden, load(scores));
-    store(scores, where_less(broadcast(end), place, hidden, seen));
-  }
-}
-
-// A span's values as they are in memory: those of each block, from token to token a stride apart.
-template <class Number>
-struct Values {
-  const typename Number::Bits* const* blocks;
-  std::int64_t stride;
-  std::int64_t num_tokens;
-};
-
 template <class Number, int rows, int parts>
-inline void add_some(const Values<Number>& values, std::int64_t d, const float* weights, const float* scales,
-                     float* sums, std::int64_t sums_stride, LinesAhead& ahead) {
+inline void add_some(const Values<typename Number::Bits>& values, std::int64_t d, const WeighedRows& some,
+                     std::int64_t padded) {
   Floats kept[rows][parts];
+  float* const sums = some.sums + d;
 #pragma GCC unroll 4
   for (int row = 0; row < rows; ++row)
 #pragma GCC unroll 4
     for (int part = 0; part < parts; ++part)
-      kept[row][part] = multiply(load(sums + row * sums_stride + part * kLanes), broadcast(scales[row]));
-  for (std::int64_t first = 0; first < values.num_tokens; first += kBlockSize) {
-    const auto* at = values.blocks[first / kBlockSize] + d;
-    const std::int64_t last = std::min<std::int64_t>(first + kBlockSize, values.num_tokens);
+      kept[row][part] = multiply(load(sums + row * padded + part * kLanes), broadcast(some.scales[row]));
+  const std::int64_t num_tokens = some.seen[rows - 1];
+  for (std::int64_t first = 0; first < num_tokens; first += kBlockSize) {
+    const auto* at = values.at(first) + d;
+    const std::int64_t last = std::min<std::int64_t>(first + kBlockSize, num_tokens);
     for (std::int64_t token = first; token < last; ++token, at += values.stride) {
-      if (rows <= kFewRows) ahead.bring_near((parts * kLanes + Number::kOfLine - 1) / Number::kOfLine);
 #pragma GCC unroll 4
       for (int part = 0; part < parts; ++part) {
         const Floats value = Number::load(at + part * kLanes);
 #pragma GCC unroll 4
         for (int row = 0; row < rows; ++row)
-          kept[row][part] = multiply_add(broadcast(weights[row * kSpan + token]), value, kept[row][part]);
+          kept[row][part] = multiply_add(broadcast(some.weights[row * kSpan + token]), value, kept[row][part]);
       }
     }
   }
 #pragma GCC unroll 4
   for (int row = 0; row < rows; ++row)
 #pragma GCC unroll 4
-    for (int part = 0; part < parts; ++part) store(sums + row * sums_stride + part * kLanes, kept[row][part]);
+    for (int part = 0; part < parts; ++part) store(sums + row * padded + part * kLanes, kept[row][part]);
 }
 
 template <class Number, int rows>
-inline void add_rows(const Values<Number>& values, std::int64_t size, const float* weights, const float* scales,
-                     float* sums, LinesAhead& ahead) {
-  const std::int64_t padded = whole_vectors(size);
+inline void add_rows(const Values<typename Number::Bits>& values, std::int64_t padded, const WeighedRows& some) {
   std::int64_t d = 0;
   for (; d + kLanesTogether * kLanes <= padded; d += kLanesTogether * kLanes)
-    add_some<Number, rows, kLanesTogether>(values, d, weights, scales, sums + d, padded, ahead);
-  for (; d < padded; d += kLanes) add_some<Number, rows, 1>(values, d, weights, scales, sums + d, padded, ahead);
+    add_some<Number, rows, kLanesTogether>(values, d, some, padded);
+  for (; d < padded; d += kLanes) add_some<Number, rows, 1>(values, d, some, padded);
 }
 
-// Multiplies sums of rows, [rows][padded head size], with a scale for each, and adds weights times values.
+// Products in float32, of numbers that are stored in any way.
 template <class Number>
-inline void add_values(const Values<Number>& values, std::int64_t size, const float* weights, const float* scales,
-                       std::int64_t num_rows, float* sums, LinesAhead& ahead) {
-  const std::int64_t padded = whole_vectors(size);
-  std::int64_t row = 0;
-  for (; row + kRowsTogether <= num_rows; row += kRowsTogether)
-    add_rows<Number, kRowsTogether>(values, size, weights + row * kSpan, scales + row, sums + row * padded, ahead);
-  for (; row < num_rows; ++row)
-    add_rows<Number, 1>(values, size, weights + row * kSpan, scales + row, sums + row * padded, ahead);
-}
+struct FloatProducts {
+  using Bits = typename Number::Bits;
+  using Query = float;
+
+  static void take_query(const float* query, std::int64_t, float*, const float** taken) { *taken = query; }
+
+  // A row's products with a token's key, sixteen sums of them.
+  //
+  // It reads up to 15 numbers behind a head, which are another head's or the scratch block's, and then sets them to zero.
+  [[gnu::always_inline]] static Floats score_of(const float* query, const Bits* key, std::int64_t size) {
+    const std::int64_t whole = size / kLanes * kLanes;
+    Floats sum = zeros();
+    for (std::int64_t d = 0; d < whole; d += kLanes) sum = multiply_add(load(query + d), Number::load(key + d), sum);
+    if (whole == size) return sum;
+    const Floats rest = first_lanes(Number::load(key + whole), size - whole);
+    return multiply_add(load_some(query + whole, size - whole), rest, sum);
+  }
+
+  // Adds `count` tokens' values, of which `first` is the place in the span, to the sums of a row.
+  [[gnu::always_inline]] static void add_tokens(const Bits* const* values, std::int64_t from, std::int64_t count, std::int64_t first,
+                         const float* weights, std::int64_t padded, float* sums) {
+#pragma GCC unroll 4
+    for (std::int64_t d = 0; d < padded; d += kLanes) {
+      Floats sum = load(sums + d);
+#pragma GCC unroll 4
+      for (std::int64_t i = 0; i < count; ++i)
+        sum = multiply_add(broadcast(weights[first + i]), Number::load(values[i] + from + d), sum);
+      store(sums + d, sum);
+    }
+  }
+
+  static void read_keys(const Bits* at, std::int64_t stride, std::int64_t size, float* keys, LinesAhead& ahead) {
+    runstream::read_keys<Number>(at, stride, size, keys, ahead);
+  }
+
+  // Scores of rows with a block's tokens, whose keys have been read: [rows][16], a span apart.
+  static void score(const float* const* queries, std::int64_t num_rows, const float* keys, std::int64_t size,
+                    float* scores) {
+    std::int64_t row = 0;
+    for (; row + kRowsTogether <= num_rows; row += kRowsTogether)
+      score_some<kRowsTogether>(queries + row, keys, size, scores + row * kSpan);
+    for (; row < num_rows; ++row) score_some<1>(queries + row, keys, size, scores + row * kSpan);
+  }
+
+  // Turns a row's scores into weights; returns their sums, added to those of the spans before.
+  static Floats weigh(float* scores, std::int64_t num_blocks, Floats maximum, Floats totals) {
+    for (std::int64_t block = 0; block < num_blocks; ++block) {
+      const Floats weight = exponential(subtract(load(scores + block * kLanes), maximum));
+      store(scores + block * kLanes, weight);
+      totals = add(totals, weight);
+    }
+    return totals;
+  }
+
+  // Multiplies sums of rows with a scale for each, and adds weights times values.
+  static void add_values(const Values<Bits>& values, std::int64_t size, const WeighedRows& rows, float*) {
+    const std::int64_t padded = whole_vectors(size);
+    std::int64_t row = 0;
+    for (; row + kRowsTogether <= rows.count; row += kRowsTogether)
+      add_rows<Number, kRowsTogether>(values, padded, rows.from(row, padded));
+    for (; row < rows.count; ++row) add_rows<Number, 1>(values, padded, rows.from(row, padded));
+  }
+};
 
 }  // namespace runstream

@@ -1,5 +1,6 @@
 #include "packing.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "codes_packing.h"
@@ -81,13 +82,16 @@ void runstream_pack(const runstream::Matrix* matrix, const void* weight, std::in
   }
 }
 
-void runstream_take_outputs(const runstream::Matrix* matrix, const std::int64_t* ids, std::int64_t num_ids, float* out,
-                            std::int32_t num_threads) {
+std::int32_t runstream_take_outputs(const runstream::Matrix* matrix, const std::int64_t* ids, std::int64_t num_ids,
+                                    float* out, std::int32_t num_threads) {
   using namespace runstream;
+  const auto is_there = [&](std::int64_t id) { return 0 <= id && id < matrix->outputs; };
+  if (!std::all_of(ids, ids + num_ids, is_there)) return 0;
   in_parallel(num_threads, [&](int thread, int count) {
     const Range own = share(num_ids, thread, count);
     take_outputs(*matrix, ids + own.first, own.last - own.first, out + own.first * matrix->inputs, matrix->inputs);
   });
+  return 1;
 }
 
 std::int64_t runstream_matrix_bytes() { return sizeof(runstream::Matrix); }

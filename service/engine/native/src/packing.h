@@ -20,8 +20,9 @@ extern "C" {
 void runstream_pack(const runstream::Matrix* matrix, const void* weight, std::int64_t first_output,
                     std::int64_t num_outputs, std::int32_t num_threads);
 
-void runstream_take_outputs(const runstream::Matrix* matrix, const std::int64_t* ids, std::int64_t num_ids, float* out,
-                            std::int32_t num_threads);
+// Writes outputs' weights as floats, [num_ids][inputs]; 0 if there is no such output, else 1.
+std::int32_t runstream_take_outputs(const runstream::Matrix* matrix, const std::int64_t* ids, std::int64_t num_ids,
+                                    float* out, std::int32_t num_threads);
 
 // What native/library.py asks before anything else.
 std::int64_t runstream_matrix_bytes();

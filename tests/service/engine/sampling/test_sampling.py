@@ -248,6 +248,13 @@ def test_log_probabilities_are_those_of_the_raw_logits(one: Case, num_logprobs: 
     assert [logprob for _, logprob in token.logprobs.top] == pytest.approx([logprob for _, logprob in expected])
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_the_first_of_equally_likely_tokens_is_taken(dtype: torch.dtype) -> None:
+    logits = torch.zeros((2, 300), dtype=dtype)
+    logits[0, [17, 18, 290]] = 1
+    assert token_ids(logits, [SamplingRow(params(temperature=0), 0)] * 2) == [17, 0]
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("temperature", [0, 1])
 def test_a_row_without_valid_probabilities_fails_alone(bad: float, temperature: float) -> None:
