@@ -5,8 +5,9 @@
 Service and bridge run as processes of their own with the demo model; this process asks, on the same cores: whole
 answers, streams that are read, streams that are left, gRPC, answers that must be JSON, requests that are wrong. The KV
 cache is small, so that all of it is in use soon. The first fifth of the time warms up and is not counted. Memory is
-RssAnon and VmSwap. Its slope is the least-squares line through the means of 20 equal spans, and the interval is
-Student's of 95 % with 18 degrees of freedom: spans, unlike single samples, hardly depend on each other. Linux only.
+RssAnon and VmSwap. Its slope is the least-squares line through the means of 20 equal spans. The interval is Student's
+of 95 % with 18 degrees of freedom. Memory goes in steps, after which neighbouring spans are alike, so it is widened by
+the first autocorrelation r of what the line leaves: by sqrt((1 + r) / (1 - r)). Linux only.
 """
 
 import asyncio
@@ -135,9 +136,17 @@ class Samples:
         """KiB an hour, and half the width of the interval around it."""
         hours, means = self.means()
         slope, intercept = statistics.linear_regression(hours, means)
-        squares = sum((y - slope * x - intercept) ** 2 for x, y in zip(hours, means, strict=True))
+        left = [y - slope * x - intercept for x, y in zip(hours, means, strict=True)]
+        squares = sum(each**2 for each in left)
         spread = sum((x - statistics.mean(hours)) ** 2 for x in hours)
-        return slope, STUDENT_T * (squares / (NUM_SPANS - 2) / spread) ** 0.5
+        widening = (1 + _autocorrelation(left)) / (1 - _autocorrelation(left))
+        return slope, STUDENT_T * (widening * squares / (NUM_SPANS - 2) / spread) ** 0.5
+
+
+def _autocorrelation(left: list[float]) -> float:
+    """How alike neighbours are, from 0 (not at all, or opposed) to less than 1."""
+    squares = sum(each**2 for each in left)
+    return max(0.0, sum(a * b for a, b in itertools.pairwise(left)) / squares) if squares else 0.0
 
 
 async def sample(server: Server, begin_at: float, end_at: float) -> dict[str, Samples]:
