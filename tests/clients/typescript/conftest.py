@@ -32,7 +32,7 @@ def run_script(package: Path) -> Callable[..., subprocess.CompletedProcess[str]]
     def run(script: str, cwd: Path = BUILD, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [str(NODE), "--input-type=module", "--eval", script]
         environment = {**os.environ, **environment}
-        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=240)
 
     return run
 

@@ -87,7 +87,7 @@ def examples(installed):
 def test_the_installed_client_s_examples_ask_the_real_service(examples, running_stack, example, said):
     asked = {"run": ["where is new york?"], "stream": ["a story"], "structured": ["a city"], "errors": ["@no/such"]}
     command = [NODE, f"{example}.mjs", *asked.get(example, []), running_stack.service_address]
-    done = subprocess.run(command, cwd=examples, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=examples, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert said in done.stdout
 

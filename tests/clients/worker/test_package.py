@@ -29,7 +29,7 @@ EXAMPLES = {"examples/config.capnp", "examples/local.mjs", "examples/worker.js",
 def run(folder, script, **environment):
     """Runs JavaScript in a folder; gives what it said."""
     command = [str(NODE), "--input-type=module", "--eval", f'import {{ runstreamAi }} from "runstream-worker";{script}']
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
 
 
 def test_the_tarball_has_these_files(tarball):
