@@ -150,7 +150,8 @@ async def test_a_bridge_in_front_answers_whole_and_in_events(application):
 
 
 async def test_of_a_killed_replica_the_streams_end_with_an_error_and_no_other_is_touched(application, stubs):
-    streams = [await begin(stubs, 300) for _ in range(NUM_STREAMS)]
+    # On a busy machine the first has had seconds when the last begins, and looking takes some, too.
+    streams = [await begin(stubs, 600) for _ in range(NUM_STREAMS)]
     (victim, _) = await application.until(lambda replicas: all(replica.num_running for replica in replicas))
     kill(victim.pid, signal.SIGKILL)
     ends = await asyncio.gather(*map(end_of, streams))
@@ -159,7 +160,7 @@ async def test_of_a_killed_replica_the_streams_end_with_an_error_and_no_other_is
     assert {error.code() for error in lost} == {grpc.StatusCode.INTERNAL}
     assert all((error.details() or "").startswith("The actor died unexpectedly") for error in lost)
     assert not any("Traceback" in (error.details() or "") for error in lost)
-    assert {tokens for tokens, error in ends if error is None} == {300}
+    assert {tokens for tokens, error in ends if error is None} == {600}
     assert [await end_of(await begin(stubs)) for _ in range(4)] == [(NUM_TOKENS, None)] * 4
     replicas = await application.until(lambda replicas: len(replicas) == 2)
     assert victim.pid not in {replica.pid for replica in replicas}

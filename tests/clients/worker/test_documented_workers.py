@@ -30,7 +30,7 @@ def test_a_stream_has_the_bridges_bytes(relayed_site, path):
     *events, done, rest = answer.text.split("\n\n")
     assert (done, rest) == ("data: [DONE]", "")
     texts = [json.loads(event.removeprefix("data: "))["response"] for event in events]
-    assert len(texts) > 5
+    assert len(texts) > 1
     assert ("United States" if path == "/worker-endpoint" else "Kernighan") in "".join(texts)
 
 

@@ -45,6 +45,7 @@ async def test_a_request_that_has_waited_long_enough_is_told_how_far_its_model_i
         await use(loader, one)
     assert (one.state, one.takes_requests, one.is_serving) == (EngineState.LOADING, True, False)
     one.engine.gate.set()
+    await loader.load(one)
     await use(loader, one)
     assert one.engine.num_starts == 1, "the loading went on without the request"
 
@@ -93,10 +94,12 @@ async def test_a_request_waits_for_room_until_another_model_is_idle(one, other):
 
 async def test_a_request_that_finds_no_room_in_time_is_told_who_has_it(one, other):
     loader = make_loader(one, other, budget_mib=ROOM_FOR_ONE_MIB, wait_s=0.5)
+    await loader.load(one)  # which waits for as long as it takes
     async with loader.using(one):
         with pytest.raises(ModelNotReadyError, match=r"other needs .* Loaded: one "):
             await use(loader, other)
     await until(other, EngineState.STOPPED)
+    await loader.load(other)
     await use(loader, other)
 
 

@@ -35,6 +35,7 @@ async def test_who_asks_right_after_an_unload_waits_until_the_model_is_loaded_ag
 
 async def test_a_model_that_its_device_had_no_room_for_has_reserved_none(one, other):
     loader = make_loader(one, other, budget_mib=0, wait_s=0.05)
+    await loader.load(one)
     async with loader.using(one):
         other.engine.device_bytes = 0
         with pytest.raises(ModelNotReadyError, match=r"Loaded: one \([^)]*\)\. What would fit"):
@@ -42,7 +43,7 @@ async def test_a_model_that_its_device_had_no_room_for_has_reserved_none(one, ot
 
 
 async def test_room_of_a_model_that_failed_is_given_though_its_requests_go_on(one, other):
-    loader = make_loader(one, other, budget_mib=ROOM_FOR_ONE_MIB, wait_s=5)
+    loader = make_loader(one, other, budget_mib=ROOM_FOR_ONE_MIB, wait_s=600)
     async with loader.using(one):
         waiting = asyncio.create_task(use(loader, other))
         await until(other, EngineState.LOADING, "waits for room")
