@@ -18,6 +18,7 @@ from runstream.v1 import (
     text_generation_pb2_grpc,
 )
 
+from logs.grpc_log import quiet_grpc
 from service.batches.batches import Batches
 from service.config import ServiceConfig
 from service.edge_workers.local_calls import LocalCalls
@@ -33,7 +34,6 @@ from service.models.opening import catalog_of, open_models
 from service.rpc.auth import Callers, open_tokens
 from service.rpc.batches import BatchServicer
 from service.rpc.calls import Calls
-from service.rpc.grpc_log import quiet_grpc
 from service.rpc.health import Health
 from service.rpc.http2 import server_options
 from service.rpc.models import ModelServicer

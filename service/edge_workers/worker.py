@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import grpc
 
+from logs.grpc_log import quiet_grpc
 from logs.writing import write_log
 from service.config import ConfigError, ServiceConfig
 from service.edge_workers.link import Link
@@ -31,7 +32,6 @@ from service.edge_workers.messages import (
     Written,
 )
 from service.rpc.calls import ServicerContext
-from service.rpc.grpc_log import quiet_grpc
 from service.rpc.operations import Operations
 from service.rpc.ports import address
 from service.rpc.tls import server_credentials
