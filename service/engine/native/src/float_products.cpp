@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "float_kernel.h"
+#include "panel_kernel.h"
 #include "vector_functions.h"
 #include "weights.h"
 
@@ -19,6 +20,10 @@ constexpr std::int64_t kBlockBytes = 256 << 10;
 constexpr std::int64_t kStreamBytes = 64 << 10;
 
 alignas(64) thread_local float block_sums[kBlockRows * kBlockOutputs];
+
+// Rows as `add_panel` takes them, and the panels whose sums have room in `block_sums` meanwhile.
+alignas(64) thread_local float packed_rows[kPanelSteps * kLanes];
+constexpr std::int64_t kPanelsTogether = kBlockRows * kBlockOutputs / (kLanes * kLanes);
 
 inline std::int64_t padded_inputs(const Matrix& matrix) { return (matrix.inputs + 1) / 2 * 2; }
 
@@ -59,7 +64,12 @@ class Multiplication {
     for (int block = 0; block < num_blocks; ++block) {
       const Range own = share(num_rows, block, num_blocks);
       const Range rows{part_.rows.first + own.first, part_.rows.first + own.last};
-      if (rows.last - rows.first == 1) return multiply_row(rows);
+      const std::int64_t count = rows.last - rows.first;
+      if (count == 1) return multiply_row(rows);
+      if (count >= kFewestPanelRows && count <= kMostPanelRows) {
+        multiply_by_panels(rows);
+        continue;
+      }
       for (std::int64_t panel = part_.panels.first; panel < part_.panels.last; panel += kBlockPanels) {
         const Range panels{panel, std::min(panel + kBlockPanels, part_.panels.last)};
         for (std::int64_t step = 0; step < steps_; step += block_steps_) add_block(rows, panels, step);
@@ -129,6 +139,44 @@ class Multiplication {
     std::int64_t panel = part_.panels.first;
     for (; panel + kStreamPanels <= part_.panels.last; panel += kStreamPanels) multiply_row_by<kStreamPanels>(row, panel);
     for (; panel < part_.panels.last; ++panel) multiply_row_by<1>(row, panel);
+  }
+
+  // Multiplies as many rows as `add_panel` takes.
+  void multiply_by_panels(Range rows) const {
+    const int count = static_cast<int>(rows.last - rows.first);
+    const auto num_blocks = static_cast<int>((steps_ + kPanelSteps - 1) / kPanelSteps);
+    for (std::int64_t panel = part_.panels.first; panel < part_.panels.last; panel += kPanelsTogether) {
+      const Range panels{panel, std::min(panel + kPanelsTogether, part_.panels.last)};
+      for (int block = 0; block < num_blocks; ++block) {
+        const Range steps = share(steps_, block, num_blocks);
+        if (num_blocks > 1 || panel == part_.panels.first)
+          pack_rows<Weights>(rows_ + rows.first * row_stride_ + steps.first * Weights::kInputsPerStep, row_stride_, count,
+                             steps.last - steps.first, packed_rows);
+        add_panels(rows, panels, steps);
+      }
+    }
+  }
+
+  // Adds some steps' products, and writes the outputs behind the last one.
+  void add_panels(Range rows, Range panels, Range steps) const {
+    const auto kernel = panel_kernel_of<Weights>(static_cast<int>(rows.last - rows.first));
+    const bool is_last = steps.last == steps_;
+    PanelTask<Weights> task;
+    task.packed = reinterpret_cast<const typename Weights::Row*>(packed_rows);
+    task.steps = steps.last - steps.first;
+    task.continues = steps.first > 0;
+    for (std::int64_t panel = panels.first; panel < panels.last; ++panel) {
+      const Range own{panel, panel + 1};
+      task.panel = weights_at(panel, steps.first);
+      task.next = own.last < panels.last         ? weights_at(own.last, steps.first)
+                  : !is_last                     ? weights_at(panels.first, steps.last)
+                  : own.last < part_.panels.last ? weights_at(own.last, 0)
+                                                 : task.panel;
+      task.sums = block_sums + (panel - panels.first) * kLanes * kLanes;
+      if (is_last) bring_near_outputs(rows, own);
+      kernel(task);
+      if (is_last) finish(rows, own, task.sums, kLanes);
+    }
   }
 
   template <int PANELS>

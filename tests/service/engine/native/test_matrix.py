@@ -54,7 +54,9 @@ def test_a_product_is_that_of_the_plain_matrix(
     torch.testing.assert_close(product, expected.float(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("outputs", "inputs", "num_rows"), [(130, 4200, 13), (65, 9000, 7), (100, 70, 500)])
+@pytest.mark.parametrize(
+    ("outputs", "inputs", "num_rows"), [(130, 4200, 13), (65, 9000, 7), (600, 2100, 16), (100, 70, 500)]
+)
 def test_blocks_of_rows_and_inputs_give_the_product(
     library: Library, kind: Format, outputs: int, inputs: int, num_rows: int
 ) -> None:
@@ -64,7 +66,7 @@ def test_blocks_of_rows_and_inputs_give_the_product(
     product = packing.matrix.multiply(rows, residual)
     expected = (exact(kind, rows, weight) + bias + residual).float()
     assert float((product - expected).norm() / expected.norm()) < 2e-6
-    for count in (1, 2, 6, 12):
+    for count in (1, 2, 6, 12, 15):
         assert torch.equal(packing.matrix.multiply(rows[:count], residual[:count]), product[:count])
 
 
