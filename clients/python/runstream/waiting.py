@@ -1,7 +1,7 @@
 """Waiting for gRPC in a way that can fail or be cancelled without a loss.
 
 grpcio frees what it has allocated for an operation behind its own `await` of a future, and never if an exception leaves
-that `await`. All of 1.76 to 1.85.3 do so.
+that `await`. Tried: 1.76.0, 1.80.0, 1.85.1, 1.85.3.
 """
 
 import asyncio
