@@ -35,6 +35,12 @@ class SlowReaders:
                 writer = Writer(context, self._timeout_s, limit)
                 try:
                     yield writer
+                except Exception:
+                    # What was written before an error comes before it: gRPC drops what is on its way when a call fails.
+                    with contextlib.suppress(Exception):
+                        await writer.flush()
+                    raise
+                else:
                     await writer.flush()
                 finally:
                     writer.end()
