@@ -24,7 +24,7 @@ class Tried:
     """A way to do something, as a trial has found it.
 
     Attributes:
-        what: What it does: "products", "threads", "accelerations" or "prefill".
+        what: What it does: "products", "threads", "activations", "accelerations", "prefill" or "kernels".
         way: Its name.
         outcome: What came of it.
         detail: Why, if there is more to say.

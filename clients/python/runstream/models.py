@@ -64,7 +64,7 @@ class Trial:
     """A way to compute that the service has tried on its machine.
 
     Attributes:
-        what: What it does: "products", "threads", "accelerations" or "prefill".
+        what: What it does: "products", "threads", "activations", "accelerations", "prefill" or "kernels".
         way: Its name.
         outcome: What came of it.
         detail: Why, if there is more to say.

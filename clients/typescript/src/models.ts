@@ -63,7 +63,7 @@ const METHODS = new Map<Method, SpeculativeMethod>([
 
 /** A way to compute that the service has tried on its machine. */
 export interface Trial {
-  /** What it does: "products", "threads", "accelerations" or "prefill". */
+  /** What it does: "products", "threads", "activations", "accelerations", "prefill" or "kernels". */
   what: string;
   /** Its name. */
   way: string;

@@ -961,8 +961,9 @@ type Trial struct {
 	unknownFields protoimpl.UnknownFields
 
 	// What it does: "products" of matrices, "threads" of the CPU that share them,
-	// "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-	// be more in later versions.
+	// "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+	// prompts attend there), "kernels" of packed weights there. There may be more
+	// in later versions.
 	What string `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
 	// The way's name, for example "onednn", or the number of threads.
 	Way string `protobuf:"bytes,2,opt,name=way,proto3" json:"way,omitempty"`

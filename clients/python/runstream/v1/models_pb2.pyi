@@ -544,8 +544,9 @@ class Trial(_message.Message):
     TIMES_FIELD_NUMBER: _builtins.int
     what: _builtins.str
     """What it does: "products" of matrices, "threads" of the CPU that share them,
-    "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-    be more in later versions.
+    "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+    prompts attend there), "kernels" of packed weights there. There may be more
+    in later versions.
     """
     way: _builtins.str
     """The way's name, for example "onednn", or the number of threads."""

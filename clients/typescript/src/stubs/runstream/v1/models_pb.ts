@@ -393,8 +393,9 @@ export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
 export type Trial = Message<"runstream.v1.Trial"> & {
   /**
    * What it does: "products" of matrices, "threads" of the CPU that share them,
-   * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-   * be more in later versions.
+   * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+   * prompts attend there), "kernels" of packed weights there. There may be more
+   * in later versions.
    *
    * @generated from field: string what = 1;
    */

@@ -58,8 +58,9 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * What it does: "products" of matrices, "threads" of the CPU that share them,
-   * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-   * be more in later versions.
+   * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+   * prompts attend there), "kernels" of packed weights there. There may be more
+   * in later versions.
    * </pre>
    *
    * <code>string what = 1;</code>
@@ -81,8 +82,9 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * What it does: "products" of matrices, "threads" of the CPU that share them,
-   * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-   * be more in later versions.
+   * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+   * prompts attend there), "kernels" of packed weights there. There may be more
+   * in later versions.
    * </pre>
    *
    * <code>string what = 1;</code>
@@ -758,8 +760,9 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-     * be more in later versions.
+     * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+     * prompts attend there), "kernels" of packed weights there. There may be more
+     * in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>
@@ -780,8 +783,9 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-     * be more in later versions.
+     * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+     * prompts attend there), "kernels" of packed weights there. There may be more
+     * in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>
@@ -803,8 +807,9 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-     * be more in later versions.
+     * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+     * prompts attend there), "kernels" of packed weights there. There may be more
+     * in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>
@@ -822,8 +827,9 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-     * be more in later versions.
+     * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+     * prompts attend there), "kernels" of packed weights there. There may be more
+     * in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>
@@ -838,8 +844,9 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * What it does: "products" of matrices, "threads" of the CPU that share them,
-     * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-     * be more in later versions.
+     * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+     * prompts attend there), "kernels" of packed weights there. There may be more
+     * in later versions.
      * </pre>
      *
      * <code>string what = 1;</code>

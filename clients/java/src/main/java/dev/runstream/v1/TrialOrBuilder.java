@@ -10,8 +10,9 @@ public interface TrialOrBuilder extends
   /**
    * <pre>
    * What it does: "products" of matrices, "threads" of the CPU that share them,
-   * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-   * be more in later versions.
+   * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+   * prompts attend there), "kernels" of packed weights there. There may be more
+   * in later versions.
    * </pre>
    *
    * <code>string what = 1;</code>
@@ -21,8 +22,9 @@ public interface TrialOrBuilder extends
   /**
    * <pre>
    * What it does: "products" of matrices, "threads" of the CPU that share them,
-   * "accelerations" of a GPU, "prefill" (how prompts attend there). There may
-   * be more in later versions.
+   * "activations" (their precision), "accelerations" of a GPU, "prefill" (how
+   * prompts attend there), "kernels" of packed weights there. There may be more
+   * in later versions.
    * </pre>
    *
    * <code>string what = 1;</code>
