@@ -1,10 +1,10 @@
-"""Mixed load for an hour: whether memory, open files and threads of each process stay what they are.
+"""Mixed load for long: whether memory, open files and threads of each process stay what they are.
 
     python -m bench.serving.soak [--minutes N]
 
 Service and bridge run as processes of their own with the demo model; this process asks, on the same cores: whole
 answers, streams that are read, streams that are left, gRPC, answers that must be JSON, requests that are wrong. The KV
-cache is small, so that all of it is in use soon. The first fifth of the time warms up and is not counted. Memory is
+cache is small, so that all of it is in use soon. The first third of the time warms up and is not counted. Memory is
 RssAnon and VmSwap. Its slope is the least-squares line through the means of 20 equal spans. The interval is Student's
 of 95 % with 18 degrees of freedom. Memory goes in steps, after which neighbouring spans are alike, so it is widened by
 the first autocorrelation r of what the line leaves: by sqrt((1 + r) / (1 - r)). Linux only.
@@ -35,7 +35,7 @@ NUM_CLIENTS = 8
 KV_CACHE_MIB = 32
 NUM_SPANS = 20
 STUDENT_T = 2.101  # two-sided 95 %, NUM_SPANS - 2 degrees of freedom
-WARM_UP = 0.2
+WARM_UP = 1 / 3
 PERIOD_S = 1.0
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string", "maxLength": 9}}, "required": ["city"]}
 
@@ -199,7 +199,7 @@ async def soak(server: Server, minutes: float) -> None:
 
 
 @click.command(help=__doc__)
-@click.option("--minutes", default=60.0, show_default=True, type=click.FloatRange(min=1))
+@click.option("--minutes", default=90.0, show_default=True, type=click.FloatRange(min=1))
 def main(minutes: float) -> None:
     print(f"This takes {minutes:g} minutes.", file=sys.stderr)
     with running_server(MODEL, None, 1, ("--kv-cache-memory-mib", str(KV_CACHE_MIB))) as server:
