@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -39,7 +40,11 @@ def running_server(
     service_options: Sequence[str] = (),
     bridge_options: Sequence[str] = (),
 ) -> Iterator[Server]:
-    """Starts service and bridge on free ports, as `make run` does but for the ports, and ends them."""
+    """Starts service and bridge on free ports, as `make run` does but for the ports, and ends them.
+
+    From then on SIGTERM ends a benchmark as Ctrl-C does, so that it leaves no servers.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = ["--port", "0", "--metrics-port", "0", "--batch-db", "none"]
     options += ["--models", model, "--num-threads", str(num_threads)]
     if catalog:
