@@ -37,10 +37,25 @@ constexpr int panels_at_once(int rows) {
 #endif
 }
 
-// Weights that are read later, brought nearer a line of each panel at a time.
+// The steps of a kernel between two branches. Threads of one core share the instructions that it takes up in a cycle, so
+// those of a loop cost products where vectors are short.
+#if defined(RUNSTREAM_AVX512)
+constexpr int kUnrolledSteps = 1;
+#else
+constexpr int kUnrolledSteps = 4;
+#endif
+
+// The lines of each panel that are asked for at once, so that there are steps to unroll until the next ones. One pass over
+// weights waits for memory, which serves few lines better than many at once.
+constexpr int lines_at_once(int panels, std::int64_t passes) {
+  return std::max(1, (passes == 1 ? kBlockPanels / 2 : kBlockPanels) / panels);
+}
+
+// Weights that are read later, brought nearer some lines of each panel at a time.
 struct Ahead {
   const char* at;
-  std::int64_t period;    // the steps from one line to the next
+  int lines;              // at once, 1 of kBlockPanels
+  std::int64_t period;    // the steps until the next ones
   bool is_through_first;  // by way of the first cache
 };
 
@@ -79,7 +94,8 @@ void add_products(const KernelTask<Weights>& task) {
   for (int row = 0; row < ROWS; ++row) {
 #pragma GCC unroll 4
     for (int panel = 0; panel < PANELS; ++panel) {
-      sums[row][panel] = task.continues ? load(task.sums + row * task.sums_stride + panel * kLanes) : zeros();
+      const float* const from = task.sums + row * task.sums_stride + panel * kLanes;
+      sums[row][panel] = task.continues ? Weights::as_read(load(from)) : zeros();
     }
   }
   const auto* weights = task.panels;
@@ -88,8 +104,9 @@ void add_products(const KernelTask<Weights>& task) {
   const char* ahead = task.ahead.at;
   // A loop of its own between lines that are asked for: with them in it, addresses have no room in the registers.
   for (std::int64_t left = task.steps; left > 0; left -= task.ahead.period) {
-    bring_near<Weights, PANELS>(task, ahead);
-    ahead += 64;
+    const int lines = PANELS == kBlockPanels ? 1 : task.ahead.lines;
+    for (int line = 0; line < lines; ++line, ahead += 64) bring_near<Weights, PANELS>(task, ahead);
+#pragma GCC unroll kUnrolledSteps
     for (std::int64_t count = std::min(left, task.ahead.period); count > 0; --count) {
       typename Weights::Loaded loaded[PANELS];
 #pragma GCC unroll 4
@@ -110,7 +127,7 @@ void add_products(const KernelTask<Weights>& task) {
   for (int row = 0; row < ROWS; ++row) {
 #pragma GCC unroll 4
     for (int panel = 0; panel < PANELS; ++panel) {
-      store(task.sums + row * task.sums_stride + panel * kLanes, sums[row][panel]);
+      store(task.sums + row * task.sums_stride + panel * kLanes, Weights::in_order(sums[row][panel]));
     }
   }
 }
@@ -163,7 +180,7 @@ void stream_products(const StreamTask<Weights>& task) {
   add_steps(own_steps, weights + kStepsAhead * kStepWeights);
   add_steps(task.steps - own_steps, static_cast<const Weight*>(task.next));
 #pragma GCC unroll 8
-  for (int panel = 0; panel < PANELS; ++panel) store(task.sums + panel * kLanes, sums[panel]);
+  for (int panel = 0; panel < PANELS; ++panel) store(task.sums + panel * kLanes, Weights::in_order(sums[panel]));
 }
 
 template <class Weights>

@@ -98,7 +98,6 @@ class Multiplication {
     const std::int64_t groups = (num_rows + kMaxKernelRows - 1) / kMaxKernelRows;
     const char* const next = next_weights(panels, step);
     const bool in_place = sums_in_place(panels), is_last = step + steps == steps_;
-    const std::int64_t period = std::max<std::int64_t>(1, groups * kLine / kStepBytes);
     for (std::int64_t group = 0; group < groups; ++group) {
       const Range own = {rows.first + num_rows * group / groups, rows.first + num_rows * (group + 1) / groups};
       const int count = static_cast<int>(own.last - own.first);
@@ -114,14 +113,17 @@ class Multiplication {
       if (in_place ? step == 0 : is_last) bring_near_outputs(own, panels);
       for (std::int64_t panel = panels.first; panel < panels.last;) {
         const bool is_wide = panels.last - panel >= panels_at_once(count);
+        const int num_panels = is_wide ? panels_at_once(count) : 1;
+        const int lines = lines_at_once(num_panels, groups);
+        const std::int64_t period = std::max<std::int64_t>(1, lines * groups * kLine / kStepBytes);
         const std::int64_t behind = panel - panels.first;
         task.panels = weights_at(panel, step);
         task.sums = sums + behind * kLanes;
-        const std::int64_t line = group * (steps / period) * kLine;
-        task.ahead = {next + behind * panel_size_ * static_cast<std::int64_t>(sizeof(Weight)) + line, period,
+        const std::int64_t begin = group * (steps / period) * lines * kLine;
+        task.ahead = {next + behind * panel_size_ * static_cast<std::int64_t>(sizeof(Weight)) + begin, lines, period,
                       num_rows >= kManyRows};
         (is_wide ? kKernels<Weights, true> : kKernels<Weights, false>)[count - 2](task);
-        panel += is_wide ? panels_at_once(count) : 1;
+        panel += num_panels;
       }
       if (is_last && !in_place) finish(own, panels, sums, kBlockOutputs);
     }

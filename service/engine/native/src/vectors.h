@@ -150,6 +150,23 @@ inline Floats load_bfloat16(const std::uint16_t* from) {
   return {widen_bfloat16(_mm_loadu_si128(halves)), widen_bfloat16(_mm_loadu_si128(halves + 1))};
 }
 
+// Vectors of the even lanes and of the odd ones.
+inline Floats load_bfloat16_pairs(const std::uint16_t* from) {
+  const __m256i pairs = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  const __m256i odd = _mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000U)));
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)), _mm256_castsi256_ps(odd)};
+}
+inline Floats split_pairs(Floats lanes) {
+  const auto both = [&](__m256 mixed) {
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0xd8));
+  };
+  return {both(_mm256_shuffle_ps(lanes.low, lanes.high, 0x88)), both(_mm256_shuffle_ps(lanes.low, lanes.high, 0xdd))};
+}
+inline Floats join_pairs(Floats lanes) {
+  const __m256 first = _mm256_unpacklo_ps(lanes.low, lanes.high), second = _mm256_unpackhi_ps(lanes.low, lanes.high);
+  return {_mm256_permute2f128_ps(first, second, 0x20), _mm256_permute2f128_ps(first, second, 0x31)};
+}
+
 #else
 
 // Loops of a known length, of which a compiler makes vectors of whatever width there is.
