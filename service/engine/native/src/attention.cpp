@@ -20,14 +20,14 @@ using Bfloat16Products = FloatProducts<Bfloat16>;
 // A thread's own memory.
 struct Own {
   float* keys;     // [head size][16 tokens]
-  float* values;   // [64 tokens / 2][padded head size][2 numbers of 16 bits]
+  float* values;   // [64 tokens][padded head size], or [64 tokens / 2][padded head size][2 numbers of 16 bits]
   float* weights;  // [rows][64 tokens]
   float* sums;     // [rows][padded head size]
   float* totals;   // [rows][16]
   float* maxima;   // [rows]
   float* scales;   // [rows]: what a span's new maximum multiplies the sums with; a vector more may be written
   float* partial;  // [rows][16 tokens][16]: a block's scores before their lanes are added
-  float* queries;  // [rows][pair_room(head size)] numbers of 16 bits
+  float* queries;  // [rows][pair_room(head size)], floats or numbers of 16 bits
 };
 
 Own own_memory(float* at, std::int64_t head_size) {
@@ -35,7 +35,7 @@ Own own_memory(float* at, std::int64_t head_size) {
   Own own;
   own.keys = at;
   own.values = own.keys + kBlockSize * pair_room(head_size);
-  own.weights = own.values + kSpan / 2 * size;
+  own.weights = own.values + kSpan * size;
   own.sums = own.weights + kTileRows * kSpan;
   own.totals = own.sums + kTileRows * size;
   own.maxima = own.totals + kTileRows * kLanes;
@@ -187,8 +187,8 @@ void attend_by(const Attention& attention, const Own& own, int num_threads, std:
 }  // namespace
 
 std::int64_t attention_floats(std::int64_t head_size) {
-  const std::int64_t queries = kTileRows * pair_room(head_size) / 2, keys = kBlockSize * pair_room(head_size);
-  return keys + queries + whole_vectors(head_size) * (kSpan / 2 + kTileRows) + kTileRows * (kSpan + (1 + kBlockSize) * kLanes + 2) + kLanes;
+  const std::int64_t queries = kTileRows * pair_room(head_size), keys = kBlockSize * pair_room(head_size);
+  return keys + queries + whole_vectors(head_size) * (kSpan + kTileRows) + kTileRows * (kSpan + (1 + kBlockSize) * kLanes + 2) + kLanes;
 }
 
 void write(const Heads& heads, const float* keys_values, std::int64_t slot) {

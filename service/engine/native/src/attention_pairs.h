@@ -152,7 +152,7 @@ struct PairProducts {
   // As in float32, but weights take the first half of the scores' room. What is summed is what was rounded.
   static Floats weigh(float* scores, std::int64_t num_blocks, Floats maximum, Floats totals) {
     const auto weight = [&](std::int64_t block) {
-      return block < num_blocks ? exponential(subtract(load(scores + block * kLanes), maximum)) : zeros();
+      return block < num_blocks ? exponential_below(subtract(load(scores + block * kLanes), maximum)) : zeros();
     };
     for (std::int64_t block = 0; block < num_blocks; block += 2) {
       const __m512i pairs = rounded_pairs(weight(block), weight(block + 1));

@@ -85,9 +85,9 @@ class Tiles {
   // The next tile after those that this thread has had, or false if there is none.
   bool find(std::int64_t wanted, Tile& tile) {
     for (; sequence_ < it_->sequences->count; ++sequence_) {
-      const std::int64_t in_row = tiles_in_row(), count = num_rows_of_tiles() * in_row;
+      const std::int64_t num_rows = num_rows_of_tiles(), count = num_rows * tiles_in_row();
       if (wanted < passed_ + count) {
-        fill(tile, (wanted - passed_) / in_row, (wanted - passed_) % in_row);
+        fill(tile, (wanted - passed_) % num_rows, (wanted - passed_) / num_rows);
         return true;
       }
       passed_ += count;

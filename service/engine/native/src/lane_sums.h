@@ -108,19 +108,51 @@ struct Together {
 template <int rows>
 inline Together<rows> add(const Together<rows>& first, const Together<rows>& second) {
   Together<rows> sum;
-#pragma GCC unroll 4
+#pragma GCC unroll 8
   for (int row = 0; row < rows; ++row) sum.of[row] = add(first.of[row], second.of[row]);
   return sum;
+}
+
+// Writes sums to memory at once: the compiler may neither put it off nor keep them in registers.
+template <int rows>
+inline void keep(const Together<rows>& sums, float* at) {
+#pragma GCC unroll 8
+  for (int row = 0; row < rows; ++row) store(at + row * kLanes, sums.of[row]);
+  asm volatile("" : : "r"(at) : "memory");
+}
+
+template <int rows>
+inline Together<rows> kept(const float* at) {
+  Together<rows> sums;
+#pragma GCC unroll 8
+  for (int row = 0; row < rows; ++row) sums.of[row] = load(at + row * kLanes);
+  return sums;
 }
 
 template <int rows, int apart = 1, class Number>
 [[gnu::always_inline]] inline Together<rows> sum_in_pairs(const Number& number, int index = 0) {
   if constexpr (apart == 16) {
     return number(index);
+#if defined(RUNSTREAM_AVX2)
+  } else if constexpr (apart == 1) {
+    // A loop, or the code of a few kernels would fill the processor's cache of decoded instructions.
+    float fours[4][rows * kLanes];
+#pragma GCC unroll 1
+    for (int i = 0; i < 4; ++i) keep(sum_in_pairs<rows, 4>(number, i), fours[i]);
+    return add(add(kept<rows>(fours[0]), kept<rows>(fours[2])), add(kept<rows>(fours[1]), kept<rows>(fours[3])));
+  } else {
+    // What waits for the other half does so in memory: the compiler would keep parts of many sums in registers.
+    float first[rows * kLanes];
+    keep(sum_in_pairs<rows, 2 * apart>(number, index), first);
+    const Together<rows> second = sum_in_pairs<rows, 2 * apart>(number, index + apart);
+    return add(kept<rows>(first), second);
+  }
+#else
   } else {
     const Together<rows> first = sum_in_pairs<rows, 2 * apart>(number, index);
     return add(first, sum_in_pairs<rows, 2 * apart>(number, index + apart));
   }
+#endif
 }
 
 }  // namespace runstream

@@ -1,6 +1,7 @@
 // Memory that is brought near while something else is computed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "attention.h"
@@ -22,10 +23,12 @@ struct LinesAhead {
   std::int64_t num_bytes;    // of either
 
   void bring_near(std::int64_t count) {
-    for (; count > 0; --count) {
+    while (count > 0) {
       if (at_ >= end_ && !find_piece()) return;
-      __builtin_prefetch(at_, 0, 2);
-      at_ += kLine;
+      const char* at = at_;
+      const char* const end = std::min(end_, at + count * kLine);
+      for (; at < end; at += kLine, --count) __builtin_prefetch(at, 0, 2);
+      at_ = at;
     }
   }
 

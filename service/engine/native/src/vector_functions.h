@@ -98,11 +98,30 @@ inline void store_float16(std::uint16_t* to, Floats values) {
 
 #endif
 
+#if defined(RUNSTREAM_AVX2)
+
+// As bfloat16_of_float rounds, each in 32 bits.
+inline __m256i bfloat16_bits(__m256 values) {
+  const __m256i bits = _mm256_castps_si256(values), high = _mm256_srli_epi32(bits, 16);
+  const __m256i half = _mm256_add_epi32(_mm256_and_si256(high, _mm256_set1_epi32(1)), _mm256_set1_epi32(0x7fff));
+  const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
+  const __m256i no_number = _mm256_castps_si256(_mm256_cmp_ps(values, values, _CMP_UNORD_Q));
+  return _mm256_blendv_epi8(rounded, _mm256_or_si256(high, _mm256_set1_epi32(0x40)), no_number);
+}
+inline void store_bfloat16(std::uint16_t* to, Floats values) {
+  const __m256i pairs = _mm256_packus_epi32(bfloat16_bits(values.low), bfloat16_bits(values.high));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(pairs, 0xd8));
+}
+
+#else
+
 inline void store_bfloat16(std::uint16_t* to, Floats values) {
   float wide[kLanes];
   store(wide, values);
   round_to_bfloat16(wide, kLanes, to);
 }
+
+#endif
 
 // A number of floats, rounded up to whole vectors.
 inline std::int64_t whole_vectors(std::int64_t count) { return (count + kLanes - 1) / kLanes * kLanes; }
@@ -123,6 +142,26 @@ inline void store_some(float* to, Floats values, std::int64_t count) {
   std::memcpy(to, whole, static_cast<std::size_t>(count) * sizeof(float));
 }
 
+#if defined(RUNSTREAM_AVX2)
+
+// The sum of all lanes, of halves, quarters and so on: in the same order on every processor.
+inline float sum_of(Floats values) {
+  const __m256 eight = _mm256_add_ps(values.low, values.high);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+// The largest lane; what it is where one is NaN is not said.
+inline float largest_of(Floats values) {
+  const __m256 eight = _mm256_max_ps(values.low, values.high);
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+#else
+
 // The sum of all lanes, of halves, quarters and so on: in the same order on every processor.
 inline float sum_of(Floats values) {
   float lanes[kLanes];
@@ -141,10 +180,12 @@ inline float largest_of(Floats values) {
   return lanes[0];
 }
 
-// e^x to within 2 units of the last place (Cephes' polynomial); 0 below -87.33, infinite above 88.37, NaN of NaN.
-inline Floats exponential(Floats x) {
-  const Floats highest = broadcast(88.37F), lowest = broadcast(-87.33F);
-  const Floats within = larger(lowest, smaller(highest, x));
+#endif
+
+// e^x of what is not above 88.37, to within 2 units of the last place (Cephes' polynomial); 0 below -87.33, NaN of NaN.
+inline Floats exponential_below(Floats x) {
+  const Floats lowest = broadcast(-87.33F);
+  const Floats within = larger(lowest, x);
   const Floats n = rounded(multiply(within, broadcast(1.44269504F)));
   // ln 2 in two parts, of which the first has so few bits that n times it is exact.
   const Floats r = multiply_add(n, broadcast(2.12194440e-4F), multiply_add(n, broadcast(-0.693359375F), within));
@@ -152,8 +193,13 @@ inline Floats exponential(Floats x) {
   Floats power = broadcast(1.9875691500e-4F);
   for (const float coefficient : kCoefficients) power = multiply_add(power, r, broadcast(coefficient));
   power = add(multiply_add(power, multiply(r, r), r), broadcast(1.0F));
-  const Floats found = times_power_of_two(power, n);
-  return where_less(x, lowest, zeros(), where_less(highest, x, broadcast(INFINITY), found));
+  return where_less(x, lowest, zeros(), times_power_of_two(power, n));
+}
+
+// e^x of any number, as above; infinite above 88.37.
+inline Floats exponential(Floats x) {
+  const Floats highest = broadcast(88.37F);
+  return where_less(highest, x, broadcast(INFINITY), exponential_below(smaller(highest, x)));
 }
 
 }  // namespace runstream

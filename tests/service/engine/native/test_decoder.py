@@ -11,7 +11,7 @@ from service.engine.native.matrix import Matrix, packed
 from service.engine.tolerances import relative_error
 
 HIDDEN, VOCABULARY, NUM_TOKENS, BLOCK_SIZE = 48, 64, 150, 16
-HEADS = [(24, 1, 2), (64, 3, 1), (80, 2, 3), (128, 1, 5)]
+HEADS = [(8, 1, 2), (24, 1, 2), (64, 3, 1), (80, 2, 3), (128, 1, 5)]
 """Head size, KV heads, and queries of each."""
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 1e-4, torch.bfloat16: 2e-3}
