@@ -9,7 +9,22 @@ namespace runstream {
 // The largest number of a row that is rounded to 8 bits; -128 is left out.
 constexpr float kLargestByte = 127.0F;
 
-#if defined(RUNSTREAM_BYTE_DOTS)
+#if defined(RUNSTREAM_AVX2) || defined(RUNSTREAM_BYTE_DOTS)
+#define RUNSTREAM_BYTE_ROWS 1
+#endif
+
+// The most bits of codes by which rows of bytes are multiplied as bytes. vpmaddubsw adds two products in 16 bits, into which
+// those of a code of 8 bits don't fit: for these, numbers of 8 bits are kept as those of 16 are.
+#if defined(RUNSTREAM_BYTE_ROWS) && !defined(RUNSTREAM_BYTE_DOTS)
+constexpr int kByteCodeBits = 4;
+#else
+constexpr int kByteCodeBits = 8;
+#endif
+
+#if defined(RUNSTREAM_BYTE_ROWS)
+
+using ByteCodes = Codes;
+inline ByteCodes codes_for_bytes(Codes codes) { return codes; }
 
 // A quad of a row.
 struct ByteQuad {
@@ -35,27 +50,37 @@ struct ByteDots {
   __m512i sum;
 };
 inline ByteDots byte_dots_from(std::int32_t start) { return {_mm512_set1_epi32(start)}; }
-inline ByteDots add_products(ByteDots sums, const WideCodes& codes, const ByteQuad* quad) {
+inline ByteDots add_products(ByteDots sums, const ByteCodes& codes, const ByteQuad* quad) {
   return {add_byte_products(sums.sum, codes.it, _mm512_set1_epi32(bits_of_quad(quad)))};
 }
 inline Floats floats_of(ByteDots sums) { return {_mm512_cvtepi32_ps(sums.sum)}; }
 
-#elif defined(RUNSTREAM_BYTE_DOTS)
+#elif defined(RUNSTREAM_BYTE_ROWS)
 
 struct ByteDots {
   __m256i low, high;  // 8 outputs each
 };
 inline ByteDots byte_dots_from(std::int32_t start) { return {_mm256_set1_epi32(start), _mm256_set1_epi32(start)}; }
-inline ByteDots add_products(ByteDots sums, const WideCodes& codes, const ByteQuad* quad) {
+inline __m256i add_byte_products(__m256i sums, __m256i codes, __m256i numbers) {
+#if defined(RUNSTREAM_BYTE_DOTS)
+  return _mm256_dpbusd_avx_epi32(sums, codes, numbers);
+#else
+  const __m256i pairs = _mm256_maddubs_epi16(codes, numbers);
+  return _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+#endif
+}
+inline ByteDots add_products(ByteDots sums, const ByteCodes& codes, const ByteQuad* quad) {
   const __m256i numbers = _mm256_set1_epi32(bits_of_quad(quad));
-  return {_mm256_dpbusd_avx_epi32(sums.low, codes.low, numbers), _mm256_dpbusd_avx_epi32(sums.high, codes.high, numbers)};
+  return {add_byte_products(sums.low, codes.low, numbers), add_byte_products(sums.high, codes.high, numbers)};
 }
 inline Floats floats_of(ByteDots sums) { return {_mm256_cvtepi32_ps(sums.low), _mm256_cvtepi32_ps(sums.high)}; }
 
 #else
 
-// Codes are widened, as for numbers of 16 bits: two products of a code of 8 bits and a byte don't fit the 16 bits in which
-// vpmaddubsw adds them.
+// Codes are widened, as for numbers of 16 bits.
+using ByteCodes = WideCodes;
+inline ByteCodes codes_for_bytes(Codes codes) { return widen(codes); }
+
 using ByteQuad = RowQuad;
 using ByteDots = Dots;
 inline ByteDots byte_dots_from(std::int32_t start) { return dots_from(start); }

@@ -27,13 +27,13 @@ struct Int16Arithmetic {
 // The same with numbers of 8 bits.
 struct Int8Arithmetic {
   using Quad = ByteQuad;
-  using Weights = WideCodes;
+  using Weights = ByteCodes;
   using Sums = ByteDots;
   static constexpr int kSteps = 1;
   static constexpr int kMaxSums = kMaxDots;
 
   static Sums from(std::int32_t start) { return byte_dots_from(start); }
-  static Weights weights(const Codes& codes, int, int) { return widen(codes); }
+  static Weights weights(const Codes& codes, int, int) { return codes_for_bytes(codes); }
   static Sums add(const Sums& sums, const Weights& weights, const Quad* quad, int) {
     return add_products(sums, weights, quad);
   }
@@ -145,7 +145,13 @@ inline Group load_group(const Matrix& matrix, std::int64_t place) {
   return group;
 }
 
-// Sums a piece and adds it, times its scales, to totals; `HAS_ONE_SCALE` leaves that of the weights for the end.
+// Adds the sum of a piece, times its scales, to a row's total; `HAS_ONE_SCALE` leaves that of the weights for the end.
+template <bool HAS_ONE_SCALE>
+inline Floats add_sum(Floats total, Floats sum, const Group& group, Floats scale) {
+  return multiply_add(HAS_ONE_SCALE ? sum : multiply(sum, group.scales), scale, total);
+}
+
+// Sums a piece and adds it to totals.
 template <class Arithmetic, int BITS, bool HAS_ONE_SCALE, int ROWS, int PANELS>
 inline void add_piece(const Position& at, std::int64_t pairs, const Group (&group)[PANELS], bool has_shifts,
                       Floats (&totals)[ROWS][PANELS]) {
@@ -156,8 +162,7 @@ inline void add_piece(const Position& at, std::int64_t pairs, const Group (&grou
     const Floats scale = broadcast(at.piece(r).scale);
 #pragma GCC unroll 8
     for (int p = 0; p < PANELS; ++p) {
-      const Floats sum = Arithmetic::total(sums[r][p]);
-      totals[r][p] = multiply_add(HAS_ONE_SCALE ? sum : multiply(sum, group[p].scales), scale, totals[r][p]);
+      totals[r][p] = add_sum<HAS_ONE_SCALE>(totals[r][p], Arithmetic::total(sums[r][p]), group[p], scale);
     }
   }
   if (!has_shifts) return;

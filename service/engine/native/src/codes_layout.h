@@ -24,11 +24,16 @@ constexpr int centre_of(int bits) { return 1 << (bits - 1); }
 
 constexpr std::int64_t code_bytes(int bits, std::int64_t padded) { return padded * kLanes * bits / 8; }
 
+// Whether a row's numbers of 8 bits are kept as bytes.
+constexpr bool has_byte_rows(const Matrix& matrix) {
+  return matrix.format == Format::codes_int8 && matrix.bits <= kByteCodeBits;
+}
+
 // Of a row's numbers.
-constexpr std::int64_t quad_bytes(Format format) {
-  return format == Format::codes_int16  ? sizeof(RowQuad)
-         : format == Format::codes_int8 ? sizeof(ByteQuad)
-                                        : kQuad * sizeof(float);
+constexpr std::int64_t quad_bytes(const Matrix& matrix) {
+  return matrix.format == Format::codes_float32 ? kQuad * sizeof(float)
+         : has_byte_rows(matrix)                ? sizeof(ByteQuad)
+                                                : sizeof(RowQuad);
 }
 
 // What a piece of a row has beside its numbers.
@@ -52,7 +57,7 @@ struct CodesLayout {
         pieces(groups * ((matrix.group_size + kPiece - 1) / kPiece)),
         panel_bytes(code_bytes(matrix.bits, groups * padded)) {
     const std::int64_t quads = groups * padded / kQuad, pieces_bytes = pieces * static_cast<std::int64_t>(sizeof(Piece));
-    const std::int64_t whole = pieces_bytes + quads * quad_bytes(matrix.format);
+    const std::int64_t whole = pieces_bytes + quads * quad_bytes(matrix);
     row_bytes = (whole + 63) / 64 * 64;
   }
 };

@@ -1,9 +1,11 @@
 #include "codes_products.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "codes_kernel.h"
+#include "codes_many_rows.h"
 
 namespace runstream {
 
@@ -84,6 +86,38 @@ void multiply_range(const Product& product, const CodesLayout& layout, Range row
   if constexpr (sizeof...(FEWER) > 0) multiply_range<Arithmetic, BITS, FEWER...>(product, layout, rows, panels);
 }
 
+#if defined(RUNSTREAM_UNPACKED)
+
+template <class Arithmetic, int BITS, bool HAS_ONE_SCALE>
+void multiply_unpacked(const Product& product, const CodesLayout& layout, Range rows, Range panels) {
+  ManyRows<Arithmetic, BITS> many;
+  for (std::int64_t first = rows.first; first < rows.last; first += kUnpackedRows) {
+    const std::int64_t count = std::min(kUnpackedRows, rows.last - first);
+    for (std::int64_t panel = panels.first; panel < panels.last; ++panel) {
+      many.template multiply<HAS_ONE_SCALE>(product, layout, first, count, panel, [&](std::int64_t row, Floats sums) {
+        write_outputs(product, row, panel, sums);
+      });
+    }
+  }
+}
+
+#endif
+
+template <class Arithmetic, int BITS>
+void multiply_rows_of(const Product& product, const CodesLayout& layout, Range rows, Range panels) {
+#if defined(RUNSTREAM_UNPACKED)
+  if constexpr (Arithmetic::kSteps == 1) {
+    if (rows.last - rows.first >= kManyRows<Arithmetic>) {
+      const bool has_one_scale = layout.groups == 1 && product.matrix->zero_type == ZeroType::centre;
+      (BITS == 8 && has_one_scale ? multiply_unpacked<Arithmetic, BITS, BITS == 8>
+                                  : multiply_unpacked<Arithmetic, BITS, false>)(product, layout, rows, panels);
+      return;
+    }
+  }
+#endif
+  multiply_range<Arithmetic, BITS, 8, 4, 2, 1>(product, layout, rows, panels);
+}
+
 template <class Arithmetic, int BITS>
 void multiply_part(const Product& product, Range rows, Range panels) {
   const CodesLayout layout(*product.matrix);
@@ -91,15 +125,17 @@ void multiply_part(const Product& product, Range rows, Range panels) {
   const std::int64_t step = has_one_row ? panels.last - panels.first
                                         : std::max<std::int64_t>(4, kBlockBytes / layout.panel_bytes / 4 * 4);
   for (std::int64_t first = panels.first; first < panels.last; first += step) {
-    multiply_range<Arithmetic, BITS, 8, 4, 2, 1>(product, layout, rows,
-                                                           {first, std::min(first + step, panels.last)});
+    multiply_rows_of<Arithmetic, BITS>(product, layout, rows, {first, std::min(first + step, panels.last)});
   }
 }
 
-template <class Arithmetic>
+template <class Arithmetic, class EightBits = Arithmetic>
 void multiply_codes_by(const Product& product, Range rows, Range panels) {
-  (product.matrix->bits == 4 ? multiply_part<Arithmetic, 4> : multiply_part<Arithmetic, 8>)(product, rows, panels);
+  (product.matrix->bits == 4 ? multiply_part<Arithmetic, 4> : multiply_part<EightBits, 8>)(product, rows, panels);
 }
+
+// By which rows of 8 bits are multiplied by codes of 8.
+using BytesArithmetic = std::conditional_t<kByteCodeBits == 8, Int8Arithmetic, Int16Arithmetic>;
 
 }  // namespace
 
@@ -114,7 +150,7 @@ void multiply_codes(const Product& product, int thread, int num_threads) {
   const Range rows = share(product.num_rows, thread % row_parts, row_parts);
   const Range own = share(panels, thread / row_parts, num_threads / row_parts);
   switch (product.matrix->format) {
-    case Format::codes_int8: return multiply_codes_by<Int8Arithmetic>(product, rows, own);
+    case Format::codes_int8: return multiply_codes_by<Int8Arithmetic, BytesArithmetic>(product, rows, own);
     case Format::codes_int16: return multiply_codes_by<Int16Arithmetic>(product, rows, own);
     default: return multiply_codes_by<Float32Arithmetic>(product, rows, own);
   }

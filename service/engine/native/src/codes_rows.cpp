@@ -64,13 +64,10 @@ void take_inputs(const Matrix& matrix, const float* row, std::int64_t first, std
 
 Piece prepare_piece(const Matrix& matrix, const float* values, std::int64_t count, char* numbers) {
   const int centre = centre_of(matrix.bits);
-  if (matrix.format == Format::codes_int16) {
-    return round_piece(values, count, kLargestNumber, centre, reinterpret_cast<RowQuad*>(numbers));
-  }
-  if (matrix.format == Format::codes_int8) {
-    return round_piece(values, count, kLargestByte, centre, reinterpret_cast<ByteQuad*>(numbers));
-  }
-  return copy_piece(values, count, reinterpret_cast<float*>(numbers));
+  if (matrix.format == Format::codes_float32) return copy_piece(values, count, reinterpret_cast<float*>(numbers));
+  const float largest = matrix.format == Format::codes_int8 ? kLargestByte : kLargestNumber;
+  if (has_byte_rows(matrix)) return round_piece(values, count, largest, centre, reinterpret_cast<ByteQuad*>(numbers));
+  return round_piece(values, count, largest, centre, reinterpret_cast<RowQuad*>(numbers));
 }
 
 void prepare_row(const Matrix& matrix, const CodesLayout& layout, const float* row, void* prepared) {
@@ -84,7 +81,7 @@ void prepare_row(const Matrix& matrix, const CodesLayout& layout, const float* r
       take_inputs(matrix, row, group * matrix.group_size + first, count, values);
       std::fill(values + count, values + padded, 0.0F);
       *pieces++ = prepare_piece(matrix, values, padded, numbers);
-      numbers += padded / kQuad * quad_bytes(matrix.format);
+      numbers += padded / kQuad * quad_bytes(matrix);
     }
   }
 }
