@@ -6,8 +6,11 @@ Service and bridge run as processes of their own with the demo model; this proce
 answers, streams that are read, streams that are left, gRPC, answers that must be JSON, requests that are wrong. The KV
 cache is small, so that all of it is in use soon. The first third of the time warms up and is not counted. Memory is
 RssAnon and VmSwap. Its slope is the least-squares line through the means of 20 equal spans. The interval is Student's
-of 95 % with 18 degrees of freedom. Memory goes in steps, after which neighbouring spans are alike, so it is widened by
-the first autocorrelation r of what the line leaves: by sqrt((1 + r) / (1 - r)). Linux only.
+of 95 % with 18 degrees of freedom, for two variances together. One is that of noise around a line, widened by the
+first autocorrelation r of what the line leaves: by (1 + r) / (1 - r). The other is that of a walk, as memory goes in
+steps and stays there. A walk that gains the variance v in each span has slopes of the variance 6/5 v / spans (Durlauf
+and Phillips, Trends versus random walks in time series analysis, 1988). v is the variance of the differences from span
+to span and twice their first autocovariance, in which noise cancels out. Linux only.
 """
 
 import asyncio
@@ -140,7 +143,20 @@ class Samples:
         squares = sum(each**2 for each in left)
         spread = sum((x - statistics.mean(hours)) ** 2 for x in hours)
         widening = (1 + _autocorrelation(left)) / (1 - _autocorrelation(left))
-        return slope, STUDENT_T * (widening * squares / (NUM_SPANS - 2) / spread) ** 0.5
+        of_noise = widening * squares / (NUM_SPANS - 2) / spread
+        span = statistics.mean(_differences(hours))
+        return slope, STUDENT_T * (of_noise + 6 / 5 * _gain(_differences(means)) / NUM_SPANS / span**2) ** 0.5
+
+
+def _differences(values: list[float]) -> list[float]:
+    return [after - before for before, after in itertools.pairwise(values)]
+
+
+def _gain(differences: list[float]) -> float:
+    """The variance that a walk gains in each span, from the differences of the spans' means."""
+    mean = statistics.mean(differences)
+    products = [(before - mean) * (after - mean) for before, after in itertools.pairwise(differences)]
+    return max(0.0, statistics.variance(differences) + 2 * sum(products) / (len(differences) - 1))
 
 
 def _autocorrelation(left: list[float]) -> float:
