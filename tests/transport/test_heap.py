@@ -38,14 +38,18 @@ all_hold.wait()
 """
 
 
+def unsettled():
+    """This environment without settings of the heap."""
+    own = {key: value for key, value in os.environ.items() if key not in {"GLIBC_TUNABLES", "MALLOC_ARENA_MAX"}}
+    return own | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
 def told(tmp_path, **environment):
     """The id that a process was given, and the lines that it says."""
     script = tmp_path / "telling.py"
     script.write_text(TELLING)
-    inherited = {key: value for key, value in os.environ.items() if key not in {"GLIBC_TUNABLES", "MALLOC_ARENA_MAX"}}
     command = [sys.executable, "-X", "utf8", str(script), "--port", "a b"]
-    everything = inherited | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=everything) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=unsettled() | environment) as process:
         assert process.stdout is not None
         return process.pid, process.stdout.read().splitlines()
 
@@ -66,8 +70,7 @@ def test_the_heaps_are_as_many_as_that(tmp_path):
     """As glibc itself tells it, for a process in which 30 threads hold memory."""
     script = tmp_path / "telling.py"
     script.write_text(TELLING_OF_HEAPS)
-    environment = {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, check=True, env=environment)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, check=True, env=unsettled())
     assert done.stderr.count(b"Arena ") == 1
 
 
