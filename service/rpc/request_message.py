@@ -6,7 +6,6 @@ the wire. So every handler is given to it as one of many, and takes its one mess
 """
 
 import asyncio
-import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -127,14 +126,15 @@ async def _read(context: ServicerContext) -> bytes | None:
     return None if message is grpc.aio.EOF else message
 
 
-def _forget(error: BaseException) -> None:
-    """Empties the frames that a call's failure has passed.
+def _forget(error: BaseException | None) -> None:
+    """Lets go of the frames that a call's failure has passed.
 
-    grpc.aio keeps it in a cycle, and with the frames the request, up to 16 MiB, until the next full collection.
+    grpc.aio keeps it in a cycle, and with the frames the request, up to 16 MiB, until the next full collection. They
+    are not cleared: where calls fail with one error, those of a call that has not ended are among them.
     """
-    for each in (error, error.__context__):
-        if each is not None:
-            traceback.clear_frames(each.__traceback__)
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
 
 
 async def _parsed(message: bytes | None, parse: Any) -> Any:

@@ -26,10 +26,11 @@ _MAX_VALUE_BYTES = 200
 _log = logging.getLogger(__name__)
 
 
-def to_status(error: RunstreamError) -> status_pb2.Status:
+def to_status(error: RunstreamError, request_id: str) -> status_pb2.Status:
     """Writes an error as status: always with ErrorInfo, with BadRequest and RetryInfo where they apply."""
     status = status_pb2.Status(code=code_pb2.Code.Value(error.code), message=error.for_caller)
     metadata = {name: shortened(value, _MAX_VALUE_BYTES) for name, value in error.metadata.items()}
+    metadata.setdefault("request_id", request_id)  # not in the error, which other calls may fail with too
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     status.details.add().Pack(info)
     if isinstance(error, InvalidRequestError) and error.field:
@@ -76,8 +77,7 @@ async def error_status(
     count_failure(failure.reason)
     current_span().set({"error.type": failure.reason})
     _log_end(request_id, record, failure.for_log)
-    failure.metadata.setdefault("request_id", request_id)
-    status = rpc_status.to_status(to_status(failure))
+    status = rpc_status.to_status(to_status(failure, request_id))
     await context.abort(status.code, status.details, (*status.trailing_metadata, *_trailing(failure, request_id)))
 
 

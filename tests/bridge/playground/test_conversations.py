@@ -82,7 +82,8 @@ async def export(page, folder):
     await page.click("#export")
     exported = folder / "runstream-chats.json"
     async with asyncio.timeout(60):
-        while not exported.exists():  # noqa: ASYNC110 - nothing tells of it
+        # Chrome takes the name with an empty file first, and moves the whole one there.
+        while not (exported.exists() and exported.stat().st_size):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0)
     return exported
 

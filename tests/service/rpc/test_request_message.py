@@ -9,16 +9,20 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import empty_pb2
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 from runstream.v1 import batches_pb2, models_pb2, models_pb2_grpc, text_generation_pb2
 
+from service.errors import EngineFailedError
 from service.metrics import Metrics
 from service.rpc.auth import Callers
 from service.rpc.models import ModelServicer
+from service.rpc.request_id import REQUEST_ID_HEADER, request_id_of
 from service.rpc.request_message import RequestMessages
+from service.rpc.status import error_status
 from service.rpc.turns import LARGE_BYTES
 from tests.support.http2 import call, framed
 from tests.support.running_service import error_info, models_with
@@ -133,6 +137,37 @@ async def test_a_call_that_fails_leaves_nothing_of_its_request_behind():
         await answer(None, Caller())
     assert caught.value.__traceback__ is not None
     assert [reference() for reference in kept] == [None]
+
+
+async def test_calls_that_fail_with_one_error_at_once_each_end_with_it_and_their_own_id():
+    error, ids = EngineFailedError("the engine failed"), [f"request-{number}" for number in range(8)]
+    may_fail = asyncio.Event()
+
+    async def fail(request, context):
+        async with error_status(context, request_id_of(context), lambda reason: None):
+            await context.write(request)
+            await may_fail.wait()
+            raise error
+
+    handler = grpc.unary_stream_rpc_method_handler(fail, empty_pb2.Empty.FromString, empty_pb2.Empty.SerializeToString)
+    server = grpc.aio.server(interceptors=[RequestMessages(60, lambda reason: None)])
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Service", {"Fail": handler})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream("/test.Service/Fail")
+        calls = [call(b"", metadata=[(REQUEST_ID_HEADER, each)]) for each in ids]
+        assert [await each.read() for each in calls] == [b""] * len(ids)
+        may_fail.set()
+        infos = [error_info(await _failure(each)) for each in calls]
+    await server.stop(None)
+    assert [(each.reason, each.metadata["request_id"]) for each in infos] == [("ENGINE_FAILED", each) for each in ids]
+
+
+async def _failure(call: grpc.aio.UnaryStreamCall[bytes, bytes]) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    return caught.value
 
 
 class Sender(Caller):
