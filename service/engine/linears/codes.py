@@ -126,7 +126,8 @@ def _works(library: Library, kind: Format, dtype: torch.dtype, bits: int, inputs
 
 
 def _bytes_of(rows: torch.Tensor, groups: int) -> torch.Tensor:
-    """Rows that rounding to 8 bits leaves as they are: multiples of 1/128, of which each piece has the largest."""
-    rounded = (rows * 32).round().clamp(-127, 127) / 128
-    rounded.view(rows.shape[0], groups, -1)[:, :, ::_PIECE] = 127 / 128
+    """Rows that rounding to 8 bits leaves as they are: multiples of 1/128, of which each piece has the largest pair."""
+    rounded = (rows * 32).round().clamp(-63, 63) / 128
+    grouped = rounded.view(rows.shape[0], groups, -1)
+    grouped[:, :, ::_PIECE], grouped[:, :, 1::_PIECE] = 127 / 128, 0
     return rounded

@@ -9,16 +9,17 @@ namespace runstream {
 // The largest number of a row that is rounded to 8 bits; -128 is left out.
 constexpr float kLargestByte = 127.0F;
 
+// Where such numbers are kept as bytes.
 #if defined(RUNSTREAM_AVX2) || defined(RUNSTREAM_BYTE_DOTS)
 #define RUNSTREAM_BYTE_ROWS 1
 #endif
 
-// The most bits of codes by which rows of bytes are multiplied as bytes. vpmaddubsw adds two products in 16 bits, into which
-// those of a code of 8 bits don't fit: for these, numbers of 8 bits are kept as those of 16 are.
+// vpmaddubsw adds two products in 16 bits. Those of codes of 8 bits fit if the magnitudes of a pair's two numbers sum up to
+// 128 at most: 255 * 128 < 2^15. So there the largest pair of a piece, and not its largest number, becomes 127.
 #if defined(RUNSTREAM_BYTE_ROWS) && !defined(RUNSTREAM_BYTE_DOTS)
-constexpr int kByteCodeBits = 4;
+constexpr bool kLimitsPairs = true;
 #else
-constexpr int kByteCodeBits = 8;
+constexpr bool kLimitsPairs = false;
 #endif
 
 #if defined(RUNSTREAM_BYTE_ROWS)

@@ -24,15 +24,10 @@ constexpr int centre_of(int bits) { return 1 << (bits - 1); }
 
 constexpr std::int64_t code_bytes(int bits, std::int64_t padded) { return padded * kLanes * bits / 8; }
 
-// Whether a row's numbers of 8 bits are kept as bytes.
-constexpr bool has_byte_rows(const Matrix& matrix) {
-  return matrix.format == Format::codes_int8 && matrix.bits <= kByteCodeBits;
-}
-
 // Of a row's numbers.
 constexpr std::int64_t quad_bytes(const Matrix& matrix) {
   return matrix.format == Format::codes_float32 ? kQuad * sizeof(float)
-         : has_byte_rows(matrix)                ? sizeof(ByteQuad)
+         : matrix.format == Format::codes_int8  ? sizeof(ByteQuad)
                                                 : sizeof(RowQuad);
 }
 

@@ -1,7 +1,6 @@
 #include "codes_products.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
 
 #include "codes_kernel.h"
@@ -107,7 +106,7 @@ template <class Arithmetic, int BITS>
 void multiply_rows_of(const Product& product, const CodesLayout& layout, Range rows, Range panels) {
 #if defined(RUNSTREAM_UNPACKED)
   if constexpr (Arithmetic::kSteps == 1) {
-    if (rows.last - rows.first >= kManyRows<Arithmetic>) {
+    if (rows.last - rows.first >= kManyRows<Arithmetic, BITS>) {
       const bool has_one_scale = layout.groups == 1 && product.matrix->zero_type == ZeroType::centre;
       (BITS == 8 && has_one_scale ? multiply_unpacked<Arithmetic, BITS, BITS == 8>
                                   : multiply_unpacked<Arithmetic, BITS, false>)(product, layout, rows, panels);
@@ -129,13 +128,10 @@ void multiply_part(const Product& product, Range rows, Range panels) {
   }
 }
 
-template <class Arithmetic, class EightBits = Arithmetic>
+template <class Arithmetic>
 void multiply_codes_by(const Product& product, Range rows, Range panels) {
-  (product.matrix->bits == 4 ? multiply_part<Arithmetic, 4> : multiply_part<EightBits, 8>)(product, rows, panels);
+  (product.matrix->bits == 4 ? multiply_part<Arithmetic, 4> : multiply_part<Arithmetic, 8>)(product, rows, panels);
 }
-
-// By which rows of 8 bits are multiplied by codes of 8.
-using BytesArithmetic = std::conditional_t<kByteCodeBits == 8, Int8Arithmetic, Int16Arithmetic>;
 
 }  // namespace
 
@@ -150,7 +146,7 @@ void multiply_codes(const Product& product, int thread, int num_threads) {
   const Range rows = share(product.num_rows, thread % row_parts, row_parts);
   const Range own = share(panels, thread / row_parts, num_threads / row_parts);
   switch (product.matrix->format) {
-    case Format::codes_int8: return multiply_codes_by<Int8Arithmetic, BytesArithmetic>(product, rows, own);
+    case Format::codes_int8: return multiply_codes_by<Int8Arithmetic>(product, rows, own);
     case Format::codes_int16: return multiply_codes_by<Int16Arithmetic>(product, rows, own);
     default: return multiply_codes_by<Float32Arithmetic>(product, rows, own);
   }

@@ -1,4 +1,5 @@
 // Rows in the form in which codes are multiplied by them: in the order of the codes, padded, with a scale for each piece.
+#include <cmath>
 #include <cstring>
 
 #include "codes_layout.h"
@@ -26,11 +27,19 @@ float largest_of(const float* values, std::int64_t count) {
   return value;
 }
 
-// Rounds to whole numbers up to a largest one.
+// The same of the mean of a pair's magnitudes, which is finite where they are.
+float largest_pair_of(const float* values, std::int64_t count) {
+  float means[kPiece / 2];
+  for (std::int64_t i = 0; i < count / 2; ++i) {
+    means[i] = 0.5F * std::fabs(values[2 * i]) + 0.5F * std::fabs(values[2 * i + 1]);
+  }
+  return largest_of(means, count / 2);
+}
+
+// Rounds to whole numbers; what is `largest` becomes `largest_number`.
 template <class Quad>
-Piece round_piece(const float* values, std::int64_t count, float largest_number, int centre, Quad* quads) {
+Piece round_piece(const float* values, std::int64_t count, float largest, float largest_number, int centre, Quad* quads) {
   std::int32_t numbers[kPiece];
-  const float largest = largest_of(values, count);
   const bool is_finite = largest <= 3.4028234e38F;
   const bool is_zero = !(largest > kSmallest) || !is_finite;
   const float inverse = is_zero ? 0.0F : largest_number / largest;
@@ -65,9 +74,15 @@ void take_inputs(const Matrix& matrix, const float* row, std::int64_t first, std
 Piece prepare_piece(const Matrix& matrix, const float* values, std::int64_t count, char* numbers) {
   const int centre = centre_of(matrix.bits);
   if (matrix.format == Format::codes_float32) return copy_piece(values, count, reinterpret_cast<float*>(numbers));
-  const float largest = matrix.format == Format::codes_int8 ? kLargestByte : kLargestNumber;
-  if (has_byte_rows(matrix)) return round_piece(values, count, largest, centre, reinterpret_cast<ByteQuad*>(numbers));
-  return round_piece(values, count, largest, centre, reinterpret_cast<RowQuad*>(numbers));
+  if (matrix.format == Format::codes_int16) {
+    auto* quads = reinterpret_cast<RowQuad*>(numbers);
+    return round_piece(values, count, largest_of(values, count), kLargestNumber, centre, quads);
+  }
+  auto* quads = reinterpret_cast<ByteQuad*>(numbers);
+  if (kLimitsPairs && matrix.bits == 8) {
+    return round_piece(values, count, largest_pair_of(values, count), 0.5F * kLargestByte, centre, quads);
+  }
+  return round_piece(values, count, largest_of(values, count), kLargestByte, centre, quads);
 }
 
 void prepare_row(const Matrix& matrix, const CodesLayout& layout, const float* row, void* prepared) {

@@ -13,11 +13,11 @@ from service.engine.native.codes import Codes, CodesMatrix, ZeroType, format_of_
 from service.engine.native.library import Library
 from service.engine.native.matrix import Format
 
-ERRORS = {Format.CODES_FLOAT32: 2e-6, Format.CODES_INT16: 5e-5, Format.CODES_INT8: 8e-3}
+ERRORS = {Format.CODES_FLOAT32: 2e-6, Format.CODES_INT16: 5e-5, Format.CODES_INT8: 1e-2}
 """The most of norm(error) / norm(product) for normal rows: rounding of float32, and of rows to 16 and 8 bits."""
 
 LARGEST = {Format.CODES_INT16: 32639, Format.CODES_INT8: 127}
-"""The whole number that the largest of at most 128 inputs of a row becomes."""
+"""The whole number that the largest of at most 128 inputs of a row becomes, or on some processors the largest pair."""
 
 shared_library = settings(
     max_examples=settings().max_examples // 4,
@@ -135,9 +135,18 @@ def most_rounding(codes: Codes, rows: torch.Tensor, largest: int) -> torch.Tenso
     """How far rounding of rows moves products at most: half a step for each input, [rows, outputs]."""
     order = torch.arange(rows.shape[1]) if codes.order is None else codes.order
     groups = rows[:, order].double().view(rows.shape[0], codes.scales.shape[1], -1)
-    pieces = [piece.abs().amax(-1, keepdim=True).expand_as(piece) for piece in groups.split(128, dim=-1)]
+    pieces = [most_of(piece, largest).expand_as(piece) for piece in groups.split(128, dim=-1)]
     steps = torch.cat(pieces, dim=-1).reshape(rows.shape) / largest
     return 0.5 * steps @ plain(codes)[:, order].abs().t()
+
+
+def most_of(piece: torch.Tensor, largest: int) -> torch.Tensor:
+    """What becomes the largest number: for 8 bits the largest sum of two neighbours' magnitudes, [..., 1]."""
+    magnitudes = piece.abs()
+    if largest == LARGEST[Format.CODES_INT8]:
+        padded = torch.nn.functional.pad(magnitudes, (0, piece.shape[-1] % 2))
+        magnitudes = padded.unflatten(-1, (-1, 2)).sum(-1)
+    return magnitudes.amax(-1, keepdim=True)
 
 
 @pytest.mark.parametrize("kind", LARGEST, ids=lambda kind: kind.name.lower())
@@ -157,8 +166,9 @@ def test_a_row_is_rounded_by_half_a_step_of_its_group_at_most(
 def test_every_processor_computes_the_same_sums(library: Library, kind: Format) -> None:
     codes = made(40, 96, 3, zeros="codes")
     codes.scales.fill_(0.5)
-    rows = torch.randint(-127, 128, (9, 288), generator=torch.Generator().manual_seed(0)).float()
-    rows[:, ::96] = 127.0 if kind is Format.CODES_INT8 else 32639.0
+    rows = torch.randint(-63, 64, (9, 288), generator=torch.Generator().manual_seed(0)).float()
+    rows[:, ::96] = float(LARGEST[kind])
+    rows[:, 1::96] = 0.0
     product = packed_codes(library, kind, codes).multiply(rows)
     assert torch.equal(product.double(), rows.double() @ plain(codes).t())
 
@@ -194,7 +204,9 @@ def test_no_sum_overflows(library: Library, kind: Format, code: int, value: floa
     rows = torch.full((3, 256), value)
     expected = rows.double() @ plain(codes).t()
     product = packed_codes(library, kind, codes).multiply(rows)
-    torch.testing.assert_close(product, expected.float(), rtol=1e-5, atol=0)
+    # Where the largest pair becomes 127, each of two equal numbers becomes 64 and not 63.5.
+    rtol = 1e-2 if kind is Format.CODES_INT8 else 1e-5
+    torch.testing.assert_close(product, expected.float(), rtol=rtol, atol=0)
 
 
 @pytest.mark.parametrize("kind", LARGEST, ids=lambda kind: kind.name.lower())
