@@ -1,5 +1,5 @@
 // Sums of codes times a row's numbers of 8 bits, as code_dots.h has them for 16. They are exact, too, so each way to
-// compute them gives the same bits.
+// compute them gives the same bits. Which numbers a row becomes hangs on `kLimitsPairs`.
 #pragma once
 
 #include "code_dots.h"

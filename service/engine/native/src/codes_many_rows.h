@@ -1,4 +1,4 @@
-// Products of many rows where codes must be widened, with AVX2: a panel's codes of a piece are unpacked once for all rows.
+// Products of many rows with AVX2 and no VNNI: a panel's codes of a piece are unpacked once for all rows.
 #pragma once
 
 #include <algorithm>

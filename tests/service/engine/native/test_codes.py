@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 from service.engine.native.codes import Codes, CodesMatrix, ZeroType, format_of_codes, merged_codes, packed_codes
 from service.engine.native.library import Library
 from service.engine.native.matrix import Format
+from tests.support.random_codes import made, matrices, plain, rows_for, size_of
 
-ERRORS = {Format.CODES_FLOAT32: 2e-6, Format.CODES_INT16: 5e-5, Format.CODES_INT8: 1e-2}
+ERRORS = {Format.CODES_FLOAT32: 2e-6, Format.CODES_INT16: 5e-5, Format.CODES_INT8: 8e-3}
 """The most of norm(error) / norm(product) for normal rows: rounding of float32, and of rows to 16 and 8 bits."""
 
+PAIRS = 1.25
+"""How many times that, where the largest pair of numbers of 8 bits becomes 127, as with AVX2 and codes of 8 bits."""
+
 LARGEST = {Format.CODES_INT16: 32639, Format.CODES_INT8: 127}
-"""The whole number that the largest of at most 128 inputs of a row becomes, or on some processors the largest pair."""
+"""The whole number that the largest of at most 128 inputs of a row becomes, or the largest pair (`PAIRS`)."""
 
 shared_library = settings(
     max_examples=settings().max_examples // 4,
@@ -25,66 +29,19 @@ shared_library = settings(
 )
 
 
+def has_pairs(kind: Format, bits: int) -> bool:
+    """Tells if some processors limit pairs of a row's numbers."""
+    return kind is Format.CODES_INT8 and bits == 8
+
+
+def most_error(kind: Format, bits: int) -> float:
+    """The most of norm(error) / norm(product) for codes of so many bits, on any processor."""
+    return ERRORS[kind] * (PAIRS if has_pairs(kind, bits) else 1.0)
+
+
 @pytest.fixture(params=ERRORS, ids=lambda kind: kind.name.lower())
 def kind(request: pytest.FixtureRequest) -> Format:
     return Format(request.param)
-
-
-@st.composite
-def matrices(draw: st.DrawFn, max_outputs: int = 70) -> Codes:
-    bits, outputs = draw(st.sampled_from((4, 8))), draw(st.integers(1, max_outputs))
-    group_size, groups = (
-        draw(st.one_of(st.integers(1, 300), st.sampled_from((16, 32, 64, 128)))),
-        draw(st.integers(1, 4)),
-    )
-    zeros = draw(st.sampled_from(("centre", "codes", "numbers")))
-    return made(outputs, group_size, groups, bits, zeros, draw(st.booleans()), draw(st.booleans()))
-
-
-def made(
-    outputs: int,
-    group_size: int,
-    groups: int = 1,
-    bits: int = 8,
-    zeros: str = "centre",
-    is_ordered: bool = True,
-    has_bias: bool = False,
-    are_half: bool = True,
-) -> Codes:
-    generator = torch.Generator().manual_seed(outputs * 1_000 + group_size * groups)
-    size, inputs = (outputs, groups), group_size * groups
-    scales = torch.rand(size, generator=generator) * 0.01 + 0.001
-    found = {
-        "centre": None,
-        "codes": torch.randint(2**bits, size, generator=generator),
-        "numbers": torch.rand(size, generator=generator) * 2**bits - 1.5,
-    }
-    return Codes(
-        codes=torch.randint(2**bits, (outputs, inputs), dtype=torch.uint8, generator=generator),
-        scales=scales.half() if are_half else scales,
-        zeros=found[zeros],
-        bits=bits,
-        bias=torch.randn(outputs, generator=generator) if has_bias else None,
-        order=None if is_ordered else torch.randperm(inputs, generator=generator),
-    )
-
-
-def plain(codes: Codes) -> torch.Tensor:
-    """The matrix in plain numbers, float64, for inputs as rows have them."""
-    outputs, inputs = codes.codes.shape
-    zeros = torch.full(codes.scales.shape, float(1 << codes.bits - 1)) if codes.zeros is None else codes.zeros
-    groups = codes.codes.view(outputs, codes.scales.shape[1], -1).double()
-    weight = ((groups - zeros[:, :, None]) * codes.scales[:, :, None].double()).view(outputs, inputs)
-    return weight if codes.order is None else weight[:, torch.argsort(codes.order)]
-
-
-def rows_for(codes: Codes, num_rows: int) -> torch.Tensor:
-    return torch.randn(num_rows, codes.codes.shape[1], generator=torch.Generator().manual_seed(num_rows))
-
-
-def size_of(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """What the products of one pair of numbers add up to without signs' luck: [rows, outputs]."""
-    return rows.double().norm(dim=1)[:, None] * weight.norm(dim=1)[None]
 
 
 @shared_library
@@ -110,7 +67,7 @@ def test_the_error_is_that_of_rounding(library: Library, kind: Format, bits: int
     expected = rows.double() @ plain(codes).t()
     error = float((packed_codes(library, kind, codes).multiply(rows) - expected).norm() / expected.norm())
     print(f"{kind.name}, {bits} bits in groups of {group_size}, zeros {zeros}: {error:.1e}")
-    assert error < ERRORS[kind]
+    assert error < most_error(kind, bits)
 
 
 @shared_library
@@ -131,19 +88,19 @@ def test_a_row_has_the_same_bits_in_any_company_and_on_any_number_of_threads(
     assert torch.equal(again, whole)
 
 
-def most_rounding(codes: Codes, rows: torch.Tensor, largest: int) -> torch.Tensor:
+def most_rounding(codes: Codes, rows: torch.Tensor, kind: Format) -> torch.Tensor:
     """How far rounding of rows moves products at most: half a step for each input, [rows, outputs]."""
     order = torch.arange(rows.shape[1]) if codes.order is None else codes.order
     groups = rows[:, order].double().view(rows.shape[0], codes.scales.shape[1], -1)
-    pieces = [most_of(piece, largest).expand_as(piece) for piece in groups.split(128, dim=-1)]
-    steps = torch.cat(pieces, dim=-1).reshape(rows.shape) / largest
+    pieces = [most_of(piece, has_pairs(kind, codes.bits)).expand_as(piece) for piece in groups.split(128, dim=-1)]
+    steps = torch.cat(pieces, dim=-1).reshape(rows.shape) / LARGEST[kind]
     return 0.5 * steps @ plain(codes)[:, order].abs().t()
 
 
-def most_of(piece: torch.Tensor, largest: int) -> torch.Tensor:
-    """What becomes the largest number: for 8 bits the largest sum of two neighbours' magnitudes, [..., 1]."""
+def most_of(piece: torch.Tensor, are_pairs: bool) -> torch.Tensor:
+    """The largest magnitude, or the largest sum of two neighbours' magnitudes, [..., 1]."""
     magnitudes = piece.abs()
-    if largest == LARGEST[Format.CODES_INT8]:
+    if are_pairs:
         padded = torch.nn.functional.pad(magnitudes, (0, piece.shape[-1] % 2))
         magnitudes = padded.unflatten(-1, (-1, 2)).sum(-1)
     return magnitudes.amax(-1, keepdim=True)
@@ -158,7 +115,7 @@ def test_a_row_is_rounded_by_half_a_step_of_its_group_at_most(
     rows, weight = rows_for(codes, num_rows), plain(codes)
     rows[:, ::50] *= outlier
     product = packed_codes(library, kind, replace(codes, bias=None)).multiply(rows)
-    bound = most_rounding(codes, rows, LARGEST[kind]) + 2e-6 * size_of(rows, weight)
+    bound = most_rounding(codes, rows, kind) + 2e-6 * size_of(rows, weight)
     assert bool(((product - rows.double() @ weight.t()).abs() <= bound).all())
 
 
@@ -220,9 +177,9 @@ def test_an_outlier_touches_its_own_group_only(library: Library, kind: Format) -
     emptied.codes[:, :128] = 128
     product = packed_codes(library, kind, emptied).multiply(rows)
     expected = rows.double() @ weight.t()
-    assert float((product - expected).norm() / expected.norm()) < ERRORS[kind]
+    assert float((product - expected).norm() / expected.norm()) < most_error(kind, 8)
     whole = rows.double() @ plain(codes).t()
-    assert float((matrix.multiply(rows) - whole).norm() / whole.norm()) < ERRORS[kind]
+    assert float((matrix.multiply(rows) - whole).norm() / whole.norm()) < most_error(kind, 8)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
